@@ -1,0 +1,33 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help
+help: ## What one can do here
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv/.done: requirements/dev.txt pyproject.toml
+	test -x $(BIN)/uv || ($(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv)
+	$(BIN)/uv pip install --quiet --require-hashes --requirement requirements/dev.txt
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+.PHONY: setup
+setup: .venv/.done ## Everything that is needed, into .venv
+
+.PHONY: check
+check: setup ## Read-only: lint, types, architecture
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+.PHONY: fix
+fix: setup ## Format, and mend what can be mended mechanically
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+.PHONY: test
+test: setup ## Every test
+	$(BIN)/python -m pytest -n 2
+
+.PHONY: lock
+lock: ## Pin requirements/*.in again
+	for f in run dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements/$$f.in -o requirements/$$f.txt; done
