@@ -1,0 +1,28 @@
+"""Where time and chance come from. Rules never look here: doors and policies do, and pass on what they got."""
+
+import os
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeAlias
+
+from kernel.quantity import instant_of_us
+
+Clock: TypeAlias = Callable[[], int]
+"""Microseconds since 1970-01-01 UTC."""
+
+
+def system_clock_us() -> int:
+    """The machine's wall clock, in microseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1_000
+
+
+def now(clock: Clock = system_clock_us) -> datetime:
+    """The clock's reading as an instant."""
+    return instant_of_us(clock())
+
+
+def fresh_id() -> uuid.UUID:
+    """An id for something that begins outside the log, such as a request without one (UUID version 4)."""
+    return uuid.UUID(bytes=os.urandom(16), version=4)

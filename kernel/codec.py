@@ -1,0 +1,70 @@
+"""Between an event and its bytes in the log.
+
+The type's name in the log is `<service>.<Event>` and is never changed. The data is JSON of the struct, members that
+hold their default left out: a default therefore always means "absent" and is never changed either. An event of an old
+shape is read by its upcaster.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from ledger.port import Recorded
+
+Upcaster: TypeAlias = Callable[[bytes], msgspec.Struct]
+"""The data of an old shape as an event of today's."""
+
+
+class Undecodable(Exception):
+    """An event in the log that this version does not know or cannot read."""
+
+    def __init__(self, recorded: Recorded, why: str) -> None:
+        super().__init__(f"{recorded.type} at position {recorded.position} of {recorded.stream}: {why}")
+        self.recorded = recorded
+
+
+class Codec:
+    """The events of one service. `upcasters` are keyed by the type name that is no longer written."""
+
+    def __init__(
+        self,
+        service: str,
+        events: Iterable[type[msgspec.Struct]],
+        upcasters: Mapping[str, Upcaster] | None = None,
+    ) -> None:
+        self.service: Final = service
+        self._names: Final = {event: f"{service}.{event.__name__}" for event in events}
+        self._readers: Final[dict[str, Upcaster]] = {
+            name: msgspec.json.Decoder(event).decode for event, name in self._names.items()
+        }
+        for name, upcaster in (upcasters or {}).items():
+            if name in self._readers:
+                raise ValueError(f"{name} is written today; an upcaster is for a name that is not")
+            self._readers[name] = upcaster
+        self._encoder: Final = msgspec.json.Encoder()
+
+    @property
+    def types(self) -> Mapping[str, type[msgspec.Struct]]:
+        """Every type name written today, with its class."""
+        return {name: event for event, name in self._names.items()}
+
+    def type_of(self, event: msgspec.Struct) -> str:
+        return self._names[type(event)]
+
+    def encode(self, event: msgspec.Struct) -> bytes:
+        return self._encoder.encode(event)
+
+    def reads(self, type_name: str) -> bool:
+        """Whether events of this type are this service's."""
+        return type_name in self._readers
+
+    def decode(self, recorded: Recorded) -> Any:
+        """The event, or Undecodable raised."""
+        reader = self._readers.get(recorded.type)
+        if reader is None:
+            raise Undecodable(recorded, "no such type in this version")
+        try:
+            return reader(recorded.data)
+        except msgspec.MsgspecError as error:
+            raise Undecodable(recorded, str(error)) from error

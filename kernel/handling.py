@@ -1,0 +1,265 @@
+"""The one path from a command to the log: read, fold, decide, append at the expected version.
+
+An event's id is made from the command's id and the event's place in the outcome, so a command is recognised in its
+stream for ever: the same id again is answered with what was recorded, and not decided again. Only a conflict is
+retried. Refusals are not recorded: the same command may be decided differently later.
+
+The command id must name its stream (doors make it from actor, route and Idempotency-Key, and the route holds the key
+of the stream), or a reused id would go unnoticed in another stream.
+"""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Sequence
+from typing import Any, Final, Generic
+from uuid import UUID
+
+import msgspec
+
+from kernel.codec import Codec
+from kernel.decider import Decider, State
+from kernel.refusal import Refusal, against_rules, stale
+from ledger.port import NO_STREAM, Append, Conflict, Draft, Ledger, Recorded, StreamPage
+
+CONFLICT_RETRIES_MAX: Final = 8
+"""Conflicts in a row before a command gives up. Each means that another writer got through."""
+
+BATCH_COMMANDS_MAX: Final = 1_000
+"""Commands in one append: some milliseconds of the writer, so that commands asked alone keep their latency."""
+
+ID_REUSED = against_rules(
+    "command.id_reused",
+    "命令编号 {command_id} 已用于另一条命令。请为新命令使用新的 Idempotency-Key。",
+    "command id {command_id} has been used for another command; use a new Idempotency-Key for a new command",
+)
+BUSY = stale(
+    "command.busy",
+    "{stream} 正被频繁写入，请稍后重试。",
+    "{stream} is being written to by many at once; try again shortly",
+)
+STALE_VERSION = stale(
+    "command.stale_version",
+    "您看到的是版本 {expected}，现为 {actual}。请重新读取后再决定。",
+    "you saw version {expected}, it is {actual} now; read again and decide anew",
+)
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, and in what connection. `actor` is an opaque subject id; names live with `people`.
+
+    `expected_version` is the version that the caller saw (If-Match), if it cares.
+    """
+
+    command_id: UUID
+    actor: str
+    correlation_id: UUID | None = None
+    causation_id: UUID | None = None
+    traceparent: str | None = None
+    expected_version: int | None = None
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is recorded beside an event: who and why. `command_digest` is SHA-256 over the command's name and JSON."""
+
+    correlation_id: str = msgspec.field(name="$correlationId")
+    causation_id: str = msgspec.field(name="$causationId")
+    actor: str
+    command_digest: str
+    schema: int = 1
+    traceparent: str | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a command. `position` is 0 where nothing was recorded because it was so already. `repeated`: it
+    had been done before, and this is what was recorded then.
+    """
+
+    stream: str
+    version: int
+    position: int
+    events: tuple[Any, ...]
+    repeated: bool = False
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A command and who asks it."""
+
+    command: Any
+    context: Context
+
+
+class _History(Generic[State]):
+    """A stream as it was read, and what a call is about to add to it."""
+
+    def __init__(self, stream: str, state: State, recorded: Sequence[Recorded] = ()) -> None:
+        self.stream: Final = stream
+        self.state = state
+        self.recorded: Final = recorded
+        self.version_read: Final = recorded[-1].version if recorded else -1
+        self.drafts: list[Draft] = []
+        self.done: dict[UUID, tuple[str, Outcome]] = {}
+
+    @property
+    def version(self) -> int:
+        return self.version_read + len(self.drafts)
+
+    def append(self) -> Append:
+        return Append(self.stream, NO_STREAM if self.version_read < 0 else self.version_read, self.drafts)
+
+
+class Handling(Generic[State]):
+    """Handles the commands of one decider on one ledger."""
+
+    def __init__(self, ledger: Ledger, decider: Decider[State], codec: Codec) -> None:
+        self.decider: Final = decider
+        self._ledger: Final = ledger
+        self._codec: Final = codec
+        self._json: Final = msgspec.json.Encoder(order="deterministic")
+        self._read_metadata: Final = msgspec.json.Decoder(Metadata).decode
+
+    async def handle(self, command: Any, context: Context) -> Outcome:
+        """Decide and record one command. Raises Refusal, ledger.port.Unavailable."""
+        answer = (await self.handle_many([Ask(command, context)]))[0]
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
+
+    async def handle_many(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+        """Decide and record many commands, an answer each in their order.
+
+        What is accepted goes in atomic appends, each of at most BATCH_COMMANDS_MAX commands; commands on one stream
+        see each other's events in order. A refusal concerns its own command only. Raises ledger.port.Unavailable:
+        what an append before it recorded stays recorded, and asking again repeats nothing.
+        """
+        answers: list[Outcome | Refusal] = []
+        for start in range(0, len(asks), BATCH_COMMANDS_MAX):
+            answers += await self._handle_batch(asks[start : start + BATCH_COMMANDS_MAX])
+        return answers
+
+    async def state(self, stream: str) -> tuple[State, int]:
+        """The state of a stream now, and its version; -1 where there is none."""
+        history = (await self._read({stream}))[stream]
+        return history.state, history.version
+
+    async def _handle_batch(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+        streams = [self.decider.stream(ask.command) for ask in asks]
+        begins = self.decider.begins
+        fresh = {stream for stream, ask in zip(streams, asks, strict=True) if type(ask.command) in begins}
+        for retry in range(CONFLICT_RETRIES_MAX):
+            histories = await self._read(set(streams) - fresh)
+            histories |= {stream: _History(stream, self.decider.initial) for stream in fresh}
+            answers = [self._answer(ask, histories[stream]) for stream, ask in zip(streams, asks, strict=True)]
+            appends = [history.append() for history in histories.values() if history.drafts]
+            if not appends:
+                return answers
+            try:
+                receipt = await self._ledger.append(appends)
+            except Conflict:
+                # Where one stream of a file was there already the others mostly are too: one reading of them all
+                # costs less than finding them one conflict at a time.
+                if not fresh:
+                    await asyncio.sleep(random.uniform(0, 0.002 * retry))  # noqa: S311  spreads retries, no secret
+                fresh = set()
+                continue
+            if receipt.repeated and fresh:
+                # These very ids were recorded before. Whether by these very commands, their digests will tell.
+                fresh = set()
+                continue
+            return [_placed(answer, receipt.position) for answer in answers]
+        return [BUSY(stream=stream) for stream in streams]
+
+    async def _read(self, streams: set[str]) -> dict[str, _History[State]]:
+        if not streams:
+            return {}
+        pages = await self._ledger.read_many(streams)
+        return {stream: await self._history(stream, pages.get(stream)) for stream in streams}
+
+    async def _history(self, stream: str, page: StreamPage | None) -> _History[State]:
+        if page is None:
+            return _History(stream, self.decider.initial)
+        recorded = list(page.events)
+        while page.next_from is not None:
+            page = await self._ledger.read(stream, from_version=page.next_from)
+            recorded += page.events
+        decode = self._codec.decode
+        return _History(stream, self.decider.fold(decode(one) for one in recorded), recorded)
+
+    def _answer(self, ask: Ask, history: _History[State]) -> Outcome | Refusal:
+        """Decide one command, and leave its drafts and the state after them in the history."""
+        command, context = ask.command, ask.context
+        digest = self._digest(command)
+        try:
+            if (done := self._done(context, digest, history)) is not None:
+                return done
+            if context.expected_version not in (None, history.version):
+                raise STALE_VERSION(expected=context.expected_version, actual=history.version)
+            events = tuple(self.decider.decide(command, history.state))
+        except Refusal as refusal:
+            return refusal
+        if events:
+            metadata = self._metadata(context, digest)
+            history.drafts += [
+                Draft(event_id(context.command_id, i), self._codec.type_of(event), self._codec.encode(event), metadata)
+                for i, event in enumerate(events)
+            ]
+            history.state = self.decider.fold(events, history.state)
+        outcome = Outcome(stream=history.stream, version=history.version, position=0, events=events)
+        history.done[context.command_id] = (digest, outcome)
+        return outcome
+
+    def _done(self, context: Context, digest: str, history: _History[State]) -> Outcome | None:
+        """What this command led to when it was handled before, in the log or a moment ago in the same batch."""
+        first = event_id(context.command_id, 0)
+        if context.command_id in history.done:
+            digest_before, outcome = history.done[context.command_id]
+            if digest_before != digest:
+                raise ID_REUSED(command_id=context.command_id)
+            return msgspec.structs.replace(outcome, repeated=True)
+        start = next((i for i, one in enumerate(history.recorded) if one.id == first), None)
+        if start is None:
+            return None
+        if self._read_metadata(history.recorded[start].metadata).command_digest != digest:
+            raise ID_REUSED(command_id=context.command_id)
+        run = [history.recorded[start]]
+        for i, one in enumerate(history.recorded[start + 1 :], 1):
+            if one.id != event_id(context.command_id, i):
+                break
+            run.append(one)
+        return Outcome(
+            stream=history.stream,
+            version=run[-1].version,
+            position=run[-1].position,
+            events=tuple(self._codec.decode(one) for one in run),
+            repeated=True,
+        )
+
+    def _digest(self, command: msgspec.Struct) -> str:
+        named = type(command).__name__.encode() + b"\0" + self._json.encode(command)
+        return hashlib.sha256(named).hexdigest()
+
+    def _metadata(self, context: Context, digest: str) -> bytes:
+        own = str(context.command_id)
+        return self._json.encode(
+            Metadata(
+                correlation_id=str(context.correlation_id or own),
+                causation_id=str(context.causation_id or own),
+                actor=context.actor,
+                command_digest=digest,
+                traceparent=context.traceparent,
+            )
+        )
+
+
+def event_id(command_id: UUID, index: int) -> bytes:
+    """The id of the command's event at this place: UUID version 5 of the place within the command's id."""
+    digest = bytearray(hashlib.sha1(command_id.bytes + b"%d" % index, usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    return bytes(digest)
+
+
+def _placed(answer: Outcome | Refusal, position: int) -> Outcome | Refusal:
+    if isinstance(answer, Refusal) or answer.position or not answer.events:
+        return answer
+    return msgspec.structs.replace(answer, position=position)

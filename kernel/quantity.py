@@ -1,0 +1,67 @@
+"""Bounded values with their units. Every number that crosses a door or enters the log is one of these.
+
+Integers only: an event must read the same in any language, and sums must be exact. msgspec checks the bounds wherever
+a struct is decoded, so REST, gRPC, import and log refuse the same things.
+"""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Annotated, Final, TypeAlias
+
+from msgspec import Meta
+
+INT64_MAX: Final = 2**63 - 1
+
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000, description="a number of things")]
+MassG: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000_000, description="mass in grams")]
+AmountFen: TypeAlias = Annotated[
+    int, Meta(ge=-1_000_000_000_000_000, le=1_000_000_000_000_000, description="money in fen, a hundredth of a yuan")
+]
+ReadingWh: TypeAlias = Annotated[
+    int, Meta(ge=0, le=1_000_000_000_000_000, description="an active energy register in watt-hours")
+]
+ReadingVarh: TypeAlias = Annotated[
+    int, Meta(ge=0, le=1_000_000_000_000_000, description="a reactive energy register in var-hours")
+]
+DemandW: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000_000, description="a maximum demand in watts")]
+RatioMicro: TypeAlias = Annotated[
+    int, Meta(ge=1, le=1_000_000_000_000, description="a transformation ratio in millionths: 1000000 is 1:1")
+]
+
+Instant: TypeAlias = Annotated[datetime, Meta(tz=True, description="an instant, RFC 3339 with a zone")]
+CivilDate: TypeAlias = Annotated[date, Meta(description="a calendar day in Asia/Shanghai")]
+
+Code: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$", description="an identifier from a list or another system")
+]
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, description="a name or a short phrase")]
+Remark: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2000, description="free text, never about a person")]
+Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="a SHA-256 in lower-case hexadecimal")]
+
+BUSINESS_ZONE: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
+"""Asia/Shanghai has kept UTC+8 all year since 1991-09-15 (IANA tz database), before any device in the log."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY: Final = date(1970, 1, 1)
+_DAY_US: Final = 86_400_000_000
+_ZONE_US: Final = 8 * 3_600_000_000
+
+
+def business_day(instant: datetime) -> date:
+    """The calendar day in Asia/Shanghai on which an instant falls."""
+    return instant.astimezone(BUSINESS_ZONE).date()
+
+
+def business_day_of_us(instant_us: int) -> date:
+    """The same for microseconds since 1970-01-01 UTC."""
+    return _EPOCH_DAY + timedelta(days=(instant_us + _ZONE_US) // _DAY_US)
+
+
+def instant_of_us(instant_us: int) -> datetime:
+    """Microseconds since 1970-01-01 UTC as an instant."""
+    return _EPOCH + timedelta(microseconds=instant_us)
+
+
+def us_of_instant(instant: datetime) -> int:
+    """An instant as microseconds since 1970-01-01 UTC, exactly."""
+    passed = instant - _EPOCH
+    return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds

@@ -1,0 +1,99 @@
+"""No, and why: the few kinds of refusal, each with a stable code and a message in both languages.
+
+    Refusal
+    |-- NotFound       what the command is about does not exist
+    |-- AgainstRules   a rule of the business forbids it
+    |-- Stale          the caller decided on an older state; read again and decide anew
+    |-- NotAllowed     this caller may not
+    '-- Unreadable     the input cannot be understood
+
+A reason is declared once, next to the rule it belongs to, and called to refuse:
+
+    ALREADY_RECEIVED = against_rules("meter.already_received", "器具已在 {site} 接收", "received at {site} already")
+    ...
+    raise ALREADY_RECEIVED(site=state.site)
+"""
+
+import re
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Final
+
+import msgspec
+
+_CODE: Final = re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
+
+
+class Refusal(Exception):
+    """A command was understood or not, and is not done. Nothing was recorded."""
+
+    def __init__(self, reason: "Reason", details: dict[str, object]) -> None:
+        super().__init__(reason.code)
+        self.code = reason.code
+        self.zh = reason.zh.format_map(details)
+        self.en = reason.en.format_map(details)
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.zh} / {self.en}"
+
+
+class NotFound(Refusal):
+    """What the command is about does not exist."""
+
+
+class AgainstRules(Refusal):
+    """A rule of the business forbids it."""
+
+
+class Stale(Refusal):
+    """The caller decided on an older state."""
+
+
+class NotAllowed(Refusal):
+    """The caller may not."""
+
+
+class Unreadable(Refusal):
+    """The input cannot be understood."""
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """A declared refusal. Calling it with the values its messages name makes the exception to raise."""
+
+    kind: type[Refusal]
+    code: str
+    zh: str
+    en: str
+
+    def __post_init__(self) -> None:
+        if not _CODE.match(self.code):
+            raise ValueError(f"a refusal code is noun.reason in lower case, not {self.code!r}")
+
+    def __call__(self, **details: object) -> Refusal:
+        return self.kind(self, details)
+
+
+def not_found(code: str, zh: str, en: str) -> Reason:
+    return Reason(NotFound, code, zh, en)
+
+
+def against_rules(code: str, zh: str, en: str) -> Reason:
+    return Reason(AgainstRules, code, zh, en)
+
+
+def stale(code: str, zh: str, en: str) -> Reason:
+    return Reason(Stale, code, zh, en)
+
+
+def not_allowed(code: str, zh: str, en: str) -> Reason:
+    return Reason(NotAllowed, code, zh, en)
+
+
+def unreadable(code: str, zh: str, en: str) -> Reason:
+    return Reason(Unreadable, code, zh, en)
+
+
+def reasons_in(module: ModuleType) -> Iterator[Reason]:
+    """Every reason a module declares, for documentation and its test."""
+    return (value for value in vars(module).values() if isinstance(value, Reason))
