@@ -1,0 +1,1 @@
+"""The registry: identity, custody and balance of every metering device."""
