@@ -2,7 +2,14 @@
 
 port.py       what a ledger is: the contract, in docstrings
 memory.py     the ledger in memory, held to the same suite as the others
-sqlite.py     the embedded ledger: one file, many processes
+sqlite.py     the embedded ledger: one file, many processes. Its parts:
+              sqlite_file    what is in the file, how it is opened
+              sqlite_lock    whose turn it is to write, among processes
+              sqlite_writer  the writing thread, group commit
+              sqlite_read    the queries
+              sqlite_watch   noticing that others have committed
+recording.py  limits, places in a stream, time and salt, as every ledger here applies them
+following.py  waiting at the head of a log
 open.py       URL -> Ledger
 proof/        pure: tiles, notes, commitments (empty until the proof log is built)
 """

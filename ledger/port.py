@@ -2,7 +2,7 @@
 
 A ledger is an append-only sequence of events, grouped in streams. It holds bytes: what an event means is its
 writer's business. There is no update and no delete. Streams whose names begin with `$` and types that begin with
-`$` live beside the log: they are refused here.
+`$` live beside the log: they are refused here. A name holds no NUL: neither C strings nor PostgreSQL could carry it.
 
 What every implementation promises:
 
@@ -34,6 +34,9 @@ import msgspec
 
 JSON: Final = "application/json"
 
+ID_BYTES: Final = 16
+"""A UUID."""
+
 SALT_BYTES: Final = 32
 """16 hide the data's commitment, 16 the metadata's."""
 
@@ -43,11 +46,17 @@ EVENT_BYTES_MAX: Final = 1 << 20
 APPEND_EVENTS_MAX: Final = 10_000
 """Events in one call, so that one writer never holds the others up for long."""
 
+APPEND_BYTES_MAX: Final = 64 << 20
+"""Data plus metadata of all events in one call, for the same reason, and so that a call fits in memory."""
+
 PAGE_EVENTS_MAX: Final = 4_096
 """Events in one page of any read."""
 
 NAME_BYTES_MAX: Final = 200
 """Length in UTF-8 of a stream name, an event type or a content type."""
+
+FILTER_NAMES_MAX: Final = 500
+"""Types plus stream prefixes in one filter."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

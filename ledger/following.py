@@ -1,0 +1,42 @@
+"""Waiting at the head of a log, the same for every ledger that reads in pages."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from ledger.port import Page
+
+
+class Growth:
+    """Tells those who wait that the log may have grown. Lives on one event loop.
+
+    A waiter takes `next()` before it reads and awaits it after: what is recorded in between is never slept through.
+    """
+
+    def __init__(self) -> None:
+        self._next = asyncio.Event()
+
+    def next(self) -> asyncio.Event:
+        return self._next
+
+    def announce(self) -> None:
+        announced, self._next = self._next, asyncio.Event()
+        announced.set()
+
+
+async def follow_pages(
+    read_after: Callable[[int], Awaitable[Page]],
+    after: int,
+    growth: Growth,
+    waiting: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> AsyncIterator[Page]:
+    """Pages from `after` on; `waiting` is entered while there is nothing to hand out."""
+    while True:
+        grown = growth.next()
+        page = await read_after(after)
+        if page.scanned_to > after:
+            after = page.scanned_to
+            yield page
+        if page.at_head:
+            with waiting():
+                await grown.wait()

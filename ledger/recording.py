@@ -1,0 +1,186 @@
+"""How drafts become recorded events, the same for every ledger that keeps its own storage: limits, the place in the
+stream, time and salt.
+"""
+
+import os
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from ledger.port import (
+    ANY,
+    APPEND_BYTES_MAX,
+    APPEND_EVENTS_MAX,
+    EVENT_BYTES_MAX,
+    FILTER_NAMES_MAX,
+    ID_BYTES,
+    NAME_BYTES_MAX,
+    NO_STREAM,
+    PAGE_EVENTS_MAX,
+    SALT_BYTES,
+    STREAM_EXISTS,
+    Append,
+    Conflict,
+    Expected,
+    Receipt,
+    Rejected,
+)
+
+Clock: TypeAlias = Callable[[], int]
+"""Microseconds since 1970-01-01 UTC."""
+
+Known: TypeAlias = Mapping[tuple[str, bytes], tuple[int, int]]
+"""(stream, event id) -> (version, position), of events that the log already holds."""
+
+Heads: TypeAlias = Mapping[str, int]
+"""Stream -> its last version; a stream that does not exist is not in it."""
+
+
+_INT64_MAX: Final = (1 << 63) - 1
+
+
+def system_time_us() -> int:
+    """The one place where a ledger reads the system's clock."""
+    return time.time_ns() // 1_000
+
+
+def salts(count: int) -> list[bytes]:
+    """One call to the kernel for a whole batch: on small events the calls would cost more than the bytes."""
+    pool = os.urandom(count * SALT_BYTES)
+    return [pool[at : at + SALT_BYTES] for at in range(0, len(pool), SALT_BYTES)]
+
+
+def check_appends(appends: Sequence[Append]) -> int:
+    """Refuse what breaks a limit or a rule of the port; return the number of events."""
+    if not appends:
+        raise Rejected("nothing to append")
+    events = sum([len(append.drafts) for append in appends])
+    if events > APPEND_EVENTS_MAX:
+        raise Rejected(f"{events} events in one append, at most {APPEND_EVENTS_MAX}")
+    if len({append.stream for append in appends}) != len(appends):
+        raise Rejected("a stream is named twice in one append")
+    total_bytes = 0
+    for append in appends:
+        check_stream(append.stream)
+        total_bytes += _check_drafts(append)
+    if total_bytes > APPEND_BYTES_MAX:
+        raise Rejected(f"{total_bytes} bytes in one append, at most {APPEND_BYTES_MAX}")
+    return events
+
+
+def _check_drafts(append: Append) -> int:
+    stream, expected, drafts = append.stream, append.expected, append.drafts
+    if isinstance(expected, int) and expected < 0:
+        raise Rejected(f"{stream}: a version is at least 0, not {expected}")
+    if not drafts:
+        raise Rejected(f"{stream}: nothing to append")
+    if len(drafts) > 1 and len({draft.id for draft in drafts}) != len(drafts):
+        raise Rejected(f"{stream}: an event id is there twice")
+    total_bytes = 0
+    for draft in drafts:
+        if len(draft.id) != ID_BYTES:
+            raise Rejected(f"{stream}: an event id is {ID_BYTES} bytes, not {len(draft.id)}")
+        _check_name("an event type", draft.type)
+        _check_name("a content type", draft.content_type)
+        event_bytes = len(draft.data) + len(draft.metadata)
+        if event_bytes > EVENT_BYTES_MAX:
+            raise Rejected(f"{stream}: an event of {event_bytes} bytes, at most {EVENT_BYTES_MAX}")
+        total_bytes += event_bytes
+    return total_bytes
+
+
+def check_stream(stream: str) -> None:
+    _check_name("a stream", stream)
+
+
+def _check_name(what: str, name: str) -> None:
+    if name.isascii():
+        size_bytes = len(name)
+    else:
+        try:
+            size_bytes = len(name.encode())
+        except UnicodeEncodeError as error:
+            raise Rejected(f"{what}'s name is not valid Unicode: {name!r}") from error
+    if not 0 < size_bytes <= NAME_BYTES_MAX:
+        raise Rejected(f"{what}'s name has 1 to {NAME_BYTES_MAX} bytes, not {size_bytes}")
+    if "\0" in name:
+        raise Rejected(f"{what}'s name holds a NUL: {name!r}")
+    if name[0] == "$":
+        raise Rejected(f"{what} whose name begins with $ lives beside the log: {name}")
+
+
+def check_limit(limit: int) -> None:
+    if not 0 < limit <= PAGE_EVENTS_MAX:
+        raise Rejected(f"a page has 1 to {PAGE_EVENTS_MAX} events, not {limit}")
+
+
+def check_from(from_version: int | None) -> None:
+    if from_version is not None and not 0 <= from_version <= _INT64_MAX:
+        raise Rejected(f"a version is at least 0 and an int64, not {from_version}")
+
+
+def check_scan(after: int, limit: int, types: Collection[str], stream_prefixes: Collection[str]) -> None:
+    check_limit(limit)
+    if not 0 <= after <= _INT64_MAX:
+        raise Rejected(f"a position is at least 0 and an int64, not {after}")
+    for names in (types, stream_prefixes):
+        if isinstance(names, str):
+            raise Rejected(f"a filter is a collection of names, not one name: {names}")
+    if len(types) + len(stream_prefixes) > FILTER_NAMES_MAX:
+        raise Rejected(f"{len(types) + len(stream_prefixes)} names in one filter, at most {FILTER_NAMES_MAX}")
+
+
+def place(appends: Sequence[Append], heads: Heads, known: Known) -> list[int] | Receipt:
+    """The version at which each append begins; or, if all of it had been recorded before, the receipt that says so.
+
+    `known` holds those of the drafts' ids that their own streams already have.
+    """
+    repeats = [_repeated(append, known) for append in appends] if known else []
+    if repeats and all(repeats):
+        return _receipt_again(filter(None, repeats))
+    for index, append in enumerate(appends):
+        if not (repeats and repeats[index]) and not _stands(append, heads.get(append.stream), known):
+            raise conflict(append, heads)
+    for append, repeat in zip(appends, repeats, strict=False):
+        if repeat:
+            raise conflict(append, heads)
+    return [heads.get(append.stream, -1) + 1 for append in appends]
+
+
+def conflict(append: Append, heads: Heads) -> Conflict:
+    return Conflict(append.stream, append.expected, heads.get(append.stream, NO_STREAM))
+
+
+def _stands(append: Append, head: int | None, known: Known) -> bool:
+    if known and any((append.stream, draft.id) in known for draft in append.drafts):
+        return False
+    return _holds(append.expected, head)
+
+
+def _holds(expected: Expected, head: int | None) -> bool:
+    if expected is ANY:
+        return True
+    if expected is NO_STREAM:
+        return head is None
+    if expected is STREAM_EXISTS:
+        return head is not None
+    return head == expected
+
+
+def _repeated(append: Append, known: Known) -> tuple[int, int] | None:
+    """(version, position) of the last draft, if the stream holds all drafts in one run where they were expected."""
+    places = [known.get((append.stream, draft.id)) for draft in append.drafts]
+    first, last = places[0], places[-1]
+    if first is None or last is None:
+        return None
+    if isinstance(append.expected, int) and first[0] != append.expected + 1:
+        return None
+    if append.expected is NO_STREAM and first[0] != 0:
+        return None
+    in_one_run = all(spot is not None and spot[0] == first[0] + step for step, spot in enumerate(places))
+    return last if in_one_run else None
+
+
+def _receipt_again(lasts: Iterable[tuple[int, int]]) -> Receipt:
+    versions, positions = zip(*lasts, strict=True)
+    return Receipt(position=max(positions), versions=versions, repeated=True)

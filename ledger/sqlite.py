@@ -1,0 +1,194 @@
+"""The embedded ledger: one SQLite file that several processes of one host share.
+
+Reads run in a few threads, each read short: no cursor stays open while its consumer thinks, or the write-ahead log
+could never begin anew. Writes run in one thread (`sqlite_writer`). The event loop is never blocked.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Self, TypeVar
+from weakref import WeakSet
+
+import apsw
+
+from ledger.following import Growth, follow_pages
+from ledger.port import (
+    PAGE_EVENTS_MAX,
+    Append,
+    Direction,
+    Page,
+    Receipt,
+    Rejected,
+    StreamPage,
+    Unavailable,
+)
+from ledger.recording import Clock, check_appends, check_from, check_limit, check_scan, check_stream, system_time_us
+from ledger.sqlite_file import connect, open_file
+from ledger.sqlite_lock import WriterTurn
+from ledger.sqlite_read import filtering, head, page, stream_page
+from ledger.sqlite_watch import CommitWatch
+from ledger.sqlite_writer import Job, Writer
+
+READERS_MAX: Final = 4
+
+_Found = TypeVar("_Found")
+
+
+class SqliteLedger:
+    """See `ledger.port.Ledger`. Made by `open`, on the event loop that will use it."""
+
+    @classmethod
+    async def open(cls, path: Path, *, clock: Clock = system_time_us) -> Self:
+        """Open the ledger in `path`, creating it where there is none.
+
+        Raises WrongLedger where the file is something else or newer than this program, Unavailable where it cannot be
+        opened.
+        """
+        return cls(*await asyncio.to_thread(_enter, path), clock)
+
+    def __init__(self, path: Path, ledger_id: str, turn: WriterTurn, clock: Clock) -> None:
+        self._path = path
+        self._ledger_id = ledger_id
+        self._turn = turn
+        self._loop = asyncio.get_running_loop()
+        self._growth = Growth()
+        self._writer = Writer(path, turn, clock, self._growth.announce)
+        self._watch = CommitWatch(path, self._on_change)
+        self._threads = ThreadPoolExecutor(READERS_MAX, thread_name_prefix="ledger-reader")
+        self._idle: list[apsw.Connection] = []
+        self._closing: asyncio.Future[None] | None = None
+        self._forked = False
+        _opened.add(self)
+
+    @property
+    def ledger_id(self) -> str:
+        return self._ledger_id
+
+    async def append(self, appends: Sequence[Append]) -> Receipt:
+        self._check_usable()
+        job = Job(appends, check_appends(appends), self._loop)
+        self._writer.submit(job)
+        return await job.future
+
+    async def read(
+        self,
+        stream: str,
+        *,
+        direction: Direction = Direction.FORWARDS,
+        from_version: int | None = None,
+        limit: int = PAGE_EVENTS_MAX,
+    ) -> StreamPage:
+        check_stream(stream)
+        check_from(from_version)
+        check_limit(limit)
+        return await self._reading(lambda reader: stream_page(reader, stream, direction, from_version, limit))
+
+    async def read_many(self, streams: Collection[str]) -> Mapping[str, StreamPage]:
+        for stream in streams:
+            check_stream(stream)
+
+        def pages(reader: apsw.Connection) -> Mapping[str, StreamPage]:
+            read = {s: stream_page(reader, s, Direction.FORWARDS, None, PAGE_EVENTS_MAX) for s in streams}
+            return {stream: page for stream, page in read.items() if page.events}
+
+        return await self._reading(pages)
+
+    async def read_all(
+        self,
+        after: int = 0,
+        *,
+        limit: int = PAGE_EVENTS_MAX,
+        types: Collection[str] = (),
+        stream_prefixes: Collection[str] = (),
+    ) -> Page:
+        check_scan(after, limit, types, stream_prefixes)
+        condition, values = filtering(types, stream_prefixes)
+        return await self._reading(lambda reader: page(reader, after, limit, condition, values))
+
+    def follow(
+        self,
+        after: int = 0,
+        *,
+        limit: int = PAGE_EVENTS_MAX,
+        types: Collection[str] = (),
+        stream_prefixes: Collection[str] = (),
+    ) -> AsyncIterator[Page]:
+        async def read_after(position: int) -> Page:
+            return await self.read_all(position, limit=limit, types=types, stream_prefixes=stream_prefixes)
+
+        return follow_pages(read_after, after, self._growth, self._watch.waiting)
+
+    async def head(self) -> int:
+        return await self._reading(head)
+
+    async def close(self) -> None:
+        if self._forked:
+            return
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(asyncio.to_thread(self._close))
+        await asyncio.shield(self._closing)
+        self._growth.announce()
+
+    def _close(self) -> None:
+        self._writer.close()
+        self._watch.close()
+        self._threads.shutdown()
+        for reader in self._idle:
+            reader.close()
+        self._turn.close()
+
+    async def _reading(self, read: Callable[[apsw.Connection], _Found]) -> _Found:
+        self._check_usable()
+        return await self._loop.run_in_executor(self._threads, self._read, read)
+
+    def _read(self, read: Callable[[apsw.Connection], _Found]) -> _Found:
+        try:
+            reader = self._idle.pop() if self._idle else connect(self._path, writes=False)
+            found = read(reader)
+        except apsw.Error as error:
+            raise Unavailable(f"{self._path}: {error}") from error
+        self._idle.append(reader)
+        return found
+
+    def _on_change(self) -> None:
+        with suppress(RuntimeError):  # the loop was closed before the ledger
+            self._loop.call_soon_threadsafe(self._growth.announce)
+
+    def _check_usable(self) -> None:
+        if self._forked:
+            raise Rejected(f"{self._path} was opened before this process was forked; open it again after the fork")
+        if self._closing is not None:
+            raise Unavailable(f"{self._path} is closed")
+
+    def _in_forked_child(self) -> None:
+        self._forked = True
+        self._turn.close()
+
+
+_opened: WeakSet[SqliteLedger] = WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for ledger in _opened:
+        ledger._in_forked_child()  # noqa: SLF001 - its own module
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _enter(path: Path) -> tuple[Path, str, WriterTurn]:
+    path = path.absolute()
+    try:
+        turn = WriterTurn(path.with_name(path.name + "-lock"))
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be opened: {error}") from error
+    try:
+        with turn:
+            return path, open_file(path), turn
+    except BaseException:
+        turn.close()
+        raise

@@ -1,0 +1,116 @@
+"""The embedded ledger's file: what is in it, and how a connection to it is opened.
+
+Only SQLite itself ever opens the database, its -wal or its -shm: closing any other descriptor of them in the same
+process would silently drop the locks of every connection in it (POSIX record locks belong to the process).
+"""
+
+import os
+from pathlib import Path
+from typing import Final, cast
+from uuid import UUID
+
+import apsw
+
+from ledger.port import Unavailable, WrongLedger
+
+APPLICATION_ID: Final = 0x4D4C4731
+"""`MLG1` in the file's header, as file(1) and other tools read it."""
+
+SCHEMA_VERSION: Final = 1
+
+BUSY_TIMEOUT_MS: Final = 10_000
+"""Writers queue on the lock file, so only a foreign tool or a recovery after a crash makes a connection wait."""
+
+WRITER_CACHE_KIB: Final = 16_384
+"""So that a full append of small events is not spilled to the log before it is committed."""
+
+WAL_BYTES_KEPT: Final = 64 << 20
+
+_SCHEMA: Final = """
+CREATE TABLE ledger (ledger_id TEXT NOT NULL) STRICT;
+CREATE TABLE event (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    stream TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    recorded_at_us INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    salt BLOB NOT NULL,
+    metadata BLOB NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE (stream, version),
+    UNIQUE (stream, id)
+) STRICT;
+CREATE TRIGGER event_is_never_updated BEFORE UPDATE ON event
+BEGIN SELECT RAISE(ABORT, 'an event is never updated'); END;
+CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event
+BEGIN SELECT RAISE(ABORT, 'an event is never deleted'); END;
+CREATE TRIGGER ledger_is_never_renamed BEFORE UPDATE ON ledger
+BEGIN SELECT RAISE(ABORT, 'a ledger is never renamed'); END;
+CREATE TRIGGER ledger_is_never_forgotten BEFORE DELETE ON ledger
+BEGIN SELECT RAISE(ABORT, 'a ledger is never forgotten'); END;
+"""
+
+
+def connect(path: Path, *, writes: bool) -> apsw.Connection:
+    """A connection to a file that is there. Triggers are recursive, or INSERT OR REPLACE would delete past them."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.execute(
+        "PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA recursive_triggers = ON; PRAGMA wal_autocheckpoint = 0"
+    )
+    if writes:
+        connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}; PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
+    else:
+        connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def open_file(path: Path) -> str:
+    """Create the ledger in `path` unless it is there, and return its ledger_id. The caller holds the writer's turn.
+
+    Raises WrongLedger where the file is something else or newer than this program, Unavailable where it cannot be
+    opened.
+    """
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+    except apsw.Error as error:
+        raise Unavailable(f"{path} cannot be opened: {error}") from error
+    try:
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        if _is_empty(connection):
+            _create(connection)
+        return _ledger_id(path, connection)
+    except apsw.NotADBError as error:
+        raise WrongLedger(f"{path} is not a ledger: {error}") from error
+    except apsw.Error as error:
+        raise Unavailable(f"{path} cannot be opened: {error}") from error
+    finally:
+        connection.close()
+
+
+def _is_empty(connection: apsw.Connection) -> bool:
+    return not connection.pragma("application_id") and not connection.execute("SELECT 1 FROM sqlite_schema").fetchall()
+
+
+def _create(connection: apsw.Connection) -> None:
+    connection.pragma("synchronous", "FULL")
+    connection.pragma("journal_mode", "wal")
+    with connection:
+        connection.execute(_SCHEMA)
+        ledger_id = UUID(bytes=os.urandom(16), version=4)
+        connection.execute("INSERT INTO ledger VALUES (?)", (str(ledger_id),))
+        connection.pragma("application_id", APPLICATION_ID)
+        connection.pragma("user_version", SCHEMA_VERSION)
+
+
+def _ledger_id(path: Path, connection: apsw.Connection) -> str:
+    if connection.pragma("application_id") != APPLICATION_ID:
+        raise WrongLedger(f"{path} is an SQLite database, but not a ledger")
+    version = connection.pragma("user_version")
+    if version != SCHEMA_VERSION:
+        raise WrongLedger(f"{path} has schema version {version}, this program knows {SCHEMA_VERSION}")
+    if connection.pragma("journal_mode") != "wal":
+        raise WrongLedger(f"{path} was taken out of WAL mode by another program")
+    return cast("str", connection.execute("SELECT ledger_id FROM ledger").get)
