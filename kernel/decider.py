@@ -5,6 +5,7 @@ pure: no clock, no chance, no I/O. Time and ids come in with the command.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any, Final, Generic, TypeAlias, TypeVar, get_args
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 CATEGORY_SEPARATOR: Final = "-"
 
 State = TypeVar("State")
+Event = TypeVar("Event", bound=msgspec.Struct)
 Decide: TypeAlias = Callable[[Any, State], Sequence[msgspec.Struct]]
 Evolve: TypeAlias = Callable[[State, Any], State]
 
@@ -74,6 +76,17 @@ class Decider(msgspec.Struct, Generic[State], frozen=True):
         for event in events:
             folded = evolves[type(event)](folded, event)
         return folded
+
+
+def becomes(command: msgspec.Struct, event: type[Event], **more: Any) -> Event:
+    """The event with the members it shares with the command by name, and `more`."""
+    shared = _shared(type(command), event)
+    return event(**{name: getattr(command, name) for name in shared if name not in more}, **more)
+
+
+@cache
+def _shared(command: type[msgspec.Struct], event: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(name for name in event.__struct_fields__ if name in command.__struct_fields__)
 
 
 def members(union: Any) -> tuple[type[msgspec.Struct], ...]:

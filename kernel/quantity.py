@@ -7,7 +7,7 @@ a struct is decoded, so REST, gRPC, import and log refuse the same things.
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Annotated, Final, TypeAlias
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 INT64_MAX: Final = 2**63 - 1
 
@@ -30,12 +30,24 @@ RatioMicro: TypeAlias = Annotated[
 Instant: TypeAlias = Annotated[datetime, Meta(tz=True, description="an instant, RFC 3339 with a zone")]
 CivilDate: TypeAlias = Annotated[date, Meta(description="a calendar day in Asia/Shanghai")]
 
+# A `$` lets a final newline pass in Python; `(?!\n)` after it does not, in any dialect of regular expressions.
 Code: TypeAlias = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$", description="an identifier from a list or another system")
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$(?!\n)", description="an identifier from a list or another system"
+    ),
+]
+Key: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)", description="an id that names a stream and stands in a path"
+    ),
 ]
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, description="a name or a short phrase")]
 Remark: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2000, description="free text, never about a person")]
-Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="a SHA-256 in lower-case hexadecimal")]
+Sha256: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)", description="a SHA-256 in lower-case hexadecimal")
+]
 
 BUSINESS_ZONE: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 """Asia/Shanghai has kept UTC+8 all year since 1991-09-15 (IANA tz database), before any device in the log."""
@@ -44,6 +56,22 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1)
 _DAY_US: Final = 86_400_000_000
 _ZONE_US: Final = 8 * 3_600_000_000
+
+
+class Happened(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Something that happened: at an instant or, where the source knows no more, on a day. Exactly one of the two."""
+
+    occurred_at: Instant | None = None
+    occurred_on: CivilDate | None = None
+
+    def __post_init__(self) -> None:
+        if (self.occurred_at is None) is (self.occurred_on is None):
+            raise ValueError("exactly one of occurred_at and occurred_on says when it happened")
+
+    @property
+    def day(self) -> date:
+        """The business day on which it happened."""
+        return self.occurred_on or business_day(self.occurred_at or _EPOCH)
 
 
 def business_day(instant: datetime) -> date:

@@ -1,0 +1,200 @@
+"""Taken out of service under a work order, with its final reading.
+
+    in service -> Dismantled -> FinalReadingRecorded [-> FinalReadingDisputed -> FinalReadingResolved]
+
+A dispute that stands is a hold: nothing that would destroy the evidence.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from kernel.decider import Part, becomes, members
+from kernel.quantity import DemandW, Happened, RatioMicro, ReadingVarh, ReadingWh, Remark, Sha256
+from kernel.refusal import against_rules
+from services.registry.meter.state import AtSite, InService, Meter, known, spoken
+from services.registry.vocabulary import (
+    AssetNo,
+    CountyCode,
+    DismantleReason,
+    Movement,
+    Reference,
+    Signature,
+    SiteId,
+    UnitCode,
+)
+
+NOT_IN_SERVICE = against_rules(
+    "meter.not_in_service",
+    "器具 {asset_no} 不在运行中（{place}），不能拆回。",
+    "{asset_no} is not in service ({place}) and cannot be dismantled",
+)
+NOT_DISMANTLED = against_rules(
+    "meter.not_dismantled",
+    "器具 {asset_no} 尚未拆回，不能记录底度。",
+    "{asset_no} has not been dismantled; there is no final reading to record",
+)
+READING_EXISTS = against_rules(
+    "meter.reading_exists",
+    "器具 {asset_no} 已有底度；如有异议请走争议流程。",
+    "{asset_no} has its final reading; dispute it instead of recording another",
+)
+NO_READING = against_rules(
+    "meter.no_reading",
+    "器具 {asset_no} 没有底度记录。",
+    "{asset_no} has no final reading on record",
+)
+ALREADY_DISPUTED = against_rules(
+    "meter.already_disputed",
+    "器具 {asset_no} 的底度争议尚未了结。",
+    "the final reading of {asset_no} is in dispute already",
+)
+NOT_DISPUTED = against_rules(
+    "meter.not_disputed",
+    "器具 {asset_no} 的底度没有争议。",
+    "the final reading of {asset_no} is not in dispute",
+)
+READING_MISSING = against_rules(
+    "meter.reading_missing",
+    "结论为更正时须给出新的底度。",
+    "a dispute resolved by correction gives the corrected reading",
+)
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """底度 Register values at dismantling: active import in all and by tariff (尖 峰 平 谷), export, reactive, demand.
+
+    `ratio_micro` multiplies them where the device measures through transformers.
+    """
+
+    total_wh: ReadingWh | None = None
+    sharp_wh: ReadingWh | None = None
+    peak_wh: ReadingWh | None = None
+    flat_wh: ReadingWh | None = None
+    valley_wh: ReadingWh | None = None
+    reverse_wh: ReadingWh | None = None
+    reactive_varh: ReadingVarh | None = None
+    demand_w: DemandW | None = None
+    ratio_micro: RatioMicro | None = None
+    photo_sha256: Sha256 | None = None
+    customer_signature: Signature | None = None
+
+
+class Dismantle(Happened, frozen=True, kw_only=True):
+    """拆回 Take a device out of service under a work order; the unit's store at `site` holds it from now on."""
+
+    asset_no: AssetNo
+    work_order: Reference
+    unit: UnitCode
+    site: SiteId
+    reason: DismantleReason
+    county: CountyCode | None = None
+    reading: Reading | None = None
+
+
+class RecordFinalReading(Happened, frozen=True, kw_only=True):
+    """记录底度 Record the registers as they stood at dismantling."""
+
+    asset_no: AssetNo
+    reading: Reading
+
+
+class DisputeFinalReading(Happened, frozen=True, kw_only=True):
+    """底度争议 The customer or a unit disputes the final reading."""
+
+    asset_no: AssetNo
+    case: Reference
+    ground: Remark
+
+
+class ResolveFinalReading(Happened, frozen=True, kw_only=True):
+    """了结底度争议 The dispute ends: the reading stands, or is corrected."""
+
+    asset_no: AssetNo
+    case: Reference
+    outcome: Literal["upheld", "corrected"]
+    reading: Reading | None = None
+
+
+class Dismantled(Happened, frozen=True, kw_only=True):
+    """Out of service, in the unit's store."""
+
+    asset_no: AssetNo
+    work_order: Reference
+    unit: UnitCode
+    reason: DismantleReason
+    moved: Movement
+    county: CountyCode | None = None
+
+
+class FinalReadingRecorded(Happened, frozen=True, kw_only=True):
+    """The registers at dismantling."""
+
+    asset_no: AssetNo
+    reading: Reading
+
+
+class FinalReadingDisputed(Happened, frozen=True, kw_only=True):
+    """The final reading is in dispute."""
+
+    asset_no: AssetNo
+    case: Reference
+    ground: Remark
+
+
+class FinalReadingResolved(Happened, frozen=True, kw_only=True):
+    """The dispute has ended."""
+
+    asset_no: AssetNo
+    case: Reference
+    outcome: Literal["upheld", "corrected"]
+    reading: Reading | None = None
+
+
+Command: TypeAlias = Dismantle | RecordFinalReading | DisputeFinalReading | ResolveFinalReading
+Event: TypeAlias = Dismantled | FinalReadingRecorded | FinalReadingDisputed | FinalReadingResolved
+
+
+def decide(command: Command, meter: Meter) -> Sequence[Event]:
+    place = known(command.asset_no, meter)
+    match command:
+        case Dismantle(site=site, reading=reading):
+            if not isinstance(place, InService):
+                raise NOT_IN_SERVICE(asset_no=command.asset_no, place=spoken(place))
+            dismantled = becomes(command, Dismantled, moved=meter.moves(site))
+            return [dismantled] if reading is None else [dismantled, becomes(command, FinalReadingRecorded)]
+        case RecordFinalReading():
+            if not meter.dismantled:
+                raise NOT_DISMANTLED(asset_no=command.asset_no)
+            if meter.has_final_reading:
+                raise READING_EXISTS(asset_no=command.asset_no)
+            return [becomes(command, FinalReadingRecorded)]
+        case DisputeFinalReading():
+            if not meter.has_final_reading:
+                raise NO_READING(asset_no=command.asset_no)
+            if meter.disputed:
+                raise ALREADY_DISPUTED(asset_no=command.asset_no)
+            return [becomes(command, FinalReadingDisputed)]
+        case ResolveFinalReading(outcome=outcome, reading=reading):
+            if not meter.disputed:
+                raise NOT_DISPUTED(asset_no=command.asset_no)
+            if outcome == "corrected" and reading is None:
+                raise READING_MISSING()
+            return [becomes(command, FinalReadingResolved)]
+
+
+def evolve(meter: Meter, event: Event) -> Meter:
+    match event:
+        case Dismantled(moved=moved):
+            site = AtSite(moved.to_site or "")
+            return msgspec.structs.replace(meter, place=site, dismantled=True, has_final_reading=False)
+        case FinalReadingRecorded():
+            return msgspec.structs.replace(meter, has_final_reading=True)
+        case FinalReadingDisputed():
+            return msgspec.structs.replace(meter, disputed=True)
+        case FinalReadingResolved():
+            return msgspec.structs.replace(meter, disputed=False)
+
+
+PART = Part(members(Command), members(Event), decide, evolve)

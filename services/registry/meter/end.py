@@ -1,0 +1,203 @@
+"""The end of a scrapped device: data cleared or chip destroyed, defaced, handed to a recycler, destroyed.
+
+    in stock or with materials -> DataCleared | ChipDestroyed, BatteryRemoved, Defaced
+    released to materials      -> HandedToRecycler -> Destroyed
+
+Nothing goes to a recycler without cleared data or a destroyed security chip, and defacing. Destroyed is the end.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from kernel.decider import Part, becomes, members
+from kernel.quantity import Code, Happened, Sha256
+from kernel.refusal import against_rules
+from services.registry.meter.custody import NOT_AT_SITE
+from services.registry.meter.state import AtSite, Ended, Meter, Out, WithRecycler, known, spoken, unheld
+from services.registry.vocabulary import AssetNo, Reference
+
+NOT_APPROVED = against_rules(
+    "meter.not_approved",
+    "器具 {asset_no} 尚无报废审批，不得作不可逆处置。",
+    "{asset_no} has no scrap approval; nothing irreversible may be done to it",
+)
+DATA_NOT_CLEARED = against_rules(
+    "meter.data_not_cleared",
+    "器具 {asset_no} 的数据未清除、安全芯片也未销毁，不得交回收商。",
+    "{asset_no} has neither cleared data nor a destroyed security chip and cannot go to a recycler",
+)
+NOT_DEFACED = against_rules(
+    "meter.not_defaced",
+    "器具 {asset_no} 尚未打孔毁形，不得交回收商。",
+    "{asset_no} has not been defaced and cannot go to a recycler",
+)
+NOT_WITH_MATERIALS = against_rules(
+    "meter.not_with_materials",
+    "器具 {asset_no} 未移交物资部门（{place}）。",
+    "{asset_no} has not been handed to materials ({place})",
+)
+NOT_WITH_RECYCLER = against_rules(
+    "meter.not_with_recycler",
+    "器具 {asset_no} 未交回收商（{place}），不能登记销毁。",
+    "{asset_no} is not with a recycler ({place}); there is no destruction to record",
+)
+
+
+class ClearData(Happened, frozen=True, kw_only=True):
+    """清除数据 Keys and records are wiped."""
+
+    asset_no: AssetNo
+    method: Code
+    evidence_sha256: Sha256 | None = None
+
+
+class DestroyChip(Happened, frozen=True, kw_only=True):
+    """销毁安全芯片 The security chip is destroyed."""
+
+    asset_no: AssetNo
+    evidence_sha256: Sha256 | None = None
+
+
+class RemoveBattery(Happened, frozen=True, kw_only=True):
+    """拆除电池 The battery is taken out, to go its own way."""
+
+    asset_no: AssetNo
+
+
+class Deface(Happened, frozen=True, kw_only=True):
+    """打孔毁形 The device is made useless for the market. The evidence is a photo's hash."""
+
+    asset_no: AssetNo
+    evidence_sha256: Sha256
+
+
+class HandToRecycler(Happened, frozen=True, kw_only=True):
+    """交回收商 The recycler who bought the lot takes the device."""
+
+    asset_no: AssetNo
+    recycler: Code
+    lot: Code
+    contract: Reference
+
+
+class Destroy(Happened, frozen=True, kw_only=True):
+    """销毁 The device is destroyed and certified so."""
+
+    asset_no: AssetNo
+    certificate: Reference
+
+
+class DataCleared(Happened, frozen=True, kw_only=True):
+    """Keys and records are wiped."""
+
+    asset_no: AssetNo
+    method: Code
+    evidence_sha256: Sha256 | None = None
+
+
+class ChipDestroyed(Happened, frozen=True, kw_only=True):
+    """The security chip is destroyed."""
+
+    asset_no: AssetNo
+    evidence_sha256: Sha256 | None = None
+
+
+class BatteryRemoved(Happened, frozen=True, kw_only=True):
+    """The battery goes its own way."""
+
+    asset_no: AssetNo
+
+
+class Defaced(Happened, frozen=True, kw_only=True):
+    """Useless for the market."""
+
+    asset_no: AssetNo
+    evidence_sha256: Sha256
+
+
+class HandedToRecycler(Happened, frozen=True, kw_only=True):
+    """With the recycler who bought the lot."""
+
+    asset_no: AssetNo
+    recycler: Code
+    lot: Code
+    contract: Reference
+
+
+class Destroyed(Happened, frozen=True, kw_only=True):
+    """The end."""
+
+    asset_no: AssetNo
+    recycler: Code
+    lot: Code
+    certificate: Reference
+
+
+Command: TypeAlias = ClearData | DestroyChip | RemoveBattery | Deface | HandToRecycler | Destroy
+Event: TypeAlias = DataCleared | ChipDestroyed | BatteryRemoved | Defaced | HandedToRecycler | Destroyed
+
+
+def decide(command: Command, meter: Meter) -> Sequence[Event]:
+    asset_no = command.asset_no
+    place = known(asset_no, meter)
+    match command:
+        case ClearData():
+            _in_hand(asset_no, meter)
+            return [] if meter.data_cleared else [becomes(command, DataCleared)]
+        case RemoveBattery():
+            _in_hand(asset_no, meter)
+            return [] if meter.battery_removed else [becomes(command, BatteryRemoved)]
+        case DestroyChip():
+            _irreversible(asset_no, meter)
+            return [] if meter.chip_destroyed else [becomes(command, ChipDestroyed)]
+        case Deface():
+            _irreversible(asset_no, meter)
+            return [] if meter.defaced else [becomes(command, Defaced)]
+        case HandToRecycler():
+            unheld(asset_no, meter)
+            if not (isinstance(place, Out) and place.purpose == "materials"):
+                raise NOT_WITH_MATERIALS(asset_no=asset_no, place=spoken(place))
+            if not (meter.data_cleared or meter.chip_destroyed):
+                raise DATA_NOT_CLEARED(asset_no=asset_no)
+            if not meter.defaced:
+                raise NOT_DEFACED(asset_no=asset_no)
+            return [becomes(command, HandedToRecycler)]
+        case Destroy():
+            unheld(asset_no, meter)
+            if not isinstance(place, WithRecycler):
+                raise NOT_WITH_RECYCLER(asset_no=asset_no, place=spoken(place))
+            return [becomes(command, Destroyed, recycler=place.recycler, lot=place.lot)]
+
+
+def evolve(meter: Meter, event: Event) -> Meter:
+    match event:
+        case DataCleared():
+            return msgspec.structs.replace(meter, data_cleared=True)
+        case ChipDestroyed():
+            return msgspec.structs.replace(meter, chip_destroyed=True)
+        case BatteryRemoved():
+            return msgspec.structs.replace(meter, battery_removed=True)
+        case Defaced():
+            return msgspec.structs.replace(meter, defaced=True)
+        case HandedToRecycler(recycler=recycler, lot=lot):
+            return msgspec.structs.replace(meter, place=WithRecycler(recycler, lot))
+        case Destroyed(recycler=recycler):
+            return msgspec.structs.replace(meter, place=Ended("destroyed", recycler))
+
+
+def _in_hand(asset_no: str, meter: Meter) -> None:
+    place = known(asset_no, meter)
+    unheld(asset_no, meter)
+    if not (isinstance(place, AtSite) or (isinstance(place, Out) and place.purpose == "materials")):
+        raise NOT_AT_SITE(asset_no=asset_no, site="-", place=spoken(place))
+
+
+def _irreversible(asset_no: str, meter: Meter) -> None:
+    _in_hand(asset_no, meter)
+    if "scrap_approval" not in meter.preconditions:
+        raise NOT_APPROVED(asset_no=asset_no)
+
+
+PART = Part(members(Command), members(Event), decide, evolve)

@@ -1,0 +1,128 @@
+"""留存: while a hold stands, nothing that would destroy evidence: no destruction, no broken seal, no data reset.
+
+Seals live here because breaking one is what a hold forbids first.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from kernel.decider import Part, becomes, members
+from kernel.quantity import CivilDate, Code, Happened, Remark
+from kernel.refusal import against_rules
+from services.registry.meter.state import Meter, known, unheld
+from services.registry.vocabulary import AssetNo, HoldKind, Reference
+
+HOLD_EXISTS = against_rules(
+    "meter.hold_exists",
+    "器具 {asset_no} 已有编号为 {hold} 的留存。",
+    "{asset_no} has a hold {hold} already",
+)
+NO_SUCH_HOLD = against_rules(
+    "meter.no_such_hold",
+    "器具 {asset_no} 没有编号为 {hold} 的留存。",
+    "{asset_no} has no hold {hold}",
+)
+
+
+class PlaceHold(Happened, frozen=True, kw_only=True):
+    """设置留存 Keep the device as it is: why, on whose word, until when (open-ended without a day)."""
+
+    asset_no: AssetNo
+    hold: Code
+    kind: HoldKind
+    reference: Reference
+    until: CivilDate | None = None
+
+
+class LiftHold(Happened, frozen=True, kw_only=True):
+    """解除留存 The ground of the hold is gone."""
+
+    asset_no: AssetNo
+    hold: Code
+    reference: Reference
+
+
+class ApplySeal(Happened, frozen=True, kw_only=True):
+    """加封 A seal is put on."""
+
+    asset_no: AssetNo
+    seal_no: Code
+
+
+class RemoveSeal(Happened, frozen=True, kw_only=True):
+    """拆封 A seal is taken off, or was found broken."""
+
+    asset_no: AssetNo
+    seal_no: Code
+    condition: Remark | None = None
+
+
+class HoldPlaced(Happened, frozen=True, kw_only=True):
+    """A hold stands."""
+
+    asset_no: AssetNo
+    hold: Code
+    kind: HoldKind
+    reference: Reference
+    until: CivilDate | None = None
+
+
+class HoldLifted(Happened, frozen=True, kw_only=True):
+    """A hold stands no more."""
+
+    asset_no: AssetNo
+    hold: Code
+    kind: HoldKind
+    reference: Reference
+
+
+class SealApplied(Happened, frozen=True, kw_only=True):
+    """A seal is on."""
+
+    asset_no: AssetNo
+    seal_no: Code
+
+
+class SealRemoved(Happened, frozen=True, kw_only=True):
+    """A seal is off."""
+
+    asset_no: AssetNo
+    seal_no: Code
+    condition: Remark | None = None
+
+
+Command: TypeAlias = PlaceHold | LiftHold | ApplySeal | RemoveSeal
+Event: TypeAlias = HoldPlaced | HoldLifted | SealApplied | SealRemoved
+
+
+def decide(command: Command, meter: Meter) -> Sequence[Event]:
+    known(command.asset_no, meter)
+    match command:
+        case PlaceHold(hold=hold):
+            if hold in meter.holds:
+                raise HOLD_EXISTS(asset_no=command.asset_no, hold=hold)
+            return [becomes(command, HoldPlaced)]
+        case LiftHold(hold=hold):
+            if hold not in meter.holds:
+                raise NO_SUCH_HOLD(asset_no=command.asset_no, hold=hold)
+            return [becomes(command, HoldLifted, kind=meter.holds[hold])]
+        case ApplySeal():
+            return [becomes(command, SealApplied)]
+        case RemoveSeal():
+            unheld(command.asset_no, meter)
+            return [becomes(command, SealRemoved)]
+
+
+def evolve(meter: Meter, event: Event) -> Meter:
+    match event:
+        case HoldPlaced(hold=hold, kind=kind):
+            return msgspec.structs.replace(meter, holds=meter.holds | {hold: kind})
+        case HoldLifted(hold=hold):
+            return msgspec.structs.replace(meter, holds={k: v for k, v in meter.holds.items() if k != hold})
+        case SealApplied() | SealRemoved():
+            return meter
+
+
+PART = Part(members(Command), members(Event), decide, evolve)

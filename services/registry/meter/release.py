@@ -1,0 +1,274 @@
+"""Out of a site for a purpose, each purpose on its own ground, and back: samples, repairs, makers, service again.
+
+    in stock -> Released(purpose) -> SampleReturned | ReceivedFromMaker | Reinstalled | ReturnedToMaker
+                                     | ReturnedToCustomer | (materials: see end.py)
+
+The grounds come from other services as PreconditionRecorded. A new verdict takes the place of the old one and of
+whatever was approved because of it.
+"""
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+import msgspec
+
+from kernel.decider import Part, becomes, members
+from kernel.quantity import Code, Happened
+from kernel.refusal import against_rules
+from services.registry.meter.custody import at_site, consented
+from services.registry.meter.state import AtSite, Ended, InService, Meter, Out, known, spoken, unheld
+from services.registry.vocabulary import (
+    VERDICTS,
+    AssetNo,
+    Movement,
+    PreconditionKind,
+    Purpose,
+    Reference,
+    SiteId,
+    UnitCode,
+)
+
+
+class ReleaseRule(msgspec.Struct, frozen=True):
+    """On what ground a device leaves for a purpose. `returns`: it is expected back. `keeps_evidence`: it may go while
+    a hold stands.
+    """
+
+    needs: tuple[PreconditionKind, ...]
+    returns: bool
+    keeps_evidence: bool
+
+
+RELEASES: Final[dict[Purpose, ReleaseRule]] = {
+    "review": ReleaseRule(("review_sample",), returns=True, keeps_evidence=True),
+    "laboratory": ReleaseRule(("laboratory_request",), returns=True, keeps_evidence=True),
+    "evidence": ReleaseRule(("evidence_order",), returns=True, keeps_evidence=True),
+    "maker_sample": ReleaseRule(("maker_sample_request",), returns=True, keeps_evidence=False),
+    "repair": ReleaseRule(("verdict_reuse", "repair_order"), returns=True, keeps_evidence=False),
+    "reinstall": ReleaseRule(("verdict_reuse", "re_verification"), returns=True, keeps_evidence=False),
+    "maker": ReleaseRule(("verdict_claim", "claim_agreement"), returns=False, keeps_evidence=False),
+    "materials": ReleaseRule(("verdict_scrap", "scrap_approval"), returns=False, keeps_evidence=False),
+    "customer": ReleaseRule((), returns=False, keeps_evidence=False),
+}
+SURVIVES_A_VERDICT: Final = frozenset({"review_sample", "laboratory_request", "maker_sample_request", "evidence_order"})
+
+PRECONDITION_MISSING = against_rules(
+    "meter.precondition_missing",
+    "器具 {asset_no} 以“{purpose}”出库缺少前提：{missing}。",
+    "{asset_no} cannot be released for {purpose}: {missing} is missing",
+)
+NOT_THE_CUSTOMERS = against_rules(
+    "meter.not_the_customers",
+    "器具 {asset_no} 为公司资产，不能退还用户。",
+    "{asset_no} belongs to the company and is not returned to a customer",
+)
+NOT_OUT = against_rules(
+    "meter.not_out",
+    "器具 {asset_no} 没有以所述用途出库（{place}）。",
+    "{asset_no} is not out for that purpose ({place})",
+)
+
+
+class RecordPrecondition(Happened, frozen=True, kw_only=True):
+    """记录前提 A ground on which the device may be released, decided elsewhere: a verdict, an order, an approval."""
+
+    asset_no: AssetNo
+    kind: PreconditionKind
+    reference: Reference
+
+
+class Release(Happened, frozen=True, kw_only=True):
+    """出库 The device leaves the site for a purpose."""
+
+    asset_no: AssetNo
+    site: SiteId
+    purpose: Purpose
+    reference: Reference
+
+
+class ReturnSample(Happened, frozen=True, kw_only=True):
+    """送检样品退回 What went out to be tested, shown or repaired is back."""
+
+    asset_no: AssetNo
+    site: SiteId
+
+
+class ReceiveFromMaker(Happened, frozen=True, kw_only=True):
+    """厂家来货 A device has come from its maker: new, repaired, or in place of another."""
+
+    asset_no: AssetNo
+    site: SiteId
+    replaces: AssetNo | None = None
+
+
+class Reinstall(Happened, frozen=True, kw_only=True):
+    """利旧装用 A released device is in service again."""
+
+    asset_no: AssetNo
+    work_order: Reference
+    unit: UnitCode
+
+
+class ReturnToMaker(Happened, frozen=True, kw_only=True):
+    """返厂 The maker has taken the device back."""
+
+    asset_no: AssetNo
+    maker: Code
+    reference: Reference
+
+
+class ReturnToCustomer(Happened, frozen=True, kw_only=True):
+    """退还用户 The customer has the device back."""
+
+    asset_no: AssetNo
+    reference: Reference
+
+
+class PreconditionRecorded(Happened, frozen=True, kw_only=True):
+    """A ground for a release stands."""
+
+    asset_no: AssetNo
+    kind: PreconditionKind
+    reference: Reference
+
+
+class Released(Happened, frozen=True, kw_only=True):
+    """Out of the site for a purpose."""
+
+    asset_no: AssetNo
+    purpose: Purpose
+    reference: Reference
+    moved: Movement
+
+
+class SampleReturned(Happened, frozen=True, kw_only=True):
+    """Back from a test, a show or a repair."""
+
+    asset_no: AssetNo
+    purpose: Purpose
+    moved: Movement
+
+
+class ReceivedFromMaker(Happened, frozen=True, kw_only=True):
+    """In from the maker."""
+
+    asset_no: AssetNo
+    moved: Movement
+    replaces: AssetNo | None = None
+
+
+class Reinstalled(Happened, frozen=True, kw_only=True):
+    """In service again."""
+
+    asset_no: AssetNo
+    work_order: Reference
+    unit: UnitCode
+
+
+class ReturnedToMaker(Happened, frozen=True, kw_only=True):
+    """With its maker."""
+
+    asset_no: AssetNo
+    maker: Code
+    reference: Reference
+
+
+class ReturnedToCustomer(Happened, frozen=True, kw_only=True):
+    """With its owner: the end here."""
+
+    asset_no: AssetNo
+    reference: Reference
+
+
+Command: TypeAlias = (
+    RecordPrecondition | Release | ReturnSample | ReceiveFromMaker | Reinstall | ReturnToMaker | ReturnToCustomer
+)
+Event: TypeAlias = (
+    PreconditionRecorded
+    | Released
+    | SampleReturned
+    | ReceivedFromMaker
+    | Reinstalled
+    | ReturnedToMaker
+    | ReturnedToCustomer
+)
+
+
+def decide(command: Command, meter: Meter) -> Sequence[Event]:
+    place = known(command.asset_no, meter)
+    match command:
+        case RecordPrecondition(kind=kind, reference=reference):
+            stands = meter.preconditions.get(kind) == reference
+            return [] if stands else [becomes(command, PreconditionRecorded)]
+        case Release():
+            return [_release(command, meter)]
+        case ReturnSample(site=site):
+            if not (isinstance(place, Out) and RELEASES[place.purpose].returns):
+                raise NOT_OUT(asset_no=command.asset_no, place=spoken(place))
+            return [becomes(command, SampleReturned, purpose=place.purpose, moved=meter.moves(site))]
+        case ReceiveFromMaker(site=site):
+            _out_for(command.asset_no, meter, "maker", "repair", "maker_sample")
+            return [becomes(command, ReceivedFromMaker, moved=meter.moves(site))]
+        case Reinstall():
+            _out_for(command.asset_no, meter, "reinstall")
+            return [becomes(command, Reinstalled)]
+        case ReturnToMaker():
+            _out_for(command.asset_no, meter, "maker")
+            return [becomes(command, ReturnedToMaker)]
+        case ReturnToCustomer():
+            _out_for(command.asset_no, meter, "customer")
+            return [becomes(command, ReturnedToCustomer)]
+
+
+def evolve(meter: Meter, event: Event) -> Meter:
+    match event:
+        case PreconditionRecorded(kind=kind, reference=reference):
+            return msgspec.structs.replace(meter, preconditions=_after(meter.preconditions, kind, reference))
+        case Released(purpose=purpose, reference=reference, moved=moved):
+            return msgspec.structs.replace(meter, place=Out(purpose, reference, moved.from_site or ""))
+        case SampleReturned(purpose=purpose, moved=moved):
+            used = set(RELEASES[purpose].needs) - VERDICTS
+            left = {kind: reference for kind, reference in meter.preconditions.items() if kind not in used}
+            return msgspec.structs.replace(meter, place=AtSite(moved.to_site or ""), preconditions=left)
+        case ReceivedFromMaker(moved=moved):
+            return msgspec.structs.replace(meter, place=AtSite(moved.to_site or ""), preconditions={})
+        case Reinstalled(unit=unit):
+            return msgspec.structs.replace(meter, place=InService(), unit=unit, dismantled=False, preconditions={})
+        case ReturnedToMaker(maker=maker):
+            return msgspec.structs.replace(meter, place=Out("maker", maker, ""))
+        case ReturnedToCustomer():
+            return msgspec.structs.replace(meter, place=Ended("returned_to_customer", "customer"))
+
+
+def _release(command: Release, meter: Meter) -> Released:
+    asset_no, purpose = command.asset_no, command.purpose
+    rule = RELEASES[purpose]
+    if purpose == "customer":
+        known(asset_no, meter)
+        if meter.owner != "customer":
+            raise NOT_THE_CUSTOMERS(asset_no=asset_no)
+        if meter.site != command.site:
+            at_site(asset_no, command.site, meter)
+    else:
+        at_site(asset_no, command.site, meter)
+        consented(asset_no, meter)
+    if not rule.keeps_evidence:
+        unheld(asset_no, meter)
+    if missing := [kind for kind in rule.needs if kind not in meter.preconditions]:
+        raise PRECONDITION_MISSING(asset_no=asset_no, purpose=purpose, missing=", ".join(missing))
+    return becomes(command, Released, moved=meter.moves(None))
+
+
+def _out_for(asset_no: str, meter: Meter, *purposes: Purpose) -> None:
+    place = known(asset_no, meter)
+    if not (isinstance(place, Out) and place.purpose in purposes):
+        raise NOT_OUT(asset_no=asset_no, place=spoken(place))
+
+
+def _after(grounds: dict[PreconditionKind, str], kind: PreconditionKind, reference: str) -> dict[PreconditionKind, str]:
+    if kind in VERDICTS:
+        grounds = {known: value for known, value in grounds.items() if known in SURVIVES_A_VERDICT}
+    return grounds | {kind: reference}
+
+
+PART = Part(members(Command), members(Event), decide, evolve)

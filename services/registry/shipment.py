@@ -1,0 +1,321 @@
+"""拆回计量资产移交单: devices on their way from one site to another, decided as a whole; the devices follow.
+
+    ShipmentPrepared -> ShipmentDispatched -> ShipmentReceived -> HandoverSigned (each party)
+                    '-> ShipmentCancelled
+
+The shipment decides what is missing and what is unexpected by comparing what was found with its manifest. What a
+single device then refuses is an exception on the shipment.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Final, Literal, TypeAlias
+
+import msgspec
+
+from kernel.decider import Decider, Part, becomes, members
+from kernel.quantity import Code, Happened, Name, Remark, Sha256
+from kernel.refusal import against_rules, not_found, unreadable
+from services.registry.vocabulary import (
+    AssetNo,
+    ContainerId,
+    DeviceClass,
+    ShipmentId,
+    SiteId,
+    UnitCode,
+    class_in_number,
+)
+
+MANIFEST_LINES_MAX: Final = 10_000
+"""Devices on one shipment: some truckloads, and an event of less than the ledger's largest."""
+
+UNKNOWN = not_found("shipment.unknown", "没有移交单 {shipment_id}。", "there is no shipment {shipment_id}")
+ALREADY_PREPARED = against_rules(
+    "shipment.already_prepared", "移交单 {shipment_id} 已存在。", "shipment {shipment_id} exists already"
+)
+SAME_SITE = against_rules(
+    "shipment.same_site", "移交单的发出地与接收地相同。", "a shipment goes from one site to another, not to the same"
+)
+LISTED_TWICE = unreadable(
+    "shipment.listed_twice", "资产编号 {asset_no} 在清单中重复。", "{asset_no} is on the list twice"
+)
+NOT_PREPARED = against_rules(
+    "shipment.not_prepared",
+    "移交单 {shipment_id} 不在待发状态（{phase}）。",
+    "shipment {shipment_id} is not waiting to be dispatched ({phase})",
+)
+NOT_ON_THE_WAY = against_rules(
+    "shipment.not_on_the_way",
+    "移交单 {shipment_id} 不在途（{phase}），不能接收。",
+    "shipment {shipment_id} is not on the way ({phase}) and cannot be received",
+)
+CLASS_UNKNOWN = against_rules(
+    "shipment.class_unknown",
+    "{asset_no} 不在清单中，也未给出设备类别。请补充类别。",
+    "{asset_no} is not on the manifest and its class is not given; add the class",
+)
+TOO_EARLY_TO_SIGN = against_rules(
+    "shipment.too_early_to_sign",
+    "移交单 {shipment_id} 为 {phase}，{party} 方尚不能签字。",
+    "shipment {shipment_id} is {phase}; party {party} cannot sign yet",
+)
+ALREADY_SIGNED = against_rules(
+    "shipment.already_signed", "移交单 {shipment_id} 的 {party} 方已签字。", "party {party} has signed {shipment_id}"
+)
+
+Party: TypeAlias = Literal["from", "to"]
+Phase: TypeAlias = Literal["none", "prepared", "dispatched", "received", "cancelled"]
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A device on a manifest."""
+
+    asset_no: AssetNo
+    device_class: DeviceClass
+    container: ContainerId | None = None
+
+
+class FoundLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A device found on arrival. Its class is asked for only where the manifest does not say."""
+
+    asset_no: AssetNo
+    device_class: DeviceClass | None = None
+    damaged: bool = False
+
+
+Manifest: TypeAlias = Annotated[tuple[Line, ...], msgspec.Meta(min_length=1, max_length=MANIFEST_LINES_MAX)]
+FoundLines: TypeAlias = Annotated[tuple[FoundLine, ...], msgspec.Meta(max_length=MANIFEST_LINES_MAX)]
+
+
+class PrepareShipment(Happened, frozen=True, kw_only=True):
+    """编制移交单 List the devices that are to go."""
+
+    shipment_id: ShipmentId
+    from_site: SiteId
+    to_site: SiteId
+    unit: UnitCode
+    manifest: Manifest
+    carrier: Name | None = None
+
+
+class CancelShipment(Happened, frozen=True, kw_only=True):
+    """作废移交单 Before anything has left."""
+
+    shipment_id: ShipmentId
+    why: Remark
+
+
+class DispatchShipment(Happened, frozen=True, kw_only=True):
+    """发车 All devices on the manifest leave."""
+
+    shipment_id: ShipmentId
+    seal_no: Code | None = None
+
+
+class ReceiveShipment(Happened, frozen=True, kw_only=True):
+    """接收 What was found on arrival, device by device; the rest of the manifest is missing."""
+
+    shipment_id: ShipmentId
+    found: FoundLines
+
+
+class SignHandover(Happened, frozen=True, kw_only=True):
+    """移交签字 A party signs the transfer note. `signer` is an opaque subject id."""
+
+    shipment_id: ShipmentId
+    party: Party
+    signer: Code
+    document_sha256: Sha256 | None = None
+
+
+class RecordShipmentException(Happened, frozen=True, kw_only=True):
+    """登记移交异常 A device did not follow its shipment; the refusal's code says why."""
+
+    shipment_id: ShipmentId
+    asset_no: AssetNo
+    code: Code
+
+
+class ShipmentPrepared(Happened, frozen=True, kw_only=True):
+    """The manifest stands. `manifest_sha256` is over its sorted asset numbers, each followed by a newline."""
+
+    shipment_id: ShipmentId
+    from_site: SiteId
+    to_site: SiteId
+    unit: UnitCode
+    manifest: tuple[Line, ...]
+    manifest_sha256: Sha256
+    carrier: Name | None = None
+
+
+class ShipmentCancelled(Happened, frozen=True, kw_only=True):
+    """It will not go."""
+
+    shipment_id: ShipmentId
+    why: Remark
+
+
+class ShipmentDispatched(Happened, frozen=True, kw_only=True):
+    """All of the manifest has left."""
+
+    shipment_id: ShipmentId
+    from_site: SiteId
+    to_site: SiteId
+    manifest: tuple[Line, ...]
+    seal_no: Code | None = None
+
+
+class ShipmentReceived(Happened, frozen=True, kw_only=True):
+    """What came of the manifest."""
+
+    shipment_id: ShipmentId
+    to_site: SiteId
+    received: tuple[Line, ...] = ()
+    missing: tuple[AssetNo, ...] = ()
+    unexpected: tuple[Line, ...] = ()
+    damaged: tuple[AssetNo, ...] = ()
+
+
+class HandoverSigned(Happened, frozen=True, kw_only=True):
+    """A party has signed."""
+
+    shipment_id: ShipmentId
+    party: Party
+    signer: Code
+    document_sha256: Sha256 | None = None
+
+
+class ShipmentExceptionRecorded(Happened, frozen=True, kw_only=True):
+    """A device did not follow."""
+
+    shipment_id: ShipmentId
+    asset_no: AssetNo
+    code: Code
+
+
+Command: TypeAlias = (
+    PrepareShipment | CancelShipment | DispatchShipment | ReceiveShipment | SignHandover | RecordShipmentException
+)
+Event: TypeAlias = (
+    ShipmentPrepared
+    | ShipmentCancelled
+    | ShipmentDispatched
+    | ShipmentReceived
+    | HandoverSigned
+    | ShipmentExceptionRecorded
+)
+
+
+class Shipment(msgspec.Struct, frozen=True, kw_only=True):
+    """Its phase, its manifest by asset number, who has signed, which exceptions are on it."""
+
+    phase: Phase = "none"
+    from_site: str = ""
+    to_site: str = ""
+    manifest: tuple[Line, ...] = ()
+    signed: frozenset[Party] = frozenset()
+    exceptions: frozenset[tuple[str, str]] = frozenset()
+
+
+def decide(command: Command, shipment: Shipment) -> Sequence[Event]:
+    shipment_id = command.shipment_id
+    if isinstance(command, PrepareShipment):
+        return [_prepare(command, shipment)]
+    if shipment.phase == "none":
+        raise UNKNOWN(shipment_id=shipment_id)
+    match command:
+        case CancelShipment():
+            _prepared(shipment_id, shipment)
+            return [becomes(command, ShipmentCancelled)]
+        case DispatchShipment():
+            _prepared(shipment_id, shipment)
+            ends = {"from_site": shipment.from_site, "to_site": shipment.to_site}
+            return [becomes(command, ShipmentDispatched, manifest=shipment.manifest, **ends)]
+        case ReceiveShipment():
+            return [_receive(command, shipment)]
+        case SignHandover(party=party):
+            if shipment.phase == "prepared" or (party == "to" and shipment.phase != "received"):
+                raise TOO_EARLY_TO_SIGN(shipment_id=shipment_id, phase=shipment.phase, party=party)
+            if party in shipment.signed:
+                raise ALREADY_SIGNED(shipment_id=shipment_id, party=party)
+            return [becomes(command, HandoverSigned)]
+        case RecordShipmentException(asset_no=asset_no, code=code):
+            on_record = (asset_no, code) in shipment.exceptions
+            return [] if on_record else [becomes(command, ShipmentExceptionRecorded)]
+
+
+def evolve(shipment: Shipment, event: Event) -> Shipment:
+    match event:
+        case ShipmentPrepared(from_site=from_site, to_site=to_site, manifest=manifest):
+            return Shipment(phase="prepared", from_site=from_site, to_site=to_site, manifest=manifest)
+        case ShipmentCancelled():
+            return msgspec.structs.replace(shipment, phase="cancelled")
+        case ShipmentDispatched():
+            return msgspec.structs.replace(shipment, phase="dispatched")
+        case ShipmentReceived():
+            return msgspec.structs.replace(shipment, phase="received")
+        case HandoverSigned(party=party):
+            return msgspec.structs.replace(shipment, signed=shipment.signed | {party})
+        case ShipmentExceptionRecorded(asset_no=asset_no, code=code):
+            return msgspec.structs.replace(shipment, exceptions=shipment.exceptions | {(asset_no, code)})
+
+
+def manifest_sha256(asset_numbers: Iterable[str]) -> str:
+    """SHA-256 over the sorted asset numbers, each followed by a newline."""
+    return hashlib.sha256("".join(f"{number}\n" for number in sorted(asset_numbers)).encode()).hexdigest()
+
+
+def _prepare(command: PrepareShipment, shipment: Shipment) -> ShipmentPrepared:
+    if shipment.phase != "none":
+        raise ALREADY_PREPARED(shipment_id=command.shipment_id)
+    if command.from_site == command.to_site:
+        raise SAME_SITE()
+    _listed_once(line.asset_no for line in command.manifest)
+    digest = manifest_sha256(line.asset_no for line in command.manifest)
+    return becomes(command, ShipmentPrepared, manifest_sha256=digest)
+
+
+def _receive(command: ReceiveShipment, shipment: Shipment) -> ShipmentReceived:
+    if shipment.phase != "dispatched":
+        raise NOT_ON_THE_WAY(shipment_id=command.shipment_id, phase=shipment.phase)
+    _listed_once(line.asset_no for line in command.found)
+    found = {line.asset_no for line in command.found}
+    listed = {line.asset_no for line in shipment.manifest}
+    return becomes(
+        command,
+        ShipmentReceived,
+        to_site=shipment.to_site,
+        received=tuple(line for line in shipment.manifest if line.asset_no in found),
+        missing=tuple(line.asset_no for line in shipment.manifest if line.asset_no not in found),
+        unexpected=tuple(_classed(line) for line in command.found if line.asset_no not in listed),
+        damaged=tuple(line.asset_no for line in command.found if line.damaged),
+    )
+
+
+def _classed(line: FoundLine) -> Line:
+    device_class = line.device_class or class_in_number(line.asset_no)
+    if device_class is None:
+        raise CLASS_UNKNOWN(asset_no=line.asset_no)
+    return Line(asset_no=line.asset_no, device_class=device_class)
+
+
+def _listed_once(numbers: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for number in numbers:
+        if number in seen:
+            raise LISTED_TWICE(asset_no=number)
+        seen.add(number)
+
+
+def _prepared(shipment_id: str, shipment: Shipment) -> None:
+    if shipment.phase != "prepared":
+        raise NOT_PREPARED(shipment_id=shipment_id, phase=shipment.phase)
+
+
+SHIPMENT: Final = Decider(
+    category="shipment",
+    initial=Shipment(),
+    key="shipment_id",
+    begins=(PrepareShipment,),
+    parts=(Part(members(Command), members(Event), decide, evolve),),
+)

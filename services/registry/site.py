@@ -1,0 +1,160 @@
+"""A place that holds devices and is answerable for its balance: a unit's store, the centre, the materials yard.
+
+    SiteOpened -> StocktakeRecorded ... -> SiteClosed
+
+A stocktake never changes a number: it records what was counted, and the devices that are short or over follow one by
+one as missing or unexpected.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal, TypeAlias
+
+import msgspec
+
+from kernel.decider import Decider, Part, becomes, members
+from kernel.quantity import Count, Happened, Name, Remark
+from kernel.refusal import against_rules, not_found
+from services.registry.vocabulary import AssetNo, CountyCode, DeviceClass, SiteId, UnitCode
+
+DIFFERENCES_MAX: Final = 5_000
+"""Devices short or over in one stocktake; more is a sign that the wrong site was counted."""
+
+UNKNOWN = not_found("site.unknown", "没有站点 {site_id}。", "there is no site {site_id}")
+ALREADY_OPEN = against_rules("site.already_open", "站点 {site_id} 已启用。", "site {site_id} is open already")
+CLOSED = against_rules("site.closed", "站点 {site_id} 已停用。", "site {site_id} is closed")
+COUNT_DISAGREES = against_rules(
+    "site.count_disagrees",
+    "类别 {device_class}：账面 {book} 加盘盈 {over} 减盘亏 {short} 不等于实盘 {counted}。",
+    "class {device_class}: book {book} plus over {over} less short {short} is not what was counted, {counted}",
+)
+
+SiteKind: TypeAlias = Literal["unit_store", "centre", "materials", "laboratory"]
+
+
+class CountLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One class in a stocktake: the book's number and the number counted."""
+
+    device_class: DeviceClass
+    book: Count
+    counted: Count
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A device that is short, or over."""
+
+    asset_no: AssetNo
+    device_class: DeviceClass
+
+
+Differences: TypeAlias = Annotated[tuple[Difference, ...], msgspec.Meta(max_length=DIFFERENCES_MAX)]
+
+
+class OpenSite(Happened, frozen=True, kw_only=True):
+    """启用站点 A place begins to hold devices."""
+
+    site_id: SiteId
+    kind: SiteKind
+    name: Name
+    unit: UnitCode
+    county: CountyCode | None = None
+
+
+class CloseSite(Happened, frozen=True, kw_only=True):
+    """停用站点 Nothing comes here any more."""
+
+    site_id: SiteId
+    why: Remark
+
+
+class RecordStocktake(Happened, frozen=True, kw_only=True):
+    """盘点 What was counted, class by class, and which devices are short or over against the book."""
+
+    site_id: SiteId
+    lines: tuple[CountLine, ...]
+    short: Differences = ()
+    over: Differences = ()
+
+
+class SiteOpened(Happened, frozen=True, kw_only=True):
+    """A place holds devices."""
+
+    site_id: SiteId
+    kind: SiteKind
+    name: Name
+    unit: UnitCode
+    county: CountyCode | None = None
+
+
+class SiteClosed(Happened, frozen=True, kw_only=True):
+    """It holds none from now on."""
+
+    site_id: SiteId
+    why: Remark
+
+
+class StocktakeRecorded(Happened, frozen=True, kw_only=True):
+    """What was counted, and what the book said."""
+
+    site_id: SiteId
+    lines: tuple[CountLine, ...]
+    short: tuple[Difference, ...] = ()
+    over: tuple[Difference, ...] = ()
+
+
+Command: TypeAlias = OpenSite | CloseSite | RecordStocktake
+Event: TypeAlias = SiteOpened | SiteClosed | StocktakeRecorded
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether it is open."""
+
+    phase: Literal["none", "open", "closed"] = "none"
+
+
+def decide(command: Command, site: Site) -> Sequence[Event]:
+    if isinstance(command, OpenSite):
+        if site.phase == "open":
+            raise ALREADY_OPEN(site_id=command.site_id)
+        return [becomes(command, SiteOpened)]
+    if site.phase == "none":
+        raise UNKNOWN(site_id=command.site_id)
+    if site.phase == "closed":
+        raise CLOSED(site_id=command.site_id)
+    match command:
+        case CloseSite():
+            return [becomes(command, SiteClosed)]
+        case RecordStocktake():
+            _agrees(command)
+            return [becomes(command, StocktakeRecorded)]
+
+
+def evolve(site: Site, event: Event) -> Site:
+    match event:
+        case SiteOpened():
+            return Site(phase="open")
+        case SiteClosed():
+            return Site(phase="closed")
+        case StocktakeRecorded():
+            return site
+
+
+def _agrees(stocktake: RecordStocktake) -> None:
+    lines = {line.device_class: line for line in stocktake.lines}
+    short = [one.device_class for one in stocktake.short]
+    over = [one.device_class for one in stocktake.over]
+    for device_class in sorted({*lines, *short, *over}):
+        line = lines.get(device_class, CountLine(device_class=device_class, book=0, counted=0))
+        gone, more = short.count(device_class), over.count(device_class)
+        if line.book + more - gone != line.counted:
+            raise COUNT_DISAGREES(
+                device_class=device_class, book=line.book, over=more, short=gone, counted=line.counted
+            )
+
+
+SITE: Final = Decider(
+    category="site",
+    initial=Site(),
+    key="site_id",
+    begins=(OpenSite,),
+    parts=(Part(members(Command), members(Event), decide, evolve),),
+)

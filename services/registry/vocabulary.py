@@ -1,0 +1,134 @@
+"""The registry's closed lists and the identifiers its commands and events share.
+
+Codes are what the log holds; the words for people stand beside them. Lists that a province changes for itself are
+data elsewhere, not here.
+"""
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+from kernel.quantity import Key
+from services.registry.asset_number import is_well_formed
+
+# A `$` lets a final newline pass in Python; `(?!\n)` after it does not, in any dialect of regular expressions.
+AssetNo: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9]{22}|T[0-9]{5}[0-9A-Z]{4,20})$(?!\n)",
+        description="资产编号 asset number: 22 digits, or a temporary identity: T, the unit's 5 digits, 4 to 20 more",
+    ),
+]
+UnitCode: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{5}$(?!\n)", description="管理单位 managing unit, 5 digits")]
+CountyCode: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[0-9]{6}$(?!\n)", description="区县 county, administrative division code of GB/T 2260")
+]
+SiteId: TypeAlias = Key
+ShipmentId: TypeAlias = Key
+ContainerId: TypeAlias = Key
+Reference: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=100, description="the number of an order, approval, case or certificate")
+]
+
+DeviceClass: TypeAlias = Literal[
+    "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "19", "20", "21",
+    "23", "24", "31", "32", "33", "34", "35", "36", "37", "41",
+]  # fmt: skip
+DEVICE_CLASSES: Final[dict[DeviceClass, tuple[str, str]]] = {
+    "01": ("单相电能表", "single-phase meter"),
+    "02": ("三相电能表", "three-phase meter"),
+    "03": ("负荷管理终端", "load management terminal"),
+    "04": ("集中器", "concentrator"),
+    "05": ("配变监测计量终端", "transformer monitoring terminal"),
+    "06": ("互感器 06", "instrument transformer 06"),
+    "07": ("互感器 07", "instrument transformer 07"),
+    "08": ("互感器 08", "instrument transformer 08"),
+    "09": ("互感器 09", "instrument transformer 09"),
+    "10": ("厂站终端", "substation terminal"),
+    "11": ("通信模块", "communication module"),
+    "19": ("智能量测终端", "smart measurement terminal"),
+    "20": ("互感器 20", "instrument transformer 20"),
+    "21": ("互感器 21", "instrument transformer 21"),
+    "23": ("周转箱", "container"),
+    "24": ("栈板", "pallet"),
+    "31": ("表箱 31", "meter box 31"),
+    "32": ("表箱 32", "meter box 32"),
+    "33": ("表箱 33", "meter box 33"),
+    "34": ("表箱 34", "meter box 34"),
+    "35": ("表箱 35", "meter box 35"),
+    "36": ("表箱 36", "meter box 36"),
+    "37": ("表箱 37", "meter box 37"),
+    "41": ("运行封印", "seal"),
+}
+"""Class codes of the metering production dispatch platform, with the words for them."""
+
+Owner: TypeAlias = Literal["company", "customer"]
+Origin: TypeAlias = Literal["in_service", "maker"]
+
+DismantleReason: TypeAlias = Literal[
+    "rotation_at_term", "status", "failed_accuracy", "fault", "burnt", "account_change", "renovation", "theft_evidence",
+    "other",
+]  # fmt: skip
+DISMANTLE_REASONS: Final[dict[DismantleReason, tuple[str, str]]] = {
+    "rotation_at_term": ("到期轮换", "rotation at term"),
+    "status": ("状态更换", "replaced on status"),
+    "failed_accuracy": ("失准更换", "replaced for failed accuracy"),
+    "fault": ("故障更换", "replaced for a fault"),
+    "burnt": ("烧损", "burnt"),
+    "account_change": ("业务变更", "change or end of the account"),
+    "renovation": ("改造更换", "replaced in a renovation"),
+    "theft_evidence": ("窃电取证", "evidence of theft"),
+    "other": ("其他", "other"),
+}
+
+HoldKind: TypeAlias = Literal["retention", "dispute", "theft_evidence", "court", "safety"]
+HOLD_KINDS: Final[dict[HoldKind, tuple[str, str]]] = {
+    "retention": ("留存期", "retention"),
+    "dispute": ("计量争议", "dispute"),
+    "theft_evidence": ("窃电证据", "evidence of theft"),
+    "court": ("司法保全", "court order"),
+    "safety": ("安全", "safety"),
+}
+
+Purpose: TypeAlias = Literal[
+    "review", "laboratory", "maker_sample", "repair", "evidence", "reinstall", "maker", "materials", "customer"
+]
+PURPOSES: Final[dict[Purpose, tuple[str, str]]] = {
+    "review": ("复核检定", "review by the institute"),
+    "laboratory": ("实验室检测", "laboratory test"),
+    "maker_sample": ("厂家样品", "sample for the maker"),
+    "repair": ("维修", "repair"),
+    "evidence": ("取证", "evidence"),
+    "reinstall": ("利旧装用", "reinstallation"),
+    "maker": ("返厂", "return to the maker"),
+    "materials": ("移交物资", "handed to materials"),
+    "customer": ("退还用户", "return to the customer"),
+}
+
+PreconditionKind: TypeAlias = Literal[
+    "verdict_reuse", "verdict_claim", "verdict_scrap", "review_sample", "laboratory_request", "maker_sample_request",
+    "repair_order", "evidence_order", "re_verification", "claim_agreement", "scrap_approval",
+]  # fmt: skip
+VERDICTS: Final = frozenset({"verdict_reuse", "verdict_claim", "verdict_scrap"})
+
+LossCause: TypeAlias = Literal["transit", "storage", "theft", "misrecorded", "unknown"]
+Signature: TypeAlias = Literal["signed", "refused", "absent"]
+
+
+_CLASS_OF_TYPE: Final[dict[str, DeviceClass]] = {code: code for code in DEVICE_CLASSES}
+
+
+def class_in_number(asset_no: str) -> DeviceClass | None:
+    """The class that the type digits of an asset number name, if they name one."""
+    return _CLASS_OF_TYPE.get(asset_no[5:7]) if is_well_formed(asset_no) else None
+
+
+class Movement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A custody change as balances see it: one device of this class out of one site, into another, or both.
+
+    Every event that moves custody into or out of a site carries one, so balances are a plain sum over the log.
+    """
+
+    device_class: DeviceClass
+    from_site: SiteId | None = None
+    to_site: SiteId | None = None
