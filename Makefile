@@ -12,8 +12,17 @@ help: ## What one can do here
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
+PROTOS := $(shell find proto -name '*.proto')
+
+kernel/wire/.done: $(PROTOS) .venv/.done
+	@mkdir -p kernel/wire && PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc --proto_path=kernel/wire=proto --python_out=. --mypy_out=. --grpc_python_out=. \
+		--mypy_grpc_out=. $(PROTOS:proto/%=kernel/wire/%) && touch $@
+
 .PHONY: setup
-setup: .venv/.done ## Everything that is needed, into .venv
+setup: .venv/.done kernel/wire/.done ## Everything that is needed, into .venv
+
+.PHONY: proto
+proto: kernel/wire/.done ## Python from proto/, into kernel/wire (ignored by git)
 
 .PHONY: check
 check: setup ## Read-only: lint, types, architecture
