@@ -26,6 +26,7 @@ CountyCode: TypeAlias = Annotated[
 SiteId: TypeAlias = Key
 ShipmentId: TypeAlias = Key
 ContainerId: TypeAlias = Key
+Version: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000, description="the version of an event in its stream")]
 Reference: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=100, description="the number of an order, approval, case or certificate")
 ]

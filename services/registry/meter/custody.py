@@ -4,6 +4,9 @@
     anywhere  -> Unexpected (held apart) -> UnexpectedAccepted | released to its customer
     ended     -> Reappeared (an alarm: who held it last)
 
+What belongs to a dismantling says so by `dismantled_version`, the version of its Dismantled event, so that the recovery
+of a month's cohort is a plain sum over the log.
+
 One custodian at a time: whoever reports a device that is on record elsewhere has it, and the record follows the thing.
 """
 
@@ -38,6 +41,7 @@ from services.registry.vocabulary import (
     ShipmentId,
     SiteId,
     UnitCode,
+    Version,
 )
 
 NOT_AT_SITE = against_rules(
@@ -194,6 +198,7 @@ class Received(Happened, frozen=True, kw_only=True):
     shipment: ShipmentId
     moved: Movement
     damaged: bool = False
+    dismantled_version: Version | None = None
 
 
 class Unexpected(Happened, frozen=True, kw_only=True):
@@ -206,6 +211,7 @@ class Unexpected(Happened, frozen=True, kw_only=True):
     shipment: ShipmentId | None = None
     recorded_as: Name | None = None
     damaged: bool = False
+    dismantled_version: Version | None = None
 
 
 class UnexpectedAccepted(Happened, frozen=True, kw_only=True):
@@ -229,6 +235,7 @@ class Missing(Happened, frozen=True, kw_only=True):
     last_site: SiteId
     shipment: ShipmentId | None = None
     moved: Movement | None = None
+    dismantled_version: Version | None = None
 
 
 class Found(Happened, frozen=True, kw_only=True):
@@ -237,6 +244,7 @@ class Found(Happened, frozen=True, kw_only=True):
     asset_no: AssetNo
     moved: Movement
     reference: Reference | None = None
+    dismantled_version: Version | None = None
 
 
 class LossConfirmed(Happened, frozen=True, kw_only=True):
@@ -247,6 +255,7 @@ class LossConfirmed(Happened, frozen=True, kw_only=True):
     cause: LossCause
     liable_unit: UnitCode
     finding: Remark | None = None
+    dismantled_version: Version | None = None
 
 
 class WrittenOff(Happened, frozen=True, kw_only=True):
@@ -255,6 +264,7 @@ class WrittenOff(Happened, frozen=True, kw_only=True):
     asset_no: AssetNo
     last_site: SiteId
     approval: Reference
+    dismantled_version: Version | None = None
 
 
 class Stored(Happened, frozen=True, kw_only=True):
@@ -328,17 +338,17 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
             place = known(command.asset_no, meter)
             if not isinstance(place, MissingFrom | LostFrom):
                 raise NOT_MISSING(asset_no=command.asset_no, place=spoken(place))
-            return [becomes(command, Found, moved=meter.moves(site))]
+            return [becomes(command, Found, moved=meter.moves(site), **meter.dismantlement)]
         case ConfirmLoss():
             place = known(command.asset_no, meter)
             if not isinstance(place, MissingFrom):
                 raise NOT_MISSING(asset_no=command.asset_no, place=spoken(place))
-            return [becomes(command, LossConfirmed, last_site=place.last_site)]
+            return [becomes(command, LossConfirmed, last_site=place.last_site, **meter.dismantlement)]
         case WriteOff():
             place = known(command.asset_no, meter)
             if not isinstance(place, LostFrom):
                 raise LOSS_NOT_CONFIRMED(asset_no=command.asset_no)
-            return [becomes(command, WrittenOff, last_site=place.last_site)]
+            return [becomes(command, WrittenOff, last_site=place.last_site, **meter.dismantlement)]
         case Store():
             place = known(command.asset_no, meter)
             if meter.site != command.site:
@@ -394,9 +404,11 @@ def consented(asset_no: str, meter: Meter) -> None:
 def _receive(command: Receive, meter: Meter) -> Event:
     match meter.place:
         case InTransit(shipment=command.shipment):
-            return becomes(command, Received, moved=meter.moves(command.site))
+            return becomes(command, Received, moved=meter.moves(command.site), **meter.dismantlement)
         case MissingFrom(shipment=command.shipment):
-            return becomes(command, Found, moved=meter.moves(command.site), reference=command.shipment)
+            return becomes(
+                command, Found, moved=meter.moves(command.site), reference=command.shipment, **meter.dismantlement
+            )
         case AtSite(site=command.site):
             raise ALREADY_RECEIVED(asset_no=command.asset_no, shipment=command.shipment)
         case _:
@@ -427,6 +439,7 @@ def _unexpected(command: Receive | ReceiveUnexpected, meter: Meter) -> Unexpecte
                 unit=meter.unit,
                 moved=meter.moves(command.site),
                 recorded_as=spoken(place),
+                **meter.dismantlement,
             )
 
 
@@ -435,9 +448,9 @@ def _missing(command: MarkMissing, meter: Meter) -> Missing:
         raise UNKNOWN(asset_no=command.asset_no)
     match meter.place:
         case InTransit(shipment=command.shipment, last_site=site):
-            return becomes(command, Missing, last_site=site)
+            return becomes(command, Missing, last_site=site, **meter.dismantlement)
         case AtSite(site=command.site):
-            return becomes(command, Missing, last_site=command.site, moved=meter.moves(None))
+            return becomes(command, Missing, last_site=command.site, moved=meter.moves(None), **meter.dismantlement)
         case place:
             where = command.shipment or command.site
             raise NOT_HERE_TO_MISS(asset_no=command.asset_no, place=spoken(place), where=where)

@@ -165,7 +165,7 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
             dismantled = becomes(command, Dismantled, moved=meter.moves(site))
             return [dismantled] if reading is None else [dismantled, becomes(command, FinalReadingRecorded)]
         case RecordFinalReading():
-            if not meter.dismantled:
+            if meter.dismantled_version is None:
                 raise NOT_DISMANTLED(asset_no=command.asset_no)
             if meter.has_final_reading:
                 raise READING_EXISTS(asset_no=command.asset_no)
@@ -187,8 +187,12 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
 def evolve(meter: Meter, event: Event) -> Meter:
     match event:
         case Dismantled(moved=moved):
-            site = AtSite(moved.to_site or "")
-            return msgspec.structs.replace(meter, place=site, dismantled=True, has_final_reading=False)
+            return msgspec.structs.replace(
+                meter,
+                place=AtSite(moved.to_site or ""),
+                dismantled_version=meter.version + 1,
+                has_final_reading=False,
+            )
         case FinalReadingRecorded():
             return msgspec.structs.replace(meter, has_final_reading=True)
         case FinalReadingDisputed():

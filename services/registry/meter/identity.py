@@ -39,6 +39,7 @@ from services.registry.vocabulary import (
     Reference,
     SiteId,
     UnitCode,
+    Version,
 )
 
 ALREADY_REGISTERED = against_rules(
@@ -133,7 +134,7 @@ class CorrectRecord(Happened, frozen=True, kw_only=True):
     """更正记录 Say what an earlier event should have said. The event stands; views follow the correction."""
 
     asset_no: AssetNo
-    corrects_version: int
+    corrects_version: Version
     why: Remark
     device_class: DeviceClass | None = None
     unit: UnitCode | None = None
@@ -194,7 +195,7 @@ class RecordCorrected(Happened, frozen=True, kw_only=True):
     """What the event of `corrects_version` should have said. A corrected class moves the device between balances."""
 
     asset_no: AssetNo
-    corrects_version: int
+    corrects_version: Version
     why: Remark
     device_class: DeviceClass | None = None
     unit: UnitCode | None = None
@@ -205,6 +206,7 @@ class RecordCorrected(Happened, frozen=True, kw_only=True):
     description: Description | None = None
     moved_out: Movement | None = None
     moved_in: Movement | None = None
+    dismantled_version: Version | None = None
 
 
 Command: TypeAlias = Register | AssignTemporaryIdentity | BindIdentity | AdoptIdentity | CorrectRecord
@@ -229,16 +231,13 @@ def evolve(meter: Meter, event: Event) -> Meter:
     match event:
         case Registered(origin=origin):
             place = InService() if origin == "in_service" else Out("maker", "delivery", "")
-            return _identified(meter, event, place, dismantled=False)
+            return _identified(meter, event, place)
         case TemporaryIdentityAssigned(moved=moved):
-            return _identified(meter, event, AtSite(moved.to_site or ""), dismantled=True)
+            return _identified(meter, event, AtSite(moved.to_site or ""))
         case IdentityBound(bound_to=number):
             return msgspec.structs.replace(meter, place=Ended("bound", number))
         case IdentityAdopted(moved=moved):
-            at_site = moved.to_site is not None
-            return _identified(
-                meter, event, AtSite(moved.to_site or "") if at_site else InService(), dismantled=at_site
-            )
+            return _identified(meter, event, AtSite(moved.to_site) if moved.to_site else InService())
         case RecordCorrected(device_class=device_class):
             return msgspec.structs.replace(meter, device_class=device_class or meter.device_class)
 
@@ -293,18 +292,17 @@ def _correct(command: CorrectRecord, meter: Meter) -> RecordCorrected:
     if all(getattr(command, name) is None for name in CORRECTABLE):
         raise NOTHING_CORRECTED()
     if command.device_class in (None, meter.device_class) or meter.site is None:
-        return becomes(command, RecordCorrected)
+        return becomes(command, RecordCorrected, **meter.dismantlement)
     return becomes(
         command,
         RecordCorrected,
         moved_out=meter.moves(None),
         moved_in=Movement(device_class=command.device_class, to_site=meter.site),
+        **meter.dismantlement,
     )
 
 
-def _identified(
-    meter: Meter, event: Registered | TemporaryIdentityAssigned | IdentityAdopted, place: Place, *, dismantled: bool
-) -> Meter:
+def _identified(meter: Meter, event: Registered | TemporaryIdentityAssigned | IdentityAdopted, place: Place) -> Meter:
     return msgspec.structs.replace(
         meter,
         asset_no=event.asset_no,
@@ -312,7 +310,6 @@ def _identified(
         unit=event.unit,
         owner=event.owner,
         place=place,
-        dismantled=dismantled,
     )
 
 

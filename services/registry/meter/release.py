@@ -233,7 +233,9 @@ def evolve(meter: Meter, event: Event) -> Meter:
         case ReceivedFromMaker(moved=moved):
             return msgspec.structs.replace(meter, place=AtSite(moved.to_site or ""), preconditions={})
         case Reinstalled(unit=unit):
-            return msgspec.structs.replace(meter, place=InService(), unit=unit, dismantled=False, preconditions={})
+            return msgspec.structs.replace(
+                meter, place=InService(), unit=unit, dismantled_version=None, preconditions={}
+            )
         case ReturnedToMaker(maker=maker):
             return msgspec.structs.replace(meter, place=Out("maker", maker, ""))
         case ReturnedToCustomer():

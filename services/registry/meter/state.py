@@ -90,7 +90,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = ""
     owner: Owner = "company"
     consented: bool = False
-    dismantled: bool = False
+    dismantled_version: int | None = None
     holds: dict[str, HoldKind] = {}
     disputed: bool = False
     has_final_reading: bool = False
@@ -109,6 +109,11 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     def site(self) -> str | None:
         """The site whose balance counts it now."""
         return self.place.site if isinstance(self.place, AtSite) else None
+
+    @property
+    def dismantlement(self) -> dict[str, int | None]:
+        """Which dismantling an event of today belongs to."""
+        return {"dismantled_version": self.dismantled_version}
 
     def moves(self, to_site: str | None) -> Movement:
         """The movement from where it is counted now to `to_site`, or out of all sites."""
