@@ -1,0 +1,297 @@
+"""Commands over REST: one POST each, `/v1/<plural>/{key}/<command-name>`, and one for many of each."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from kernel.commands import Accepted, Commands, described, kebab
+from kernel.door import WrongMedia
+from kernel.handling import Ask, Outcome
+from kernel.http_limits import TOO_MANY_LINES, HttpLimits, read_body
+from kernel.http_openapi import JSON, NDJSON, Schemas, header_parameter
+from kernel.http_page import expected_version, idempotency_key, version_tag
+from kernel.identity import Principal, Verifier
+from kernel.intake import WRONG_TYPE, FieldError, errors_of, field_error, malformed, plain_of_json, struct_of
+from kernel.refusal import Reason, Refusal
+
+Answer: TypeAlias = Outcome | Refusal
+
+NOT_JSON_MEDIA = Reason(
+    WrongMedia,
+    "request.wrong_media_type",
+    "Content-Type 须为 {expected}。",
+    "the Content-Type must be {expected}",
+)
+
+_KEY_HEADER: Final = header_parameter(
+    "Idempotency-Key",
+    required=True,
+    description="The caller's own name for this request, the same again when it is retried.",
+    schema={"type": "string", "pattern": "^[!-~]{1,255}$"},
+)
+_IF_MATCH_HEADER: Final = header_parameter(
+    "If-Match",
+    required=False,
+    description="The version the caller saw, as an ETag gave it; the command is refused when there is a later one.",
+    schema={"type": "string", "pattern": '^"[0-9]{1,18}"$'},
+)
+
+
+class LineOutcome(StrEnum):
+    """What came of a line."""
+
+    ACCEPTED = "accepted"
+    REPEATED = "repeated"
+    REFUSED = "refused"
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of one line, counted from 1. A refused line has `code`, `zh`, `en` and, where fields are at fault,
+    `errors`; any other has the stream, its version and the position.
+    """
+
+    line: int
+    outcome: LineOutcome
+    stream: str | None = None
+    version: int | None = None
+    position: int | None = None
+    code: str | None = None
+    zh: str | None = None
+    en: str | None = None
+    errors: tuple[FieldError, ...] = ()
+
+
+class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a bulk call, line by line in their order."""
+
+    accepted: int
+    repeated: int
+    refused: int
+    lines: tuple[Line, ...]
+
+
+def add_command_routes(app: FastAPI, schemas: Schemas, commands: Commands, limits: HttpLimits) -> None:
+    """Register the paths of all commands that are offered. Bulk paths come first: `bulk` is no stream's key."""
+    if commands.do_many is not None:
+        for command in commands.offered:
+            _add_bulk(app, schemas, commands, command, limits)
+    for command in commands.offered:
+        _add_single(app, schemas, commands, command, limits)
+
+
+def _add_single(
+    app: FastAPI, schemas: Schemas, commands: Commands, command: type[msgspec.Struct], limits: HttpLimits
+) -> None:
+    key = commands.key_name(command)
+    ok = 201 if command in commands.decider.begins else 200
+
+    async def endpoint(request: Request) -> Response:
+        asker = await _asker(request)
+        name = idempotency_key(request.headers.get("idempotency-key"))
+        version = expected_version(request.headers.get("if-match"))
+        _require_media(request, JSON)
+        plain = plain_of_json(await read_body(request, limits.command_bytes_max))
+        asked = commands.read(command, request.path_params[key], plain)
+        (refusal,) = await commands.permit(asker, (asked,))
+        if refusal is not None:
+            raise refusal
+        context = commands.context(asker, asked, name, expected_version=version)
+        outcome = await commands.do(asked, context)
+        headers = {"ETag": version_tag(outcome.version), "Cache-Control": "no-store"}
+        status = ok if outcome.events else 200
+        return Response(msgspec.json.encode(commands.accepted(outcome)), status, headers, JSON)
+
+    successes = {200: (200, Accepted, "已记录，或本已如此 / recorded, or it was so already")}
+    if ok != successes[200][0]:
+        successes[ok] = (ok, Accepted, "已记录 / recorded")
+    app.add_api_route(
+        commands.path(command, f"{{{key}}}"),
+        endpoint,
+        methods=["POST"],
+        name=f"{commands.plural}: {kebab(command.__name__)}",
+        operation_id=f"{commands.plural}_{command.__name__}",
+        description=described(command),
+        tags=[commands.plural],
+        status_code=200,
+        response_class=Response,
+        response_model=None,
+        responses=schemas.answers(*successes.values()),
+        openapi_extra={
+            "parameters": [
+                {"name": key, "in": "path", "required": True, "schema": schemas.of(commands.key_type(command))},
+                _KEY_HEADER,
+                _IF_MATCH_HEADER,
+            ],
+            "requestBody": schemas.body(body_type(commands, command)),
+        },
+    )
+
+
+def _add_bulk(
+    app: FastAPI, schemas: Schemas, commands: Commands, command: type[msgspec.Struct], limits: HttpLimits
+) -> None:
+    async def endpoint(request: Request) -> Response:
+        asker = await _asker(request)
+        name = idempotency_key(request.headers.get("idempotency-key"))
+        media = _require_media(request, JSON, NDJSON)
+        body = await read_body(request, limits.bulk_bytes_max)
+        lines = _lines(body, limits.bulk_lines_max, each_line=media == NDJSON)
+        answers = await _handle_lines(commands, command, asker, name, lines)
+        return Response(msgspec.json.encode(_bulk_answer(answers)), 200, {"Cache-Control": "no-store"}, JSON)
+
+    app.add_api_route(
+        commands.bulk_path(command),
+        endpoint,
+        methods=["POST"],
+        name=f"{commands.plural}: many {kebab(command.__name__)}",
+        operation_id=f"{commands.plural}_many_{command.__name__}",
+        description=_BULK_DESCRIPTION.format(described=described(command), limit=limits.bulk_lines_max),
+        tags=[commands.plural],
+        response_class=Response,
+        response_model=None,
+        responses=schemas.answers((200, BulkAnswer, "逐行结果 / what came of each line")),
+        openapi_extra={
+            "parameters": [_KEY_HEADER],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    JSON: {
+                        "schema": {"type": "array", "maxItems": limits.bulk_lines_max, "items": schemas.of(command)}
+                    },
+                    NDJSON: {"schema": {"type": "string", "description": "one command a line"}},
+                },
+            },
+        },
+    )
+
+
+_BULK_DESCRIPTION: Final = """{described}
+
+Many at once, at most {limit}, as a JSON array or one a line. Each line is answered by itself; accepted lines stay
+accepted whatever the others are. The Idempotency-Key holds for each line with its stream: sent again, lines are
+`repeated`, in any order and among new ones; another command on the same stream is refused as `command.id_reused`."""
+
+
+def body_type(commands: Commands, command: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """The command without its key, which stands in the path: what the body is, for the document."""
+    config = command.__struct_config__
+    fields = [
+        (field.name, field.type, _default_of(field))
+        for field in msgspec.structs.fields(command)
+        if field.name != commands.decider.key
+    ]
+    return msgspec.defstruct(
+        command.__name__ + "Body",
+        fields,
+        namespace={"__doc__": described(command)},
+        module=command.__module__,
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=config.forbid_unknown_fields,
+    )
+
+
+def _default_of(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return msgspec.field(name=field.encode_name, default_factory=field.default_factory)
+    if field.default is not msgspec.NODEFAULT:
+        return msgspec.field(name=field.encode_name, default=field.default)
+    return msgspec.field(name=field.encode_name)
+
+
+async def _asker(request: Request) -> Principal:
+    verifier: Verifier = request.app.state.verifier
+    return await verifier.of_header(request.headers.get("authorization"))
+
+
+def _require_media(request: Request, *expected: str) -> str:
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media not in expected:
+        raise NOT_JSON_MEDIA(expected=" / ".join(expected))
+    return media
+
+
+def _lines(body: bytes, limit: int, *, each_line: bool) -> list[Any]:
+    """Each line as plain values, or why it is not even that."""
+    if each_line:
+        lines = [line for line in body.splitlines() if line.strip()]
+        if len(lines) > limit:
+            raise TOO_MANY_LINES(limit=limit)
+        return [_or_refusal(plain_of_json, line) for line in lines]
+    plain = plain_of_json(body)
+    if not isinstance(plain, list):
+        raise malformed([field_error(WRONG_TYPE(field="", expected="array", got=type(plain).__name__), "")])
+    if len(plain) > limit:
+        raise TOO_MANY_LINES(limit=limit)
+    return plain
+
+
+def _or_refusal(read: Callable[..., Any], *arguments: object) -> Any:
+    try:
+        return read(*arguments)
+    except Refusal as refusal:
+        return refusal
+
+
+async def _handle_lines(
+    commands: Commands, command: type[msgspec.Struct], asker: Principal, name: str, lines: Sequence[Any]
+) -> Sequence[Answer]:
+    assert commands.do_many is not None
+    key = commands.key_name(command)
+    answers: list[Answer | None] = []
+    asked: list[tuple[int, int, msgspec.Struct]] = []
+    on_stream: Counter[str] = Counter()
+    for index, plain in enumerate(lines):
+        read = plain if isinstance(plain, Refusal) else _or_refusal(struct_of, command, plain)
+        # A line that cannot be read still counts on its stream, so that mending it does not rename those after it.
+        stream = str(plain.get(key)) if isinstance(plain, dict) else ""
+        if isinstance(read, Refusal):
+            answers.append(read)
+        else:
+            answers.append(None)
+            asked.append((index, on_stream[stream], read))
+        on_stream[stream] += 1
+    asks: list[tuple[int, Ask]] = []
+    permitted = await commands.permit(asker, [one for _, _, one in asked])
+    for (index, nth, one), refusal in zip(asked, permitted, strict=True):
+        answers[index] = refusal
+        if refusal is None:
+            asks.append((index, Ask(one, commands.context(asker, one, name, nth=nth))))
+    for (index, _), answer in zip(asks, await commands.do_many([ask for _, ask in asks]), strict=True):
+        answers[index] = answer
+    return [answer for answer in answers if answer is not None]
+
+
+def _bulk_answer(answers: Sequence[Answer]) -> BulkAnswer:
+    lines = tuple(_line(number, answer) for number, answer in enumerate(answers, 1))
+    counts = Counter(line.outcome for line in lines)
+    return BulkAnswer(
+        accepted=counts[LineOutcome.ACCEPTED],
+        repeated=counts[LineOutcome.REPEATED],
+        refused=counts[LineOutcome.REFUSED],
+        lines=lines,
+    )
+
+
+def _line(number: int, answer: Answer) -> Line:
+    if isinstance(answer, Refusal):
+        return Line(
+            line=number,
+            outcome=LineOutcome.REFUSED,
+            code=answer.code,
+            zh=answer.zh,
+            en=answer.en,
+            errors=errors_of(answer),
+        )
+    return Line(
+        line=number,
+        outcome=LineOutcome.REPEATED if answer.repeated else LineOutcome.ACCEPTED,
+        stream=answer.stream,
+        version=answer.version,
+        position=answer.position,
+    )

@@ -1,0 +1,116 @@
+"""Limits that hold for every request of a REST door: length of the query, requests at once, time, size of a body."""
+
+import asyncio
+from typing import Final
+
+import msgspec
+import structlog
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kernel.door import DEADLINE, FAULT, OVERLOADED, TooLarge
+from kernel.http_problem import problem_response
+from kernel.refusal import Reason, Refusal
+from kernel.telemetry import current_trace_id
+
+BODY_TOO_LARGE = Reason(
+    TooLarge, "request.too_large", "内容超过 {limit} 字节的限制。", "the content is over the limit of {limit} bytes"
+)
+QUERY_TOO_LONG = Reason(
+    TooLarge,
+    "request.query_too_long",
+    "查询串超过 {limit} 字节的限制。",
+    "the query is over the limit of {limit} bytes",
+)
+TOO_MANY_LINES = Reason(
+    TooLarge, "request.too_many_lines", "一次最多 {limit} 行。", "at most {limit} lines in one call"
+)
+
+_LOG: Final = structlog.get_logger("http")
+
+
+class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one door takes. `untimed` are path prefixes whose requests may take as long as they need (uploads)."""
+
+    command_bytes_max: int = 256 * 1024
+    bulk_bytes_max: int = 8 * 1024 * 1024
+    bulk_lines_max: int = 1_000
+    query_bytes_max: int = 8 * 1024
+    request_s_max: float = 30.0
+    in_flight_max: int = 1_000
+    untimed: tuple[str, ...] = ()
+
+
+class LimitsMiddleware:
+    """Holds the limits, and turns what nobody expected into a logged 500 problem.
+
+    The time counts until the answer begins, so that a stream of events may go on.
+    """
+
+    def __init__(self, app: ASGIApp, *, limits: HttpLimits) -> None:
+        self._app: Final = app
+        self._limits: Final = limits
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limits = self._limits
+        if len(scope["query_string"]) > limits.query_bytes_max:
+            await _refuse(QUERY_TOO_LONG(limit=limits.query_bytes_max), scope, receive, send)
+        elif self._in_flight >= limits.in_flight_max:
+            await _refuse(OVERLOADED(), scope, receive, send)
+        else:
+            self._in_flight += 1
+            try:
+                await self._within_time(scope, receive, send)
+            finally:
+                self._in_flight -= 1
+
+    async def _within_time(self, scope: Scope, receive: Receive, send: Send) -> None:
+        seconds = None if scope["path"].startswith(self._limits.untimed or ("\0",)) else self._limits.request_s_max
+        begun = False
+        timer = asyncio.timeout(seconds)
+
+        async def noting_send(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start" and not begun:
+                begun = True
+                timer.reschedule(None)
+            await send(message)
+
+        refusal: Refusal
+        try:
+            async with timer:
+                await self._app(scope, receive, noting_send)
+        except TimeoutError:
+            if begun or not timer.expired():
+                raise
+            refusal = DEADLINE(seconds=seconds)
+        except Exception:
+            _LOG.exception("request failed", path=scope["path"])
+            if begun:
+                raise
+            refusal = FAULT(trace_id=current_trace_id() or "-")
+        else:
+            return
+        await _refuse(refusal, scope, receive, send)
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body, or a refusal as soon as it is known to be over the limit."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise BODY_TOO_LARGE(limit=limit)
+    parts, total = [], 0
+    async for part in request.stream():
+        total += len(part)
+        if total > limit:
+            raise BODY_TOO_LARGE(limit=limit)
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    await problem_response(Request(scope), refusal)(scope, receive, send)

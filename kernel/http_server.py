@@ -1,0 +1,242 @@
+"""The REST door of a service: FastAPI apps that answer problems, read bodies strictly and take commands by table.
+
+    door = HttpDoor(title="registry", version="1", verifier=verifier, cursors=Cursors(key))
+    door.commands(Commands(...))                             # POST /v1/meters/{asset_no}/record-final-reading, and bulk
+
+    @door.read("/v1/meters/{asset_no}", answers=MeterCard)   # GET; path and query parameters as FastAPI takes them
+    async def card(asset_no: str, caller: Caller) -> Shown: ...
+
+A handler refuses by raising a Refusal, nothing else. What it returns is a Struct, a Shown or a Rows.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from functools import wraps
+from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+from fastapi import Depends, FastAPI, Query, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_dependant
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+
+from kernel.commands import Commands
+from kernel.door import BadRequest, refusal_of
+from kernel.http_commands import add_command_routes
+from kernel.http_limits import HttpLimits, LimitsMiddleware
+from kernel.http_openapi import JSON, Schemas
+from kernel.http_page import Cursors, CursorValue, content_tag, not_modified, version_tag
+from kernel.http_parameters import parameter_errors
+from kernel.http_problem import problem_response
+from kernel.identity import ANONYMOUS, Principal, Verifier
+from kernel.intake import UNKNOWN_FIELD, field_error, malformed
+from kernel.refusal import NotFound, Reason, Refusal
+from ledger.port import LedgerError
+
+PAGE_ROWS_MAX: Final = 500
+PAGE_ROWS: Final = 100
+
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
+
+NO_SUCH_PATH = Reason(NotFound, "http.no_such_path", "没有这个地址。", "there is nothing at this address")
+METHOD_NOT_ALLOWED = Reason(
+    BadRequest, "http.method_not_allowed", "该地址不支持此方法。", "this address does not take that method"
+)
+BAD_HTTP = Reason(BadRequest, "http.bad_request", "请求有误：{why}", "the request is not valid: {why}")
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """One representation. With `version`, the stream's, it is the ETag that If-Match takes; without, the ETag is a
+    hash of the bytes, which tells a stranger nothing of how many events there were. `public`: shared caches may
+    keep it for `max_age_s`.
+    """
+
+    value: Any
+    version: int | None = None
+    public: bool = False
+    max_age_s: int = 0
+
+
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a list. `after`: the last row's sort values where there is more, else None."""
+
+    items: Sequence[Any]
+    after: Sequence[CursorValue] | None = None
+
+
+class PageAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which page of a list: the rows after these sort values, from the first one where there are none."""
+
+    after: tuple[CursorValue, ...] | None
+    limit: int
+
+
+async def caller_of(request: Request) -> Principal:
+    """The principal of this request, or a refusal."""
+    verifier: Verifier = request.app.state.verifier
+    return await verifier.of_header(request.headers.get("authorization"))
+
+
+async def caller_or_public(request: Request) -> Principal:
+    """The same, but whoever shows no token is the public. A token that does not count is still refused."""
+    if "authorization" not in request.headers:
+        return ANONYMOUS
+    return await caller_of(request)
+
+
+async def page_asked(
+    request: Request,
+    cursor: Annotated[str | None, Query(description="where the page before ended, as its `next` said")] = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS,
+) -> PageAsked:
+    cursors: Cursors = request.app.state.cursors
+    return PageAsked(after=None if cursor is None else cursors.open(_query_of(request), cursor), limit=limit)
+
+
+Caller = Annotated[Principal, Depends(caller_of)]
+CallerOrPublic = Annotated[Principal, Depends(caller_or_public)]
+Asked = Annotated[PageAsked, Depends(page_asked)]
+
+
+class HttpDoor:
+    """A FastAPI app, and how routes are added to it. `app` is it."""
+
+    def __init__(
+        self,
+        *,
+        title: str,
+        version: str,
+        verifier: Verifier,
+        cursors: Cursors,
+        description: str = "",
+        limits: HttpLimits | None = None,
+    ) -> None:
+        self.schemas: Final = Schemas()
+        self.limits: Final = limits or HttpLimits()
+        self.app: Final[FastAPI] = FastAPIOffline(title=title, version=version, description=description, redoc_url=None)
+        self.app.state.verifier = verifier
+        self.app.state.cursors = cursors
+        self.app.openapi = lambda: self.schemas.document(self.app)  # type: ignore[method-assign]  # FastAPI's documented way
+        self.app.router.redirect_slashes = False
+        self.app.add_middleware(LimitsMiddleware, limits=self.limits)
+        self.app.add_exception_handler(Refusal, _refused)
+        self.app.add_exception_handler(LedgerError, _ledger_failed)
+        self.app.add_exception_handler(RequestValidationError, _bad_parameters)
+        self.app.add_exception_handler(HTTPException, _http_failed)
+
+    def commands(self, commands: Commands) -> None:
+        """Take these commands: one POST each, and one for many of each."""
+        add_command_routes(self.app, self.schemas, commands, self.limits)
+
+    def read(
+        self, path: str, *, answers: Any, rows: bool = False, tag: str | None = None
+    ) -> Callable[[Handler], Handler]:
+        """Answer GET on this path. `answers` is the type of what is shown; with `rows`, of one row of a list."""
+        shown = _list_of(answers) if rows else answers
+
+        def register(handler: Handler) -> Handler:
+            self.app.add_api_route(
+                path,
+                _endpoint(path, handler),
+                methods=["GET"],
+                name=handler.__name__,
+                operation_id=handler.__name__,
+                description=inspect.getdoc(handler) or "",
+                tags=[tag] if tag else None,
+                response_class=Response,
+                response_model=None,
+                responses={
+                    **self.schemas.answers((200, shown, "成功 / here it is")),
+                    304: {"description": "未改变 / as it was"},
+                },
+            )
+            return handler
+
+        return register
+
+
+def _endpoint(path: str, handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Response]]:
+    """The handler with its answer as a response. FastAPI hands the request in beside the handler's own parameters."""
+    signature = inspect.signature(handler)
+    known = _query_names(get_dependant(path=path, call=handler))
+
+    @wraps(handler)
+    async def endpoint(*, the_request: Request, **arguments: Any) -> Response:
+        if strangers := the_request.query_params.keys() - known:
+            raise malformed([field_error(UNKNOWN_FIELD(field=name), name) for name in sorted(strangers)])
+        return _response(the_request, await handler(**arguments))
+
+    own = inspect.Parameter("the_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+    endpoint.__signature__ = signature.replace(  # type: ignore[attr-defined]  # what inspect.signature looks for
+        parameters=[*signature.parameters.values(), own], return_annotation=Response
+    )
+    return endpoint
+
+
+def _response(request: Request, answer: Any) -> Response:
+    shown = answer if isinstance(answer, Shown) else Shown(value=answer)
+    headers: dict[str, str] = {}
+    value = shown.value
+    if isinstance(value, Rows):
+        query, cursor = _query_of(request), None
+        if value.after is not None:
+            cursor = request.app.state.cursors.seal(query, value.after)
+            again = [(name, one) for name, one in request.query_params.multi_items() if name != "cursor"]
+            headers["Link"] = f'<{request.url.path}?{urlencode([*again, ("cursor", cursor)])}>; rel="next"'
+        value = {"items": value.items, "next": cursor}
+    body = msgspec.json.encode(value)
+    headers["ETag"] = tag = content_tag(body) if shown.version is None else version_tag(shown.version)
+    if shown.public:
+        headers["Cache-Control"] = f"public, max-age={shown.max_age_s}"
+    else:
+        headers |= {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    if not_modified(request.headers.get("if-none-match"), tag):
+        return Response(None, 304, headers)
+    return Response(body, 200, headers, JSON)
+
+
+def _query_of(request: Request) -> str:
+    """What a cursor belongs to: the path and every parameter but those of the page."""
+    kept = sorted((name, one) for name, one in request.query_params.multi_items() if name not in {"cursor", "limit"})
+    return f"{request.url.path}?{urlencode(kept)}"
+
+
+def _list_of(row: Any) -> Any:
+    fields = [("items", list[row]), ("next", str | None)]
+    doc = "A page; `next` is the cursor of the next one, null on the last."
+    return msgspec.defstruct(f"{row.__name__}Page", fields, namespace={"__doc__": doc}, module=row.__module__)
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    own = {field.alias for field in dependant.query_params}
+    return own.union(*(_query_names(below) for below in dependant.dependencies))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return problem_response(request, error)
+
+
+async def _ledger_failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LedgerError)
+    return problem_response(request, refusal_of(error))
+
+
+async def _bad_parameters(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return problem_response(request, malformed(parameter_errors(error.errors())))
+
+
+async def _http_failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    match error.status_code:
+        case 404:
+            return problem_response(request, NO_SUCH_PATH())
+        case 405:
+            return problem_response(request, METHOD_NOT_ALLOWED(allow=(error.headers or {}).get("Allow", "")))
+        case _:
+            return problem_response(request, BAD_HTTP(why=error.detail))

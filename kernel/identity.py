@@ -1,0 +1,216 @@
+"""Who asks: bearer tokens become principals here, the same way at every door.
+
+A token counts when its signature is by a key of the one issuer we trust, in an algorithm pinned beforehand (never a
+symmetric one, so that a public key cannot be passed off as a secret), it is for our audience, and exp, iss, aud and
+sub are there. Which claim carries roles, units and organisation is a matter of the issuer: kernel.identity_claims.
+"""
+
+import hashlib
+from collections import OrderedDict
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+import jwt
+import msgspec
+from jwt.exceptions import InvalidSubjectError
+
+from kernel.clock import Clock, system_clock_us
+from kernel.door import CannotNow, Unidentified
+from kernel.refusal import Reason, Refusal
+
+TOKEN_CHARS_MAX: Final = 8_192
+"""As long as the headers of a request may be at most servers."""
+
+CACHED_TOKENS_MAX: Final = 10_000
+"""Verified tokens kept. At some 300 bytes each a few megabytes, and one for everybody at work at once."""
+
+CLOCK_LEEWAY_S: Final = 30
+"""By how much an issuer's clock may differ from ours."""
+
+
+class Role(StrEnum):
+    """What a person or machine is to the centre. These and no others."""
+
+    OPERATOR = "operator"
+    STOREKEEPER = "storekeeper"
+    INSPECTOR = "inspector"
+    METROLOGIST = "metrologist"
+    LABORATORY = "laboratory"
+    MATERIALS = "materials"
+    FINANCE = "finance"
+    LEGAL = "legal"
+    DISCIPLINE_INSPECTION = "discipline_inspection"
+    DISPATCHER = "dispatcher"
+    CUSTOMER_SERVICE = "customer_service"
+    ADMIN = "admin"
+    REGULATOR = "regulator"
+    INSTITUTE = "institute"
+    MANUFACTURER = "manufacturer"
+    RECYCLER = "recycler"
+    AUDITOR = "auditor"
+    PUBLIC = "public"
+    SERVICE = "service"
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks. `subject` is opaque: names live with `people`. `units` are the managing units (the first five digits
+    of an asset number) it acts for, `organisation` the maker, recycler or institute it belongs to.
+    """
+
+    subject: str
+    roles: frozenset[Role]
+    units: frozenset[str] = frozenset()
+    organisation: str | None = None
+
+
+ANONYMOUS: Final = Principal(subject="anonymous", roles=frozenset({Role.PUBLIC}))
+"""Whoever comes without a token where that is allowed."""
+
+
+def _unidentified(code: str, zh: str, en: str) -> Reason:
+    return Reason(Unidentified, code, zh, en)
+
+
+MISSING_TOKEN = _unidentified("identity.missing_token", "请求未带访问令牌。", "the request carries no access token")
+NOT_BEARER = _unidentified(
+    "identity.not_bearer", "Authorization 须为 Bearer 令牌。", "the Authorization header must carry a Bearer token"
+)
+MALFORMED = _unidentified("identity.malformed", "令牌不是有效的 JWT。", "the token is not a well-formed JWT")
+BAD_ALGORITHM = _unidentified(
+    "identity.bad_algorithm", "令牌的签名算法不被接受。", "the token is signed with an algorithm that is not accepted"
+)
+BAD_SIGNATURE = _unidentified("identity.bad_signature", "令牌的签名不正确。", "the token's signature is wrong")
+UNKNOWN_KEY = _unidentified(
+    "identity.unknown_key", "令牌的签名密钥未知。", "the token is signed with a key that the issuer does not name"
+)
+EXPIRED = _unidentified("identity.expired", "令牌已过期，请重新登录。", "the token has expired; sign in again")
+NOT_YET = _unidentified("identity.not_yet_valid", "令牌尚未生效。", "the token is not valid yet")
+WRONG_AUDIENCE = _unidentified(
+    "identity.wrong_audience", "令牌不是发给本系统的。", "the token is meant for another audience"
+)
+WRONG_ISSUER = _unidentified(
+    "identity.wrong_issuer", "令牌不是由受信任的机构签发。", "the token comes from another issuer"
+)
+MISSING_CLAIM = _unidentified("identity.missing_claim", "令牌缺少声明 {claim}。", "the token lacks the claim {claim}")
+BAD_CLAIM = _unidentified("identity.bad_claim", "令牌的声明 {claim} 无效。", "the token's claim {claim} is not valid")
+KEYS_UNAVAILABLE = Reason(
+    CannotNow,
+    "identity.keys_unavailable",
+    "暂时无法取得身份机构的公钥，请稍后重试。",
+    "the issuer's keys cannot be had now; try again shortly",
+)
+
+
+class Keys(Protocol):
+    """Where the issuer's public keys come from."""
+
+    async def key(self, kid: str | None) -> jwt.PyJWK:
+        """The key of this id, or a refusal (UNKNOWN_KEY, KEYS_UNAVAILABLE)."""
+        ...
+
+
+class Claims(Protocol):
+    """How one issuer's claims read."""
+
+    def principal(self, claims: dict[str, Any]) -> Principal:
+        """The principal that these verified claims name, or a refusal (MISSING_CLAIM, BAD_CLAIM)."""
+        ...
+
+
+class Verifier:
+    """Turns bearer tokens into principals. Verified tokens are remembered by their hash until they expire."""
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str,
+        algorithms: tuple[str, ...],
+        keys: Keys,
+        claims: Claims,
+        clock: Clock = system_clock_us,
+    ) -> None:
+        if not algorithms or any(name.startswith("HS") or name.lower() == "none" for name in algorithms):
+            raise ValueError("algorithms are named one by one, and none of them is symmetric or absent")
+        self._issuer: Final = issuer
+        self._audience: Final = audience
+        self._algorithms: Final = algorithms
+        self._keys: Final = keys
+        self._claims: Final = claims
+        self._clock: Final = clock
+        self._verified: Final[OrderedDict[bytes, tuple[int, Principal]]] = OrderedDict()
+
+    async def of_header(self, authorization: str | None) -> Principal:
+        """The principal of an Authorization header, or a refusal."""
+        if not authorization:
+            raise MISSING_TOKEN()
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise NOT_BEARER()
+        return await self.of_token(token.strip())
+
+    async def of_token(self, token: str) -> Principal:
+        """The principal that a token names, or a refusal."""
+        if len(token) > TOKEN_CHARS_MAX:
+            raise MALFORMED()
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        if (known := self._verified.get(digest)) is not None:
+            expires_us, principal = known
+            if self._clock() < expires_us:
+                return principal
+            del self._verified[digest]
+            raise EXPIRED()
+        claims = await self._verify(token)
+        principal = self._claims.principal(claims)
+        self._verified[digest] = (int(claims["exp"] + CLOCK_LEEWAY_S) * 1_000_000, principal)
+        if len(self._verified) > CACHED_TOKENS_MAX:
+            self._verified.popitem(last=False)
+        return principal
+
+    async def _verify(self, token: str) -> dict[str, Any]:
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.PyJWTError:
+            raise MALFORMED() from None
+        if header.get("alg") not in self._algorithms:
+            raise BAD_ALGORITHM()
+        kid = header.get("kid")
+        key = await self._keys.key(kid if isinstance(kid, str) else None)
+        if key.algorithm_name not in self._algorithms:
+            raise BAD_ALGORITHM()
+        try:
+            return jwt.decode(
+                token,
+                key,
+                algorithms=[key.algorithm_name],
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=CLOCK_LEEWAY_S,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except jwt.PyJWTError as error:
+            raise _refusal_of(error) from None
+
+
+def _refusal_of(error: jwt.PyJWTError) -> Refusal:
+    match error:
+        case jwt.ExpiredSignatureError():
+            return EXPIRED()
+        case jwt.ImmatureSignatureError():
+            return NOT_YET()
+        case jwt.InvalidAudienceError():
+            return WRONG_AUDIENCE()
+        case jwt.InvalidIssuerError():
+            return WRONG_ISSUER()
+        case jwt.MissingRequiredClaimError():
+            return MISSING_CLAIM(claim=error.claim)
+        case jwt.InvalidAlgorithmError():
+            return BAD_ALGORITHM()
+        case jwt.InvalidSignatureError():
+            return BAD_SIGNATURE()
+        case InvalidSubjectError():
+            return BAD_CLAIM(claim="sub")
+        case jwt.InvalidIssuedAtError():
+            return BAD_CLAIM(claim="iat")
+        case _:
+            return MALFORMED()

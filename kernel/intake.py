@@ -1,0 +1,219 @@
+"""From what outsiders send to structs, strictly. Both doors and the import read through this.
+
+Nothing is guessed: an unknown or repeated field, a number as text, a time without its zone, a number out of range are
+each refused under their own code and with the place, never with the value, which may be personal. Where a command has
+several faults all fields at its top are named at once.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NoReturn, TypeVar
+
+import msgspec
+
+from kernel.door import BadRequest
+from kernel.refusal import Reason, Refusal, Unreadable
+
+T = TypeVar("T")
+
+ERRORS_MAX: Final = 100
+"""Faults named in one answer; whoever sends more has one problem, not a hundred."""
+
+FIELD_NAME_CHARS_MAX: Final = 80
+"""How much of an outsider's own field name is repeated to them."""
+
+
+class FieldError(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault in what was sent. `field` is its place, such as `items[3].mass_g`; empty where it is the whole."""
+
+    field: str
+    code: str
+    zh: str
+    en: str
+
+
+class Malformed(Unreadable):
+    """Well-formed, but not what was asked for. `errors` names every fault found; the first gives the code."""
+
+    errors: tuple[FieldError, ...] = ()
+
+
+class NotText(BadRequest):
+    """Not JSON at all."""
+
+
+def _malformed(code: str, zh: str, en: str) -> Reason:
+    return Reason(Malformed, code, zh, en)
+
+
+def _not_text(code: str, zh: str, en: str) -> Reason:
+    return Reason(NotText, code, zh, en)
+
+
+NOT_JSON = _not_text("input.not_json", "不是有效的 JSON：{why}", "not valid JSON: {why}")
+NOT_UTF8 = _not_text("input.not_utf8", "不是 UTF-8 编码（第 {byte} 字节）", "not UTF-8 (at byte {byte})")
+TOO_DEEP = _not_text("input.too_deep", "嵌套过深", "nested too deeply")
+NOT_PROTO = _not_text("input.not_proto", "无法按协议解析", "cannot be parsed as the message it should be")
+REPEATED_FIELD = _malformed("input.repeated_field", "字段 {field} 出现多次", "field {field} is there more than once")
+UNKNOWN_FIELD = _malformed("input.unknown_field", "没有名为 {field} 的字段", "there is no field {field}")
+MISSING_FIELD = _malformed("input.missing_field", "缺少字段 {field}", "field {field} is missing")
+WRONG_TYPE = _malformed(
+    "input.wrong_type", "{field} 应为 {expected}，实为 {got}", "{field} must be {expected}, it is {got}"
+)
+NO_ZONE = _malformed("input.no_zone", "{field} 缺少时区（如 +08:00）", "{field} lacks its time zone (such as +08:00)")
+OUT_OF_RANGE = _malformed("input.out_of_range", "{field} 应 {limit}", "{field} must be {limit}")
+WRONG_LENGTH = _malformed("input.wrong_length", "{field} 的长度应 {limit}", "{field} must have a length {limit}")
+WRONG_FORMAT = _malformed("input.wrong_format", "{field} 格式不符：{expected}", "{field} is not in the form {expected}")
+NOT_IN_LIST = _malformed(
+    "input.not_in_list", "{field} 的取值不在允许范围内", "{field} is not one of the values allowed"
+)
+NUL = _malformed("input.nul_character", "{field} 含有空字符 U+0000", "{field} contains the character U+0000")
+INVALID_WHOLE = _malformed("input.invalid", "内容无效：{why}", "not valid: {why}")
+INVALID = _malformed("input.invalid", "{field} 无效：{why}", "{field} is not valid: {why}")
+
+_AT: Final = re.compile(r"(?s)^(.*?)(?: - at `(?:key in )?\$?(.*)`)?$")
+_READINGS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], Refusal]], ...]] = (
+    (
+        re.compile(r"(?s)Object missing required field `(.+)`"),
+        lambda found, at: MISSING_FIELD(field=_below(at, found[1])),
+    ),
+    (
+        re.compile(r"(?s)Object contains unknown field `(.+)`"),
+        lambda found, at: UNKNOWN_FIELD(field=_below(at, found[1])),
+    ),
+    (re.compile(r"Expected `.+` with a timezone component"), lambda _, at: NO_ZONE(field=at)),
+    (
+        re.compile(r"Expected `(?:str|array|object|bytes)` of length (.+)"),
+        lambda m, at: WRONG_LENGTH(field=at, limit=m[1]),
+    ),
+    (re.compile(r"Expected `(.+)`, got `(.+)`"), lambda m, at: WRONG_TYPE(field=at, expected=m[1], got=m[2])),
+    (
+        re.compile(r"Expected `\w+` ((?:<|>)=? .+|that's a multiple of .+)"),
+        lambda m, at: OUT_OF_RANGE(field=at, limit=m[1]),
+    ),
+    (re.compile(r"Expected `str` matching regex (.+)"), lambda m, at: WRONG_FORMAT(field=at, expected=m[1])),
+    (re.compile(r"Invalid enum value .+|Invalid value .+"), lambda _, at: NOT_IN_LIST(field=at)),
+    (re.compile(r".*out of range.*"), lambda _, at: OUT_OF_RANGE(field=at, limit="within what can be represented")),
+    (re.compile(r"Invalid (.+)"), lambda m, at: WRONG_FORMAT(field=at, expected=m[1])),
+)
+
+
+def plain_of_json(body: bytes) -> Any:
+    """JSON as plain values, or a refusal: NotText, or Malformed for a repeated field or U+0000."""
+    try:
+        plain = msgspec.json.decode(body)
+        json.loads(body, object_pairs_hook=_refuse_repeated)
+    except UnicodeDecodeError as error:
+        raise NOT_UTF8(byte=error.start) from None
+    except RecursionError:
+        raise TOO_DEEP() from None
+    except ValueError as error:
+        # msgspec.DecodeError is a ValueError, and so is a number of more digits than Python will read.
+        raise NOT_JSON(why=str(error)) from None
+    if b"\\u0000" in body:
+        refuse_nul(plain)
+    return plain
+
+
+def struct_of(kind: type[T], plain: object) -> T:
+    """Plain values as this struct, or Malformed raised, naming every fault."""
+    try:
+        return msgspec.convert(plain, kind)
+    except msgspec.ValidationError as error:
+        _refuse(kind, plain, str(error))
+
+
+def value_of(kind: Any, text: str, field: str) -> Any:
+    """Text from a path or a query as a bounded value, such as the key of a stream."""
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise malformed([_reading(str(error), field)]) from None
+
+
+def malformed(errors: Iterable[FieldError]) -> Malformed:
+    """These faults as one refusal, under the first one's code and words."""
+    listed = tuple(errors)[:ERRORS_MAX]
+    first = listed[0]
+    refusal = Malformed(Reason(Malformed, first.code, "{zh}", "{en}"), {"zh": first.zh, "en": first.en})
+    refusal.errors = listed
+    return refusal
+
+
+def errors_of(refusal: Refusal) -> tuple[FieldError, ...]:
+    """The faults that a refusal names one by one, none for most."""
+    return refusal.errors if isinstance(refusal, Malformed) else ()
+
+
+def field_error(refusal: Refusal, field: str) -> FieldError:
+    return FieldError(field=field, code=refusal.code, zh=refusal.zh, en=refusal.en)
+
+
+def refuse_nul(plain: object, at: str = "") -> None:
+    """Refuse U+0000 in any text: PostgreSQL cannot store it, and a view must never choke on what a door let in."""
+    match plain:
+        case str():
+            if "\0" in plain:
+                raise malformed([field_error(NUL(field=at), at)])
+        case list():
+            for index, one in enumerate(plain):
+                refuse_nul(one, f"{at}[{index}]")
+        case dict():
+            for name, one in plain.items():
+                refuse_nul(name, at)
+                refuse_nul(one, _below(at, name))
+        case _:
+            pass
+
+
+def _refuse(kind: type, plain: object, message: str) -> NoReturn:
+    errors: list[FieldError] = []
+    if isinstance(plain, Mapping) and issubclass(kind, msgspec.Struct):
+        fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+        known = {*fields, kind.__struct_config__.tag_field}
+        errors += [field_error(UNKNOWN_FIELD(field=_shown(name)), _shown(name)) for name in plain if name not in known]
+        for name, field in fields.items():
+            if name in plain:
+                errors += _faults(field.type, plain[name], name)
+            elif field.required:
+                errors.append(field_error(MISSING_FIELD(field=name), name))
+    # What only the whole shows (a check across fields) has no fault of its own in any field.
+    raise malformed(errors or [_reading(message, "")]) from None
+
+
+def _faults(kind: Any, value: object, name: str) -> list[FieldError]:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        return [_reading(str(error), name)]
+    return []
+
+
+def _reading(message: str, below: str) -> FieldError:
+    """Msgspec's message as one of our codes. What is not recognised keeps msgspec's own words."""
+    split = _AT.match(message)
+    said, at = (split[1], split[2] or "") if split else (message, "")
+    at = _shown((below + at).removeprefix("."))
+    for pattern, refuse in _READINGS:
+        if (found := pattern.fullmatch(said)) is not None:
+            refusal = refuse(found, at)
+            return field_error(refusal, str(refusal.details["field"]))
+    return field_error(INVALID(field=at, why=said) if at else INVALID_WHOLE(why=said), at)
+
+
+def _below(at: str, name: str) -> str:
+    return f"{at}.{_shown(name)}" if at else _shown(name)
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= FIELD_NAME_CHARS_MAX else name[:FIELD_NAME_CHARS_MAX] + "..."
+
+
+def _refuse_repeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        name = _shown(next(name for name in names if names.count(name) > 1))
+        raise malformed([field_error(REPEATED_FIELD(field=name), name)])
+    return members
