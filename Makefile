@@ -7,7 +7,7 @@ help: ## What one can do here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .venv/.done: requirements/dev.txt pyproject.toml
-	test -x $(BIN)/uv || ($(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv)
+	$(PYTHON) requirements/venv.py
 	$(BIN)/uv pip install --quiet --require-hashes --requirement requirements/dev.txt
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
@@ -15,7 +15,7 @@ help: ## What one can do here
 PROTOS := $(shell find proto -name '*.proto')
 
 kernel/wire/.done: $(PROTOS) .venv/.done
-	@mkdir -p kernel/wire && PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc --proto_path=kernel/wire=proto --python_out=. --mypy_out=. --grpc_python_out=. \
+	@mkdir -p kernel/wire && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc --proto_path=kernel/wire=proto --python_out=. --mypy_out=. --grpc_python_out=. \
 		--mypy_grpc_out=. $(PROTOS:proto/%=kernel/wire/%) && touch $@
 
 .PHONY: setup
