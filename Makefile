@@ -36,6 +36,10 @@ fix: setup ## Format, and mend what can be mended mechanically
 test: setup ## Every test
 	$(BIN)/python -m pytest -n 2
 
+.PHONY: docs
+docs: setup ## The reference pages, from the code
+	$(BIN)/python -m cli.reference
+
 .PHONY: lock
 lock: ## Pin requirements/*.in again
 	for f in run dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -45,6 +45,9 @@ Key: TypeAlias = Annotated[
 ]
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, description="a name or a short phrase")]
 Remark: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2000, description="free text, never about a person")]
+PublicRemark: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=2000, description="free text that the public will read, never about a person")
+]
 Sha256: TypeAlias = Annotated[
     str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)", description="a SHA-256 in lower-case hexadecimal")
 ]

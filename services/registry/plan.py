@@ -12,7 +12,7 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 
 from kernel.decider import Decider, Part, becomes, members
-from kernel.quantity import CivilDate, Count, Happened, Remark
+from kernel.quantity import CivilDate, Count, Happened, PublicRemark
 from kernel.refusal import against_rules, not_found
 
 UNKNOWN = not_found("plan.unknown", "没有回收计划 {plan_id}。", "there is no recovery plan {plan_id}")
@@ -48,7 +48,7 @@ class RevisePlan(Happened, frozen=True, kw_only=True):
     expected: Count
     target_ppm: TargetPpm
     cut_off: CivilDate
-    why: Remark
+    why: PublicRemark
 
 
 class PlanSet(Happened, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ class PlanRevised(Happened, frozen=True, kw_only=True):
     expected: Count
     target_ppm: TargetPpm
     cut_off: CivilDate
-    why: Remark
+    why: PublicRemark
 
 
 Command: TypeAlias = SetPlan | RevisePlan

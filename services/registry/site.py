@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 
 from kernel.decider import Decider, Part, becomes, members
-from kernel.quantity import Count, Happened, Name, Remark
+from kernel.quantity import Count, Happened, Name, PublicRemark
 from kernel.refusal import against_rules, not_found
 from services.registry.vocabulary import AssetNo, CountyCode, DeviceClass, SiteId, UnitCode
 
@@ -63,7 +63,7 @@ class CloseSite(Happened, frozen=True, kw_only=True):
     """停用站点 Nothing comes here any more."""
 
     site_id: SiteId
-    why: Remark
+    why: PublicRemark
 
 
 class RecordStocktake(Happened, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ class SiteClosed(Happened, frozen=True, kw_only=True):
     """It holds none from now on."""
 
     site_id: SiteId
-    why: Remark
+    why: PublicRemark
 
 
 class StocktakeRecorded(Happened, frozen=True, kw_only=True):

@@ -1,0 +1,67 @@
+"""The documents say what is so: made from the code where they can be, held against it where they cannot."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cli.inventory import modules, reasons
+from cli.reference import REFERENCE, ROOT, pages
+
+PAGES = pages()
+MARKDOWN = sorted(
+    ROOT / name
+    for name in subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout.splitlines()
+)  # fmt: skip
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|(?:src|href|srcset)=\"([^\"]+)\"")
+REFUSAL_MAKERS = {"not_found", "against_rules", "stale", "not_allowed", "unreadable", "Reason"}
+
+
+def headings(markdown: str) -> list[str]:
+    """What a link may point at within a page, as forges make it: lower case, spaces to hyphens, the rest dropped."""
+    text = re.sub(r"(?ms)^```.*?^```", "", markdown)
+    titles = re.findall(r"(?m)^#+ +(.+)$", text)
+    return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_reference_is_what_the_code_says(name):
+    written = (REFERENCE / name).read_text("utf-8") if (REFERENCE / name).exists() else ""
+    assert written == PAGES[name], f"docs/reference/{name} is not up to date: run `make docs`"
+
+
+def test_refusal_codes_are_declared_once():
+    codes = [declared.reason.code for declared in reasons()]
+    assert [code for code in codes if codes.count(code) > 1] == []
+
+
+def test_every_refusal_is_declared_where_the_reference_finds_it():
+    """A Reason made anywhere but in a module's top-level assignment would be a code that no page lists."""
+    listed = {declared.reason.code for declared in reasons()}
+    made = set()
+    for module in modules():
+        for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in REFUSAL_MAKERS:
+                made |= {arg.value for arg in node.args if isinstance(arg, ast.Constant) and _is_code(arg.value)}
+    assert made <= listed
+
+
+def _is_code(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[a-z0-9_]+\.[a-z0-9_]+", value) is not None
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_relative_link_leads_somewhere(page):
+    for markdown, html in LINK.findall(page.read_text("utf-8")):
+        path, _, place = (markdown or html).partition("#")
+        if re.match(r"[a-z]+:", path):
+            continue
+        target = (page.parent / path) if path else page
+        assert target.exists(), f"{page.name} links to {path}, which is not there"
+        if place:
+            assert place in headings(target.read_text("utf-8")), f"{page.name} links to {path}#{place}"
