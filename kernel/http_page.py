@@ -5,18 +5,17 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from kernel.door import BadRequest
+from kernel.questions import CursorValue
 from kernel.refusal import Reason
 
 MAC_BYTES: Final = 16
 CURSOR_CHARS_MAX: Final = 2_000
 VERSION_DIGITS_MAX: Final = 18
-
-CursorValue: TypeAlias = str | int | float | bool | None
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}", re.ASCII)
 _VERSION_TAG: Final = re.compile(r'"(\d{1,18})"', re.ASCII)

@@ -10,12 +10,10 @@ A handler refuses by raising a Refusal, nothing else. What it returns is a Struc
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Annotated, Any, Final, TypeVar
-from urllib.parse import urlencode
 
-import msgspec
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_dependant
@@ -28,17 +26,16 @@ from kernel.commands import Commands
 from kernel.door import BadRequest, refusal_of
 from kernel.http_commands import add_command_routes
 from kernel.http_limits import HttpLimits, LimitsMiddleware
-from kernel.http_openapi import JSON, Schemas
-from kernel.http_page import Cursors, CursorValue, content_tag, not_modified, version_tag
+from kernel.http_openapi import Schemas
+from kernel.http_page import Cursors
 from kernel.http_parameters import parameter_errors
 from kernel.http_problem import problem_response
+from kernel.http_questions import add_question_route, list_of, query_of, response
 from kernel.identity import ANONYMOUS, Principal, Verifier
 from kernel.intake import UNKNOWN_FIELD, field_error, malformed
+from kernel.questions import PAGE_ROWS, PAGE_ROWS_MAX, PageAsked, Question
 from kernel.refusal import NotFound, Reason, Refusal
 from ledger.port import LedgerError
-
-PAGE_ROWS_MAX: Final = 500
-PAGE_ROWS: Final = 100
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
@@ -47,32 +44,6 @@ METHOD_NOT_ALLOWED = Reason(
     BadRequest, "http.method_not_allowed", "该地址不支持此方法。", "this address does not take that method"
 )
 BAD_HTTP = Reason(BadRequest, "http.bad_request", "请求有误：{why}", "the request is not valid: {why}")
-
-
-class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """One representation. With `version`, the stream's, it is the ETag that If-Match takes; without, the ETag is a
-    hash of the bytes, which tells a stranger nothing of how many events there were. `public`: shared caches may
-    keep it for `max_age_s`.
-    """
-
-    value: Any
-    version: int | None = None
-    public: bool = False
-    max_age_s: int = 0
-
-
-class Rows(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of a list. `after`: the last row's sort values where there is more, else None."""
-
-    items: Sequence[Any]
-    after: Sequence[CursorValue] | None = None
-
-
-class PageAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """Which page of a list: the rows after these sort values, from the first one where there are none."""
-
-    after: tuple[CursorValue, ...] | None
-    limit: int
 
 
 async def caller_of(request: Request) -> Principal:
@@ -94,7 +65,7 @@ async def page_asked(
     limit: Annotated[int, Query(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS,
 ) -> PageAsked:
     cursors: Cursors = request.app.state.cursors
-    return PageAsked(after=None if cursor is None else cursors.open(_query_of(request), cursor), limit=limit)
+    return PageAsked(after=None if cursor is None else cursors.open(query_of(request), cursor), limit=limit)
 
 
 Caller = Annotated[Principal, Depends(caller_of)]
@@ -132,11 +103,15 @@ class HttpDoor:
         """Take these commands: one POST each, and one for many of each."""
         add_command_routes(self.app, self.schemas, commands, self.limits)
 
+    def question(self, question: Question) -> None:
+        """Answer this question."""
+        add_question_route(self.app, self.schemas, question)
+
     def read(
         self, path: str, *, answers: Any, rows: bool = False, tag: str | None = None
     ) -> Callable[[Handler], Handler]:
         """Answer GET on this path. `answers` is the type of what is shown; with `rows`, of one row of a list."""
-        shown = _list_of(answers) if rows else answers
+        shown = list_of(answers) if rows else answers
 
         def register(handler: Handler) -> Handler:
             self.app.add_api_route(
@@ -168,47 +143,13 @@ def _endpoint(path: str, handler: Callable[..., Awaitable[Any]]) -> Callable[...
     async def endpoint(*, the_request: Request, **arguments: Any) -> Response:
         if strangers := the_request.query_params.keys() - known:
             raise malformed([field_error(UNKNOWN_FIELD(field=name), name) for name in sorted(strangers)])
-        return _response(the_request, await handler(**arguments))
+        return response(the_request, await handler(**arguments))
 
     own = inspect.Parameter("the_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
     endpoint.__signature__ = signature.replace(  # type: ignore[attr-defined]  # what inspect.signature looks for
         parameters=[*signature.parameters.values(), own], return_annotation=Response
     )
     return endpoint
-
-
-def _response(request: Request, answer: Any) -> Response:
-    shown = answer if isinstance(answer, Shown) else Shown(value=answer)
-    headers: dict[str, str] = {}
-    value = shown.value
-    if isinstance(value, Rows):
-        query, cursor = _query_of(request), None
-        if value.after is not None:
-            cursor = request.app.state.cursors.seal(query, value.after)
-            again = [(name, one) for name, one in request.query_params.multi_items() if name != "cursor"]
-            headers["Link"] = f'<{request.url.path}?{urlencode([*again, ("cursor", cursor)])}>; rel="next"'
-        value = {"items": value.items, "next": cursor}
-    body = msgspec.json.encode(value)
-    headers["ETag"] = tag = content_tag(body) if shown.version is None else version_tag(shown.version)
-    if shown.public:
-        headers["Cache-Control"] = f"public, max-age={shown.max_age_s}"
-    else:
-        headers |= {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
-    if not_modified(request.headers.get("if-none-match"), tag):
-        return Response(None, 304, headers)
-    return Response(body, 200, headers, JSON)
-
-
-def _query_of(request: Request) -> str:
-    """What a cursor belongs to: the path and every parameter but those of the page."""
-    kept = sorted((name, one) for name, one in request.query_params.multi_items() if name not in {"cursor", "limit"})
-    return f"{request.url.path}?{urlencode(kept)}"
-
-
-def _list_of(row: Any) -> Any:
-    fields = [("items", list[row]), ("next", str | None)]
-    doc = "A page; `next` is the cursor of the next one, null on the last."
-    return msgspec.defstruct(f"{row.__name__}Page", fields, namespace={"__doc__": doc}, module=row.__module__)
 
 
 def _query_names(dependant: Dependant) -> set[str]:

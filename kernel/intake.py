@@ -69,7 +69,7 @@ NOT_IN_LIST = _malformed(
     "input.not_in_list", "{field} 的取值不在允许范围内", "{field} is not one of the values allowed"
 )
 NUL = _malformed("input.nul_character", "{field} 含有空字符 U+0000", "{field} contains the character U+0000")
-INVALID_WHOLE = _malformed("input.invalid_whole", "内容无效：{why}", "not valid: {why}")
+INVALID_WHOLE = _malformed("input.invalid", "内容无效：{why}", "not valid: {why}")
 INVALID = _malformed("input.invalid", "{field} 无效：{why}", "{field} is not valid: {why}")
 
 _AT: Final = re.compile(r"(?s)^(.*?)(?: - at `(?:key in )?\$?(.*)`)?$")
@@ -116,12 +116,14 @@ def plain_of_json(body: bytes) -> Any:
     return plain
 
 
-def struct_of(kind: type[T], plain: object) -> T:
-    """Plain values as this struct, or Malformed raised, naming every fault."""
+def struct_of(kind: type[T], plain: object, *, strict: bool = True) -> T:
+    """Plain values as this struct, or Malformed raised, naming every fault. Parameters of a path or a query are all
+    text: not `strict`.
+    """
     try:
-        return msgspec.convert(plain, kind)
+        return msgspec.convert(plain, kind, strict=strict)
     except msgspec.ValidationError as error:
-        _refuse(kind, plain, str(error))
+        _refuse(kind, plain, str(error), strict=strict)
 
 
 def value_of(kind: Any, text: str, field: str) -> Any:
@@ -167,7 +169,7 @@ def refuse_nul(plain: object, at: str = "") -> None:
             pass
 
 
-def _refuse(kind: type, plain: object, message: str) -> NoReturn:
+def _refuse(kind: type, plain: object, message: str, *, strict: bool) -> NoReturn:
     errors: list[FieldError] = []
     if isinstance(plain, Mapping) and issubclass(kind, msgspec.Struct):
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
@@ -175,16 +177,16 @@ def _refuse(kind: type, plain: object, message: str) -> NoReturn:
         errors += [field_error(UNKNOWN_FIELD(field=_shown(name)), _shown(name)) for name in plain if name not in known]
         for name, field in fields.items():
             if name in plain:
-                errors += _faults(field.type, plain[name], name)
+                errors += _faults(field.type, plain[name], name, strict=strict)
             elif field.required:
                 errors.append(field_error(MISSING_FIELD(field=name), name))
     # What only the whole shows (a check across fields) has no fault of its own in any field.
     raise malformed(errors or [_reading(message, "")]) from None
 
 
-def _faults(kind: Any, value: object, name: str) -> list[FieldError]:
+def _faults(kind: Any, value: object, name: str, *, strict: bool) -> list[FieldError]:
     try:
-        msgspec.convert(value, kind)
+        msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
         return [_reading(str(error), name)]
     return []

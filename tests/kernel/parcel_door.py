@@ -12,9 +12,10 @@ from kernel.commands import Commands
 from kernel.handling import Handling
 from kernel.http_limits import HttpLimits
 from kernel.http_page import Cursors
-from kernel.http_server import Asked, Caller, CallerOrPublic, HttpDoor, Rows, Shown
+from kernel.http_server import Asked, Caller, CallerOrPublic, HttpDoor
 from kernel.identity import Principal, Role
 from kernel.identity_issuer import built_in_verifier, issue, write_keys
+from kernel.questions import Rows, Shown
 from kernel.refusal import Refusal, not_allowed
 from ledger.port import Ledger
 from tests.kernel.parcel import CODEC, PARCEL, UNKNOWN

@@ -1,0 +1,130 @@
+"""Questions over REST: one GET each, whose parameters are the fields of the question."""
+
+import re
+from collections import Counter
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from kernel.commands import described
+from kernel.http_openapi import JSON, Schemas
+from kernel.http_page import Cursors, content_tag, not_modified, version_tag
+from kernel.identity import ANONYMOUS, Principal, Verifier
+from kernel.intake import REPEATED_FIELD, UNKNOWN_FIELD, FieldError, field_error, malformed, struct_of
+from kernel.questions import PAGE_ROWS, PAGE_ROWS_MAX, PageAsked, Question, Rows, Shown
+
+_PATH_NAME: Final = re.compile(r"{(\w+)}")
+_PAGE_NAMES: Final = frozenset({"cursor", "limit"})
+
+
+class _PageParameters(msgspec.Struct, frozen=True, kw_only=True):
+    cursor: Annotated[str, msgspec.Meta(description="where the page before ended, as its `next` said")] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS
+
+
+def add_question_route(app: FastAPI, schemas: Schemas, question: Question) -> None:
+    """Register the path of a question."""
+
+    async def endpoint(request: Request) -> Response:
+        asker = await _asker(request, public=question.public)
+        ask, page = _asked(request, question)
+        return response(request, await question.answer(asker, ask, page))
+
+    shown = list_of(question.answers) if question.rows else question.answers
+    app.add_api_route(
+        question.path,
+        endpoint,
+        methods=["GET"],
+        name=question.name,
+        operation_id=question.name,
+        description=described(question.ask),
+        tags=[question.path.split("/")[2]],
+        response_class=Response,
+        response_model=None,
+        responses={
+            **schemas.answers((200, shown, "成功 / here it is")),
+            304: {"description": "未改变 / as it was"},
+        },
+        openapi_extra={"parameters": _parameters(schemas, question)},
+    )
+
+
+def response(request: Request, answer: Shown | Rows) -> Response:
+    """An answer with its ETag, its cursor and what caches may do with it; 304 where the caller has it already."""
+    shown = answer if isinstance(answer, Shown) else Shown(value=answer)
+    headers: dict[str, str] = {}
+    value = shown.value
+    if isinstance(value, Rows):
+        query, cursor = query_of(request), None
+        if value.after is not None:
+            cursors: Cursors = request.app.state.cursors
+            cursor = cursors.seal(query, value.after)
+            again = [(name, one) for name, one in request.query_params.multi_items() if name != "cursor"]
+            headers["Link"] = f'<{request.url.path}?{urlencode([*again, ("cursor", cursor)])}>; rel="next"'
+        value = {"items": value.items, "next": cursor}
+    body = msgspec.json.encode(value)
+    headers["ETag"] = tag = content_tag(body) if shown.version is None else version_tag(shown.version)
+    if shown.public:
+        headers["Cache-Control"] = f"public, max-age={shown.max_age_s}"
+    else:
+        headers |= {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    if not_modified(request.headers.get("if-none-match"), tag):
+        return Response(None, 304, headers)
+    return Response(body, 200, headers, JSON)
+
+
+def query_of(request: Request) -> str:
+    """What a cursor belongs to: the path and every parameter but those of the page."""
+    kept = sorted((name, one) for name, one in request.query_params.multi_items() if name not in _PAGE_NAMES)
+    return f"{request.url.path}?{urlencode(kept)}"
+
+
+def list_of(row: Any) -> Any:
+    """The type of a page of such rows."""
+    fields = [("items", list[row]), ("next", str | None)]
+    doc = "A page; `next` is the cursor of the next one, null on the last."
+    return msgspec.defstruct(f"{row.__name__}Page", fields, namespace={"__doc__": doc}, module=row.__module__)
+
+
+async def _asker(request: Request, *, public: bool) -> Principal:
+    verifier: Verifier = request.app.state.verifier
+    if public and "authorization" not in request.headers:
+        return ANONYMOUS
+    return await verifier.of_header(request.headers.get("authorization"))
+
+
+def _asked(request: Request, question: Question) -> tuple[Any, PageAsked]:
+    """The question and the page, or Malformed raised with every fault."""
+    counted = Counter(name for name, _ in request.query_params.multi_items())
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(question.ask)}
+    own = {**fields, **({"cursor": str, "limit": int} if question.paged else {})}
+    faults: list[FieldError] = [field_error(UNKNOWN_FIELD(field=name), name) for name in counted if name not in own]
+    faults += [field_error(REPEATED_FIELD(field=name), name) for name, times in counted.items() if times > 1]
+    if faults:
+        raise malformed(faults)
+    given = {**request.query_params, **request.path_params}
+    page = {name: given.pop(name) for name in _PAGE_NAMES if name in given}
+    ask = struct_of(question.ask, given, strict=False)
+    asked = struct_of(_PageParameters, page, strict=False)
+    cursors: Cursors = request.app.state.cursors
+    after = None if asked.cursor is None else cursors.open(query_of(request), asked.cursor)
+    return ask, PageAsked(after=after, limit=asked.limit)
+
+
+def _parameters(schemas: Schemas, question: Question) -> list[dict[str, Any]]:
+    in_path = set(_PATH_NAME.findall(question.path))
+    fields = list(msgspec.structs.fields(question.ask))
+    if question.paged:
+        fields += msgspec.structs.fields(_PageParameters)
+    return [
+        {
+            "name": field.encode_name,
+            "in": "path" if field.encode_name in in_path else "query",
+            "required": field.required,
+            "schema": schemas.of(field.type),
+        }
+        for field in fields
+    ]

@@ -1,0 +1,64 @@
+"""What one may ask a service: the same table for both doors.
+
+A question is a struct of what it names, a path whose parameters are fields of it, and a function that answers it. Over
+REST it is a GET, its other fields being query parameters; over gRPC it is the message of the same name.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from kernel.identity import Principal
+
+PAGE_ROWS_MAX: Final = 500
+PAGE_ROWS: Final = 100
+
+CursorValue: TypeAlias = str | int | float | bool | None
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """One representation. With `version`, the stream's, it is the ETag that If-Match takes; without, the ETag is a
+    hash of the bytes, which tells a stranger nothing of how many events there were. `public`: shared caches may
+    keep it for `max_age_s`.
+    """
+
+    value: Any
+    version: int | None = None
+    public: bool = False
+    max_age_s: int = 0
+
+
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a list. `after`: the last row's sort values where there is more, else None."""
+
+    items: Sequence[Any]
+    after: Sequence[CursorValue] | None = None
+
+
+class PageAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which page of a list: the rows after these sort values, from the first one where there are none."""
+
+    after: tuple[CursorValue, ...] | None
+    limit: int
+
+
+Answer: TypeAlias = Callable[[Principal, Any, PageAsked], Awaitable[Shown | Rows]]
+
+
+class Question(msgspec.Struct, frozen=True):
+    """See the module. `answers` is what is shown or, with `rows`, one row of the list; `paged` lists take a cursor and
+    a limit. A `public` question may be asked without a token.
+    """
+
+    ask: type[msgspec.Struct]
+    path: str
+    answers: Any
+    answer: Answer
+    rows: bool = False
+    paged: bool = False
+    public: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.ask.__name__
