@@ -38,6 +38,7 @@ class Codec:
         self._readers: Final[dict[str, Upcaster]] = {
             name: msgspec.json.Decoder(event).decode for event, name in self._names.items()
         }
+        self.upcast: Final = frozenset(upcasters or ())
         for name, upcaster in (upcasters or {}).items():
             if name in self._readers:
                 raise ValueError(f"{name} is written today; an upcaster is for a name that is not")
@@ -68,3 +69,38 @@ class Codec:
             return reader(recorded.data)
         except msgspec.MsgspecError as error:
             raise Undecodable(recorded, str(error)) from error
+
+
+class Reader:
+    """What a service follows: its own events by their codec, and public events of other services by type name.
+
+    `foreign` reads those other services' events it listens to; their remaining ones are passed over. An own event of
+    unknown type is an error: a newer version of the service wrote it, and this one would miss it.
+    """
+
+    def __init__(self, codec: Codec, foreign: Mapping[str, Upcaster] | None = None) -> None:
+        self._codec: Final = codec
+        self._own: Final = f"{codec.service}."
+        self._foreign: Final = dict(foreign or {})
+        if own := [name for name in self._foreign if name.startswith(self._own)]:
+            raise ValueError(f"{own} are the service's own: its codec reads them")
+
+    def decode(self, recorded: Recorded) -> Any:
+        """The event; None for one that is not this service's and not listened to. Raises Undecodable."""
+        if recorded.type.startswith(self._own):
+            return self._codec.decode(recorded)
+        reader = self._foreign.get(recorded.type)
+        if reader is None:
+            return None
+        try:
+            return reader(recorded.data)
+        except Exception as error:
+            raise Undecodable(recorded, f"{type(error).__name__}: {error}") from error
+
+    def names_of(self, events: Iterable[type[msgspec.Struct]]) -> frozenset[str]:
+        """Type names under which these events may stand in the log: what upcasters and foreign readers make of theirs
+        is known only afterwards, so all of those are among them.
+        """
+        wanted = set(events)
+        own = {name for name, event in self._codec.types.items() if event in wanted}
+        return frozenset(own | set(self._codec.upcast) | set(self._foreign))

@@ -1,7 +1,7 @@
 """Waiting at the head of a log, the same for every ledger that reads in pages."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from ledger.port import Page
@@ -29,7 +29,7 @@ async def follow_pages(
     after: int,
     growth: Growth,
     waiting: Callable[[], AbstractContextManager[object]] = nullcontext,
-) -> AsyncIterator[Page]:
+) -> AsyncGenerator[Page, None]:
     """Pages from `after` on; `waiting` is entered while there is nothing to hand out."""
     while True:
         grown = growth.next()

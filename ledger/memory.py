@@ -1,7 +1,7 @@
 """A ledger in memory, for tests and trials: gone with the process, held to the same suite as the others."""
 
 import os
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from uuid import UUID
 
 from ledger.following import Growth, follow_pages
@@ -138,7 +138,7 @@ class MemoryLedger:
         limit: int = PAGE_EVENTS_MAX,
         types: Collection[str] = (),
         stream_prefixes: Collection[str] = (),
-    ) -> AsyncIterator[Page]:
+    ) -> AsyncGenerator[Page, None]:
         async def read_after(position: int) -> Page:
             return await self.read_all(position, limit=limit, types=types, stream_prefixes=stream_prefixes)
 

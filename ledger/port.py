@@ -25,7 +25,7 @@ Errors:
     '-- WrongLedger    the store holds another log than the one asked for
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final, Protocol, TypeAlias
@@ -234,7 +234,7 @@ class Ledger(Protocol):
         limit: int = PAGE_EVENTS_MAX,
         types: Collection[str] = (),
         stream_prefixes: Collection[str] = (),
-    ) -> AsyncIterator[Page]:
+    ) -> AsyncGenerator[Page, None]:
         """The pages of `read_all`, one after the other, and at the head wait for more. No page is empty unless
         `scanned_to` has moved. Ends when the iterator is closed or its task cancelled.
         """

@@ -6,7 +6,7 @@ could never begin anew. Writes run in one thread (`sqlite_writer`). The event lo
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -116,7 +116,7 @@ class SqliteLedger:
         limit: int = PAGE_EVENTS_MAX,
         types: Collection[str] = (),
         stream_prefixes: Collection[str] = (),
-    ) -> AsyncIterator[Page]:
+    ) -> AsyncGenerator[Page, None]:
         async def read_after(position: int) -> Page:
             return await self.read_all(position, limit=limit, types=types, stream_prefixes=stream_prefixes)
 

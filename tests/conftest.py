@@ -2,4 +2,5 @@
 
 import pytest
 
+pytest_plugins = ["tests.postgres"]
 pytest.register_assert_rewrite("tests.given")

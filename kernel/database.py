@@ -1,0 +1,233 @@
+"""A service's own database: SQLite by default, PostgreSQL by URL. Everything in it is asked through this page.
+
+One thread writes, one transaction at a time, and a few read; none of it runs on the event loop. Each service declares
+its tables on a class of its own, so that tables of several services in one process never meet:
+
+    class Tables(SQLModel, registry=registry()):
+        "The tables of this service."
+
+    class CardTable(Tables, table=True): ...
+
+A write that has returned is durable. A reader sees one state of the whole database until it returns. A Database is
+opened after fork, never before.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, TypeVar
+
+import psycopg
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlmodel import Session
+
+try:
+    # Its SQLite is past the WAL-reset fault (fixed in 3.51.3) that Python's own build may have.
+    import pysqlite3.dbapi2 as _sqlite  # type: ignore[import-untyped]  # the package has no stubs
+except ImportError:
+    # There is no wheel for every platform.
+    import sqlite3 as _sqlite
+
+T = TypeVar("T")
+
+SQLITE_DRIVER: Final[ModuleType] = _sqlite
+
+READERS_MAX: Final = 4
+"""Threads and connections that read: SQLite reads at the speed of a core, so more only queue elsewhere."""
+
+BUSY_MS: Final = 30_000
+"""How long a write waits for another process that is writing to the same SQLite file."""
+
+STATEMENT_MS_MAX: Final = 30_000
+"""A query of a reader on PostgreSQL that takes longer is cut off."""
+
+CONNECT_S_MAX: Final = 10
+
+WIDE_INTEGER: Final = BigInteger().with_variant(Integer(), "sqlite")
+"""int64 on both; on SQLite an INTEGER has 8 bytes anyway, and only a column so called may count by itself."""
+
+_PRAGMAS: Final = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    f"busy_timeout = {BUSY_MS}",
+    "foreign_keys = ON",
+    "trusted_schema = OFF",
+    "mmap_size = 0",
+    "temp_store = MEMORY",
+    "cache_size = -16384",
+    f"journal_size_limit = {64 << 20}",
+)
+_SCHEMA_LOCK: Final = 0x4D65_7465_726C_6F6F
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot do it now: no connection, no room, no answer. Trying again later is safe for a read; a write
+    may or may not have been done.
+    """
+
+
+class MissingTable(Exception):
+    """A query named a table that is not there."""
+
+
+class Database:
+    """One database, with its threads."""
+
+    def __init__(self, url: str, *, readers_max: int = READERS_MAX) -> None:
+        parsed = make_url(url)
+        match parsed.get_backend_name():
+            case "sqlite" if parsed.database and parsed.database != ":memory:":
+                self._writer, self._reader = _sqlite_engines(parsed.database, readers_max)
+            case "postgresql":
+                self._writer, self._reader = _postgresql_engines(parsed, readers_max)
+            case _:
+                raise ValueError("a database is sqlite:///path or postgresql://..., and this URL is neither")
+        self.dialect: Final = self._writer.dialect
+        self._write_thread: Final = ThreadPoolExecutor(1, "database-write")
+        self._read_threads: Final = ThreadPoolExecutor(readers_max, "database-read")
+
+    async def read(self, query: Callable[[Session], T]) -> T:
+        """What `query` returns, asked of one state of the database. Raises DatabaseUnavailable, MissingTable."""
+        return await _run(self._read_threads, lambda: self._within(self._reader, query))
+
+    async def write(self, work: Callable[[Session], T]) -> T:
+        """Do `work` in one transaction, and return what it returned; if it raises, nothing of it was done.
+
+        Cancelling the caller does not undo it. Raises DatabaseUnavailable, MissingTable.
+        """
+        return await self.in_writer(lambda: self.transaction(work))
+
+    async def in_writer(self, function: Callable[[], T]) -> T:
+        """Run a function in the thread that writes, where it may call `transaction`."""
+        return await _run(self._write_thread, function)
+
+    def transaction(self, work: Callable[[Session], T]) -> T:
+        """`write`, for a function that is in the writer's thread already."""
+        return self._within(self._writer, work)
+
+    async def create(self, metadata: MetaData) -> None:
+        """Create the tables that are not there yet."""
+        for table in metadata.tables.values():
+            widen(table)
+
+        def create(session: Session) -> None:
+            lock_schema(session.connection())
+            metadata.create_all(session.connection())
+
+        await self.write(create)
+
+    async def close(self) -> None:
+        """Wait for what is under way, then let go of the database. Closing twice is harmless."""
+
+        def close() -> None:
+            self._write_thread.shutdown()
+            self._read_threads.shutdown()
+            self._reader.dispose()
+            self._writer.dispose()
+
+        await asyncio.to_thread(close)
+
+    def _within(self, engine: Engine, work: Callable[[Session], T]) -> T:
+        with _translated(), engine.begin() as connection, Session(connection, expire_on_commit=False) as session:
+            result = work(session)
+            session.flush()
+            return result
+
+
+def lock_schema(connection: Connection) -> None:
+    """Keep other processes from changing the schema until this transaction ends. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
+
+
+def widen(table: Table) -> None:
+    """Make every integer column 64 bits wide: SQLModel's `int` is 32 bits on PostgreSQL."""
+    for column in table.columns:
+        if type(column.type) is Integer:
+            column.type = WIDE_INTEGER
+
+
+async def _run(threads: ThreadPoolExecutor, function: Callable[[], T]) -> T:
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(threads, lambda: context.run(function))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.errors.UndefinedTable) or "no such table" in str(error.orig):
+            raise MissingTable(str(error.orig)) from error
+        if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+            raise DatabaseUnavailable(str(error.orig)) from error
+        raise
+    except PoolTimeout as error:
+        raise DatabaseUnavailable(str(error)) from error
+
+
+def _sqlite_engines(path: str, readers_max: int) -> tuple[Engine, Engine]:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+
+    def engine(size: int, begin: str, *pragmas: str) -> Engine:
+        made = create_engine(
+            URL.create("sqlite+pysqlite", database=path), module=SQLITE_DRIVER, pool_size=size, max_overflow=0
+        )
+
+        def connected(connection: DBAPIConnection, _record: object) -> None:
+            # Otherwise the driver would begin transactions by itself, and none for a SELECT.
+            connection.isolation_level = None
+            cursor = connection.cursor()
+            for pragma in (*_PRAGMAS, *pragmas):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+        event.listen(made, "connect", connected)
+        event.listen(made, "begin", lambda connection: connection.exec_driver_sql(begin))
+        return made
+
+    # A transaction that reads before it writes must take the lock first: SQLite cannot wait for it in the middle.
+    return engine(1, "BEGIN IMMEDIATE"), engine(readers_max, "BEGIN", "query_only = ON")
+
+
+def _postgresql_engines(url: URL, readers_max: int) -> tuple[Engine, Engine]:
+    def engine(size: int, isolation: Any, **settings: str) -> Engine:
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            paramstyle="format",
+            isolation_level=isolation,
+            pool_size=size,
+            max_overflow=0,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": CONNECT_S_MAX, "options": options},
+        )
+
+    return (
+        engine(1, "READ COMMITTED"),
+        engine(
+            readers_max,
+            "REPEATABLE READ",
+            default_transaction_read_only="on",
+            statement_timeout=str(STATEMENT_MS_MAX),
+        ),
+    )

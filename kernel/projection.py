@@ -1,0 +1,427 @@
+"""Keeps views up to date with the log, a page of events at a time, in one pass for all of them.
+
+One transaction takes a page: the rows it touches are loaded, evolved and stored, and the checkpoint moved with them. So
+after a crash anywhere a view goes on where it was, without gap or repetition. A view that is new, of a new version, or
+asked to be rebuilt, is filled beside those that serve, and switched in when it has reached them.
+
+What goes wrong with the stores is tried again, ever more slowly, and reported meanwhile. An event that cannot be
+decoded, or that a view cannot take, stops that view at that event and leaves a note; the others go on.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import Any, Final, TypeAlias, TypeVar
+
+import msgspec
+import structlog
+from sqlalchemy import Connection
+from sqlmodel import Session
+
+from kernel.clock import Clock, system_clock_us
+from kernel.codec import Reader, Undecodable
+from kernel.database import Database, MissingTable
+from kernel.refusal import stale
+from kernel.view import Key, View
+from kernel.view_rows import Rows
+from kernel.view_store import META, Moved, Slot, advance, enrol, reading, slots, stop, switch
+from ledger.port import PAGE_EVENTS_MAX, Ledger, Page, Recorded, WrongLedger
+
+T = TypeVar("T")
+
+LIVE_EVERY_PAGES: Final = 4
+"""While views are built, every so many pages of theirs the serving ones get one."""
+
+UNTOUCHED_POSITIONS_MAX: Final = 10_000
+"""Events of others that pass before a checkpoint is written for them alone: that many are looked at again after a
+restart, which takes milliseconds.
+"""
+
+WATCH_S: Final = 1.0
+"""How often a process looks whether somebody asked for a rebuild."""
+
+RETRY_S: Final = (0.05, 5.0)
+"""The first pause after an error, and the longest; each is twice the one before."""
+
+WAIT_S_MAX: Final = 5.0
+
+BEHIND = stale(
+    "view.behind",
+    "视图到达位置 {reached}，尚未到达您要看的 {wanted}。写入已保存，请稍后再查。",
+    "the views have reached position {reached}, not yet {wanted}, which you ask for; what you wrote is recorded, look"
+    " again shortly",
+)
+BUILDING = stale(
+    "view.building",
+    "视图 {views} 正在建立，完成后即可查询。",
+    "views {views} are being built and can be asked when they are complete",
+)
+
+_Decoded: TypeAlias = list[tuple[Any, Recorded]]
+_Touch: TypeAlias = tuple[Key, Any, Recorded]
+
+log = structlog.get_logger()
+
+
+class ViewProgress(msgspec.Struct, frozen=True):
+    """How one view stands. `stopped_why` says what it could not take at the event after `position`."""
+
+    name: str
+    ready: bool
+    position: int
+    stopped_why: str | None
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How the views stand against the log. `lag_us` is the age of the oldest event that is not in all of them;
+    `trouble` is the last error of a store, until it works again.
+    """
+
+    head: int
+    position: int
+    lag_positions: int
+    lag_us: int
+    trouble: str | None
+    views: tuple[ViewProgress, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Every view can be asked, and goes on."""
+        return self.trouble is None and all(view.ready and view.stopped_why is None for view in self.views)
+
+
+class _Undigested(Exception):
+    """An event that views could not take."""
+
+    def __init__(self, recorded: Recorded, culprits: "Sequence[_Member]", why: str) -> None:
+        super().__init__(why)
+        self.recorded, self.culprits, self.why = recorded, culprits, why
+
+
+class _Member:
+    """A view being projected into one of its tables."""
+
+    def __init__(self, view: View[Any], slot: Slot, database: Database) -> None:
+        self.view: Final = view
+        self.slot = slot
+        self.rows = Rows(view, slot.table_name, database.dialect)
+        self._classes: Final = frozenset(view.events)
+
+    def touches(self, decoded: _Decoded) -> list[_Touch]:
+        """Each row that these events touch, in the events' order."""
+        classes, keys = self._classes, self.view.keys
+        touched: list[_Touch] = []
+        for event, recorded in decoded:
+            if not classes or type(event) in classes:
+                try:
+                    touched += [(key, event, recorded) for key in keys(event, recorded)]
+                except Exception as error:
+                    raise self._undigested(recorded, error) from error
+        return touched
+
+    def take(self, connection: Connection, touched: Sequence[_Touch]) -> None:
+        """Evolve the rows touched, and store what became of them."""
+        before = self.rows.load(connection, dict.fromkeys(key for key, _, _ in touched))
+        after: dict[Key, Any] = dict(before)
+        row_of, evolve = after.get, self.view.evolve
+        recorded = touched[0][2]
+        try:
+            for key, event, recorded in touched:
+                after[key] = evolve(row_of(key), event, recorded, key)
+        except Exception as error:
+            raise self._undigested(recorded, error) from error
+        known = before.get
+        self.rows.store(connection, {k: row for k, row in after.items() if row is not None and row is not known(k)})
+        self.rows.delete(connection, [key for key in before if after[key] is None])
+
+    def _undigested(self, recorded: Recorded, error: Exception) -> _Undigested:
+        return _Undigested(recorded, [self], f"{recorded.type}: {type(error).__name__}: {error}")
+
+
+def _switch(session: Session, built: _Member, now_us: int) -> None:
+    switch(session.connection(), built.view, built.slot, now_us)
+
+
+class _Cursor:
+    """Views that are at the same position. Their checkpoints may be before it where nothing since touched them."""
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+        self.members: list[_Member] = []
+
+
+class Projector:
+    """Projects one service's views into its database.
+
+    `streams` are prefixes of the streams to follow, all if none is named: the service's own and those that its foreign
+    events are in. `events_taken` counts since the start.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        reader: Reader,
+        views: Iterable[View[Any]],
+        *,
+        streams: Collection[str] = (),
+        clock: Clock = system_clock_us,
+        page_events: int = PAGE_EVENTS_MAX,
+    ) -> None:
+        self._database, self._ledger, self._decode = database, ledger, reader.decode
+        self._views: Final = {view.columns.name: view for view in views}
+        self._streams, self._clock, self._page_events = streams, clock, page_events
+        self._cursors: list[_Cursor] = []
+        self._parked: list[_Member] = []
+        self._stopped: dict[str, ViewProgress] = {}
+        self._trouble: str | None = None
+        self._moved = asyncio.Event()
+        self.events_taken = 0
+
+    async def open(self) -> None:
+        """Make ready to run. Raises WrongLedger where the views are of another log: they must be rebuilt on purpose.
+        Raises DatabaseUnavailable; ValueError where a table changed under the same name.
+        """
+        await self._database.create(META)
+        views, ledger_id, now_us = list(self._views.values()), self._ledger.ledger_id, self._clock()
+        await self._database.write(lambda session: enrol(session.connection(), views, ledger_id, now_us))
+        await self._look()
+        # The end of the log after the positions of the views: another process may be moving both.
+        furthest = max((cursor.position for cursor in self._cursors), default=0)
+        if furthest > (head := await self._ledger.head()):
+            raise WrongLedger(
+                f"视图已到达位置 {furthest}，账本却止于 {head}：账本缺失其后的事件。请先运行 rebuild。"
+                f" / the views have reached position {furthest}, and the ledger ends at {head}: it has lost what came"
+                " after; run `rebuild` first"
+            )
+
+    async def run(self) -> None:
+        """Follow the log until cancelled."""
+        pause_s, longest_s = RETRY_S
+        while True:
+            began_s = asyncio.get_running_loop().time()
+            try:
+                await self._follow()
+            except Moved:
+                continue
+            except Exception as error:  # noqa: BLE001  what a view cannot take is dealt with; a store comes back
+                self._trouble = f"{type(error).__name__}: {error}"
+                if asyncio.get_running_loop().time() - began_s > longest_s:
+                    pause_s = RETRY_S[0]
+                log.warning("projection_retried", error=self._trouble, pause_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, longest_s)
+
+    @property
+    def position(self) -> int:
+        """Everything up to here is in every view; -1 while one is being built that cannot be asked yet."""
+        positions = [view.position if view.ready else -1 for view in self._standing()]
+        return min(positions, default=-1)
+
+    async def wait_for(self, position: int, timeout_s: float = WAIT_S_MAX) -> None:
+        """Return when all views can be asked and hold everything up to `position`.
+
+        Raises Stale `view.behind` when they do not in time, or will not because one has stopped.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self.position < position:
+                    if any(stopped.position < position for stopped in self._stopped.values()):
+                        break
+                    await self._moved.wait()
+        except TimeoutError:
+            pass
+        if (reached := self.position) < position:
+            raise BEHIND(reached=reached, wanted=position)
+
+    async def read(self, query: Callable[[Session], T], *, seen: int = 0, timeout_s: float = WAIT_S_MAX) -> T:
+        """Ask the views, at one moment of theirs that is not before position `seen`. Without it nothing is waited for.
+
+        Raises Stale: `view.behind`, or `view.building` where a table asked is not complete; DatabaseUnavailable.
+        """
+        if seen:
+            await self.wait_for(seen, timeout_s)
+
+        def asked(session: Session) -> T:
+            reading(session.connection())
+            return query(session)
+
+        try:
+            return await self._database.read(asked)
+        except MissingTable as error:
+            if building := [view.name for view in self._standing() if not view.ready]:
+                raise BUILDING(views=", ".join(building)) from error
+            raise
+
+    async def progress(self) -> Progress:
+        """How the views stand. Raises ledger.port.Unavailable."""
+        head, position = await self._ledger.head(), max(self.position, 0)
+        waiting = None
+        if position < head:
+            page = await self._ledger.read_all(position, limit=1, stream_prefixes=self._streams)
+            waiting = next(iter(page.events), None)
+        return Progress(
+            head=head,
+            position=position,
+            lag_positions=head - position if waiting else 0,
+            lag_us=max(0, self._clock() - waiting.recorded_at_us) if waiting else 0,
+            trouble=self._trouble,
+            views=tuple(self._standing()),
+        )
+
+    async def _look(self) -> None:
+        """Take up the views' tables as the database has them. One that had stopped gets another try."""
+        views = list(self._views.values())
+        found = await self._database.write(lambda session: slots(session.connection(), views))
+        cursors: dict[int, _Cursor] = {}
+        for slot in found:
+            cursor = cursors.setdefault(slot.position, _Cursor(slot.position))
+            cursor.members.append(_Member(self._views[slot.name], slot, self._database))
+        self._cursors = [cursors[position] for position in sorted(cursors)]
+        self._parked, self._stopped = [], {}
+        self._announce()
+
+    async def _follow(self) -> None:
+        """Bring all views to one position and then follow the log, until somebody else changes their tables."""
+        await self._look()
+        await self._catch_up()
+        tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._follow_live())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _follow_live(self) -> None:
+        while self._cursors:
+            (live,) = self._cursors
+            pages = self._ledger.follow(live.position, limit=self._page_events, stream_prefixes=self._streams)
+            async with aclosing(pages):
+                async for page in pages:
+                    await self._take(live, page.events, page.scanned_to)
+                    if not self._cursors:
+                        break
+        await asyncio.Event().wait()
+
+    async def _watch(self) -> None:
+        """Return when another process has begun, replaced or switched a table."""
+        views = list(self._views.values())
+        while True:
+            await asyncio.sleep(WATCH_S)
+            found = await self._database.read(lambda session: slots(session.connection(), views))
+            members = self._parked + [member for cursor in self._cursors for member in cursor.members]
+            if {slot.table_name for slot in found} != {member.slot.table_name for member in members}:
+                return
+            self._trouble = None
+
+    async def _catch_up(self) -> None:
+        """Bring the cursors together, the last one first, and switch in what was built."""
+        pages = 0
+        while len(self._cursors) > 1 or any(not member.slot.ready for c in self._cursors for member in c.members):
+            last, *ahead = self._cursors
+            page = await self._page(last.position)
+            bound = ahead[0].position if ahead else page.scanned_to
+            reached = min(bound, page.scanned_to)
+            await self._take(last, [event for event in page.events if event.position <= reached], reached)
+            if ahead and reached == bound and last in self._cursors:
+                ahead[0].members += last.members
+                self._cursors.remove(last)
+            if len(self._cursors) == 1 and (ahead or page.at_head):
+                await self._switch(self._cursors[0])
+            pages += 1
+            if len(self._cursors) > 1 and pages % LIVE_EVERY_PAGES == 0:
+                live = self._cursors[-1]
+                page = await self._page(live.position)
+                await self._take(live, page.events, page.scanned_to)
+
+    async def _page(self, after: int) -> Page:
+        return await self._ledger.read_all(after, limit=self._page_events, stream_prefixes=self._streams)
+
+    async def _take(self, cursor: _Cursor, events: Sequence[Recorded], position: int) -> None:
+        """Project events up to a position. Views that cannot take one of them are brought to it, and parked there."""
+        while cursor.members:
+            try:
+                await self._database.in_writer(partial(self._project, cursor, events, position))
+            except _Undigested as undigested:
+                before = undigested.recorded.position - 1
+                await self._take(cursor, [event for event in events if event.position <= before], before)
+                await self._park(cursor, undigested, before)
+                events = [event for event in events if event.position > before]
+            else:
+                self.events_taken += len(events)
+                cursor.position = position
+                self._trouble = None
+                self._announce()
+                return
+
+    def _project(self, cursor: _Cursor, events: Sequence[Recorded], position: int) -> None:
+        """In the database's thread: one page, one transaction."""
+        members = cursor.members
+        decoded = self._decoded(events, members)
+        touched = [(member, touches) for member in members if (touches := member.touches(decoded))]
+        written = min(member.slot.position for member in members)
+        if not touched and position - written < UNTOUCHED_POSITIONS_MAX:
+            return
+
+        def write(session: Session) -> None:
+            connection = session.connection()
+            advance(connection, [member.slot for member in members], position)
+            for member, touches in touched:
+                member.take(connection, touches)
+            # At this point a crash leaves the rows and the checkpoint as they were before the page.
+
+        self._database.transaction(write)
+        for member in members:
+            member.slot = msgspec.structs.replace(member.slot, position=position)
+
+    def _decoded(self, events: Sequence[Recorded], members: Sequence[_Member]) -> _Decoded:
+        decode = self._decode
+        decoded: _Decoded = []
+        for recorded in events:
+            try:
+                if (event := decode(recorded)) is not None:
+                    decoded.append((event, recorded))
+            except Exception as error:
+                why = str(error) if isinstance(error, Undecodable) else f"{type(error).__name__}: {error}"
+                raise _Undigested(recorded, list(members), why) from error
+        return decoded
+
+    async def _park(self, cursor: _Cursor, undigested: _Undigested, position: int) -> None:
+        parked = [member for member in undigested.culprits if member in cursor.members]
+        cursor.members = [member for member in cursor.members if member not in parked]
+        self._cursors = [other for other in self._cursors if other.members]
+        self._parked += parked
+        for member in parked:
+            name = member.view.name
+            self._stopped[name] = ViewProgress(name, member.slot.ready, position, undigested.why)
+            log.error("projection_stopped", view=name, position=undigested.recorded.position, why=undigested.why)
+        self._announce()
+        stopped, at, why = [member.slot for member in parked], undigested.recorded.position, undigested.why
+        await self._database.write(lambda session: stop(session.connection(), stopped, at, why))
+
+    async def _switch(self, cursor: _Cursor) -> None:
+        for built in [member for member in cursor.members if not member.slot.ready]:
+            await self._database.write(partial(_switch, built=built, now_us=self._clock()))
+            ready = _Member(built.view, msgspec.structs.replace(built.slot, ready=True), self._database)
+            cursor.members = [member for member in cursor.members if member.view is not built.view] + [ready]
+            log.info("view_switched", view=built.view.name, table=built.slot.name, position=cursor.position)
+        self._announce()
+
+    def _announce(self) -> None:
+        announced, self._moved = self._moved, asyncio.Event()
+        announced.set()
+
+    def _standing(self) -> list[ViewProgress]:
+        """Every view once: as it serves, or as it is being built."""
+        standing: dict[str, ViewProgress] = {}
+        for cursor in self._cursors:
+            for member in cursor.members:
+                known = standing.get(member.view.name)
+                if known is None or not known.ready:
+                    name, ready = member.view.name, member.slot.ready
+                    standing[name] = ViewProgress(name, ready, cursor.position, None)
+        return sorted((standing | self._stopped).values(), key=lambda view: view.name)

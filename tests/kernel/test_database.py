@@ -1,0 +1,120 @@
+"""A service's database: durable, one writer, readers that cannot write, tables of one service only."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel, select
+
+from kernel.database import SQLITE_DRIVER, Database, DatabaseUnavailable, MissingTable
+from kernel.quantity import INT64_MAX
+
+
+class OneTables(SQLModel, registry=registry()):
+    """The tables of one service."""
+
+
+class OtherTables(SQLModel, registry=registry()):
+    """The tables of another."""
+
+
+class OneJob(OneTables, table=True):
+    __tablename__ = "job"
+    number: int | None = Field(default=None, primary_key=True)
+    size_bytes: int
+
+
+class OtherJob(OtherTables, table=True):
+    __tablename__ = "job"
+    name: str = Field(primary_key=True)
+
+
+@pytest.fixture
+async def database(database_url):
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+def sizes(session):
+    return session.exec(select(OneJob.size_bytes)).all()
+
+
+async def test_tables_of_two_services_do_not_meet(database):
+    assert set(OneTables.metadata.tables) == set(OtherTables.metadata.tables) == {"job"}
+    await database.create(OneTables.metadata)
+    await database.create(OneTables.metadata)
+    with pytest.raises(DatabaseUnavailable if database.dialect.name == "sqlite" else DBAPIError):
+        await database.read(lambda session: session.exec(select(OtherJob)).all())
+
+
+async def test_integers_are_64_bits_and_keys_count_by_themselves(database):
+    await database.create(OneTables.metadata)
+    await database.write(lambda session: session.add_all([OneJob(size_bytes=INT64_MAX), OneJob(size_bytes=-INT64_MAX)]))
+    assert sorted(await database.read(sizes)) == [-INT64_MAX, INT64_MAX]
+
+
+async def test_a_write_that_raises_leaves_nothing(database):
+    await database.create(OneTables.metadata)
+
+    def work(session):
+        session.add(OneJob(size_bytes=1))
+        session.flush()
+        raise KeyError("no")
+
+    with pytest.raises(KeyError):
+        await database.write(work)
+    assert await database.read(sizes) == []
+
+
+async def test_a_reader_cannot_write(database):
+    await database.create(OneTables.metadata)
+    with pytest.raises((DatabaseUnavailable, DBAPIError)):
+        await database.read(lambda session: session.add(OneJob(size_bytes=1)))
+    assert await database.read(sizes) == []
+
+
+async def test_a_reader_sees_one_state(database):
+    """A write in the middle of a read is not seen by the rest of it."""
+    await database.create(OneTables.metadata)
+    loop = asyncio.get_running_loop()
+
+    def query(session):
+        before = sizes(session)
+        write = database.write(lambda writing: writing.add(OneJob(size_bytes=1)))
+        asyncio.run_coroutine_threadsafe(write, loop).result(timeout=30)
+        return before, sizes(session)
+
+    assert await database.read(query) == ([], [])
+    assert await database.read(sizes) == [1]
+
+
+async def test_a_missing_table_is_told_apart(database):
+    with pytest.raises(MissingTable):
+        await database.read(sizes)
+
+
+async def test_sqlite_syncs_every_commit(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'new' / 'one.sqlite'}")
+
+    def settings(session):
+        return [
+            session.connection().execute(text(f"PRAGMA {name}")).scalar() for name in ("synchronous", "journal_mode")
+        ]
+
+    assert await database.write(settings) == [2, "wal"]
+    await database.close()
+
+
+def test_the_sqlite_in_use_is_past_the_wal_reset_fault():
+    if SQLITE_DRIVER.__name__ == "sqlite3":
+        pytest.skip("there is no wheel of pysqlite3 for this platform")
+    assert SQLITE_DRIVER.sqlite_version_info >= (3, 51, 3)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/x"])
+def test_other_databases_are_refused(url):
+    with pytest.raises(ValueError, match="sqlite:///path"):
+        Database(url)
