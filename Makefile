@@ -38,7 +38,7 @@ test: setup ## Every test
 
 .PHONY: docs
 docs: setup ## The reference pages, from the code
-	$(BIN)/python -m cli.reference
+	$(BIN)/python -m cli.reference && $(BIN)/python -m tests.proto_lock
 
 .PHONY: lock
 lock: ## Pin requirements/*.in again

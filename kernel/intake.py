@@ -69,7 +69,7 @@ NOT_IN_LIST = _malformed(
     "input.not_in_list", "{field} 的取值不在允许范围内", "{field} is not one of the values allowed"
 )
 NUL = _malformed("input.nul_character", "{field} 含有空字符 U+0000", "{field} contains the character U+0000")
-INVALID_WHOLE = _malformed("input.invalid", "内容无效：{why}", "not valid: {why}")
+INVALID_WHOLE = _malformed("input.invalid_whole", "内容无效：{why}", "not valid: {why}")
 INVALID = _malformed("input.invalid", "{field} 无效：{why}", "{field} is not valid: {why}")
 
 _AT: Final = re.compile(r"(?s)^(.*?)(?: - at `(?:key in )?\$?(.*)`)?$")

@@ -55,6 +55,12 @@ Sha256: TypeAlias = Annotated[
 BUSINESS_ZONE: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 """Asia/Shanghai has kept UTC+8 all year since 1991-09-15 (IANA tz database), before any device in the log."""
 
+YEAR_MIN: Final = 1970
+YEAR_MAX: Final = 2199
+"""When something can have happened. At the ends of the calendar an instant has no day in Asia/Shanghai and no form in
+proto3 JSON, and one such event would stop every view.
+"""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1)
 _DAY_US: Final = 86_400_000_000
@@ -70,6 +76,8 @@ class Happened(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     def __post_init__(self) -> None:
         if (self.occurred_at is None) is (self.occurred_on is None):
             raise ValueError("exactly one of occurred_at and occurred_on says when it happened")
+        if not YEAR_MIN <= (self.occurred_at or self.occurred_on or _EPOCH).year <= YEAR_MAX:
+            raise ValueError(f"what happened lies between the years {YEAR_MIN} and {YEAR_MAX}")
 
     @property
     def day(self) -> date:
