@@ -9,6 +9,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kernel.door import DEADLINE, FAULT, OVERLOADED, TooLarge
+from kernel.http_operations import QUIET
 from kernel.http_problem import problem_response
 from kernel.refusal import Reason, Refusal
 from kernel.telemetry import current_trace_id
@@ -53,7 +54,7 @@ class LimitsMiddleware:
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] in QUIET:
             await self._app(scope, receive, send)
             return
         limits = self._limits

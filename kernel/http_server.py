@@ -27,6 +27,7 @@ from kernel.door import BadRequest, refusal_of
 from kernel.http_commands import add_command_routes
 from kernel.http_limits import HttpLimits, LimitsMiddleware
 from kernel.http_openapi import Schemas
+from kernel.http_operations import TelemetryMiddleware, add_operations
 from kernel.http_page import Cursors
 from kernel.http_parameters import parameter_errors
 from kernel.http_problem import problem_response
@@ -34,7 +35,9 @@ from kernel.http_questions import add_question_route, list_of, query_of, respons
 from kernel.identity import ANONYMOUS, Principal, Verifier
 from kernel.intake import UNKNOWN_FIELD, field_error, malformed
 from kernel.questions import PAGE_ROWS, PAGE_ROWS_MAX, PageAsked, Question
+from kernel.readiness import Readiness
 from kernel.refusal import NotFound, Reason, Refusal
+from kernel.telemetry import Telemetry
 from ledger.port import LedgerError
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
@@ -93,7 +96,9 @@ class HttpDoor:
         self.app.state.cursors = cursors
         self.app.openapi = lambda: self.schemas.document(self.app)  # type: ignore[method-assign]  # FastAPI's documented way
         self.app.router.redirect_slashes = False
+        # The last one added is the outermost.
         self.app.add_middleware(LimitsMiddleware, limits=self.limits)
+        self.app.add_middleware(TelemetryMiddleware)
         self.app.add_exception_handler(Refusal, _refused)
         self.app.add_exception_handler(LedgerError, _ledger_failed)
         self.app.add_exception_handler(RequestValidationError, _bad_parameters)
@@ -106,6 +111,10 @@ class HttpDoor:
     def question(self, question: Question) -> None:
         """Answer this question."""
         add_question_route(self.app, self.schemas, question)
+
+    def operations(self, readiness: Readiness, telemetry: Telemetry | None) -> None:
+        """Answer probes, and metrics where there is telemetry."""
+        add_operations(self.app, readiness, telemetry)
 
     def read(
         self, path: str, *, answers: Any, rows: bool = False, tag: str | None = None

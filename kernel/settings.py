@@ -1,0 +1,158 @@
+"""Settings of a process, from its environment and nowhere else.
+
+A setting METERLOOP_REST_PORT holds for every service; METERLOOP_REGISTRY__REST_PORT, with two underscores, for the
+registry alone and before the other. A variable that names no setting is refused, so that a misspelt one is found
+at once; other services' own are left to them. The standard variables LEDGER_URL, DATABASE_URL and OTEL_* keep their
+names. What a service adds, it declares in a subclass; such a setting is always written with the service's name.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+from msgspec import Meta
+
+from kernel.logs import redacted
+
+PREFIX: Final = "METERLOOP_"
+OWN: Final = "__"
+STANDARD: Final = {"ledger_url": "LEDGER_URL", "database_url": "DATABASE_URL"}
+
+PortNumber = Annotated[int, Meta(ge=0, le=65_535)]
+Seconds = Annotated[float, Meta(ge=0, le=3_600)]
+
+Kind = TypeVar("Kind", bound="Settings")
+
+
+class BadSettings(Exception):
+    """The environment says something that cannot be. The message names variables, never their values."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every service has. Each field's description stands in docs/settings.md."""
+
+    data_dir: Annotated[Path, Meta(description="folder of everything that is kept: ledger, views, keys")] = Path("var")
+    ledger_url: Annotated[
+        str, Meta(description="the log: `memory:`, `sqlite:///path`, `kurrentdb://host:2113`; by default in data_dir")
+    ] = ""
+    database_url: Annotated[
+        str, Meta(description="the views: `sqlite:///path` or `postgresql://...`; by default a file in data_dir")
+    ] = ""
+    rest_host: Annotated[str, Meta(description="address the REST door listens at")] = "127.0.0.1"
+    rest_port: Annotated[PortNumber, Meta(description="port of the REST door; 0 takes a free one and logs it")] = 0
+    rpc_host: Annotated[str, Meta(description="address the gRPC door listens at")] = "127.0.0.1"
+    rpc_port: Annotated[PortNumber, Meta(description="port of the gRPC door; 0 takes a free one and logs it")] = 0
+    operations_host: Annotated[
+        str, Meta(description="address of the gateway's metrics and probes, which nobody outside reaches")
+    ] = "127.0.0.1"
+    operations_port: Annotated[PortNumber, Meta(description="port of the gateway's metrics and probes")] = 0
+    issuer_file: Annotated[
+        Path | None,
+        Meta(description="YAML file that names the OIDC issuer; without it the built-in issuer, on loopback only"),
+    ] = None
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="least severe log lines to write")
+    ] = "INFO"
+    log_format: Annotated[Literal["json", "text"], Meta(description="`json`, or `text` for a person")] = "json"
+    request_s_max: Annotated[Seconds, Meta(description="longest a request may take before it is given up")] = 30.0
+    drain_s: Annotated[
+        Seconds, Meta(description="wait between being no longer ready and closing the doors: a probe's period")
+    ] = 0.0
+    stop_s_max: Annotated[Seconds, Meta(description="longest wait for requests in flight when stopping")] = 10.0
+    startup_s_max: Annotated[Seconds, Meta(description="longest wait for what is needed to start")] = 60.0
+    reflection: Annotated[bool, Meta(description="whether the gRPC door tells its methods to whoever asks")] = True
+
+    @property
+    def ledger(self) -> str:
+        """The URL of the log."""
+        return self.ledger_url or f"sqlite:///{self.data_dir / 'ledger.sqlite'}"
+
+    def database(self, service: str) -> str:
+        """The URL of a service's views and records."""
+        return self.database_url or f"sqlite:///{self.data_dir / service}.sqlite"
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.data_dir / "keys"
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every address that a door listens at."""
+        return (self.rest_host, self.rpc_host, self.operations_host)
+
+    def __repr__(self) -> str:
+        """Without the passwords in URLs."""
+        shown = ", ".join(f"{name}={redacted(str(getattr(self, name)))}" for name in self.__struct_fields__)
+        return f"{type(self).__name__}({shown})"
+
+
+def read_settings(kind: type[Kind], service: str, environ: Mapping[str, str]) -> Kind:
+    """The settings of this service, or BadSettings naming every variable that is wrong."""
+    known = {variable: name for name, variables in _variables(kind, service) for variable in variables}
+    wrong = [f"{name}: 没有这个设置 / no such setting" for name in sorted(environ) if _is_stray(name, known, service)]
+    values: dict[str, Any] = {}
+    for name, variables in _variables(kind, service):
+        given = next((variable for variable in variables if variable in environ), None)
+        if given is None:
+            continue
+        field = next(one for one in msgspec.structs.fields(kind) if one.name == name)
+        try:
+            values[name] = msgspec.convert(environ[given], _without_path(field.type), strict=False)
+        except msgspec.ValidationError as error:
+            # The message names the rule that the value breaks; the value itself may be secret.
+            wrong.append(f"{given}: {error}")
+    if wrong:
+        raise BadSettings("; ".join(wrong))
+    paths = {name: Path(value) for name, value in values.items() if name in _paths(kind) and value is not None}
+    return kind(**(values | paths))
+
+
+def settings_table(kind: type[Settings]) -> str:
+    """The settings as a Markdown table, for docs/settings.md."""
+    lines = ["| variable | default | meaning |", "| --- | --- | --- |"]
+    for field in msgspec.structs.fields(kind):
+        default = "" if field.default in (None, "", msgspec.NODEFAULT) else f"`{field.default}`"
+        lines.append(f"| `{_shared_name(field.name)}` | {default} | {_description(field.type)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _variables(kind: type[Settings], service: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """For each field the variables that set it, the one that goes before first."""
+    shared = set(Settings.__struct_fields__)
+    for name in kind.__struct_fields__:
+        own = f"{PREFIX}{service.upper()}{OWN}{name.upper()}"
+        yield name, (own, _shared_name(name)) if name in shared else (own,)
+
+
+def _shared_name(name: str) -> str:
+    return STANDARD.get(name, PREFIX + name.upper())
+
+
+def _is_stray(variable: str, known: Mapping[str, str], service: str) -> bool:
+    """Whether it looks like a setting of ours and is none."""
+    if not variable.startswith(PREFIX) or variable in known:
+        return False
+    owner, separator, _ = variable.removeprefix(PREFIX).partition(OWN)
+    return not separator or owner == service.upper()
+
+
+def _description(kind: Any) -> str:
+    if get_origin(kind) is Annotated:
+        return " ".join(meta.description for meta in get_args(kind)[1:] if isinstance(meta, Meta) and meta.description)
+    return ""
+
+
+def _paths(kind: type[Settings]) -> frozenset[str]:
+    return frozenset(field.name for field in msgspec.structs.fields(kind) if "Path" in str(field.type))
+
+
+def _without_path(kind: Any) -> Any:
+    """Msgspec has no decoder for Path; a path is read as text."""
+    if get_origin(kind) is Annotated and "Path" in str(get_args(kind)[0]):
+        return Annotated[str, Meta(min_length=1)]
+    return kind
+
+
+if __name__ == "__main__":
+    print(settings_table(Settings), end="")
