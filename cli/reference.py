@@ -3,6 +3,7 @@
 events.md       every type of event: its members, and who may read it
 commands.md     every command: its members
 refusals.md     every code with which something is refused
+settings.md     every setting of a service
 vocabulary.md   the named types and lists of codes that events and commands use
 """
 
@@ -16,6 +17,7 @@ import msgspec
 
 from cli.inventory import DeclaredType, deciders, reasons, types
 from kernel.disclosure import Disclosure, Label, load
+from kernel.settings import Settings, settings_table
 
 ROOT: Final = Path(__file__).parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
@@ -53,6 +55,17 @@ status at each door: see `kernel/door.py`.
 | code | kind | 中文 | English | declared in |
 | --- | --- | --- | --- | --- |
 """
+_SETTINGS: Final = f"""\
+# 设置 Settings
+
+{MADE}设置只来自环境变量。`METERLOOP_REST_PORT` 对所有服务有效；`METERLOOP_REGISTRY__REST_PORT`（两个下划线）
+只对 registry 有效，并且优先。写错名字的变量会被拒绝，服务不启动。
+
+Settings come from the environment alone. `METERLOOP_REST_PORT` holds for every service;
+`METERLOOP_REGISTRY__REST_PORT`, with two underscores, for the registry alone, and goes before. A variable that names no
+setting is refused and the service does not start. OpenTelemetry's own `OTEL_*` variables keep their meaning.
+
+"""
 _VOCABULARY_INTRO: Final = """\
 事件和命令所用的类型与代码表。
 
@@ -66,6 +79,7 @@ def pages() -> dict[str, str]:
         "events.md": _events(load(DISCLOSURE)),
         "commands.md": _commands(),
         "refusals.md": _refusals(),
+        "settings.md": _SETTINGS + settings_table(Settings),
         "vocabulary.md": _vocabulary(),
     }
 

@@ -25,43 +25,84 @@ Seconds = Annotated[float, Meta(ge=0, le=3_600)]
 Kind = TypeVar("Kind", bound="Settings")
 
 
+def _says(zh: str, en: str) -> Meta:
+    return Meta(description=f"{zh} / {en}")
+
+
 class BadSettings(Exception):
     """The environment says something that cannot be. The message names variables, never their values."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every service has. Each field's description stands in docs/settings.md."""
+    """What every service has. Each field's description stands in docs/reference/settings.md."""
 
-    data_dir: Annotated[Path, Meta(description="folder of everything that is kept: ledger, views, keys")] = Path("var")
+    data_dir: Annotated[
+        Path, _says("数据目录：台账、视图、密钥", "folder of everything that is kept: ledger, views, keys")
+    ] = Path("var")
     ledger_url: Annotated[
-        str, Meta(description="the log: `memory:`, `sqlite:///path`, `kurrentdb://host:2113`; by default in data_dir")
+        str,
+        _says(
+            "台账地址，默认在数据目录",
+            "the log: `memory:`, `sqlite:///path`, `kurrentdb://host:2113`; by default in data_dir",
+        ),
     ] = ""
     database_url: Annotated[
-        str, Meta(description="the views: `sqlite:///path` or `postgresql://...`; by default a file in data_dir")
+        str,
+        _says(
+            "视图数据库，默认在数据目录",
+            "the views: `sqlite:///path` or `postgresql://...`; by default a file in data_dir",
+        ),
     ] = ""
-    rest_host: Annotated[str, Meta(description="address the REST door listens at")] = "127.0.0.1"
-    rest_port: Annotated[PortNumber, Meta(description="port of the REST door; 0 takes a free one and logs it")] = 0
-    rpc_host: Annotated[str, Meta(description="address the gRPC door listens at")] = "127.0.0.1"
-    rpc_port: Annotated[PortNumber, Meta(description="port of the gRPC door; 0 takes a free one and logs it")] = 0
+    rest_host: Annotated[str, _says("REST 监听地址", "address the REST door listens at")] = "127.0.0.1"
+    rest_port: Annotated[
+        PortNumber,
+        _says("REST 端口，0 表示任取空闲端口并记入日志", "port of the REST door; 0 takes a free one and logs it"),
+    ] = 0
+    rpc_host: Annotated[str, _says("gRPC 监听地址", "address the gRPC door listens at")] = "127.0.0.1"
+    rpc_port: Annotated[
+        PortNumber,
+        _says("gRPC 端口，0 表示任取空闲端口并记入日志", "port of the gRPC door; 0 takes a free one and logs it"),
+    ] = 0
     operations_host: Annotated[
-        str, Meta(description="address of the gateway's metrics and probes, which nobody outside reaches")
+        str,
+        _says(
+            "网关指标与探针的监听地址，不对外",
+            "address of the gateway's metrics and probes, which nobody outside reaches",
+        ),
     ] = "127.0.0.1"
-    operations_port: Annotated[PortNumber, Meta(description="port of the gateway's metrics and probes")] = 0
+    operations_port: Annotated[
+        PortNumber, _says("网关指标与探针的端口", "port of the gateway's metrics and probes")
+    ] = 0
     issuer_file: Annotated[
         Path | None,
-        Meta(description="YAML file that names the OIDC issuer; without it the built-in issuer, on loopback only"),
+        _says(
+            "OIDC 签发机构的配置文件；没有则用内置签发，仅限本机",
+            "YAML file that names the OIDC issuer; without it the built-in issuer, on loopback only",
+        ),
     ] = None
     log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="least severe log lines to write")
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], _says("最低日志级别", "least severe log lines to write")
     ] = "INFO"
-    log_format: Annotated[Literal["json", "text"], Meta(description="`json`, or `text` for a person")] = "json"
-    request_s_max: Annotated[Seconds, Meta(description="longest a request may take before it is given up")] = 30.0
+    log_format: Annotated[Literal["json", "text"], _says("日志格式", "`json`, or `text` for a person")] = "json"
+    request_s_max: Annotated[
+        Seconds, _says("单个请求的最长用时", "longest a request may take before it is given up")
+    ] = 30.0
     drain_s: Annotated[
-        Seconds, Meta(description="wait between being no longer ready and closing the doors: a probe's period")
+        Seconds,
+        _says(
+            "停止就绪后到关闭入口之间的等待",
+            "wait between being no longer ready and closing the doors: a probe's period",
+        ),
     ] = 0.0
-    stop_s_max: Annotated[Seconds, Meta(description="longest wait for requests in flight when stopping")] = 10.0
-    startup_s_max: Annotated[Seconds, Meta(description="longest wait for what is needed to start")] = 60.0
-    reflection: Annotated[bool, Meta(description="whether the gRPC door tells its methods to whoever asks")] = True
+    stop_s_max: Annotated[
+        Seconds, _says("停止时等待在途请求的最长用时", "longest wait for requests in flight when stopping")
+    ] = 10.0
+    startup_s_max: Annotated[Seconds, _says("启动时等待依赖的最长用时", "longest wait for what is needed to start")] = (
+        60.0
+    )
+    reflection: Annotated[
+        bool, _says("gRPC 是否公开方法列表", "whether the gRPC door tells its methods to whoever asks")
+    ] = True
 
     @property
     def ledger(self) -> str:
@@ -109,7 +150,7 @@ def read_settings(kind: type[Kind], service: str, environ: Mapping[str, str]) ->
 
 
 def settings_table(kind: type[Settings]) -> str:
-    """The settings as a Markdown table, for docs/settings.md."""
+    """The settings as a Markdown table, for docs/reference/settings.md."""
     lines = ["| variable | default | meaning |", "| --- | --- | --- |"]
     for field in msgspec.structs.fields(kind):
         default = "" if field.default in (None, "", msgspec.NODEFAULT) else f"`{field.default}`"
@@ -152,7 +193,3 @@ def _without_path(kind: Any) -> Any:
     if get_origin(kind) is Annotated and "Path" in str(get_args(kind)[0]):
         return Annotated[str, Meta(min_length=1)]
     return kind
-
-
-if __name__ == "__main__":
-    print(settings_table(Settings), end="")
