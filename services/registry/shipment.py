@@ -207,9 +207,10 @@ Event: TypeAlias = (
 
 
 class Shipment(msgspec.Struct, frozen=True, kw_only=True):
-    """Its phase, its manifest by asset number, who has signed, which exceptions are on it."""
+    """Its phase, whose it is, its manifest, who has signed, which exceptions are on it."""
 
     phase: Phase = "none"
+    unit: str = ""
     from_site: str = ""
     to_site: str = ""
     manifest: tuple[Line, ...] = ()
@@ -246,8 +247,8 @@ def decide(command: Command, shipment: Shipment) -> Sequence[Event]:
 
 def evolve(shipment: Shipment, event: Event) -> Shipment:
     match event:
-        case ShipmentPrepared(from_site=from_site, to_site=to_site, manifest=manifest):
-            return Shipment(phase="prepared", from_site=from_site, to_site=to_site, manifest=manifest)
+        case ShipmentPrepared(unit=unit, from_site=from_site, to_site=to_site, manifest=manifest):
+            return Shipment(phase="prepared", unit=unit, from_site=from_site, to_site=to_site, manifest=manifest)
         case ShipmentCancelled():
             return msgspec.structs.replace(shipment, phase="cancelled")
         case ShipmentDispatched():

@@ -215,10 +215,12 @@ class Unexpected(Happened, frozen=True, kw_only=True):
 
 
 class UnexpectedAccepted(Happened, frozen=True, kw_only=True):
-    """In ordinary stock from now on."""
+    """In ordinary stock from now on, and received as far as its dismantling is concerned."""
 
     asset_no: AssetNo
     reference: Reference
+    site: SiteId
+    dismantled_version: Version | None = None
 
 
 class CustomerConsented(Happened, frozen=True, kw_only=True):
@@ -326,7 +328,7 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
             if not (isinstance(place, AtSite) and place.unexpected):
                 raise NOT_UNEXPECTED(asset_no=command.asset_no)
             consented(command.asset_no, meter)
-            return [becomes(command, UnexpectedAccepted)]
+            return [becomes(command, UnexpectedAccepted, site=place.site, **meter.dismantlement)]
         case RecordConsent():
             known(command.asset_no, meter)
             if meter.owner != "customer":
@@ -371,8 +373,8 @@ def evolve(meter: Meter, event: Event) -> Meter:
                 owner=event.owner,
                 place=AtSite(moved.to_site or "", unexpected=True),
             )
-        case UnexpectedAccepted():
-            return msgspec.structs.replace(meter, place=AtSite(meter.site or ""))
+        case UnexpectedAccepted(site=site):
+            return msgspec.structs.replace(meter, place=AtSite(site))
         case CustomerConsented():
             return msgspec.structs.replace(meter, consented=True)
         case Missing(last_site=site, shipment=shipment):

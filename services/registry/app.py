@@ -1,0 +1,146 @@
+"""What the registry does, and what one may ask it. Both doors, the policies and the import end here."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any, Final, TypeVar
+
+import msgspec
+from sqlalchemy import ColumnElement
+from sqlmodel import Session
+
+from kernel.codec import Codec
+from kernel.decider import Decider
+from kernel.handling import Ask, Context, Handling, Outcome
+from kernel.projection import Projector
+from kernel.refusal import Refusal, not_found
+from kernel.view import Key, View
+from ledger.port import Ledger, Recorded
+from services.registry.container import CONTAINER
+from services.registry.meter import METER
+from services.registry.meter.state import UNKNOWN
+from services.registry.plan import PLAN
+from services.registry.shipment import SHIPMENT
+from services.registry.site import SITE
+from services.registry.views import card as cards
+from services.registry.views.card import CARD, Card
+from services.registry.views.tables import one, page
+
+T = TypeVar("T")
+Row = TypeVar("Row", bound=msgspec.Struct)
+
+SERVICE: Final = "registry"
+DECIDERS: Final[tuple[Decider[Any], ...]] = (METER, SHIPMENT, CONTAINER, SITE, PLAN)
+CODEC: Final = Codec(SERVICE, [event for decider in DECIDERS for event in decider.events])
+STREAMS: Final = tuple(f"{decider.category}-" for decider in DECIDERS)
+
+NOT_THEN = not_found(
+    "meter.not_then",
+    "在所指的时点尚无资产编号 {asset_no} 的记录。",
+    "there was no record of {asset_no} at that time",
+)
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One event in a device's life, as it is in the log. `id` is a UUID in hexadecimal."""
+
+    version: int
+    position: int
+    id: str
+    type: str
+    recorded_at_us: int
+    data: msgspec.Raw
+
+
+class Registry:
+    """The service, over a ledger and its views."""
+
+    def __init__(self, ledger: Ledger, projector: Projector) -> None:
+        self._ledger: Final = ledger
+        self._projector: Final = projector
+        handlings = {decider.category: Handling(ledger, decider, CODEC) for decider in DECIDERS}
+        self._handlings: Final[dict[type[msgspec.Struct], Handling[Any]]] = {
+            command: handlings[decider.category] for decider in DECIDERS for command in decider.commands
+        }
+
+    async def do(self, command: Any, context: Context) -> Outcome:
+        """Decide and record one command. Raises Refusal, ledger.port.Unavailable."""
+        return await self._handlings[type(command)].handle(command, context)
+
+    async def do_many(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+        """Decide and record many, an answer each in their order; those of one noun keep their order among themselves.
+
+        Raises ledger.port.Unavailable.
+        """
+        by_noun: dict[Handling[Any], list[int]] = {}
+        for i, ask in enumerate(asks):
+            by_noun.setdefault(self._handlings[type(ask.command)], []).append(i)
+        answers: dict[int, Outcome | Refusal] = {}
+        for handling, places in by_noun.items():
+            done = await handling.handle_many([asks[i] for i in places])
+            answers.update(zip(places, done, strict=True))
+        return [answers[i] for i in range(len(asks))]
+
+    async def ask(self, query: Callable[[Session], T], *, seen: int = 0) -> T:
+        """Ask the views a question of services.registry.views, they being at least at position `seen`. Raises Stale."""
+        return await self._projector.read(query, seen=seen)
+
+    async def one(self, view: View[Row], key: Key, *, seen: int = 0) -> Row | None:
+        """The row of this key."""
+        return await self.ask(lambda session: one(session, view, key), seen=seen)
+
+    async def page(
+        self,
+        view: View[Row],
+        where: Mapping[str, Any],
+        after: Key | None,
+        limit: int,
+        visible: ColumnElement[bool] | None = None,
+    ) -> list[Row]:
+        """Rows by key, those after `after` that are `visible`."""
+        return await self.ask(lambda session: page(session, view, where, after, limit, visible))
+
+    async def card(self, asset_no: str, *, seen: int = 0) -> Card:
+        """The device now. Raises NotFound, Stale."""
+        card = await self.one(CARD, (asset_no,), seen=seen)
+        if card is None:
+            raise UNKNOWN(asset_no=asset_no)
+        return card
+
+    async def card_as_of(self, asset_no: str, *, position: int | None = None, day: date | None = None) -> Card:
+        """The device as the log had it at a position, or as it was by what had happened until the end of a business
+        day. Raises NotFound.
+        """
+        card: Card | None = None
+        for recorded in await self._recorded(asset_no):
+            event = CODEC.decode(recorded)
+            if (position is None or recorded.position <= position) and (day is None or event.day <= day):
+                card = cards.evolve(card, event, recorded, (asset_no,))
+        if card is None:
+            raise NOT_THEN(asset_no=asset_no)
+        return card
+
+    async def life(self, asset_no: str) -> list[Entry]:
+        """Every event of a device, in order. Raises NotFound."""
+        return [
+            Entry(
+                version=recorded.version,
+                position=recorded.position,
+                id=recorded.id.hex(),
+                type=recorded.type,
+                recorded_at_us=recorded.recorded_at_us,
+                data=msgspec.Raw(recorded.data),
+            )
+            for recorded in await self._recorded(asset_no)
+        ]
+
+    async def _recorded(self, asset_no: str) -> list[Recorded]:
+        stream = f"{METER.category}-{asset_no}"
+        found: list[Recorded] = []
+        next_from: int | None = 0
+        while next_from is not None:
+            got = await self._ledger.read(stream, from_version=next_from)
+            found += got.events
+            next_from = got.next_from
+        if not found:
+            raise UNKNOWN(asset_no=asset_no)
+        return found

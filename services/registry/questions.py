@@ -1,0 +1,267 @@
+"""What one may ask the registry, who may ask it, and the answer: the same table for both doors."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from kernel.authority import Resource
+from kernel.identity import Principal
+from kernel.questions import PageAsked, Question, Rows, Shown
+from kernel.refusal import unreadable
+from services.registry.access import REPORT, Access
+from services.registry.app import Entry, Registry
+from services.registry.views.alarm import Alarm, Duplicate, alarms, duplicates
+from services.registry.views.balance import BalanceLine, balances
+from services.registry.views.card import CARD, Card
+from services.registry.views.hold import Hold, holds_due
+from services.registry.views.places import (
+    CONTAINERS,
+    PLANS,
+    SHIPMENTS,
+    SITES,
+    ContainerRow,
+    PlanRow,
+    ShipmentRow,
+    SiteRow,
+)
+from services.registry.views.recovery import BurntCount, Owed, RecoveryRate, burnt, recovery_rates, still_owed
+
+ONE_TIME_ONLY = unreadable(
+    "query.one_time_only",
+    "as_of_position 与 as_of_day 只能给一个。",
+    "give as_of_position or as_of_day, not both",
+)
+
+Position = Annotated[int, msgspec.Meta(ge=0, le=2**53, description="a position of the log")]
+Text = Annotated[str, msgspec.Meta(max_length=64)]
+Month = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$(?!\n)", description="a month, YYYY-MM")]
+Few = Annotated[int, msgspec.Meta(ge=1, le=500)]
+
+
+class _Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A question."""
+
+
+class GetDevice(_Ask, frozen=True, kw_only=True):
+    """档案卡 A device now, or as it was at a position of the log or at the end of a business day.
+
+    `seen`: wait, within bounds, until the answer is as of this position or later.
+    """
+
+    asset_no: Text
+    as_of_position: Position | None = None
+    as_of_day: date | None = None
+    seen: Position = 0
+
+
+class GetLife(_Ask, frozen=True, kw_only=True):
+    """履历 Every event of a device, in order, as it is in the log."""
+
+    asset_no: Text
+
+
+class ListDevices(_Ask, frozen=True, kw_only=True):
+    """档案卡列表 Devices by asset number, those that the caller may see."""
+
+    site: Text | None = None
+    phase: Text | None = None
+    unit: Text | None = None
+    shipment: Text | None = None
+    device_class: Text | None = None
+
+
+class ListBalances(_Ask, frozen=True, kw_only=True):
+    """站点日结 opening + inflow - outflow = closing, by site, class and business day."""
+
+    first: date
+    last: date
+    site: Text | None = None
+    device_class: Text | None = None
+    seen: Position = 0
+
+
+class ListRecovery(_Ask, frozen=True, kw_only=True):
+    """回收统计台账 What was dismantled in these months, and what of it has been received, by unit."""
+
+    first: Month
+    last: Month
+    unit: Text | None = None
+    seen: Position = 0
+
+
+class ListOwed(_Ask, frozen=True, kw_only=True):
+    """应交未交 What a unit has dismantled under work orders and no centre has received, the oldest first."""
+
+    unit: Text
+
+
+class ListBurnt(_Ask, frozen=True, kw_only=True):
+    """烧损拆回 Devices dismantled as burnt, by year and county."""
+
+
+class ListHoldsDue(_Ask, frozen=True, kw_only=True):
+    """到期留存 Holds that end on or before a day, the earliest first."""
+
+    by: date
+    limit: Few = 100
+
+
+class ListAlarms(_Ask, frozen=True, kw_only=True):
+    """异常台账 Devices that were where they should not have been, the latest first."""
+
+    limit: Few = 100
+
+
+class ListDuplicates(_Ask, frozen=True, kw_only=True):
+    """重号 Communication addresses that several devices share, the most shared first."""
+
+    limit: Few = 100
+
+
+class ListSites(_Ask, frozen=True, kw_only=True):
+    """站点 Places that hold devices."""
+
+    kind: Text | None = None
+    unit: Text | None = None
+
+
+class ListShipments(_Ask, frozen=True, kw_only=True):
+    """移交单 Transfer notes."""
+
+    phase: Text | None = None
+    unit: Text | None = None
+    from_site: Text | None = None
+    to_site: Text | None = None
+
+
+class ListContainers(_Ask, frozen=True, kw_only=True):
+    """周转箱 Containers and pallets."""
+
+    site: Text | None = None
+
+
+class ListPlans(_Ask, frozen=True, kw_only=True):
+    """回收计划 Recovery plans by unit and month."""
+
+    unit: Text | None = None
+    cohort: Text | None = None
+
+
+ANY_CONTAINER: Final = Resource(type="Container", id="any")
+
+
+class Questions:
+    """Answers for whoever may ask. Each method takes the caller, the question and the page asked for."""
+
+    def __init__(self, registry: Registry, access: Access) -> None:
+        self._registry: Final = registry
+        self._access: Final = access
+
+    def table(self) -> Sequence[Question]:
+        """All of them, with their paths."""
+        return (
+            Question(GetDevice, "/v1/meters/{asset_no}", Card, self._device),
+            Question(GetLife, "/v1/meters/{asset_no}/life", Entry, self._life, rows=True),
+            Question(ListDevices, "/v1/meters", Card, self._devices, rows=True, paged=True),
+            Question(ListBalances, "/v1/balances", BalanceLine, self._balances, rows=True),
+            Question(ListRecovery, "/v1/recovery", RecoveryRate, self._recovery, rows=True),
+            Question(ListOwed, "/v1/recovery/owed", Owed, self._owed, rows=True, paged=True),
+            Question(ListBurnt, "/v1/burnt", BurntCount, self._burnt, rows=True, public=True),
+            Question(ListHoldsDue, "/v1/holds/due", Hold, self._holds_due, rows=True),
+            Question(ListAlarms, "/v1/alarms", Alarm, self._alarms, rows=True),
+            Question(ListDuplicates, "/v1/duplicates", Duplicate, self._duplicates, rows=True),
+            Question(ListSites, "/v1/sites", SiteRow, self._sites, rows=True, paged=True),
+            Question(ListShipments, "/v1/shipments", ShipmentRow, self._shipments, rows=True, paged=True),
+            Question(ListContainers, "/v1/containers", ContainerRow, self._containers, rows=True, paged=True),
+            Question(ListPlans, "/v1/plans", PlanRow, self._plans, rows=True, paged=True),
+        )
+
+    async def _device(self, caller: Principal, ask: GetDevice, _page: PageAsked) -> Shown:
+        if ask.as_of_position is not None and ask.as_of_day is not None:
+            raise ONE_TIME_ONLY()
+        if ask.as_of_position is None and ask.as_of_day is None:
+            card = await self._registry.card(ask.asset_no, seen=ask.seen)
+        else:
+            card = await self._registry.card_as_of(ask.asset_no, position=ask.as_of_position, day=ask.as_of_day)
+        self._access.may_read(caller, card)
+        return Shown(value=card, version=card.version)
+
+    async def _life(self, caller: Principal, ask: GetLife, _page: PageAsked) -> Rows:
+        self._access.may_read(caller, await self._registry.card_as_of(ask.asset_no))
+        return Rows(items=await self._registry.life(ask.asset_no))
+
+    async def _devices(self, caller: Principal, ask: ListDevices, page: PageAsked) -> Rows:
+        seen = self._access.visible(caller, "ReadMeter", "Meter", CARD)
+        return _paged(await self._registry.page(CARD, _named(ask), page.after, page.limit, seen), page, "asset_no")
+
+    async def _balances(self, caller: Principal, ask: ListBalances, _page: PageAsked) -> Rows:
+        self._access.may(caller, "ReadBalances", REPORT)
+        lines = await self._registry.ask(
+            lambda session: balances(session, ask.first, ask.last, ask.site, ask.device_class), seen=ask.seen
+        )
+        return Rows(items=lines)
+
+    async def _recovery(self, caller: Principal, ask: ListRecovery, _page: PageAsked) -> Rows:
+        self._access.may(caller, "ReadRecovery", REPORT)
+        rates = await self._registry.ask(
+            lambda session: recovery_rates(session, ask.first, ask.last, ask.unit), seen=ask.seen
+        )
+        return Rows(items=rates)
+
+    async def _owed(self, caller: Principal, ask: ListOwed, page: PageAsked) -> Rows:
+        self._access.may(caller, "ReadRecovery", REPORT)
+        after = None if page.after is None else (date.fromisoformat(str(page.after[0])), str(page.after[1]))
+        found = await self._registry.ask(lambda session: still_owed(session, ask.unit, page.limit, after))
+        return _paged(found, page, "dismantled_on", "asset_no")
+
+    async def _burnt(self, caller: Principal, _ask: ListBurnt, _page: PageAsked) -> Rows:
+        self._access.may(caller, "ReadTotals", REPORT)
+        return Rows(items=await self._registry.ask(burnt))
+
+    async def _holds_due(self, caller: Principal, ask: ListHoldsDue, _page: PageAsked) -> Rows:
+        self._access.may(caller, "ReadHolds", REPORT)
+        return Rows(items=await self._registry.ask(lambda session: holds_due(session, ask.by, ask.limit)))
+
+    async def _alarms(self, caller: Principal, ask: ListAlarms, _page: PageAsked) -> Rows:
+        self._access.may(caller, "ReadAlarms", REPORT)
+        return Rows(items=await self._registry.ask(lambda session: alarms(session, ask.limit)))
+
+    async def _duplicates(self, caller: Principal, ask: ListDuplicates, _page: PageAsked) -> Rows:
+        self._access.may(caller, "ReadAlarms", REPORT)
+        return Rows(items=await self._registry.ask(lambda session: duplicates(session, ask.limit)))
+
+    async def _sites(self, caller: Principal, ask: ListSites, page: PageAsked) -> Rows:
+        seen = self._access.visible(caller, "ReadSite", "Site", SITES)
+        return _paged(await self._registry.page(SITES, _named(ask), page.after, page.limit, seen), page, "site")
+
+    async def _shipments(self, caller: Principal, ask: ListShipments, page: PageAsked) -> Rows:
+        seen = self._access.visible(caller, "ReadShipment", "Shipment", SHIPMENTS)
+        found = await self._registry.page(SHIPMENTS, _named(ask), page.after, page.limit, seen)
+        return _paged(found, page, "shipment")
+
+    async def _containers(self, caller: Principal, ask: ListContainers, page: PageAsked) -> Rows:
+        self._access.may(caller, "ReadContainer", ANY_CONTAINER)
+        found = await self._registry.page(CONTAINERS, _named(ask), page.after, page.limit)
+        return _paged(found, page, "container")
+
+    async def _plans(self, caller: Principal, ask: ListPlans, page: PageAsked) -> Rows:
+        seen = self._access.visible(caller, "ReadPlan", "Plan", PLANS)
+        found = await self._registry.page(PLANS, _named(ask), page.after, page.limit, seen)
+        return _paged(found, page, "unit", "cohort")
+
+
+def _named(ask: msgspec.Struct) -> dict[str, Any]:
+    """The columns that a list's question names."""
+    return msgspec.structs.asdict(ask)
+
+
+def _paged(found: Sequence[Any], page: PageAsked, *key: str) -> Rows:
+    """A page, and where it ended if there may be more."""
+    full = len(found) == page.limit
+    return Rows(items=found, after=[_said(getattr(found[-1], name)) for name in key] if full else None)
+
+
+def _said(value: Any) -> str | int:
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,84 @@
+"""异常台账: devices that were somewhere they should not have been, and numbers that two devices share."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import func, select
+from sqlmodel import Field, Session
+
+from kernel.view import View
+from ledger.port import Recorded
+from services.registry.meter import custody
+from services.registry.views.card import CARD
+from services.registry.views.tables import Tables
+
+
+class Alarm(msgspec.Struct, frozen=True):
+    """`kind` is reappeared (its life had ended; `holder` had it last), or displaced (on record as `holder` has it)."""
+
+    asset_no: str
+    version: int
+    kind: str
+    site: str
+    day: date
+    holder: str
+
+
+class AlarmTable(Tables, table=True):
+    """The rows of Alarm."""
+
+    __tablename__ = "alarm_v1"
+
+    asset_no: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    kind: str = Field(index=True)
+    site: str
+    day: date
+    holder: str
+
+
+class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
+    """A communication address that more than one device on record has."""
+
+    comm_address: str
+    devices: int
+
+
+def keys(event: custody.Reappeared | custody.Unexpected, recorded: Recorded) -> Iterable[tuple[str, int]]:
+    if isinstance(event, custody.Unexpected) and event.recorded_as is None:
+        return ()
+    return ((event.asset_no, recorded.version),)
+
+
+def evolve(_row: Alarm | None, event: Any, _recorded: Recorded, key: tuple[str, int]) -> Alarm:
+    if isinstance(event, custody.Reappeared):
+        return Alarm(*key, "reappeared", event.site, event.day, event.last_holder)
+    return Alarm(*key, "displaced", event.moved.to_site, event.day, event.recorded_as)
+
+
+ALARMS: Final = View(
+    name="alarm",
+    row=Alarm,
+    table=AlarmTable,
+    events=(custody.Reappeared, custody.Unexpected),
+    keys=keys,
+    evolve=evolve,
+)
+
+
+def alarms(session: Session, limit: int) -> list[Alarm]:
+    """The latest first."""
+    table = ALARMS.columns
+    of = table.c
+    query = select(table).order_by(of.day.desc(), of.asset_no, of.version).limit(limit)
+    return [Alarm(*row) for row in session.execute(query)]
+
+
+def duplicates(session: Session, limit: int) -> list[Duplicate]:
+    """Communication addresses shared by several devices, the most shared first."""
+    address, number = CARD.columns.c.comm_address, func.count()
+    query = select(address, number).where(address.is_not(None)).group_by(address).having(number > 1)
+    rows = session.execute(query.order_by(number.desc(), address).limit(limit))
+    return [Duplicate(comm_address=shared, devices=devices) for shared, devices in rows]

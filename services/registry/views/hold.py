@@ -1,0 +1,61 @@
+"""留存台账: the holds that stand, and which are due."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import select
+from sqlmodel import Field, Session
+
+from kernel.view import View
+from ledger.port import Recorded
+from services.registry.meter import hold
+from services.registry.views.tables import Tables
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """A hold that stands on a device. Without `until` it has no end of its own."""
+
+    asset_no: str
+    hold: str
+    kind: str
+    reference: str
+    placed_on: date
+    until: date | None
+
+
+class HoldTable(Tables, table=True):
+    """The rows of Hold."""
+
+    __tablename__ = "hold_v1"
+
+    asset_no: str = Field(primary_key=True)
+    hold: str = Field(primary_key=True)
+    kind: str
+    reference: str
+    placed_on: date
+    until: date | None = Field(index=True)
+
+
+def keys(event: hold.HoldPlaced | hold.HoldLifted, _recorded: Recorded) -> Iterable[tuple[str, str]]:
+    return ((event.asset_no, event.hold),)
+
+
+def evolve(_row: Hold | None, event: Any, _recorded: Recorded, key: tuple[str, str]) -> Hold | None:
+    if isinstance(event, hold.HoldPlaced):
+        return Hold(*key, event.kind, event.reference, event.day, event.until)
+    return None
+
+
+HOLDS: Final = View(
+    name="hold", row=Hold, table=HoldTable, events=(hold.HoldPlaced, hold.HoldLifted), keys=keys, evolve=evolve
+)
+
+
+def holds_due(session: Session, by: date, limit: int) -> list[Hold]:
+    """Holds that end on or before this day, the earliest first."""
+    table = HOLDS.columns
+    of = table.c
+    due = select(table).where(of.until <= by).order_by(of.until, of.asset_no, of.hold).limit(limit)
+    return [Hold(*row) for row in session.execute(due)]

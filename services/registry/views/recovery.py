@@ -1,0 +1,247 @@
+"""回收统计台账: what became of every dismantling, and the rate of a month's cohort.
+
+The cohort of a unit and month is what was dismantled under its work orders in that month. A device counts as recovered
+when it has been received at the provincial centre by the cut-off; unexpected receipts without a dismantling are in no
+cohort, so a rate is never over 100 %.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from sqlalchemy import ColumnElement, Function, Subquery, and_, case, func, or_, select, tuple_
+from sqlmodel import Field, Session
+
+from kernel.view import View
+from ledger.port import Recorded
+from services.registry.meter import custody, dismantling, identity
+from services.registry.views.places import PLANS, SITES
+from services.registry.views.tables import Tables
+
+_LOST: Final = ("lost", "written_off")
+
+RecoveryKey: TypeAlias = tuple[str, int]
+ReceiptKey: TypeAlias = tuple[str, int, str]
+
+
+class Recovery(msgspec.Struct, frozen=True):
+    """One dismantling of one device. `phase` is where the device went from there: owed, missing, lost, written_off
+    or unexpected (it came in unannounced and is held apart); receipts stand in Receipt.
+    """
+
+    asset_no: str
+    dismantled_version: int
+    unit: str
+    cohort: str
+    dismantled_on: date
+    work_order: str
+    reason: str
+    county: str | None
+    phase: str
+
+
+class RecoveryTable(Tables, table=True):
+    """The rows of Recovery."""
+
+    __tablename__ = "recovery_v1"
+
+    asset_no: str = Field(primary_key=True)
+    dismantled_version: int = Field(primary_key=True)
+    unit: str = Field(index=True)
+    cohort: str = Field(index=True)
+    dismantled_on: date
+    work_order: str
+    reason: str = Field(index=True)
+    county: str | None
+    phase: str
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The first receipt of a dismantled device at a site."""
+
+    asset_no: str
+    dismantled_version: int
+    site: str
+    received_on: date
+
+
+class ReceiptTable(Tables, table=True):
+    """The rows of Receipt."""
+
+    __tablename__ = "receipt_v1"
+
+    asset_no: str = Field(primary_key=True)
+    dismantled_version: int = Field(primary_key=True)
+    site: str = Field(primary_key=True)
+    received_on: date
+
+
+class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True):
+    """The cohort of a unit and month. rate = received / dismantled, a fraction of two whole numbers."""
+
+    unit: str
+    cohort: str
+    dismantled: int
+    received: int
+    received_late: int
+    missing: int
+    lost: int
+    unexpected: int
+    owed: int
+    expected: int | None = None
+    target_ppm: int | None = None
+    cut_off: date | None = None
+
+
+class BurntCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices dismantled as burnt, by year and county."""
+
+    year: int
+    county: str
+    devices: int
+
+
+class Owed(msgspec.Struct, frozen=True, kw_only=True):
+    """A device dismantled under a work order that no centre has received."""
+
+    asset_no: str
+    unit: str
+    work_order: str
+    dismantled_on: date
+    phase: str
+
+
+def recovery_keys(event: Any, recorded: Recorded) -> Iterable[RecoveryKey]:
+    if isinstance(event, dismantling.Dismantled):
+        return ((event.asset_no, recorded.version),)
+    version = event.dismantled_version
+    return () if version is None else ((event.asset_no, version),)
+
+
+def evolve_recovery(row: Recovery | None, event: Any, _recorded: Recorded, key: RecoveryKey) -> Recovery | None:
+    if isinstance(event, dismantling.Dismantled):
+        day = event.day
+        return Recovery(
+            *key, event.unit, f"{day:%Y-%m}", day, event.work_order, event.reason, event.county, phase="owed"
+        )
+    if row is None:
+        return None
+    if isinstance(event, identity.RecordCorrected):
+        names = ("unit", "county", "reason", "work_order", "dismantled_on")
+        changes = {name: value for name in names if (value := getattr(event, name)) is not None}
+        row = msgspec.structs.replace(row, **changes)
+        return msgspec.structs.replace(row, cohort=f"{row.dismantled_on:%Y-%m}")
+    return msgspec.structs.replace(row, phase=_PHASES[type(event)])
+
+
+def receipt_keys(event: Any, _recorded: Recorded) -> Iterable[ReceiptKey]:
+    version = event.dismantled_version
+    site = event.site if isinstance(event, custody.UnexpectedAccepted) else event.moved.to_site
+    return () if version is None or site is None else ((event.asset_no, version, site),)
+
+
+def evolve_receipt(row: Receipt | None, event: Any, _recorded: Recorded, key: ReceiptKey) -> Receipt:
+    if row is not None and row.received_on <= event.day:
+        return row
+    return Receipt(*key, event.day)
+
+
+_PHASES: Final[dict[type[msgspec.Struct], str]] = {
+    custody.Received: "owed",
+    custody.Found: "owed",
+    custody.UnexpectedAccepted: "owed",
+    custody.Unexpected: "unexpected",
+    custody.Missing: "missing",
+    custody.LossConfirmed: "lost",
+    custody.WrittenOff: "written_off",
+}
+RECOVERIES: Final = View(
+    name="recovery",
+    row=Recovery,
+    table=RecoveryTable,
+    events=(dismantling.Dismantled, identity.RecordCorrected, *_PHASES),
+    keys=recovery_keys,
+    evolve=evolve_recovery,
+)
+RECEIPTS: Final = View(
+    name="receipt",
+    row=Receipt,
+    table=ReceiptTable,
+    events=(custody.Received, custody.Found, custody.UnexpectedAccepted),
+    keys=receipt_keys,
+    evolve=evolve_receipt,
+)
+
+
+def recovery_rates(session: Session, first: str, last: str, unit: str | None = None) -> list[RecoveryRate]:
+    """The cohorts of these months (`YYYY-MM`, both included), by month and unit. Without a plan there is no cut-off
+    and every receipt counts.
+    """
+    of, plan, came = RECOVERIES.columns.c, PLANS.columns.c, _centre_receipts()
+    here = came.c.received_on.is_not(None)
+    in_time = and_(here, or_(plan.cut_off.is_(None), came.c.received_on <= plan.cut_off))
+    counted = [
+        func.count().label("dismantled"),
+        _number(in_time).label("received"),
+        _number(and_(here, ~in_time)).label("received_late"),
+        _number(and_(~here, of.phase == "missing")).label("missing"),
+        _number(and_(~here, of.phase.in_(_LOST))).label("lost"),
+        _number(and_(~here, of.phase == "unexpected")).label("unexpected"),
+        _number(and_(~here, of.phase == "owed")).label("owed"),
+    ]
+    query = (
+        select(of.unit, of.cohort, *counted, plan.expected, plan.target_ppm, plan.cut_off)
+        .join(came, _same_dismantling(came), isouter=True)
+        .join(PLANS.columns, and_(plan.unit == of.unit, plan.cohort == of.cohort), isouter=True)
+        .where(of.cohort.between(first, last))
+        .group_by(of.unit, of.cohort, plan.expected, plan.target_ppm, plan.cut_off)
+        .order_by(of.cohort, of.unit)
+    )
+    if unit is not None:
+        query = query.where(of.unit == unit)
+    return [RecoveryRate(**row._mapping) for row in session.execute(query)]  # noqa: SLF001  its public name
+
+
+def still_owed(session: Session, unit: str, limit: int, after: tuple[date, str] | None = None) -> list[Owed]:
+    """What a unit has dismantled and no centre has received, the oldest first, after the given day and number."""
+    of, came = RECOVERIES.columns.c, _centre_receipts()
+    query = (
+        select(of.asset_no, of.unit, of.work_order, of.dismantled_on, of.phase)
+        .join(came, _same_dismantling(came), isouter=True)
+        .where(of.unit == unit, came.c.received_on.is_(None), of.phase.not_in(_LOST))
+        .order_by(of.dismantled_on, of.asset_no)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(tuple_(of.dismantled_on, of.asset_no) > after)
+    return [Owed(**row._mapping) for row in session.execute(query)]  # noqa: SLF001  its public name
+
+
+def burnt(session: Session) -> list[BurntCount]:
+    """烧损拆回 by year and county; devices whose county is not on record stand under `unknown`."""
+    of = RECOVERIES.columns.c
+    year, county = func.substr(of.cohort, 1, 4), func.coalesce(of.county, "unknown")
+    query = select(year, county, func.count()).where(of.reason == "burnt").group_by(year, county)
+    rows = session.execute(query.order_by(year, county))
+    return [BurntCount(year=int(which), county=where, devices=devices) for which, where, devices in rows]
+
+
+def _centre_receipts() -> Subquery:
+    """The day on which each dismantling's device first came to a centre."""
+    of, sites = RECEIPTS.columns.c, SITES.columns.c
+    return (
+        select(of.asset_no, of.dismantled_version, func.min(of.received_on).label("received_on"))
+        .join(SITES.columns, and_(sites.site == of.site, sites.kind == "centre"))
+        .group_by(of.asset_no, of.dismantled_version)
+        .subquery()
+    )
+
+
+def _same_dismantling(came: Subquery) -> ColumnElement[bool]:
+    of = RECOVERIES.columns.c
+    return and_(came.c.asset_no == of.asset_no, came.c.dismantled_version == of.dismantled_version)
+
+
+def _number(condition: ColumnElement[bool]) -> Function[int]:
+    return func.sum(case((condition, 1), else_=0))
