@@ -12,6 +12,8 @@ A reason is declared once, next to the rule it belongs to, and called to refuse:
     ALREADY_RECEIVED = against_rules("meter.already_received", "器具已在 {site} 接收", "received at {site} already")
     ...
     raise ALREADY_RECEIVED(site=state.site)
+
+A value given as a pair of texts is said in Chinese by its first, in English by its second.
 """
 
 import re
@@ -30,12 +32,16 @@ class Refusal(Exception):
     def __init__(self, reason: "Reason", details: dict[str, object]) -> None:
         super().__init__(reason.code)
         self.code = reason.code
-        self.zh = reason.zh.format_map(details)
-        self.en = reason.en.format_map(details)
+        self.zh = reason.zh.format_map(_said(details, 0))
+        self.en = reason.en.format_map(_said(details, 1))
         self.details = details
 
     def __str__(self) -> str:
         return f"{self.code}: {self.zh} / {self.en}"
+
+
+def _said(details: dict[str, object], language: int) -> dict[str, object]:
+    return {name: value[language] if isinstance(value, tuple) else value for name, value in details.items()}
 
 
 class NotFound(Refusal):

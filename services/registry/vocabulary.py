@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from kernel.quantity import Key
+from kernel.quantity import CivilDate, Code, Key
 from services.registry.asset_number import is_well_formed
 
 # A `$` lets a final newline pass in Python; `(?!\n)` after it does not, in any dialect of regular expressions.
@@ -64,7 +64,16 @@ DEVICE_CLASSES: Final[dict[DeviceClass, tuple[str, str]]] = {
 """Class codes of the metering production dispatch platform, with the words for them."""
 
 Owner: TypeAlias = Literal["company", "customer"]
+OWNERS: Final[dict[Owner, tuple[str, str]]] = {
+    "company": ("公司资产", "the company's"),
+    "customer": ("用户资产", "the customer's"),
+}
+
 Origin: TypeAlias = Literal["in_service", "maker"]
+ORIGINS: Final[dict[Origin, tuple[str, str]]] = {
+    "in_service": ("运行中", "in service"),
+    "maker": ("厂家待交货", "at its maker's, not yet delivered"),
+}
 
 DismantleReason: TypeAlias = Literal[
     "rotation_at_term", "status", "failed_accuracy", "fault", "burnt", "account_change", "renovation", "theft_evidence",
@@ -110,10 +119,36 @@ PreconditionKind: TypeAlias = Literal[
     "verdict_reuse", "verdict_claim", "verdict_scrap", "review_sample", "laboratory_request", "maker_sample_request",
     "repair_order", "evidence_order", "re_verification", "claim_agreement", "scrap_approval",
 ]  # fmt: skip
-VERDICTS: Final = frozenset({"verdict_reuse", "verdict_claim", "verdict_scrap"})
+PRECONDITIONS: Final[dict[PreconditionKind, tuple[str, str]]] = {
+    "verdict_reuse": ("利旧结论", "a verdict of reuse"),
+    "verdict_claim": ("理赔结论", "a verdict of claim"),
+    "verdict_scrap": ("报废结论", "a verdict of scrap"),
+    "review_sample": ("复核抽样清单", "a review's sample list"),
+    "laboratory_request": ("实验室检测申请", "a laboratory request"),
+    "maker_sample_request": ("厂家样品申请", "a request for a maker's sample"),
+    "repair_order": ("维修单", "a repair order"),
+    "evidence_order": ("取证通知", "an order for evidence"),
+    "re_verification": ("重新检定证书", "a re-verification certificate"),
+    "claim_agreement": ("理赔协议", "a claim agreement"),
+    "scrap_approval": ("报废审批", "a scrap approval"),
+}
+VERDICTS: Final[frozenset[PreconditionKind]] = frozenset({"verdict_reuse", "verdict_claim", "verdict_scrap"})
 
 LossCause: TypeAlias = Literal["transit", "storage", "theft", "misrecorded", "unknown"]
+LOSS_CAUSES: Final[dict[LossCause, tuple[str, str]]] = {
+    "transit": ("运输丢失", "lost in transit"),
+    "storage": ("保管丢失", "lost in storage"),
+    "theft": ("被盗", "stolen"),
+    "misrecorded": ("账务差错", "recorded by mistake"),
+    "unknown": ("原因不明", "unknown"),
+}
+
 Signature: TypeAlias = Literal["signed", "refused", "absent"]
+SIGNATURES: Final[dict[Signature, tuple[str, str]]] = {
+    "signed": ("用户已签字", "signed by the customer"),
+    "refused": ("用户拒签", "the customer refused to sign"),
+    "absent": ("用户不在场", "the customer was absent"),
+}
 
 
 _CLASS_OF_TYPE: Final[dict[str, DeviceClass]] = {code: code for code in DEVICE_CLASSES}
@@ -133,3 +168,12 @@ class Movement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     device_class: DeviceClass
     from_site: SiteId | None = None
     to_site: SiteId | None = None
+
+
+class Hold(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A hold as it stands: of what kind, on whose word, until when (open-ended without a day)."""
+
+    hold: Code
+    kind: HoldKind
+    reference: Reference
+    until: CivilDate | None = None
