@@ -10,7 +10,7 @@ import msgspec
 
 from kernel.decider import Decider, Part, becomes, members
 from kernel.quantity import Code, Happened
-from kernel.refusal import against_rules, not_found
+from kernel.refusal import against_rules, not_found, unreadable
 from services.registry.vocabulary import AssetNo, ContainerId, ShipmentId, SiteId
 
 CONTENTS_MAX: Final = 1_000
@@ -33,6 +33,7 @@ NOT_SEALED = against_rules(
 ALREADY_PACKED = against_rules(
     "container.already_packed", "{asset_no} 已在周转箱 {container_id} 中。", "{asset_no} is in {container_id} already"
 )
+LISTED_TWICE = unreadable("container.listed_twice", "{asset_no} 重复列出。", "{asset_no} is listed twice")
 NOT_PACKED = against_rules(
     "container.not_packed", "{asset_no} 不在周转箱 {container_id} 中。", "{asset_no} is not in {container_id}"
 )
@@ -80,7 +81,7 @@ class BreakContainerSeal(Happened, frozen=True, kw_only=True):
 
 
 class MoveContainer(Happened, frozen=True, kw_only=True):
-    """周转箱移动 It has come to a site. One that nobody registered is on record from now on."""
+    """周转箱移动 It is at a site, newly or still. One that nobody registered is on record from now on."""
 
     container_id: ContainerId
     site: SiteId
@@ -124,7 +125,7 @@ class ContainerSealBroken(Happened, frozen=True, kw_only=True):
 
 
 class ContainerMoved(Happened, frozen=True, kw_only=True):
-    """At another site."""
+    """At a site."""
 
     container_id: ContainerId
     site: SiteId
@@ -156,6 +157,7 @@ def decide(command: Command, container: Container) -> Sequence[Event]:
     match command:
         case Pack(asset_numbers=numbers):
             _open(container_id, container)
+            _listed_once(numbers)
             if inside := [number for number in numbers if number in container.contents]:
                 raise ALREADY_PACKED(asset_no=inside[0], container_id=container_id)
             if len(container.contents | set(numbers)) > CONTENTS_MAX:
@@ -163,6 +165,7 @@ def decide(command: Command, container: Container) -> Sequence[Event]:
             return [becomes(command, Packed)]
         case Unpack(asset_numbers=numbers):
             _open(container_id, container)
+            _listed_once(numbers)
             if outside := [number for number in numbers if number not in container.contents]:
                 raise NOT_PACKED(asset_no=outside[0], container_id=container_id)
             return [becomes(command, Unpacked)]
@@ -173,8 +176,8 @@ def decide(command: Command, container: Container) -> Sequence[Event]:
             if container.seal_no != seal_no:
                 raise NOT_SEALED(container_id=container_id, seal_no=seal_no)
             return [becomes(command, ContainerSealBroken)]
-        case MoveContainer(site=site):
-            return [] if site == container.site else [becomes(command, ContainerMoved)]
+        case MoveContainer():
+            return [becomes(command, ContainerMoved)]
 
 
 def evolve(container: Container, event: Event) -> Container:
@@ -191,6 +194,12 @@ def evolve(container: Container, event: Event) -> Container:
             return msgspec.structs.replace(container, seal_no=None)
         case ContainerMoved(site=site):
             return msgspec.structs.replace(container, site=site)
+
+
+def _listed_once(numbers: Sequence[str]) -> None:
+    if len(set(numbers)) < len(numbers):
+        twice = next(number for place, number in enumerate(numbers) if number in numbers[:place])
+        raise LISTED_TWICE(asset_no=twice)
 
 
 def _open(container_id: str, container: Container) -> None:

@@ -21,7 +21,7 @@ ALREADY_SET = against_rules(
 )
 CUT_OFF_TOO_EARLY = against_rules(
     "plan.cut_off_too_early",
-    "截止日 {cut_off} 不晚于计划月份。",
+    "截止日 {cut_off} 须在计划月份之后。",
     "the cut-off {cut_off} is not after the month of the plan",
 )
 
@@ -81,7 +81,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def decide(command: Command, plan: Plan) -> Sequence[Event]:
-    if f"{command.cut_off:%Y-%m}" <= command.plan_id[6:]:
+    if command.cut_off.isoformat()[:7] <= command.plan_id[6:]:
         raise CUT_OFF_TOO_EARLY(cut_off=command.cut_off)
     match command:
         case SetPlan():

@@ -26,8 +26,8 @@ from services.registry.vocabulary import (
     class_in_number,
 )
 
-MANIFEST_LINES_MAX: Final = 10_000
-"""Devices on one shipment: some truckloads, and an event of less than the ledger's largest."""
+MANIFEST_LINES_MAX: Final = 5_000
+"""Devices on one shipment: some truckloads. Its events stay below the ledger's largest, however long the names are."""
 
 UNKNOWN = not_found("shipment.unknown", "没有移交单 {shipment_id}。", "there is no shipment {shipment_id}")
 ALREADY_PREPARED = against_rules(
@@ -56,15 +56,31 @@ CLASS_UNKNOWN = against_rules(
 )
 TOO_EARLY_TO_SIGN = against_rules(
     "shipment.too_early_to_sign",
-    "移交单 {shipment_id} 为 {phase}，{party} 方尚不能签字。",
-    "shipment {shipment_id} is {phase}; party {party} cannot sign yet",
+    "移交单 {shipment_id}（{phase}）尚不能由{party}签字。",
+    "shipment {shipment_id} ({phase}) cannot be signed by {party} now",
 )
 ALREADY_SIGNED = against_rules(
-    "shipment.already_signed", "移交单 {shipment_id} 的 {party} 方已签字。", "party {party} has signed {shipment_id}"
+    "shipment.already_signed", "移交单 {shipment_id} 已由{party}签字。", "{party} has signed {shipment_id} already"
 )
 
 Party: TypeAlias = Literal["from", "to"]
+PARTIES: Final[dict[Party, tuple[str, str]]] = {"from": ("移交方", "the sender"), "to": ("接收方", "the receiver")}
+
 Phase: TypeAlias = Literal["none", "prepared", "dispatched", "received", "cancelled"]
+PHASES: Final[dict[Phase, tuple[str, str]]] = {
+    "none": ("未编制", "not prepared"),
+    "prepared": ("待发", "prepared"),
+    "dispatched": ("在途", "on the way"),
+    "received": ("已接收", "received"),
+    "cancelled": ("已作废", "cancelled"),
+}
+
+
+MAY_SIGN: Final[dict[Party, frozenset[Phase]]] = {
+    "from": frozenset({"dispatched", "received"}),
+    "to": frozenset({"received"}),
+}
+"""A party signs for what it has done: sent, or received."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -235,10 +251,10 @@ def decide(command: Command, shipment: Shipment) -> Sequence[Event]:
         case ReceiveShipment():
             return [_receive(command, shipment)]
         case SignHandover(party=party):
-            if shipment.phase == "prepared" or (party == "to" and shipment.phase != "received"):
-                raise TOO_EARLY_TO_SIGN(shipment_id=shipment_id, phase=shipment.phase, party=party)
+            if shipment.phase not in MAY_SIGN[party]:
+                raise TOO_EARLY_TO_SIGN(shipment_id=shipment_id, phase=PHASES[shipment.phase], party=PARTIES[party])
             if party in shipment.signed:
-                raise ALREADY_SIGNED(shipment_id=shipment_id, party=party)
+                raise ALREADY_SIGNED(shipment_id=shipment_id, party=PARTIES[party])
             return [becomes(command, HandoverSigned)]
         case RecordShipmentException(asset_no=asset_no, code=code):
             on_record = (asset_no, code) in shipment.exceptions
@@ -278,7 +294,7 @@ def _prepare(command: PrepareShipment, shipment: Shipment) -> ShipmentPrepared:
 
 def _receive(command: ReceiveShipment, shipment: Shipment) -> ShipmentReceived:
     if shipment.phase != "dispatched":
-        raise NOT_ON_THE_WAY(shipment_id=command.shipment_id, phase=shipment.phase)
+        raise NOT_ON_THE_WAY(shipment_id=command.shipment_id, phase=PHASES[shipment.phase])
     _listed_once(line.asset_no for line in command.found)
     found = {line.asset_no for line in command.found}
     listed = {line.asset_no for line in shipment.manifest}
@@ -310,7 +326,7 @@ def _listed_once(numbers: Iterable[str]) -> None:
 
 def _prepared(shipment_id: str, shipment: Shipment) -> None:
     if shipment.phase != "prepared":
-        raise NOT_PREPARED(shipment_id=shipment_id, phase=shipment.phase)
+        raise NOT_PREPARED(shipment_id=shipment_id, phase=PHASES[shipment.phase])
 
 
 SHIPMENT: Final = Decider(

@@ -6,15 +6,15 @@ A stocktake never changes a number: it records what was counted, and the devices
 one as missing or unexpected.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
 from kernel.decider import Decider, Part, becomes, members
 from kernel.quantity import Count, Happened, Name, PublicRemark
-from kernel.refusal import against_rules, not_found
-from services.registry.vocabulary import AssetNo, CountyCode, DeviceClass, SiteId, UnitCode
+from kernel.refusal import against_rules, not_found, unreadable
+from services.registry.vocabulary import DEVICE_CLASSES, AssetNo, CountyCode, DeviceClass, SiteId, UnitCode
 
 DIFFERENCES_MAX: Final = 5_000
 """Devices short or over in one stocktake; more is a sign that the wrong site was counted."""
@@ -22,6 +22,7 @@ DIFFERENCES_MAX: Final = 5_000
 UNKNOWN = not_found("site.unknown", "没有站点 {site_id}。", "there is no site {site_id}")
 ALREADY_OPEN = against_rules("site.already_open", "站点 {site_id} 已启用。", "site {site_id} is open already")
 CLOSED = against_rules("site.closed", "站点 {site_id} 已停用。", "site {site_id} is closed")
+LISTED_TWICE = unreadable("site.listed_twice", "盘点单中 {what} 重复。", "{what} is on the stocktake's lists twice")
 COUNT_DISAGREES = against_rules(
     "site.count_disagrees",
     "类别 {device_class}：账面 {book} 加盘盈 {over} 减盘亏 {short} 不等于实盘 {counted}。",
@@ -29,6 +30,12 @@ COUNT_DISAGREES = against_rules(
 )
 
 SiteKind: TypeAlias = Literal["unit_store", "centre", "materials", "laboratory"]
+SITE_KINDS: Final[dict[SiteKind, tuple[str, str]]] = {
+    "unit_store": ("基层单位库", "a unit's store"),
+    "centre": ("省级分拣中心", "the provincial centre"),
+    "materials": ("物资库", "the materials yard"),
+    "laboratory": ("检测实验室", "a laboratory"),
+}
 
 
 class CountLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,6 +53,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     device_class: DeviceClass
 
 
+CountLines: TypeAlias = Annotated[tuple[CountLine, ...], msgspec.Meta(max_length=len(DEVICE_CLASSES))]
 Differences: TypeAlias = Annotated[tuple[Difference, ...], msgspec.Meta(max_length=DIFFERENCES_MAX)]
 
 
@@ -70,7 +78,7 @@ class RecordStocktake(Happened, frozen=True, kw_only=True):
     """盘点 What was counted, class by class, and which devices are short or over against the book."""
 
     site_id: SiteId
-    lines: tuple[CountLine, ...]
+    lines: CountLines
     short: Differences = ()
     over: Differences = ()
 
@@ -139,6 +147,9 @@ def evolve(site: Site, event: Event) -> Site:
 
 
 def _agrees(stocktake: RecordStocktake) -> None:
+    _listed_once(line.device_class for line in stocktake.lines)
+    # A device is short or over, not both, and counts once.
+    _listed_once(one.asset_no for one in (*stocktake.short, *stocktake.over))
     lines = {line.device_class: line for line in stocktake.lines}
     short = [one.device_class for one in stocktake.short]
     over = [one.device_class for one in stocktake.over]
@@ -149,6 +160,14 @@ def _agrees(stocktake: RecordStocktake) -> None:
             raise COUNT_DISAGREES(
                 device_class=device_class, book=line.book, over=more, short=gone, counted=line.counted
             )
+
+
+def _listed_once(names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise LISTED_TWICE(what=name)
+        seen.add(name)
 
 
 SITE: Final = Decider(
