@@ -1,8 +1,13 @@
 """Who holds a device between sites, and what happens when it is not where it should be, or is where nobody expected it.
 
     at a site -> Dispatched -> Received | Missing -> Found | LossConfirmed -> WrittenOff
+    out       -> Missing (lost where it was sent, or on the way)
     anywhere  -> Unexpected (held apart) -> UnexpectedAccepted | released to its customer
-    ended     -> Reappeared (an alarm: who held it last)
+    sold, written off -> Reappeared (an alarm: who held it last) and Unexpected
+    destroyed -> Reappeared, and nothing else: destroyed is the end
+
+A number that comes back from destruction is not a device come back but a number on a device, which is then kept under
+a temporary identity.
 
 What belongs to a dismantling says so by `dismantled_version`, the version of its Dismantled event, so that the recovery
 of a month's cohort is a plain sum over the log.
@@ -20,15 +25,20 @@ from kernel.quantity import Happened, Name, Remark
 from kernel.refusal import against_rules
 from services.registry.asset_number import is_customer_owned, is_well_formed, unit_of
 from services.registry.meter.state import (
-    UNKNOWN,
+    BOUND,
+    KEPT_APART,
     AtSite,
     Ended,
     InTransit,
     LostFrom,
     Meter,
     MissingFrom,
+    Out,
+    WithRecycler,
+    consented,
     known,
     spoken,
+    uncertified,
 )
 from services.registry.vocabulary import (
     AssetNo,
@@ -59,20 +69,10 @@ ALREADY_RECEIVED = against_rules(
     "器具 {asset_no} 已随移交单 {shipment} 接收。",
     "{asset_no} has been received with shipment {shipment} already",
 )
-KEPT_APART = against_rules(
-    "meter.kept_apart",
-    "器具 {asset_no} 为计划外到货，须先处理后方可流转。",
-    "{asset_no} arrived unexpectedly; resolve that before it moves on",
-)
 NOT_UNEXPECTED = against_rules(
     "meter.not_unexpected",
     "器具 {asset_no} 不是计划外到货。",
     "{asset_no} is not an unexpected arrival",
-)
-CONSENT_MISSING = against_rules(
-    "meter.consent_missing",
-    "器具 {asset_no} 为用户资产，须先取得用户同意或退还用户。",
-    "{asset_no} belongs to a customer: get consent first, or return it",
 )
 NOT_CUSTOMERS = against_rules(
     "meter.not_customers",
@@ -141,11 +141,14 @@ class RecordConsent(Happened, frozen=True, kw_only=True):
 
 
 class MarkMissing(Happened, frozen=True, kw_only=True):
-    """缺失 The device is not where it should be: not in the shipment, or not at the site of a stocktake."""
+    """缺失 The device is not where it should be: not in the shipment, not at the site of a stocktake, or not where it
+    was released to under `release`, the reference of its release. One of the three.
+    """
 
     asset_no: AssetNo
     shipment: ShipmentId | None = None
     site: SiteId | None = None
+    release: Reference | None = None
 
 
 class MarkFound(Happened, frozen=True, kw_only=True):
@@ -279,7 +282,7 @@ class Stored(Happened, frozen=True, kw_only=True):
 
 
 class Reappeared(Happened, frozen=True, kw_only=True):
-    """An alarm: a device whose life had ended is here. `last_holder` answers for it."""
+    """An alarm: a device that was sold, written off or destroyed is here. `last_holder` answers for it."""
 
     asset_no: AssetNo
     site: SiteId
@@ -320,9 +323,9 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
             at_site(command.asset_no, command.from_site, meter)
             return [becomes(command, Dispatched, moved=meter.moves(None))]
         case Receive():
-            return [_receive(command, meter)]
+            return _receive(command, meter)
         case ReceiveUnexpected():
-            return [_unexpected(command, meter)]
+            return _unexpected(command, meter)
         case AcceptUnexpected():
             place = known(command.asset_no, meter)
             if not (isinstance(place, AtSite) and place.unexpected):
@@ -333,7 +336,7 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
             known(command.asset_no, meter)
             if meter.owner != "customer":
                 raise NOT_CUSTOMERS(asset_no=command.asset_no)
-            return [] if meter.consented else [becomes(command, CustomerConsented)]
+            return [becomes(command, CustomerConsented)]
         case MarkMissing():
             return [_missing(command, meter)]
         case MarkFound(site=site):
@@ -362,17 +365,19 @@ def evolve(meter: Meter, event: Event) -> Meter:
     match event:
         case Dispatched(shipment=shipment, moved=moved):
             return msgspec.structs.replace(meter, place=InTransit(shipment, moved.from_site or ""))
-        case Received(moved=moved) | Found(moved=moved):
-            return msgspec.structs.replace(meter, place=AtSite(moved.to_site or ""))
-        case Unexpected(moved=moved):
+        case Received(moved=moved, shipment=shipment):
+            return msgspec.structs.replace(meter, place=AtSite(moved.to_site or ""), arrived_with=shipment)
+        case Found(moved=moved):
+            # Where a shipment brought it after all, `place` still knows which.
+            with_shipment = meter.place.shipment if isinstance(meter.place, MissingFrom) else None
             return msgspec.structs.replace(
                 meter,
-                asset_no=event.asset_no,
-                device_class=moved.device_class,
-                unit=event.unit,
-                owner=event.owner,
-                place=AtSite(moved.to_site or "", unexpected=True),
+                place=AtSite(moved.to_site or ""),
+                arrived_with=with_shipment or meter.arrived_with,
+                preconditions=uncertified(meter),
             )
+        case Unexpected():
+            return _kept_apart(meter, event)
         case UnexpectedAccepted(site=site):
             return msgspec.structs.replace(meter, place=AtSite(site))
         case CustomerConsented():
@@ -397,65 +402,93 @@ def at_site(asset_no: str, site: str, meter: Meter) -> AtSite:
     return place
 
 
-def consented(asset_no: str, meter: Meter) -> None:
-    """Refuse to treat a customer's property as the company's."""
-    if meter.owner == "customer" and not meter.consented:
-        raise CONSENT_MISSING(asset_no=asset_no)
-
-
-def _receive(command: Receive, meter: Meter) -> Event:
+def reappearance(asset_no: str, site: str, happened: Happened, meter: Meter) -> list[Reappeared]:
+    """The alarm, where a device that was sold, written off or destroyed is at a site."""
     match meter.place:
-        case InTransit(shipment=command.shipment):
-            return becomes(command, Received, moved=meter.moves(command.site), **meter.dismantlement)
-        case MissingFrom(shipment=command.shipment):
-            return becomes(
-                command, Found, moved=meter.moves(command.site), reference=command.shipment, **meter.dismantlement
-            )
-        case AtSite(site=command.site):
-            raise ALREADY_RECEIVED(asset_no=command.asset_no, shipment=command.shipment)
+        case WithRecycler(recycler=recycler, lot=lot):
+            ended_as, holder = f"sold in {lot}", recycler
+        case Ended(how="destroyed" | "written_off" as how, last_holder=holder):
+            ended_as = how
         case _:
-            return _unexpected(command, meter)
+            return []
+    return [becomes(happened, Reappeared, asset_no=asset_no, site=site, ended_as=ended_as, last_holder=holder)]
 
 
-def _unexpected(command: Receive | ReceiveUnexpected, meter: Meter) -> Unexpected | Reappeared:
+def _receive(command: Receive, meter: Meter) -> list[Event]:
+    moved, shipment = meter.moves(command.site), command.shipment
+    if isinstance(meter.place, InTransit) and meter.place.shipment == shipment:
+        return [becomes(command, Received, moved=moved, **meter.dismantlement)]
+    if isinstance(meter.place, MissingFrom) and meter.place.shipment == shipment:
+        return [becomes(command, Found, moved=moved, reference=shipment, **meter.dismantlement)]
+    if meter.arrived_with == shipment:
+        # The same receipt told again, perhaps long after: the device may be anywhere by now.
+        raise ALREADY_RECEIVED(asset_no=command.asset_no, shipment=shipment)
+    return _unexpected(command, meter)
+
+
+def _unexpected(command: Receive | ReceiveUnexpected, meter: Meter) -> list[Event]:
     number = command.asset_no
+    alarm = reappearance(number, command.site, command, meter)
     match meter.place:
         case None:
             customers = is_well_formed(number) and is_customer_owned(number)
-            return becomes(
+            unexpected = becomes(
                 command,
                 Unexpected,
                 owner="customer" if customers else "company",
                 unit=unit_of(number.removeprefix("T")),
                 moved=Movement(device_class=command.device_class, to_site=command.site),
             )
-        case Ended(how=how, last_holder=holder):
-            return becomes(command, Reappeared, ended_as=how, last_holder=holder or "unknown")
+            return [unexpected]
+        case Ended(how="destroyed"):
+            return [*alarm]
+        case Ended(how="bound", last_holder=bound_to):
+            raise BOUND(asset_no=number, number=bound_to)
         case AtSite(site=command.site):
             raise ALREADY_AT_SITE(asset_no=number, site=command.site)
         case place:
-            return becomes(
+            unexpected = becomes(
                 command,
                 Unexpected,
                 owner=meter.owner,
                 unit=meter.unit,
                 moved=meter.moves(command.site),
-                recorded_as=spoken(place),
+                recorded_as=spoken(place)[1],
                 **meter.dismantlement,
             )
+            return [*alarm, unexpected]
 
 
 def _missing(command: MarkMissing, meter: Meter) -> Missing:
-    if meter.place is None:
-        raise UNKNOWN(asset_no=command.asset_no)
-    match meter.place:
-        case InTransit(shipment=command.shipment, last_site=site):
-            return becomes(command, Missing, last_site=site, **meter.dismantlement)
-        case AtSite(site=command.site):
-            return becomes(command, Missing, last_site=command.site, moved=meter.moves(None), **meter.dismantlement)
-        case place:
-            where = command.shipment or command.site
-            raise NOT_HERE_TO_MISS(asset_no=command.asset_no, place=spoken(place), where=where)
+    place = known(command.asset_no, meter)
+    wheres = [where for where in (command.shipment, command.site, command.release) if where is not None]
+    match place:
+        case InTransit(shipment=where, last_site=last_site) if wheres == [command.shipment] == [where]:
+            moved = None
+        case AtSite(site=last_site) if wheres == [command.site] == [last_site]:
+            moved = meter.moves(None)
+        case Out(reference=where, last_site=last_site) if wheres == [command.release] == [where]:
+            moved = None
+        case _:
+            raise NOT_HERE_TO_MISS(asset_no=command.asset_no, place=spoken(place), where=", ".join(wheres) or "-")
+    return becomes(command, Missing, last_site=last_site, moved=moved, **meter.dismantlement)
+
+
+def _kept_apart(meter: Meter, event: Unexpected) -> Meter:
+    """Nobody knows where it has been: what was cleared or certified before does not count any more."""
+    return msgspec.structs.replace(
+        meter,
+        asset_no=event.asset_no,
+        device_class=event.moved.device_class,
+        unit=event.unit,
+        unit_version=meter.version + 1 if meter.place is None else meter.unit_version,
+        owner=event.owner,
+        place=AtSite(event.moved.to_site or "", unexpected=True),
+        new=meter.new and not isinstance(meter.place, Out),
+        arrived_with=event.shipment or meter.arrived_with,
+        preconditions=uncertified(meter),
+        data_cleared=False,
+    )
 
 
 PART = Part(members(Command), members(Event), decide, evolve)

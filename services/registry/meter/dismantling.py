@@ -2,7 +2,8 @@
 
     in service -> Dismantled -> FinalReadingRecorded [-> FinalReadingDisputed -> FinalReadingResolved]
 
-A dispute that stands is a hold: nothing that would destroy the evidence.
+A dispute that stands is a hold: nothing that would destroy the evidence. A work order may come to the record after the
+device did: it is then dismantled where it lies, kept apart as unexpected, and nothing moves.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import msgspec
 
 from kernel.decider import Part, becomes, members
 from kernel.quantity import DemandW, Happened, RatioMicro, ReadingVarh, ReadingWh, Remark, Sha256
-from kernel.refusal import against_rules
+from kernel.refusal import against_rules, unreadable
 from services.registry.meter.state import AtSite, InService, Meter, known, spoken
 from services.registry.vocabulary import (
     AssetNo,
@@ -52,20 +53,25 @@ ALREADY_DISPUTED = against_rules(
 )
 NOT_DISPUTED = against_rules(
     "meter.not_disputed",
-    "器具 {asset_no} 的底度没有争议。",
-    "the final reading of {asset_no} is not in dispute",
+    "器具 {asset_no} 的底度没有案号为 {case} 的争议。",
+    "the final reading of {asset_no} is not in dispute under {case}",
 )
-READING_MISSING = against_rules(
+READING_EMPTY = unreadable(
+    "meter.reading_empty",
+    "底度须至少有一项示数或照片。",
+    "a reading holds at least one register or a photo",
+)
+READING_MISSING = unreadable(
     "meter.reading_missing",
-    "结论为更正时须给出新的底度。",
-    "a dispute resolved by correction gives the corrected reading",
+    "结论为更正时须给出新的底度，为维持时不得给出。",
+    "a dispute resolved by correction gives the corrected reading, one upheld gives none",
 )
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """底度 Register values at dismantling: active import in all and by tariff (尖 峰 平 谷), export, reactive, demand.
-
-    `ratio_micro` multiplies them where the device measures through transformers.
+    At least one of them, or a photo of them. `ratio_micro` multiplies them where the device measures through
+    transformers.
     """
 
     total_wh: ReadingWh | None = None
@@ -159,46 +165,64 @@ Event: TypeAlias = Dismantled | FinalReadingRecorded | FinalReadingDisputed | Fi
 def decide(command: Command, meter: Meter) -> Sequence[Event]:
     place = known(command.asset_no, meter)
     match command:
-        case Dismantle(site=site, reading=reading):
-            if not isinstance(place, InService):
-                raise NOT_IN_SERVICE(asset_no=command.asset_no, place=spoken(place))
-            dismantled = becomes(command, Dismantled, moved=meter.moves(site))
-            return [dismantled] if reading is None else [dismantled, becomes(command, FinalReadingRecorded)]
-        case RecordFinalReading():
-            if meter.dismantled_version is None:
+        case Dismantle():
+            return _dismantle(command, meter)
+        case RecordFinalReading(reading=reading):
+            if isinstance(place, InService) or meter.new:
                 raise NOT_DISMANTLED(asset_no=command.asset_no)
-            if meter.has_final_reading:
-                raise READING_EXISTS(asset_no=command.asset_no)
-            return [becomes(command, FinalReadingRecorded)]
+            return [_final(command, reading, meter)]
         case DisputeFinalReading():
             if not meter.has_final_reading:
                 raise NO_READING(asset_no=command.asset_no)
-            if meter.disputed:
+            if meter.dispute is not None:
                 raise ALREADY_DISPUTED(asset_no=command.asset_no)
             return [becomes(command, FinalReadingDisputed)]
         case ResolveFinalReading(outcome=outcome, reading=reading):
-            if not meter.disputed:
-                raise NOT_DISPUTED(asset_no=command.asset_no)
-            if outcome == "corrected" and reading is None:
+            if meter.dispute != command.case:
+                raise NOT_DISPUTED(asset_no=command.asset_no, case=command.case)
+            if (outcome == "corrected") is (reading is None):
                 raise READING_MISSING()
+            if reading is not None:
+                _legible(reading)
             return [becomes(command, FinalReadingResolved)]
 
 
 def evolve(meter: Meter, event: Event) -> Meter:
     match event:
         case Dismantled(moved=moved):
-            return msgspec.structs.replace(
-                meter,
-                place=AtSite(moved.to_site or ""),
-                dismantled_version=meter.version + 1,
-                has_final_reading=False,
-            )
+            place = meter.place if moved.to_site is None else AtSite(moved.to_site, as_dismantled=True)
+            return msgspec.structs.replace(meter, place=place, dismantled_version=meter.version + 1)
         case FinalReadingRecorded():
             return msgspec.structs.replace(meter, has_final_reading=True)
-        case FinalReadingDisputed():
-            return msgspec.structs.replace(meter, disputed=True)
+        case FinalReadingDisputed(case=case):
+            return msgspec.structs.replace(meter, dispute=case)
         case FinalReadingResolved():
-            return msgspec.structs.replace(meter, disputed=False)
+            return msgspec.structs.replace(meter, dispute=None)
+
+
+def _dismantle(command: Dismantle, meter: Meter) -> Sequence[Event]:
+    match known(command.asset_no, meter):
+        case InService():
+            moved = meter.moves(command.site)
+        case AtSite(unexpected=True) if meter.dismantled_version is None and not meter.new:
+            moved = Movement(device_class=meter.device_class)
+        case place:
+            raise NOT_IN_SERVICE(asset_no=command.asset_no, place=spoken(place))
+    dismantled = becomes(command, Dismantled, moved=moved)
+    return [dismantled] if command.reading is None else [dismantled, _final(command, command.reading, meter)]
+
+
+def _final(command: Dismantle | RecordFinalReading, reading: Reading, meter: Meter) -> FinalReadingRecorded:
+    if meter.has_final_reading:
+        raise READING_EXISTS(asset_no=command.asset_no)
+    _legible(reading)
+    return becomes(command, FinalReadingRecorded, reading=reading)
+
+
+def _legible(reading: Reading) -> None:
+    said = msgspec.structs.asdict(reading)
+    if all(value is None for name, value in said.items() if name not in ("ratio_micro", "customer_signature")):
+        raise READING_EMPTY()
 
 
 PART = Part(members(Command), members(Event), decide, evolve)

@@ -14,8 +14,17 @@ import msgspec
 from kernel.decider import Part, becomes, members
 from kernel.quantity import Code, Happened, Sha256
 from kernel.refusal import against_rules
-from services.registry.meter.custody import NOT_AT_SITE
-from services.registry.meter.state import AtSite, Ended, Meter, Out, WithRecycler, known, spoken, unheld
+from services.registry.meter.state import (
+    Ended,
+    Meter,
+    Out,
+    WithRecycler,
+    consented,
+    in_ordinary_stock,
+    known,
+    spoken,
+    unheld,
+)
 from services.registry.vocabulary import AssetNo, Reference
 
 NOT_APPROVED = against_rules(
@@ -145,20 +154,21 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
     match command:
         case ClearData():
             _in_hand(asset_no, meter)
-            return [] if meter.data_cleared else [becomes(command, DataCleared)]
+            return [becomes(command, DataCleared)]
         case RemoveBattery():
             _in_hand(asset_no, meter)
-            return [] if meter.battery_removed else [becomes(command, BatteryRemoved)]
+            return [becomes(command, BatteryRemoved)]
         case DestroyChip():
             _irreversible(asset_no, meter)
-            return [] if meter.chip_destroyed else [becomes(command, ChipDestroyed)]
+            return [becomes(command, ChipDestroyed)]
         case Deface():
             _irreversible(asset_no, meter)
-            return [] if meter.defaced else [becomes(command, Defaced)]
+            return [becomes(command, Defaced)]
         case HandToRecycler():
             unheld(asset_no, meter)
             if not (isinstance(place, Out) and place.purpose == "materials"):
                 raise NOT_WITH_MATERIALS(asset_no=asset_no, place=spoken(place))
+            _approved(asset_no, meter)
             if not (meter.data_cleared or meter.chip_destroyed):
                 raise DATA_NOT_CLEARED(asset_no=asset_no)
             if not meter.defaced:
@@ -189,13 +199,18 @@ def evolve(meter: Meter, event: Event) -> Meter:
 
 def _in_hand(asset_no: str, meter: Meter) -> None:
     place = known(asset_no, meter)
+    if not (isinstance(place, Out) and place.purpose == "materials"):
+        in_ordinary_stock(asset_no, meter)
+    consented(asset_no, meter)
     unheld(asset_no, meter)
-    if not (isinstance(place, AtSite) or (isinstance(place, Out) and place.purpose == "materials")):
-        raise NOT_AT_SITE(asset_no=asset_no, site="-", place=spoken(place))
 
 
 def _irreversible(asset_no: str, meter: Meter) -> None:
     _in_hand(asset_no, meter)
+    _approved(asset_no, meter)
+
+
+def _approved(asset_no: str, meter: Meter) -> None:
     if "scrap_approval" not in meter.preconditions:
         raise NOT_APPROVED(asset_no=asset_no)
 

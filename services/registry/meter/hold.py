@@ -1,6 +1,7 @@
 """留存: while a hold stands, nothing that would destroy evidence: no destruction, no broken seal, no data reset.
 
-Seals live here because breaking one is what a hold forbids first.
+Seals live here because breaking one is what a hold forbids first. A seal that was found broken is put on record all the
+same: that is evidence too.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from kernel.decider import Part, becomes, members
 from kernel.quantity import CivilDate, Code, Happened, Remark
 from kernel.refusal import against_rules
 from services.registry.meter.state import Meter, known, unheld
-from services.registry.vocabulary import AssetNo, HoldKind, Reference
+from services.registry.vocabulary import AssetNo, Hold, HoldKind, Reference
 
 HOLD_EXISTS = against_rules(
     "meter.hold_exists",
@@ -57,6 +58,7 @@ class RemoveSeal(Happened, frozen=True, kw_only=True):
     asset_no: AssetNo
     seal_no: Code
     condition: Remark | None = None
+    found_broken: bool = False
 
 
 class HoldPlaced(Happened, frozen=True, kw_only=True):
@@ -86,11 +88,12 @@ class SealApplied(Happened, frozen=True, kw_only=True):
 
 
 class SealRemoved(Happened, frozen=True, kw_only=True):
-    """A seal is off."""
+    """A seal is off, taken off or found broken."""
 
     asset_no: AssetNo
     seal_no: Code
     condition: Remark | None = None
+    found_broken: bool = False
 
 
 Command: TypeAlias = PlaceHold | LiftHold | ApplySeal | RemoveSeal
@@ -107,18 +110,20 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
         case LiftHold(hold=hold):
             if hold not in meter.holds:
                 raise NO_SUCH_HOLD(asset_no=command.asset_no, hold=hold)
-            return [becomes(command, HoldLifted, kind=meter.holds[hold])]
+            return [becomes(command, HoldLifted, kind=meter.holds[hold].kind)]
         case ApplySeal():
             return [becomes(command, SealApplied)]
-        case RemoveSeal():
-            unheld(command.asset_no, meter)
+        case RemoveSeal(found_broken=found_broken):
+            if not found_broken:
+                unheld(command.asset_no, meter)
             return [becomes(command, SealRemoved)]
 
 
 def evolve(meter: Meter, event: Event) -> Meter:
     match event:
-        case HoldPlaced(hold=hold, kind=kind):
-            return msgspec.structs.replace(meter, holds=meter.holds | {hold: kind})
+        case HoldPlaced(hold=hold, kind=kind, reference=reference, until=until):
+            stands = Hold(hold=hold, kind=kind, reference=reference, until=until)
+            return msgspec.structs.replace(meter, holds=meter.holds | {hold: stands})
         case HoldLifted(hold=hold):
             return msgspec.structs.replace(meter, holds={k: v for k, v in meter.holds.items() if k != hold})
         case SealApplied() | SealRemoved():

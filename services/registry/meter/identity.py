@@ -2,9 +2,11 @@
 
     (nothing) -> Registered -> ...
     (nothing) -> TemporaryIdentityAssigned -> IdentityBound (the temporary record ends, the numbered one adopts)
-    (numbered) -> IdentityAdopted
+    (numbered) -> IdentityAdopted, HoldPlaced for each hold that came along
 
-A record is never overwritten: RecordCorrected names the event it corrects, and views take what it says.
+A record is never overwritten: RecordCorrected names the event it corrects, and views take what it says. A dismantling
+that did not happen is taken back the same way, as long as nothing has moved the device since. Any other mistake about
+custody is mended by the custody itself: whoever has the device reports it, and the record follows the thing.
 """
 
 from collections.abc import Sequence
@@ -14,8 +16,13 @@ import msgspec
 
 from kernel.decider import Part, becomes, members
 from kernel.quantity import CivilDate, Code, Happened, Name, Remark
-from kernel.refusal import against_rules
+from kernel.refusal import against_rules, unreadable
+from services.registry.asset_number import is_customer_owned
+from services.registry.meter.custody import Reappeared, reappearance
+from services.registry.meter.hold import HoldPlaced
 from services.registry.meter.state import (
+    NOT_IN_HAND,
+    ON_HOLD,
     UNKNOWN,
     AtSite,
     Ended,
@@ -23,16 +30,18 @@ from services.registry.meter.state import (
     LostFrom,
     Meter,
     MissingFrom,
-    Out,
     Place,
+    WithMaker,
     known,
     spoken,
 )
 from services.registry.vocabulary import (
+    HOLD_KINDS,
     AssetNo,
     CountyCode,
     DeviceClass,
     DismantleReason,
+    Hold,
     Movement,
     Origin,
     Owner,
@@ -57,23 +66,23 @@ WRONG_FORM = against_rules(
     "{asset_no} 的形式不符：临时标识以 T 开头，资产编号为 22 位数字。",
     "{asset_no} has the wrong form here: a temporary identity begins with T, an asset number is 22 digits",
 )
-ALREADY_ELSEWHERE = against_rules(
-    "meter.already_elsewhere",
-    "器具 {asset_no} 的记录为 {place}，不能由临时标识 {temporary_id} 接续。请盘点核实。",
-    "{asset_no} is on record as {place} and cannot be adopted from {temporary_id}; settle it by a stocktake",
-)
 NO_SUCH_EVENT = against_rules(
     "meter.no_such_event",
     "器具 {asset_no} 没有版本为 {version} 的事件可更正。",
     "{asset_no} has no event of version {version} to correct",
 )
-NOTHING_CORRECTED = against_rules(
+NOTHING_CORRECTED = unreadable(
     "meter.nothing_corrected",
-    "更正须至少给出一项新值。",
-    "a correction gives at least one new value",
+    "更正须给出至少一项新值，或注明该事件未发生，二者取一。",
+    "a correction either gives at least one new value or says that the event did not happen",
+)
+CANNOT_BE_TAKEN_BACK = against_rules(
+    "meter.cannot_be_taken_back",
+    "器具 {asset_no} 的版本 {version} 不是其最近一次流转的拆回，不能注明未发生。",
+    "version {version} of {asset_no} is not the dismantling that moved it last; it cannot be said not to have happened",
 )
 
-CORRECTABLE: Final = ("device_class", "unit", "county", "reason", "work_order", "dismantled_on", "description")
+CORRECTABLE: Final = ("device_class", "owner", "unit", "county", "reason", "work_order", "dismantled_on", "description")
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -89,12 +98,14 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Register(Happened, frozen=True, kw_only=True):
-    """登记器具 Put a device on record: in service at a customer's, or at its maker's before delivery."""
+    """登记器具 Put a device on record: in service at a customer's, or at its maker's before delivery. Without `owner`
+    the asset number tells whose it is.
+    """
 
     asset_no: AssetNo
     device_class: DeviceClass
     unit: UnitCode
-    owner: Owner = "company"
+    owner: Owner | None = None
     origin: Origin = "in_service"
     county: CountyCode | None = None
     description: Description = Description()
@@ -120,14 +131,16 @@ class BindIdentity(Happened, frozen=True, kw_only=True):
 
 
 class AdoptIdentity(Happened, frozen=True, kw_only=True):
-    """接续临时标识 Take over, on the numbered record, the custody of a temporary one."""
+    """接续临时标识 Take over, on the numbered record, the custody of a temporary one and the holds on it."""
 
     asset_no: AssetNo
     temporary_id: AssetNo
     device_class: DeviceClass
     unit: UnitCode
     owner: Owner
-    site: SiteId | None = None
+    site: SiteId
+    unexpected: bool = False
+    holds: tuple[Hold, ...] = ()
 
 
 class CorrectRecord(Happened, frozen=True, kw_only=True):
@@ -143,6 +156,8 @@ class CorrectRecord(Happened, frozen=True, kw_only=True):
     work_order: Reference | None = None
     dismantled_on: CivilDate | None = None
     description: Description | None = None
+    owner: Owner | None = None
+    did_not_happen: bool = False
 
 
 class Registered(Happened, frozen=True, kw_only=True):
@@ -178,21 +193,30 @@ class IdentityBound(Happened, frozen=True, kw_only=True):
     owner: Owner
     evidence: Remark
     moved: Movement
+    unexpected: bool = False
+    holds: tuple[Hold, ...] = ()
 
 
 class IdentityAdopted(Happened, frozen=True, kw_only=True):
-    """A numbered record takes over from a temporary one."""
+    """A numbered record takes over from a temporary one. `unexpected`: kept apart; `recorded_as` is where the record
+    had it until now, if not in service or missing.
+    """
 
     asset_no: AssetNo
     temporary_id: AssetNo
     device_class: DeviceClass
     unit: UnitCode
     owner: Owner
+    site: SiteId
     moved: Movement
+    unexpected: bool = False
+    recorded_as: Name | None = None
 
 
 class RecordCorrected(Happened, frozen=True, kw_only=True):
-    """What the event of `corrects_version` should have said. A corrected class moves the device between balances."""
+    """What the event of `corrects_version` should have said, or that it did not happen. A corrected class moves the
+    device between balances, a dismantling taken back moves it out of its store.
+    """
 
     asset_no: AssetNo
     corrects_version: Version
@@ -207,13 +231,15 @@ class RecordCorrected(Happened, frozen=True, kw_only=True):
     moved_out: Movement | None = None
     moved_in: Movement | None = None
     dismantled_version: Version | None = None
+    owner: Owner | None = None
+    did_not_happen: bool = False
 
 
 Command: TypeAlias = Register | AssignTemporaryIdentity | BindIdentity | AdoptIdentity | CorrectRecord
 Event: TypeAlias = Registered | TemporaryIdentityAssigned | IdentityBound | IdentityAdopted | RecordCorrected
 
 
-def decide(command: Command, meter: Meter) -> Sequence[Event]:
+def decide(command: Command, meter: Meter) -> Sequence[Event | HoldPlaced | Reappeared]:
     match command:
         case Register():
             return [_register(command, meter)]
@@ -222,7 +248,7 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
         case BindIdentity():
             return [_bind(command, meter)]
         case AdoptIdentity():
-            return [_adopt(command, meter)]
+            return _adopt(command, meter)
         case CorrectRecord():
             return [_correct(command, meter)]
 
@@ -230,16 +256,16 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
 def evolve(meter: Meter, event: Event) -> Meter:
     match event:
         case Registered(origin=origin):
-            place = InService() if origin == "in_service" else Out("maker", "delivery", "")
-            return _identified(meter, event, place)
+            new = origin == "maker"
+            return _identified(msgspec.structs.replace(meter, new=new), event, WithMaker() if new else InService())
         case TemporaryIdentityAssigned(moved=moved):
             return _identified(meter, event, AtSite(moved.to_site or ""))
         case IdentityBound(bound_to=number):
             return msgspec.structs.replace(meter, place=Ended("bound", number))
-        case IdentityAdopted(moved=moved):
-            return _identified(meter, event, AtSite(moved.to_site) if moved.to_site else InService())
-        case RecordCorrected(device_class=device_class):
-            return msgspec.structs.replace(meter, device_class=device_class or meter.device_class)
+        case IdentityAdopted(site=site, unexpected=unexpected):
+            return _identified(meter, event, AtSite(site, unexpected=unexpected))
+        case RecordCorrected():
+            return _corrected(meter, event)
 
 
 def _register(command: Register, meter: Meter) -> Registered:
@@ -247,7 +273,8 @@ def _register(command: Register, meter: Meter) -> Registered:
         raise ALREADY_REGISTERED(asset_no=command.asset_no)
     if command.asset_no.startswith("T"):
         raise WRONG_FORM(asset_no=command.asset_no)
-    return becomes(command, Registered)
+    by_number: Owner = "customer" if is_customer_owned(command.asset_no) else "company"
+    return becomes(command, Registered, owner=command.owner or by_number)
 
 
 def _assign(command: AssignTemporaryIdentity, meter: Meter) -> TemporaryIdentityAssigned:
@@ -260,11 +287,16 @@ def _assign(command: AssignTemporaryIdentity, meter: Meter) -> TemporaryIdentity
 
 
 def _bind(command: BindIdentity, meter: Meter) -> IdentityBound:
-    known(command.asset_no, meter)
+    place = known(command.asset_no, meter)
     if not command.asset_no.startswith("T"):
         raise NOT_TEMPORARY(asset_no=command.asset_no)
     if command.bound_to.startswith("T"):
         raise WRONG_FORM(asset_no=command.bound_to)
+    if not isinstance(place, AtSite):
+        raise NOT_IN_HAND(asset_no=command.asset_no, place=spoken(place))
+    if meter.dispute:
+        # A hold goes along to the number; who disputes what, the temporary record alone knows.
+        raise ON_HOLD(asset_no=command.asset_no, holds=HOLD_KINDS["dispute"])
     return becomes(
         command,
         IdentityBound,
@@ -272,16 +304,39 @@ def _bind(command: BindIdentity, meter: Meter) -> IdentityBound:
         unit=meter.unit,
         owner=meter.owner,
         moved=meter.moves(None),
+        unexpected=place.unexpected,
+        holds=tuple(meter.holds.values()),
     )
 
 
-def _adopt(command: AdoptIdentity, meter: Meter) -> IdentityAdopted:
-    if not isinstance(meter.place, None | InService | MissingFrom | LostFrom):
-        where = spoken(meter.place)
-        raise ALREADY_ELSEWHERE(asset_no=command.asset_no, place=where, temporary_id=command.temporary_id)
-    device_class = meter.device_class if meter.place else command.device_class
-    moved = Movement(device_class=device_class, to_site=command.site)
-    return becomes(command, IdentityAdopted, device_class=device_class, moved=moved)
+def _adopt(command: AdoptIdentity, meter: Meter) -> Sequence[Event | HoldPlaced | Reappeared]:
+    if command.asset_no.startswith("T"):
+        raise WRONG_FORM(asset_no=command.asset_no)
+    alarm = reappearance(command.asset_no, command.site, command, meter)
+    if isinstance(meter.place, Ended) and meter.place.how == "destroyed":
+        return alarm
+    if meter.place is None:
+        by_number: Owner = "customer" if is_customer_owned(command.asset_no) else command.owner
+        meter = msgspec.structs.replace(meter, device_class=command.device_class, unit=command.unit, owner=by_number)
+    match meter.place:
+        case AtSite(site=command.site, unexpected=apart):
+            moved, recorded_as = Movement(device_class=meter.device_class), None
+        case None | InService() | MissingFrom() | LostFrom():
+            moved, recorded_as, apart = meter.moves(command.site), None, False
+        case place:
+            moved, recorded_as, apart = meter.moves(command.site), spoken(place)[1], True
+    adopted = becomes(
+        command,
+        IdentityAdopted,
+        device_class=meter.device_class,
+        unit=meter.unit,
+        owner=meter.owner,
+        moved=moved,
+        unexpected=command.unexpected or apart,
+        recorded_as=recorded_as,
+    )
+    holds = [hold for hold in command.holds if hold.hold not in meter.holds]
+    return [*alarm, adopted, *(becomes(command, HoldPlaced, **msgspec.structs.asdict(hold)) for hold in holds)]
 
 
 def _correct(command: CorrectRecord, meter: Meter) -> RecordCorrected:
@@ -289,8 +344,13 @@ def _correct(command: CorrectRecord, meter: Meter) -> RecordCorrected:
         raise UNKNOWN(asset_no=command.asset_no)
     if command.corrects_version > meter.version:
         raise NO_SUCH_EVENT(asset_no=command.asset_no, version=command.corrects_version)
-    if all(getattr(command, name) is None for name in CORRECTABLE):
+    if command.did_not_happen is any(getattr(command, name) is not None for name in CORRECTABLE):
         raise NOTHING_CORRECTED()
+    if command.did_not_happen:
+        last = isinstance(meter.place, AtSite) and meter.place.as_dismantled
+        if not last or command.corrects_version != meter.dismantled_version:
+            raise CANNOT_BE_TAKEN_BACK(asset_no=command.asset_no, version=command.corrects_version)
+        return becomes(command, RecordCorrected, moved_out=meter.moves(None), **meter.dismantlement)
     if command.device_class in (None, meter.device_class) or meter.site is None:
         return becomes(command, RecordCorrected, **meter.dismantlement)
     return becomes(
@@ -308,8 +368,21 @@ def _identified(meter: Meter, event: Registered | TemporaryIdentityAssigned | Id
         asset_no=event.asset_no,
         device_class=event.device_class,
         unit=event.unit,
+        unit_version=meter.version + 1,
         owner=event.owner,
         place=place,
+    )
+
+
+def _corrected(meter: Meter, event: RecordCorrected) -> Meter:
+    if event.did_not_happen:
+        return msgspec.structs.replace(meter, place=InService(), dismantled_version=None, has_final_reading=False)
+    unit = event.unit if event.corrects_version == meter.unit_version else None
+    return msgspec.structs.replace(
+        meter,
+        device_class=event.device_class or meter.device_class,
+        owner=event.owner or meter.owner,
+        unit=unit or meter.unit,
     )
 
 

@@ -4,7 +4,7 @@
                                      | ReturnedToCustomer | (materials: see end.py)
 
 The grounds come from other services as PreconditionRecorded. A new verdict takes the place of the old one and of
-whatever was approved because of it.
+whatever was approved because of it. A re-verification holds as long as the device stays in the house.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,24 @@ import msgspec
 from kernel.decider import Part, becomes, members
 from kernel.quantity import Code, Happened
 from kernel.refusal import against_rules
-from services.registry.meter.custody import at_site, consented
-from services.registry.meter.state import AtSite, Ended, InService, Meter, Out, known, spoken, unheld
+from services.registry.meter.custody import at_site
+from services.registry.meter.state import (
+    AtSite,
+    Ended,
+    InService,
+    Meter,
+    Out,
+    WithMaker,
+    consented,
+    known,
+    listed,
+    spoken,
+    uncertified,
+    unheld,
+)
 from services.registry.vocabulary import (
+    PRECONDITIONS,
+    PURPOSES,
     VERDICTS,
     AssetNo,
     Movement,
@@ -56,6 +71,16 @@ PRECONDITION_MISSING = against_rules(
     "meter.precondition_missing",
     "器具 {asset_no} 以“{purpose}”出库缺少前提：{missing}。",
     "{asset_no} cannot be released for {purpose}: {missing} is missing",
+)
+MADE_USELESS = against_rules(
+    "meter.made_useless",
+    "器具 {asset_no} 已毁形或已销毁芯片，不能再装用或维修。",
+    "{asset_no} is defaced or its chip destroyed; it is neither repaired nor reinstalled",
+)
+REPLACES_ITSELF = against_rules(
+    "meter.replaces_itself",
+    "器具 {asset_no} 不能替换自身。",
+    "{asset_no} cannot be sent in place of itself",
 )
 NOT_THE_CUSTOMERS = against_rules(
     "meter.not_the_customers",
@@ -197,26 +222,32 @@ Event: TypeAlias = (
 def decide(command: Command, meter: Meter) -> Sequence[Event]:
     place = known(command.asset_no, meter)
     match command:
-        case RecordPrecondition(kind=kind, reference=reference):
-            stands = meter.preconditions.get(kind) == reference
-            return [] if stands else [becomes(command, PreconditionRecorded)]
+        case RecordPrecondition():
+            return [becomes(command, PreconditionRecorded)]
         case Release():
             return [_release(command, meter)]
         case ReturnSample(site=site):
             if not (isinstance(place, Out) and RELEASES[place.purpose].returns):
                 raise NOT_OUT(asset_no=command.asset_no, place=spoken(place))
             return [becomes(command, SampleReturned, purpose=place.purpose, moved=meter.moves(site))]
-        case ReceiveFromMaker(site=site):
-            _out_for(command.asset_no, meter, "maker", "repair", "maker_sample")
+        case ReceiveFromMaker(site=site, replaces=replaces):
+            if not isinstance(place, WithMaker):
+                _out_for(command.asset_no, meter, "maker", "repair", "maker_sample")
+            if replaces == command.asset_no:
+                raise REPLACES_ITSELF(asset_no=command.asset_no)
             return [becomes(command, ReceivedFromMaker, moved=meter.moves(site))]
         case Reinstall():
             _out_for(command.asset_no, meter, "reinstall")
+            _grounded(command.asset_no, meter, "reinstall")
+            unheld(command.asset_no, meter)
             return [becomes(command, Reinstalled)]
         case ReturnToMaker():
             _out_for(command.asset_no, meter, "maker")
+            unheld(command.asset_no, meter)
             return [becomes(command, ReturnedToMaker)]
         case ReturnToCustomer():
             _out_for(command.asset_no, meter, "customer")
+            unheld(command.asset_no, meter)
             return [becomes(command, ReturnedToCustomer)]
 
 
@@ -227,26 +258,34 @@ def evolve(meter: Meter, event: Event) -> Meter:
         case Released(purpose=purpose, reference=reference, moved=moved):
             return msgspec.structs.replace(meter, place=Out(purpose, reference, moved.from_site or ""))
         case SampleReturned(purpose=purpose, moved=moved):
-            used = set(RELEASES[purpose].needs) - VERDICTS
-            left = {kind: reference for kind, reference in meter.preconditions.items() if kind not in used}
-            return msgspec.structs.replace(meter, place=AtSite(moved.to_site or ""), preconditions=left)
-        case ReceivedFromMaker(moved=moved):
-            return msgspec.structs.replace(meter, place=AtSite(moved.to_site or ""), preconditions={})
-        case Reinstalled(unit=unit):
             return msgspec.structs.replace(
-                meter, place=InService(), unit=unit, dismantled_version=None, preconditions={}
+                meter, place=AtSite(moved.to_site or ""), preconditions=_after_return(meter, purpose)
             )
-        case ReturnedToMaker(maker=maker):
-            return msgspec.structs.replace(meter, place=Out("maker", maker, ""))
+        case ReceivedFromMaker(moved=moved):
+            # What was with its maker for good is judged again; from a repair or a test it comes back as it was judged.
+            purpose = meter.place.purpose if isinstance(meter.place, Out) else "maker"
+            left = {} if purpose == "maker" else _after_return(meter, purpose)
+            return msgspec.structs.replace(meter, place=AtSite(moved.to_site or ""), preconditions=left)
+        case Reinstalled(unit=unit):
+            return _in_service_again(meter, unit)
+        case ReturnedToMaker():
+            return msgspec.structs.replace(meter, place=WithMaker())
         case ReturnedToCustomer():
-            return msgspec.structs.replace(meter, place=Ended("returned_to_customer", "customer"))
+            return msgspec.structs.replace(
+                meter,
+                place=Ended("returned_to_customer", "customer"),
+                consented=False,
+                dismantled_version=None,
+                has_final_reading=False,
+                preconditions={},
+            )
 
 
 def _release(command: Release, meter: Meter) -> Released:
     asset_no, purpose = command.asset_no, command.purpose
     rule = RELEASES[purpose]
     if purpose == "customer":
-        known(asset_no, meter)
+        # What arrived unannounced may go straight back to its owner.
         if meter.owner != "customer":
             raise NOT_THE_CUSTOMERS(asset_no=asset_no)
         if meter.site != command.site:
@@ -256,9 +295,18 @@ def _release(command: Release, meter: Meter) -> Released:
         consented(asset_no, meter)
     if not rule.keeps_evidence:
         unheld(asset_no, meter)
-    if missing := [kind for kind in rule.needs if kind not in meter.preconditions]:
-        raise PRECONDITION_MISSING(asset_no=asset_no, purpose=purpose, missing=", ".join(missing))
+    _grounded(asset_no, meter, purpose)
     return becomes(command, Released, moved=meter.moves(None))
+
+
+def _grounded(asset_no: str, meter: Meter, purpose: Purpose) -> None:
+    """Refuse unless every ground for this purpose stands. A device that never was in service needs no verdict."""
+    needs = [kind for kind in RELEASES[purpose].needs if not (meter.new and kind == "verdict_reuse")]
+    if missing := [kind for kind in needs if kind not in meter.preconditions]:
+        kinds = listed(PRECONDITIONS[kind] for kind in missing)
+        raise PRECONDITION_MISSING(asset_no=asset_no, purpose=PURPOSES[purpose], missing=kinds)
+    if purpose in ("repair", "reinstall") and (meter.defaced or meter.chip_destroyed):
+        raise MADE_USELESS(asset_no=asset_no)
 
 
 def _out_for(asset_no: str, meter: Meter, *purposes: Purpose) -> None:
@@ -268,9 +316,31 @@ def _out_for(asset_no: str, meter: Meter, *purposes: Purpose) -> None:
 
 
 def _after(grounds: dict[PreconditionKind, str], kind: PreconditionKind, reference: str) -> dict[PreconditionKind, str]:
-    if kind in VERDICTS:
+    if kind in VERDICTS and grounds.get(kind) != reference:
         grounds = {known: value for known, value in grounds.items() if known in SURVIVES_A_VERDICT}
     return grounds | {kind: reference}
+
+
+def _after_return(meter: Meter, purpose: Purpose) -> dict[PreconditionKind, str]:
+    """The grounds that are left: an order has been carried out, a verdict stands."""
+    used = frozenset(RELEASES[purpose].needs) - VERDICTS
+    return {kind: reference for kind, reference in uncertified(meter).items() if kind not in used}
+
+
+def _in_service_again(meter: Meter, unit: str) -> Meter:
+    """Its next dismantling begins as if it had been the first."""
+    return msgspec.structs.replace(
+        meter,
+        place=InService(),
+        unit=unit,
+        unit_version=meter.version + 1,
+        new=False,
+        dismantled_version=None,
+        has_final_reading=False,
+        preconditions={},
+        data_cleared=False,
+        battery_removed=False,
+    )
 
 
 PART = Part(members(Command), members(Event), decide, evolve)

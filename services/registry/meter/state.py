@@ -1,11 +1,22 @@
 """What the rules of a device need to remember, and no more."""
 
-from typing import TypeAlias, assert_never
+from collections.abc import Iterable
+from typing import Final, Literal, TypeAlias, assert_never
 
 import msgspec
 
 from kernel.refusal import against_rules, not_found
-from services.registry.vocabulary import DeviceClass, HoldKind, Movement, Owner, PreconditionKind, Purpose
+from services.registry.vocabulary import (
+    HOLD_KINDS,
+    PURPOSES,
+    DeviceClass,
+    Hold,
+    HoldKind,
+    Movement,
+    Owner,
+    PreconditionKind,
+    Purpose,
+)
 
 UNKNOWN = not_found(
     "meter.unknown",
@@ -16,6 +27,26 @@ ENDED = against_rules(
     "meter.ended",
     "器具 {asset_no} 的生命周期已结束（{how}），不能再作此操作。",
     "the life of {asset_no} has ended ({how}); nothing more can be done to it",
+)
+BOUND = against_rules(
+    "meter.bound",
+    "临时标识 {asset_no} 已绑定为 {number}，请使用该编号。",
+    "the temporary identity {asset_no} is bound to {number}; use that number",
+)
+NOT_IN_HAND = against_rules(
+    "meter.not_in_hand",
+    "器具 {asset_no} 不在任何站点的库存中（{place}）。",
+    "{asset_no} is in no site's stock ({place})",
+)
+KEPT_APART = against_rules(
+    "meter.kept_apart",
+    "器具 {asset_no} 为计划外到货，须先处理后方可流转。",
+    "{asset_no} arrived unexpectedly; resolve that before it moves on",
+)
+CONSENT_MISSING = against_rules(
+    "meter.consent_missing",
+    "器具 {asset_no} 为用户资产，须先取得用户同意或退还用户。",
+    "{asset_no} belongs to a customer: get consent first, or return it",
 )
 ON_HOLD = against_rules(
     "meter.on_hold",
@@ -29,10 +60,13 @@ class InService(msgspec.Struct, frozen=True, tag=True):
 
 
 class AtSite(msgspec.Struct, frozen=True, tag=True):
-    """Held at a site. `unexpected`: nobody had announced it, and it is kept apart until that is resolved."""
+    """Held at a site. `unexpected`: nobody had announced it, and it is kept apart until that is resolved.
+    `as_dismantled`: nothing has moved it since its dismantling brought it here.
+    """
 
     site: str
     unexpected: bool = False
+    as_dismantled: bool = False
 
 
 class InTransit(msgspec.Struct, frozen=True, tag=True):
@@ -63,6 +97,10 @@ class Out(msgspec.Struct, frozen=True, tag=True):
     last_site: str
 
 
+class WithMaker(msgspec.Struct, frozen=True, tag=True):
+    """Not delivered yet, or given back."""
+
+
 class WithRecycler(msgspec.Struct, frozen=True, tag=True):
     """Sold, and not yet certified as destroyed."""
 
@@ -70,29 +108,45 @@ class WithRecycler(msgspec.Struct, frozen=True, tag=True):
     lot: str
 
 
-class Ended(msgspec.Struct, frozen=True, tag=True):
-    """Nothing follows. `last_holder` answers for it if it turns up again."""
+EndKind: TypeAlias = Literal["bound", "written_off", "returned_to_customer", "destroyed"]
+ENDS: Final[dict[EndKind, tuple[str, str]]] = {
+    "bound": ("已绑定编号", "bound to its number"),
+    "written_off": ("已盘亏核销", "written off"),
+    "returned_to_customer": ("已退还用户", "returned to its customer"),
+    "destroyed": ("已销毁", "destroyed"),
+}
 
-    how: str
+
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    """Nothing is done to it any more. `last_holder` answers for it if it turns up again."""
+
+    how: EndKind
     last_holder: str
 
 
-Place: TypeAlias = InService | AtSite | InTransit | MissingFrom | LostFrom | Out | WithRecycler | Ended
+Place: TypeAlias = InService | AtSite | InTransit | MissingFrom | LostFrom | Out | WithMaker | WithRecycler | Ended
 
 
 class Meter(msgspec.Struct, frozen=True, kw_only=True):
-    """A device of any class. `place` is None before the first event; `version` is that of the last."""
+    """A device of any class. `place` is None before the first event; `version` is that of the last.
+
+    `unit_version` is that of the event which said `unit`, `arrived_with` the shipment that brought it last, `new`
+    that it never was in service, `dispute` the case in which its final reading is disputed.
+    """
 
     version: int = -1
     asset_no: str = ""
     place: Place | None = None
     device_class: DeviceClass = "01"
     unit: str = ""
+    unit_version: int = -1
     owner: Owner = "company"
     consented: bool = False
+    new: bool = False
     dismantled_version: int | None = None
-    holds: dict[str, HoldKind] = {}
-    disputed: bool = False
+    arrived_with: str | None = None
+    holds: dict[str, Hold] = {}
+    dispute: str | None = None
     has_final_reading: bool = False
     preconditions: dict[PreconditionKind, str] = {}
     data_cleared: bool = False
@@ -101,9 +155,12 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     defaced: bool = False
 
     @property
-    def held(self) -> list[str]:
-        """What stands against destroying evidence, in words of the log."""
-        return sorted({*self.holds.values(), *(["dispute"] if self.disputed else [])})
+    def held(self) -> list[tuple[str, str]]:
+        """What stands against destroying evidence, in words for people."""
+        kinds: set[HoldKind] = {hold.kind for hold in self.holds.values()}
+        if self.dispute is not None:
+            kinds.add("dispute")
+        return [HOLD_KINDS[kind] for kind in sorted(kinds)]
 
     @property
     def site(self) -> str | None:
@@ -125,37 +182,71 @@ NOTHING = Meter()
 
 def known(asset_no: str, meter: Meter) -> Place:
     """Where it is, or a refusal where there is no such device or its life has ended."""
-    if meter.place is None:
-        raise UNKNOWN(asset_no=asset_no)
-    if isinstance(meter.place, Ended):
-        raise ENDED(asset_no=asset_no, how=meter.place.how)
-    return meter.place
+    match meter.place:
+        case None:
+            raise UNKNOWN(asset_no=asset_no)
+        case Ended(how="bound", last_holder=number):
+            raise BOUND(asset_no=asset_no, number=number)
+        case Ended(how=how):
+            raise ENDED(asset_no=asset_no, how=ENDS[how])
+        case place:
+            return place
 
 
 def unheld(asset_no: str, meter: Meter) -> None:
     """Refuse what would destroy evidence while a hold stands."""
-    if meter.held:
-        raise ON_HOLD(asset_no=asset_no, holds=", ".join(meter.held))
+    if held := meter.held:
+        raise ON_HOLD(asset_no=asset_no, holds=listed(held))
 
 
-def spoken(place: Place) -> str:
-    """Where a device is, for a message."""
+def uncertified(meter: Meter) -> dict[PreconditionKind, str]:
+    """What still stands once a device has been out of the house's hands: any re-verification lapses."""
+    return {kind: reference for kind, reference in meter.preconditions.items() if kind != "re_verification"}
+
+
+def consented(asset_no: str, meter: Meter) -> None:
+    """Refuse to treat a customer's property as the company's."""
+    if meter.owner == "customer" and not meter.consented:
+        raise CONSENT_MISSING(asset_no=asset_no)
+
+
+def in_ordinary_stock(asset_no: str, meter: Meter) -> AtSite:
+    """The site in whose stock it is, or a refusal; what is kept apart is not in stock."""
+    place = known(asset_no, meter)
+    if not isinstance(place, AtSite):
+        raise NOT_IN_HAND(asset_no=asset_no, place=spoken(place))
+    if place.unexpected:
+        raise KEPT_APART(asset_no=asset_no)
+    return place
+
+
+def listed(words: Iterable[tuple[str, str]]) -> tuple[str, str]:
+    """Several labels as one, in both languages."""
+    words = tuple(words)
+    return "、".join(zh for zh, _ in words), ", ".join(en for _, en in words)
+
+
+def spoken(place: Place) -> tuple[str, str]:
+    """Where a device is, for people, in both languages."""
     match place:
         case InService():
-            return "in_service"
+            return "运行中", "in service"
         case AtSite(site=site):
-            return f"at_site {site}"
+            return f"在库 {site}", f"at site {site}"
         case InTransit(shipment=shipment):
-            return f"in_transit {shipment}"
+            return f"在途 {shipment}", f"in transit with {shipment}"
         case MissingFrom(last_site=site):
-            return f"missing from {site}"
+            return f"缺失，原在 {site}", f"missing from {site}"
         case LostFrom(last_site=site):
-            return f"lost from {site}"
+            return f"已认定丢失，原在 {site}", f"lost from {site}"
         case Out(purpose=purpose, reference=reference):
-            return f"out for {purpose} {reference}"
-        case WithRecycler(recycler=recycler):
-            return f"with_recycler {recycler}"
+            zh, en = PURPOSES[purpose]
+            return f"已出库：{zh} {reference}", f"out for {en}, {reference}"
+        case WithMaker():
+            return "在厂家", "with its maker"
+        case WithRecycler(recycler=recycler, lot=lot):
+            return f"已交回收商 {recycler}，批次 {lot}", f"with recycler {recycler}, lot {lot}"
         case Ended(how=how):
-            return f"ended {how}"
+            return ENDS[how]
         case _:
             assert_never(place)
