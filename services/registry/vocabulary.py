@@ -170,7 +170,7 @@ class Movement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     to_site: SiteId | None = None
 
 
-class Hold(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class StandingHold(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A hold as it stands: of what kind, on whose word, until when (open-ended without a day)."""
 
     hold: Code

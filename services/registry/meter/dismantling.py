@@ -189,9 +189,10 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
 
 def evolve(meter: Meter, event: Event) -> Meter:
     match event:
-        case Dismantled(moved=moved):
+        case Dismantled(moved=moved, unit=unit):
             place = meter.place if moved.to_site is None else AtSite(moved.to_site, as_dismantled=True)
-            return msgspec.structs.replace(meter, place=place, dismantled_version=meter.version + 1)
+            now = meter.version + 1
+            return msgspec.structs.replace(meter, place=place, dismantled_version=now, unit=unit, unit_version=now)
         case FinalReadingRecorded():
             return msgspec.structs.replace(meter, has_final_reading=True)
         case FinalReadingDisputed(case=case):

@@ -13,7 +13,7 @@ from kernel.decider import Part, becomes, members
 from kernel.quantity import CivilDate, Code, Happened, Remark
 from kernel.refusal import against_rules
 from services.registry.meter.state import Meter, known, unheld
-from services.registry.vocabulary import AssetNo, Hold, HoldKind, Reference
+from services.registry.vocabulary import AssetNo, HoldKind, Reference, StandingHold
 
 HOLD_EXISTS = against_rules(
     "meter.hold_exists",
@@ -122,7 +122,7 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
 def evolve(meter: Meter, event: Event) -> Meter:
     match event:
         case HoldPlaced(hold=hold, kind=kind, reference=reference, until=until):
-            stands = Hold(hold=hold, kind=kind, reference=reference, until=until)
+            stands = StandingHold(hold=hold, kind=kind, reference=reference, until=until)
             return msgspec.structs.replace(meter, holds=meter.holds | {hold: stands})
         case HoldLifted(hold=hold):
             return msgspec.structs.replace(meter, holds={k: v for k, v in meter.holds.items() if k != hold})

@@ -41,12 +41,12 @@ from services.registry.vocabulary import (
     CountyCode,
     DeviceClass,
     DismantleReason,
-    Hold,
     Movement,
     Origin,
     Owner,
     Reference,
     SiteId,
+    StandingHold,
     UnitCode,
     Version,
 )
@@ -140,7 +140,7 @@ class AdoptIdentity(Happened, frozen=True, kw_only=True):
     owner: Owner
     site: SiteId
     unexpected: bool = False
-    holds: tuple[Hold, ...] = ()
+    holds: tuple[StandingHold, ...] = ()
 
 
 class CorrectRecord(Happened, frozen=True, kw_only=True):
@@ -194,7 +194,7 @@ class IdentityBound(Happened, frozen=True, kw_only=True):
     evidence: Remark
     moved: Movement
     unexpected: bool = False
-    holds: tuple[Hold, ...] = ()
+    holds: tuple[StandingHold, ...] = ()
 
 
 class IdentityAdopted(Happened, frozen=True, kw_only=True):

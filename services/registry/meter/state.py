@@ -10,12 +10,12 @@ from services.registry.vocabulary import (
     HOLD_KINDS,
     PURPOSES,
     DeviceClass,
-    Hold,
     HoldKind,
     Movement,
     Owner,
     PreconditionKind,
     Purpose,
+    StandingHold,
 )
 
 UNKNOWN = not_found(
@@ -145,7 +145,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     new: bool = False
     dismantled_version: int | None = None
     arrived_with: str | None = None
-    holds: dict[str, Hold] = {}
+    holds: dict[str, StandingHold] = {}
     dispute: str | None = None
     has_final_reading: bool = False
     preconditions: dict[PreconditionKind, str] = {}

@@ -10,7 +10,7 @@ from sqlmodel import Field, Session
 
 from kernel.view import View
 from ledger.port import Recorded
-from services.registry.meter import custody
+from services.registry.meter import custody, identity
 from services.registry.views.card import CARD
 from services.registry.views.tables import Tables
 
@@ -46,8 +46,8 @@ class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
     devices: int
 
 
-def keys(event: custody.Reappeared | custody.Unexpected, recorded: Recorded) -> Iterable[tuple[str, int]]:
-    if isinstance(event, custody.Unexpected) and event.recorded_as is None:
+def keys(event: Any, recorded: Recorded) -> Iterable[tuple[str, int]]:
+    if not isinstance(event, custody.Reappeared) and event.recorded_as is None:
         return ()
     return ((event.asset_no, recorded.version),)
 
@@ -62,7 +62,7 @@ ALARMS: Final = View(
     name="alarm",
     row=Alarm,
     table=AlarmTable,
-    events=(custody.Reappeared, custody.Unexpected),
+    events=(custody.Reappeared, custody.Unexpected, identity.IdentityAdopted),
     keys=keys,
     evolve=evolve,
 )

@@ -131,18 +131,22 @@ def _temporary(event: identity.TemporaryIdentityAssigned) -> dict[str, Any]:
 
 
 def _adopted(event: identity.IdentityAdopted) -> dict[str, Any]:
-    return _identified(event, "at_site" if event.moved.to_site else "in_service", site=event.moved.to_site)
+    return _identified(event, "at_site", site=event.site, unexpected=event.unexpected)
 
 
 def _corrected(event: identity.RecordCorrected) -> dict[str, Any]:
-    names = ("device_class", "unit", "county", "reason", "work_order", "dismantled_on")
+    if event.did_not_happen:
+        return {**_place(event, "in_service"), **dict.fromkeys(("dismantled_on", "reason", "work_order"))}
+    names = ("device_class", "owner", "unit", "county", "reason", "work_order", "dismantled_on")
     corrected = {name: value for name in names if (value := getattr(event, name)) is not None}
     return corrected | (_described(event.description) if event.description else {})
 
 
 def _dismantled(event: dismantling.Dismantled) -> dict[str, Any]:
+    # A work order that comes after its device moves nothing.
+    place = _place(event, "at_site", site=event.moved.to_site) if event.moved.to_site else {}
     return {
-        **_place(event, "at_site", site=event.moved.to_site),
+        **place,
         "dismantled_on": event.day,
         "reason": event.reason,
         "work_order": event.work_order,
@@ -165,6 +169,7 @@ def _unexpected(event: custody.Unexpected) -> dict[str, Any]:
         "unit": event.unit,
         **_place(event, "at_site", site=event.moved.to_site, unexpected=True),
         "damaged": event.damaged,
+        "data_cleared": False,
     }
 
 
@@ -208,7 +213,7 @@ _CHANGES: Final[dict[type[msgspec.Struct], Callable[[Any], dict[str, Any]]]] = {
     release.Released: _released,
     release.SampleReturned: lambda event: _place(event, "at_site", site=event.moved.to_site),
     release.ReceivedFromMaker: lambda event: _place(event, "at_site", site=event.moved.to_site),
-    release.Reinstalled: lambda event: {**_place(event, "in_service"), "unit": event.unit},
+    release.Reinstalled: lambda event: {**_place(event, "in_service"), "unit": event.unit, "data_cleared": False},
     release.ReturnedToMaker: lambda event: _place(event, "out", purpose="maker", reference=event.reference),
     release.ReturnedToCustomer: lambda event: _place(event, "ended", reference=event.reference),
     end.DataCleared: lambda _: {"data_cleared": True},

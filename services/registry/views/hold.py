@@ -10,7 +10,7 @@ from sqlmodel import Field, Session
 
 from kernel.view import View
 from ledger.port import Recorded
-from services.registry.meter import hold
+from services.registry.meter import hold, identity
 from services.registry.views.tables import Tables
 
 
@@ -38,7 +38,11 @@ class HoldTable(Tables, table=True):
     until: date | None = Field(index=True)
 
 
-def keys(event: hold.HoldPlaced | hold.HoldLifted, _recorded: Recorded) -> Iterable[tuple[str, str]]:
+def keys(
+    event: hold.HoldPlaced | hold.HoldLifted | identity.IdentityBound, _recorded: Recorded
+) -> Iterable[tuple[str, str]]:
+    if isinstance(event, identity.IdentityBound):
+        return [(event.asset_no, stands.hold) for stands in event.holds]
     return ((event.asset_no, event.hold),)
 
 
@@ -49,7 +53,12 @@ def evolve(_row: Hold | None, event: Any, _recorded: Recorded, key: tuple[str, s
 
 
 HOLDS: Final = View(
-    name="hold", row=Hold, table=HoldTable, events=(hold.HoldPlaced, hold.HoldLifted), keys=keys, evolve=evolve
+    name="hold",
+    row=Hold,
+    table=HoldTable,
+    events=(hold.HoldPlaced, hold.HoldLifted, identity.IdentityBound),
+    keys=keys,
+    evolve=evolve,
 )
 
 

@@ -115,19 +115,21 @@ class Owed(msgspec.Struct, frozen=True, kw_only=True):
 def recovery_keys(event: Any, recorded: Recorded) -> Iterable[RecoveryKey]:
     if isinstance(event, dismantling.Dismantled):
         return ((event.asset_no, recorded.version),)
-    version = event.dismantled_version
+    corrects = isinstance(event, identity.RecordCorrected)
+    version = event.corrects_version if corrects else event.dismantled_version
     return () if version is None else ((event.asset_no, version),)
 
 
 def evolve_recovery(row: Recovery | None, event: Any, _recorded: Recorded, key: RecoveryKey) -> Recovery | None:
     if isinstance(event, dismantling.Dismantled):
-        day = event.day
-        return Recovery(
-            *key, event.unit, f"{day:%Y-%m}", day, event.work_order, event.reason, event.county, phase="owed"
-        )
+        # Where nothing moved, the device had come in unannounced before its work order.
+        day, phase = event.day, "owed" if event.moved.to_site else "unexpected"
+        return Recovery(*key, event.unit, f"{day:%Y-%m}", day, event.work_order, event.reason, event.county, phase)
     if row is None:
         return None
     if isinstance(event, identity.RecordCorrected):
+        if event.did_not_happen:
+            return None
         names = ("unit", "county", "reason", "work_order", "dismantled_on")
         changes = {name: value for name in names if (value := getattr(event, name)) is not None}
         row = msgspec.structs.replace(row, **changes)
