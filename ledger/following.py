@@ -14,14 +14,17 @@ class Growth:
     """
 
     def __init__(self) -> None:
-        self._next = asyncio.Event()
+        self._next: asyncio.Event | None = None
 
     def next(self) -> asyncio.Event:
+        if self._next is None:
+            self._next = asyncio.Event()
         return self._next
 
     def announce(self) -> None:
-        announced, self._next = self._next, asyncio.Event()
-        announced.set()
+        if self._next is not None:
+            self._next.set()
+            self._next = None
 
 
 async def follow_pages(

@@ -70,7 +70,7 @@ class SqliteLedger:
 
     async def append(self, appends: Sequence[Append]) -> Receipt:
         self._check_usable()
-        job = Job(appends, check_appends(appends), self._loop)
+        job = Job(appends, check_appends(appends), self._loop.create_future())
         self._writer.submit(job)
         return await job.future
 

@@ -24,7 +24,11 @@ BUSY_TIMEOUT_MS: Final = 10_000
 WRITER_CACHE_KIB: Final = 16_384
 """So that a full append of small events is not spilled to the log before it is committed."""
 
+CHECKPOINT_PAGES: Final = 4_000
+"""The write-ahead log is copied into the database whenever a commit leaves it this long: 16 MiB."""
+
 WAL_BYTES_KEPT: Final = 64 << 20
+"""What the log's file shrinks to when it begins anew."""
 
 _SCHEMA: Final = """
 CREATE TABLE ledger (ledger_id TEXT NOT NULL) STRICT;
@@ -57,13 +61,13 @@ def connect(path: Path, *, writes: bool) -> apsw.Connection:
     """A connection to a file that is there. Triggers are recursive, or INSERT OR REPLACE would delete past them."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    connection.execute(
-        "PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA recursive_triggers = ON; PRAGMA wal_autocheckpoint = 0"
-    )
+    connection.execute("PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA recursive_triggers = ON")
     if writes:
-        connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}; PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
+        connection.pragma("cache_size", -WRITER_CACHE_KIB)
+        connection.pragma("journal_size_limit", WAL_BYTES_KEPT)
+        connection.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
     else:
-        connection.execute("PRAGMA query_only = ON")
+        connection.pragma("query_only", value=True)
     return connection
 
 

@@ -7,8 +7,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-_TURNSTILE_START: Final = 0
-_TURNSTILE_BYTES: Final = 1
+_SET_AND_WAIT: Final[int | None] = getattr(fcntl, "F_OFD_SETLKW", None)
+
+
+def _first_byte(kind: int) -> bytes:
+    """The kernel's struct flock: kind, whence, start, length, process (0 for locks of a description)."""
+    return struct.pack("hhqqi", kind, os.SEEK_SET, 0, 1, 0)
+
+
+_ENTER: Final = _first_byte(fcntl.F_WRLCK)
+_LEAVE: Final = _first_byte(fcntl.F_UNLCK)
 
 
 class WriterTurn:
@@ -27,11 +35,11 @@ class WriterTurn:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def __enter__(self) -> Self:
-        self._turnstile(fcntl.F_WRLCK)
+        self._turnstile(_ENTER)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         finally:
-            self._turnstile(fcntl.F_UNLCK)
+            self._turnstile(_LEAVE)
         return self
 
     def __exit__(
@@ -45,7 +53,6 @@ class WriterTurn:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _turnstile(self, kind: int) -> None:
-        if hasattr(fcntl, "F_OFD_SETLKW"):
-            lock = struct.pack("hhqqi", kind, os.SEEK_SET, _TURNSTILE_START, _TURNSTILE_BYTES, 0)
-            fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLKW, lock)
+    def _turnstile(self, step: bytes) -> None:
+        if _SET_AND_WAIT is not None:
+            fcntl.fcntl(self._descriptor, _SET_AND_WAIT, step)

@@ -7,31 +7,27 @@ synchronisation, which dominates, is paid once for all of them.
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
-from typing import Final, TypeAlias
+from typing import Final
 
 import apsw
 
 from ledger.port import Append, LedgerError, Receipt, Unavailable
 from ledger.recording import Clock, place, salts
-from ledger.sqlite_file import BUSY_TIMEOUT_MS, connect
+from ledger.sqlite_file import BUSY_TIMEOUT_MS, WAL_BYTES_KEPT, connect
 from ledger.sqlite_lock import WriterTurn
 
 GROUP_EVENTS_MAX: Final = 10_000
 """Events committed together, so that the first of a group does not wait long for the last."""
 
-CHECKPOINT_PAGES: Final = 4_000
-"""Pages of 4 KiB written to the log between two checkpoints: 16 MiB."""
-
-WAL_PAGES_MAX: Final = 16_000
-"""From 64 MiB on, wait for readers so that the log can begin anew; their reads are short."""
+TEND_EVERY_S: Final = 1.0
 
 RESTART_TIMEOUT_MS: Final = 1_000
-"""How long a checkpoint waits for them; a backup reads longer, and the log grows meanwhile."""
+"""How long a log that has grown long waits for its readers before it goes on growing; only a backup reads longer."""
 
 _INSERT: Final = """
 INSERT INTO event (stream, version, type, content_type, recorded_at_us, id, salt, metadata, data)
@@ -40,36 +36,43 @@ _HEADS: Final = "SELECT value, (SELECT max(version) FROM event WHERE stream = va
 _KNOWN: Final = "SELECT stream, id, version, position FROM event WHERE stream = ? AND id = ?"
 _LAST_RECORDED_AT: Final = "SELECT recorded_at_us FROM event ORDER BY position DESC LIMIT 1"
 
-Outcome: TypeAlias = Receipt | Exception
-
 _log = logging.getLogger(__name__)
 
 
 class Job:
     """An append under way, and who waits for it."""
 
-    __slots__ = ("appends", "events", "future", "loop")
+    __slots__ = ("appends", "events", "future", "outcome")
 
-    def __init__(self, appends: Sequence[Append], events: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, appends: Sequence[Append], events: int, future: asyncio.Future[Receipt]) -> None:
         self.appends = appends
         self.events = events
-        self.loop = loop
-        self.future: asyncio.Future[Receipt] = loop.create_future()
+        self.future = future
+        self.outcome: Receipt | Exception
+
+    def settle(self) -> None:
+        if self.future.done():
+            return
+        if isinstance(self.outcome, Receipt):
+            self.future.set_result(self.outcome)
+        else:
+            self.future.set_exception(self.outcome)
 
 
 class Writer:
-    """`committed` is called on the event loop after each group that added something."""
+    """Made on the event loop that submits; `committed` is called there after each group."""
 
     def __init__(self, path: Path, turn: WriterTurn, clock: Clock, committed: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
         self._path = path
         self._turn = turn
         self._clock = clock
         self._committed = committed
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._connection: apsw.Connection | None = None
+        self._cursor: apsw.Cursor | None = None
         self._inode = 0
-        self._wal_pages = 0
-        self._wal_pages_checkpointed = 0
+        self._tend_at_s = 0.0
         self._thread = Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -83,132 +86,118 @@ class Writer:
 
     def _run(self) -> None:
         closing = False
-        while not closing:
-            first = self._queue.get()
-            if first is None:
-                break
+        while not closing and (first := self._queue.get()) is not None:
             jobs = [first]
             try:
                 with self._turn:
                     closing = self._gather(jobs)
-                    outcomes = self._commit(jobs)
+                    self._commit(jobs)
             except OSError as error:
-                outcomes = [Unavailable(f"the lock file cannot be locked: {error}") for _ in jobs]
-            self._settle(jobs, outcomes)
-            self._checkpoint()
+                for job in jobs:
+                    job.outcome = Unavailable(f"the lock file cannot be locked: {error}")
+            with contextlib.suppress(RuntimeError):  # the loop was closed while its appends were under way
+                self._loop.call_soon_threadsafe(self._answer, jobs)
+            # At this point those who wait have their answer; a crash from here on costs them nothing.
+            self._tend()
         self._disconnect()
+
+    def _answer(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            job.settle()
+        self._committed()
 
     def _gather(self, jobs: list[Job]) -> bool:
         """Add what has queued up meanwhile; True when asked to close."""
         events = jobs[0].events
-        while events < GROUP_EVENTS_MAX:
-            try:
-                job = self._queue.get_nowait()
-            except Empty:
-                return False
+        while events < GROUP_EVENTS_MAX and not self._queue.empty():
+            job = self._queue.get()
             if job is None:
                 return True
             jobs.append(job)
             events += job.events
         return False
 
-    def _commit(self, jobs: list[Job]) -> list[Outcome]:
+    def _commit(self, jobs: list[Job]) -> None:
         """Write all jobs in one transaction; where that fails, each in its own, so that none suffers for another."""
         try:
-            connection = self._connected()
-            connection.execute("BEGIN IMMEDIATE")
-            recorded_at_us = connection.execute(_LAST_RECORDED_AT).get or 0
-            outcomes: list[Outcome] = []
+            cursor = self._connected()
+            cursor.execute("BEGIN IMMEDIATE")
+            recorded_at_us = cursor.execute(_LAST_RECORDED_AT).get or 0
             for job in jobs:
                 recorded_at_us = max(self._clock(), recorded_at_us)
-                outcomes.append(_record(connection, job, recorded_at_us))
-            connection.execute("COMMIT")
+                job.outcome = _record(cursor, job, recorded_at_us)
+            cursor.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it is, its waiters hear of it and the thread lives on
             self._disconnect()
             if len(jobs) > 1:
-                return list(chain.from_iterable(self._commit([job]) for job in jobs))
-            return [Unavailable(f"{self._path}: {error}") if isinstance(error, apsw.Error | OSError) else error]
-        return outcomes
+                for job in jobs:
+                    self._commit([job])
+            elif isinstance(error, apsw.Error | OSError):
+                jobs[0].outcome = Unavailable(f"{self._path}: {error}")
+            else:
+                jobs[0].outcome = error
 
-    def _connected(self) -> apsw.Connection:
-        """The writing connection; a new one after an error, or where the file is no longer the one that was opened."""
-        inode = self._path.stat().st_ino
-        if self._connection is not None and inode != self._inode:
-            self._disconnect()
-        if self._connection is None:
+    def _connected(self) -> apsw.Cursor:
+        if self._connection is None or self._cursor is None:
             self._connection = connect(self._path, writes=True)
-            self._connection.set_wal_hook(self._on_commit)
-            self._inode = inode
-        return self._connection
+            self._cursor = self._connection.cursor()
+            self._inode = self._path.stat().st_ino
+        return self._cursor
 
     def _disconnect(self) -> None:
         """Closing rolls back what was not committed."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._cursor = self._connection, None, None
         if connection is not None:
             with contextlib.suppress(apsw.Error):
                 connection.close(force=True)
 
-    def _settle(self, jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
-        grown = any(isinstance(outcome, Receipt) and not outcome.repeated for outcome in outcomes)
-
-        def settle() -> None:
-            for job, outcome in zip(jobs, outcomes, strict=True):
-                if job.future.done():
-                    continue
-                if isinstance(outcome, Receipt):
-                    job.future.set_result(outcome)
-                else:
-                    job.future.set_exception(outcome)
-            if grown:
-                self._committed()
-
-        with contextlib.suppress(RuntimeError):  # the loop was closed while its appends were under way
-            jobs[0].loop.call_soon_threadsafe(settle)
-
-    def _on_commit(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
-        self._wal_pages = pages
-        return apsw.SQLITE_OK
-
-    def _checkpoint(self) -> None:
-        """Copy the log into the database before it grows long. Done after the waiters were answered."""
-        if self._wal_pages < self._wal_pages_checkpointed:
-            self._wal_pages_checkpointed = 0
-        if self._connection is None or self._wal_pages - self._wal_pages_checkpointed < CHECKPOINT_PAGES:
+    def _tend(self) -> None:
+        """Once in a while, see to it that the file is still there and its write-ahead log not overgrown."""
+        now_s = time.monotonic()
+        if now_s < self._tend_at_s or self._connection is None:
             return
-        self._wal_pages_checkpointed = self._wal_pages
-        restart = self._wal_pages >= WAL_PAGES_MAX
-        try:
-            if restart:
-                self._connection.set_busy_timeout(RESTART_TIMEOUT_MS)
-            self._connection.wal_checkpoint(
-                mode=apsw.SQLITE_CHECKPOINT_RESTART if restart else apsw.SQLITE_CHECKPOINT_PASSIVE
-            )
-            self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        except apsw.BusyError:
-            self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        except apsw.Error as error:
-            _log.warning("%s: checkpoint failed: %s", self._path, error)
+        self._tend_at_s = now_s + TEND_EVERY_S
+        if self._moved():
+            # What is written from now on would be found by nobody: the next append opens anew, and fails.
             self._disconnect()
+        elif Path(self._connection.filename_wal).stat().st_size > WAL_BYTES_KEPT:
+            self._restart_log(self._connection)
+
+    def _moved(self) -> bool:
+        try:
+            return self._path.stat().st_ino != self._inode
+        except FileNotFoundError:
+            return True
+
+    def _restart_log(self, connection: apsw.Connection) -> None:
+        """Checkpoints in passing leave the log as it is while somebody reads from it; this one waits for them."""
+        connection.set_busy_timeout(RESTART_TIMEOUT_MS)
+        try:
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+        except apsw.Error as error:
+            _log.warning("%s: the write-ahead log could not begin anew: %s", self._path, error)
+        finally:
+            connection.set_busy_timeout(BUSY_TIMEOUT_MS)
 
 
-def _record(connection: apsw.Connection, job: Job, recorded_at_us: int) -> Outcome:
+def _record(cursor: apsw.Cursor, job: Job, recorded_at_us: int) -> Receipt | LedgerError:
     """Look before writing: what is refused has written nothing, so nothing needs undoing for its neighbours."""
     if job.future.cancelled():
         return Unavailable("cancelled before it was written")
     appends = job.appends
     streams = tuple(append.stream for append in appends)
-    heads = {stream: head for stream, head in connection.execute(_HEADS, (apsw.carray(streams),)) if head is not None}
+    heads = {stream: head for stream, head in cursor.execute(_HEADS, (apsw.carray(streams),)) if head is not None}
     keys = [(append.stream, draft.id) for append in appends if append.stream in heads for draft in append.drafts]
-    known = {(row[0], row[1]): (row[2], row[3]) for row in connection.executemany(_KNOWN, keys)} if keys else {}
+    known = {(row[0], row[1]): (row[2], row[3]) for row in cursor.executemany(_KNOWN, keys)} if keys else {}
     try:
         placed = place(appends, heads, known)
     except LedgerError as refused:
         return refused
     if isinstance(placed, Receipt):
         return placed
-    connection.executemany(_INSERT, _rows(appends, placed, recorded_at_us, salts(job.events)))
+    cursor.executemany(_INSERT, _rows(appends, placed, recorded_at_us, salts(job.events)))
     versions = tuple([first + len(append.drafts) - 1 for append, first in zip(appends, placed, strict=True)])
-    return Receipt(position=connection.last_insert_rowid(), versions=versions)
+    return Receipt(position=cursor.connection.last_insert_rowid(), versions=versions)
 
 
 def _rows(
