@@ -6,6 +6,7 @@ sqlite.py     the embedded ledger: one file, many processes. Its parts:
               sqlite_file    what is in the file, how it is opened
               sqlite_lock    whose turn it is to write, among processes
               sqlite_writer  the writing thread, group commit
+              sqlite_append  what a group of appends does to the file
               sqlite_read    the queries
               sqlite_watch   noticing that others have committed
 recording.py  limits, places in a stream, time and salt, as every ledger here applies them

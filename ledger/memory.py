@@ -6,6 +6,7 @@ from uuid import UUID
 
 from ledger.following import Growth, follow_pages
 from ledger.port import (
+    PAGE_EVENTS,
     PAGE_EVENTS_MAX,
     Append,
     Direction,
@@ -17,6 +18,8 @@ from ledger.port import (
 )
 from ledger.recording import (
     Clock,
+    Key,
+    Place,
     check_appends,
     check_from,
     check_limit,
@@ -37,7 +40,7 @@ class MemoryLedger:
         self._clock = clock
         self._log: list[Recorded] = []
         self._streams: dict[str, list[Recorded]] = {}
-        self._known: dict[tuple[str, bytes], tuple[int, int]] = {}
+        self._known: dict[Key, Place] = {}
         self._growth = Growth()
         self._closed = False
 
@@ -47,14 +50,14 @@ class MemoryLedger:
 
     async def append(self, appends: Sequence[Append]) -> Receipt:
         self._check_open()
-        events = check_appends(appends)
+        size = check_appends(appends)
         heads = {a.stream: len(self._streams[a.stream]) - 1 for a in appends if a.stream in self._streams}
         keys = ((append.stream, draft.id) for append in appends for draft in append.drafts)
         placed = place(appends, heads, {key: self._known[key] for key in keys if key in self._known})
         if isinstance(placed, Receipt):
             return placed
         recorded_at_us = max(self._clock(), self._log[-1].recorded_at_us if self._log else 0)
-        salt = iter(salts(events))
+        salt = iter(salts(size.events))
         for append, first in zip(appends, placed, strict=True):
             stream = self._streams.setdefault(append.stream, [])
             for version, draft in enumerate(append.drafts, first):
@@ -83,7 +86,7 @@ class MemoryLedger:
         *,
         direction: Direction = Direction.FORWARDS,
         from_version: int | None = None,
-        limit: int = PAGE_EVENTS_MAX,
+        limit: int = PAGE_EVENTS,
     ) -> StreamPage:
         self._check_open()
         check_stream(stream)
@@ -106,13 +109,13 @@ class MemoryLedger:
         for stream in streams:
             check_stream(stream)
         present = [stream for stream in streams if stream in self._streams]
-        return {stream: self._page(stream, Direction.FORWARDS, None, PAGE_EVENTS_MAX) for stream in present}
+        return {stream: self._page(stream, Direction.FORWARDS, None, PAGE_EVENTS) for stream in present}
 
     async def read_all(
         self,
         after: int = 0,
         *,
-        limit: int = PAGE_EVENTS_MAX,
+        limit: int = PAGE_EVENTS,
         types: Collection[str] = (),
         stream_prefixes: Collection[str] = (),
     ) -> Page:
@@ -135,7 +138,7 @@ class MemoryLedger:
         self,
         after: int = 0,
         *,
-        limit: int = PAGE_EVENTS_MAX,
+        limit: int = PAGE_EVENTS,
         types: Collection[str] = (),
         stream_prefixes: Collection[str] = (),
     ) -> AsyncGenerator[Page, None]:

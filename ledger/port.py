@@ -49,6 +49,9 @@ APPEND_EVENTS_MAX: Final = 10_000
 APPEND_BYTES_MAX: Final = 64 << 20
 """Data plus metadata of all events in one call, for the same reason, and so that a call fits in memory."""
 
+PAGE_EVENTS: Final = 1_024
+"""Events in one page unless asked otherwise: about what a processor's cache holds. Longer pages are read slower."""
+
 PAGE_EVENTS_MAX: Final = 4_096
 """Events in one page of any read."""
 
@@ -200,7 +203,7 @@ class Ledger(Protocol):
         *,
         direction: Direction = Direction.FORWARDS,
         from_version: int | None = None,
-        limit: int = PAGE_EVENTS_MAX,
+        limit: int = PAGE_EVENTS,
     ) -> StreamPage:
         """A page of one stream, `from_version` included; without it from the first event, or backwards from the last.
         A stream that does not exist is an empty page.
@@ -215,7 +218,7 @@ class Ledger(Protocol):
         self,
         after: int = 0,
         *,
-        limit: int = PAGE_EVENTS_MAX,
+        limit: int = PAGE_EVENTS,
         types: Collection[str] = (),
         stream_prefixes: Collection[str] = (),
     ) -> Page:
@@ -231,7 +234,7 @@ class Ledger(Protocol):
         self,
         after: int = 0,
         *,
-        limit: int = PAGE_EVENTS_MAX,
+        limit: int = PAGE_EVENTS,
         types: Collection[str] = (),
         stream_prefixes: Collection[str] = (),
     ) -> AsyncGenerator[Page, None]:

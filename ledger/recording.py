@@ -5,7 +5,7 @@ stream, time and salt.
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from ledger.port import (
     ANY,
@@ -29,8 +29,14 @@ from ledger.port import (
 Clock: TypeAlias = Callable[[], int]
 """Microseconds since 1970-01-01 UTC."""
 
-Known: TypeAlias = Mapping[tuple[str, bytes], tuple[int, int]]
-"""(stream, event id) -> (version, position), of events that the log already holds."""
+Key: TypeAlias = tuple[str, bytes]
+"""A stream and the id of an event in it."""
+
+Place: TypeAlias = tuple[int, int]
+"""An event's version and its position."""
+
+Known: TypeAlias = Mapping[Key, Place]
+"""Where events are that the log already holds."""
 
 Heads: TypeAlias = Mapping[str, int]
 """Stream -> its last version; a stream that does not exist is not in it."""
@@ -50,8 +56,13 @@ def salts(count: int) -> list[bytes]:
     return [pool[at : at + SALT_BYTES] for at in range(0, len(pool), SALT_BYTES)]
 
 
-def check_appends(appends: Sequence[Append]) -> int:
-    """Refuse what breaks a limit or a rule of the port; return the number of events."""
+class Size(NamedTuple):
+    events: int
+    total_bytes: int
+
+
+def check_appends(appends: Sequence[Append]) -> Size:
+    """Refuse what breaks a limit or a rule of the port."""
     if not appends:
         raise Rejected("nothing to append")
     events = sum([len(append.drafts) for append in appends])
@@ -65,7 +76,7 @@ def check_appends(appends: Sequence[Append]) -> int:
         total_bytes += _check_drafts(append)
     if total_bytes > APPEND_BYTES_MAX:
         raise Rejected(f"{total_bytes} bytes in one append, at most {APPEND_BYTES_MAX}")
-    return events
+    return Size(events, total_bytes)
 
 
 def _check_drafts(append: Append) -> int:
@@ -135,40 +146,41 @@ def place(appends: Sequence[Append], heads: Heads, known: Known) -> list[int] | 
 
     `known` holds those of the drafts' ids that their own streams already have.
     """
-    repeats = [_repeated(append, known) for append in appends] if known else []
-    if repeats and all(repeats):
+    if not known:
+        return [_first(append, heads, known) for append in appends]
+    repeats = [_repeated(append, known) for append in appends]
+    if all(repeats):
         return _receipt_again(filter(None, repeats))
-    for index, append in enumerate(appends):
-        if not (repeats and repeats[index]) and not _stands(append, heads.get(append.stream), known):
-            raise conflict(append, heads)
-    for append, repeat in zip(appends, repeats, strict=False):
+    firsts = [_first(append, heads, known) for append, repeat in zip(appends, repeats, strict=True) if not repeat]
+    for append, repeat in zip(appends, repeats, strict=True):
         if repeat:
-            raise conflict(append, heads)
-    return [heads.get(append.stream, -1) + 1 for append in appends]
+            raise _conflict(append, heads)
+    return firsts
 
 
-def conflict(append: Append, heads: Heads) -> Conflict:
+def _first(append: Append, heads: Heads, known: Known) -> int:
+    head = heads.get(append.stream)
+    if not _holds(append.expected, head) or (known and any((append.stream, d.id) in known for d in append.drafts)):
+        raise _conflict(append, heads)
+    return 0 if head is None else head + 1
+
+
+def _conflict(append: Append, heads: Heads) -> Conflict:
     return Conflict(append.stream, append.expected, heads.get(append.stream, NO_STREAM))
 
 
-def _stands(append: Append, head: int | None, known: Known) -> bool:
-    if known and any((append.stream, draft.id) in known for draft in append.drafts):
-        return False
-    return _holds(append.expected, head)
-
-
 def _holds(expected: Expected, head: int | None) -> bool:
-    if expected is ANY:
-        return True
     if expected is NO_STREAM:
         return head is None
+    if expected is ANY:
+        return True
     if expected is STREAM_EXISTS:
         return head is not None
     return head == expected
 
 
-def _repeated(append: Append, known: Known) -> tuple[int, int] | None:
-    """(version, position) of the last draft, if the stream holds all drafts in one run where they were expected."""
+def _repeated(append: Append, known: Known) -> Place | None:
+    """Where the last draft is, if the stream holds all drafts in one run where they were expected."""
     places = [known.get((append.stream, draft.id)) for draft in append.drafts]
     first, last = places[0], places[-1]
     if first is None or last is None:
@@ -181,6 +193,6 @@ def _repeated(append: Append, known: Known) -> tuple[int, int] | None:
     return last if in_one_run else None
 
 
-def _receipt_again(lasts: Iterable[tuple[int, int]]) -> Receipt:
+def _receipt_again(lasts: Iterable[Place]) -> Receipt:
     versions, positions = zip(*lasts, strict=True)
     return Receipt(position=max(positions), versions=versions, repeated=True)

@@ -17,7 +17,7 @@ import apsw
 
 from ledger.following import Growth, follow_pages
 from ledger.port import (
-    PAGE_EVENTS_MAX,
+    PAGE_EVENTS,
     Append,
     Direction,
     Page,
@@ -80,7 +80,7 @@ class SqliteLedger:
         *,
         direction: Direction = Direction.FORWARDS,
         from_version: int | None = None,
-        limit: int = PAGE_EVENTS_MAX,
+        limit: int = PAGE_EVENTS,
     ) -> StreamPage:
         check_stream(stream)
         check_from(from_version)
@@ -92,7 +92,7 @@ class SqliteLedger:
             check_stream(stream)
 
         def pages(reader: apsw.Connection) -> Mapping[str, StreamPage]:
-            read = {s: stream_page(reader, s, Direction.FORWARDS, None, PAGE_EVENTS_MAX) for s in streams}
+            read = {s: stream_page(reader, s, Direction.FORWARDS, None, PAGE_EVENTS) for s in streams}
             return {stream: page for stream, page in read.items() if page.events}
 
         return await self._reading(pages)
@@ -101,7 +101,7 @@ class SqliteLedger:
         self,
         after: int = 0,
         *,
-        limit: int = PAGE_EVENTS_MAX,
+        limit: int = PAGE_EVENTS,
         types: Collection[str] = (),
         stream_prefixes: Collection[str] = (),
     ) -> Page:
@@ -113,7 +113,7 @@ class SqliteLedger:
         self,
         after: int = 0,
         *,
-        limit: int = PAGE_EVENTS_MAX,
+        limit: int = PAGE_EVENTS,
         types: Collection[str] = (),
         stream_prefixes: Collection[str] = (),
     ) -> AsyncGenerator[Page, None]:

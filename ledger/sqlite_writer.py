@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -16,25 +16,16 @@ from typing import Final
 
 import apsw
 
-from ledger.port import Append, LedgerError, Receipt, Unavailable
-from ledger.recording import Clock, place, salts
+from ledger.port import APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, Receipt, Unavailable
+from ledger.recording import Clock, Size
+from ledger.sqlite_append import record
 from ledger.sqlite_file import BUSY_TIMEOUT_MS, WAL_BYTES_KEPT, connect
 from ledger.sqlite_lock import WriterTurn
-
-GROUP_EVENTS_MAX: Final = 10_000
-"""Events committed together, so that the first of a group does not wait long for the last."""
 
 TEND_EVERY_S: Final = 1.0
 
 RESTART_TIMEOUT_MS: Final = 1_000
 """How long a log that has grown long waits for its readers before it goes on growing; only a backup reads longer."""
-
-_INSERT: Final = """
-INSERT INTO event (stream, version, type, content_type, recorded_at_us, id, salt, metadata, data)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_HEADS: Final = "SELECT value, (SELECT max(version) FROM event WHERE stream = value) FROM carray(?)"
-_KNOWN: Final = "SELECT stream, id, version, position FROM event WHERE stream = ? AND id = ?"
-_LAST_RECORDED_AT: Final = "SELECT recorded_at_us FROM event ORDER BY position DESC LIMIT 1"
 
 _log = logging.getLogger(__name__)
 
@@ -42,13 +33,13 @@ _log = logging.getLogger(__name__)
 class Job:
     """An append under way, and who waits for it."""
 
-    __slots__ = ("appends", "events", "future", "outcome")
+    __slots__ = ("appends", "future", "outcome", "size")
 
-    def __init__(self, appends: Sequence[Append], events: int, future: asyncio.Future[Receipt]) -> None:
+    def __init__(self, appends: Sequence[Append], size: Size, future: asyncio.Future[Receipt]) -> None:
         self.appends = appends
-        self.events = events
+        self.size = size
         self.future = future
-        self.outcome: Receipt | Exception
+        self.outcome: Receipt | Exception = Unavailable("not written")
 
     def settle(self) -> None:
         if self.future.done():
@@ -91,7 +82,7 @@ class Writer:
             try:
                 with self._turn:
                     closing = self._gather(jobs)
-                    self._commit(jobs)
+                    self._commit([job for job in jobs if not job.future.cancelled()])
             except OSError as error:
                 for job in jobs:
                     job.outcome = Unavailable(f"the lock file cannot be locked: {error}")
@@ -107,35 +98,33 @@ class Writer:
         self._committed()
 
     def _gather(self, jobs: list[Job]) -> bool:
-        """Add what has queued up meanwhile; True when asked to close."""
-        events = jobs[0].events
-        while events < GROUP_EVENTS_MAX and not self._queue.empty():
+        """Add what has queued up meanwhile, to the size of one largest call; True when asked to close."""
+        events, total_bytes = jobs[0].size
+        while events < APPEND_EVENTS_MAX and total_bytes < APPEND_BYTES_MAX and not self._queue.empty():
             job = self._queue.get()
             if job is None:
                 return True
             jobs.append(job)
-            events += job.events
+            events += job.size.events
+            total_bytes += job.size.total_bytes
         return False
 
-    def _commit(self, jobs: list[Job]) -> None:
+    def _commit(self, jobs: Sequence[Job]) -> None:
         """Write all jobs in one transaction; where that fails, each in its own, so that none suffers for another."""
         try:
             cursor = self._connected()
             cursor.execute("BEGIN IMMEDIATE")
-            recorded_at_us = cursor.execute(_LAST_RECORDED_AT).get or 0
-            for job in jobs:
-                recorded_at_us = max(self._clock(), recorded_at_us)
-                job.outcome = _record(cursor, job, recorded_at_us)
+            outcomes: Sequence[Receipt | Exception] = record(cursor, [job.appends for job in jobs], self._clock)
             cursor.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever it is, its waiters hear of it and the thread lives on
             self._disconnect()
             if len(jobs) > 1:
                 for job in jobs:
                     self._commit([job])
-            elif isinstance(error, apsw.Error | OSError):
-                jobs[0].outcome = Unavailable(f"{self._path}: {error}")
-            else:
-                jobs[0].outcome = error
+                return
+            outcomes = [Unavailable(f"{self._path}: {error}") if isinstance(error, apsw.Error | OSError) else error]
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            job.outcome = outcome
 
     def _connected(self) -> apsw.Cursor:
         if self._connection is None or self._cursor is None:
@@ -157,17 +146,16 @@ class Writer:
         if now_s < self._tend_at_s or self._connection is None:
             return
         self._tend_at_s = now_s + TEND_EVERY_S
-        if self._moved():
+        try:
+            moved = self._path.stat().st_ino != self._inode
+            overgrown = not moved and Path(self._connection.filename_wal).stat().st_size > WAL_BYTES_KEPT
+        except OSError:
+            moved = True
+        if moved:
             # What is written from now on would be found by nobody: the next append opens anew, and fails.
             self._disconnect()
-        elif Path(self._connection.filename_wal).stat().st_size > WAL_BYTES_KEPT:
+        elif overgrown:
             self._restart_log(self._connection)
-
-    def _moved(self) -> bool:
-        try:
-            return self._path.stat().st_ino != self._inode
-        except FileNotFoundError:
-            return True
 
     def _restart_log(self, connection: apsw.Connection) -> None:
         """Checkpoints in passing leave the log as it is while somebody reads from it; this one waits for them."""
@@ -178,43 +166,3 @@ class Writer:
             _log.warning("%s: the write-ahead log could not begin anew: %s", self._path, error)
         finally:
             connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-
-
-def _record(cursor: apsw.Cursor, job: Job, recorded_at_us: int) -> Receipt | LedgerError:
-    """Look before writing: what is refused has written nothing, so nothing needs undoing for its neighbours."""
-    if job.future.cancelled():
-        return Unavailable("cancelled before it was written")
-    appends = job.appends
-    streams = tuple(append.stream for append in appends)
-    heads = {stream: head for stream, head in cursor.execute(_HEADS, (apsw.carray(streams),)) if head is not None}
-    keys = [(append.stream, draft.id) for append in appends if append.stream in heads for draft in append.drafts]
-    known = {(row[0], row[1]): (row[2], row[3]) for row in cursor.executemany(_KNOWN, keys)} if keys else {}
-    try:
-        placed = place(appends, heads, known)
-    except LedgerError as refused:
-        return refused
-    if isinstance(placed, Receipt):
-        return placed
-    cursor.executemany(_INSERT, _rows(appends, placed, recorded_at_us, salts(job.events)))
-    versions = tuple([first + len(append.drafts) - 1 for append, first in zip(appends, placed, strict=True)])
-    return Receipt(position=cursor.connection.last_insert_rowid(), versions=versions)
-
-
-def _rows(
-    appends: Sequence[Append], firsts: Sequence[int], recorded_at_us: int, salt: Sequence[bytes]
-) -> Iterator[tuple[str, int, str, str, int, bytes, bytes, bytes, bytes]]:
-    salting = iter(salt)
-    for append, first in zip(appends, firsts, strict=True):
-        stream = append.stream
-        for version, draft in enumerate(append.drafts, first):
-            yield (
-                stream,
-                version,
-                draft.type,
-                draft.content_type,
-                recorded_at_us,
-                draft.id,
-                next(salting),
-                draft.metadata,
-                draft.data,
-            )

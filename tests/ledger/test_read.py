@@ -11,6 +11,7 @@ from ledger.port import (
     ANY,
     FILTER_NAMES_MAX,
     NO_STREAM,
+    PAGE_EVENTS,
     PAGE_EVENTS_MAX,
     Append,
     Direction,
@@ -64,12 +65,12 @@ async def test_many_streams_at_once(doors, named):
 
 
 async def test_a_long_stream_among_many_comes_as_its_first_page(log, named):
-    await log.append(one(named("long"), NO_STREAM, PAGE_EVENTS_MAX + 1))
+    await log.append(one(named("long"), NO_STREAM, PAGE_EVENTS + 1))
     page = (await log.read_many([named("long")]))[named("long")]
-    assert len(page.events) == PAGE_EVENTS_MAX
-    assert page.next_from == PAGE_EVENTS_MAX
+    assert len(page.events) == PAGE_EVENTS
+    assert page.next_from == PAGE_EVENTS
     rest = await log.read(named("long"), from_version=page.next_from)
-    assert [e.version for e in rest.events] == [PAGE_EVENTS_MAX]
+    assert [e.version for e in rest.events] == [PAGE_EVENTS]
     assert rest.next_from is None
 
 
