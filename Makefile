@@ -14,9 +14,9 @@ help: ## What one can do here
 
 PROTOS := $(shell find proto -name '*.proto')
 
-kernel/wire/.done: $(PROTOS) .venv/.done
+kernel/wire/.done: $(PROTOS) .venv/.done Makefile
 	@mkdir -p kernel/wire && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc --proto_path=kernel/wire=proto --python_out=. --mypy_out=. --grpc_python_out=. \
-		--mypy_grpc_out=. $(PROTOS:proto/%=kernel/wire/%) && touch $@
+		--mypy_grpc_out=. $(PROTOS:proto/%=kernel/wire/%) && find kernel/wire -type d -exec touch {}/__init__.py \; && touch $@
 
 .PHONY: setup
 setup: .venv/.done kernel/wire/.done ## Everything that is needed, into .venv
@@ -26,7 +26,7 @@ proto: kernel/wire/.done ## Python from proto/, into kernel/wire (ignored by git
 
 .PHONY: check
 check: setup ## Read-only: lint, types, architecture
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 
 .PHONY: fix
 fix: setup ## Format, and mend what can be mended mechanically
