@@ -1,12 +1,13 @@
 """What the house declares in code: its deciders, refusals and codes. The reference and its tests are made from this."""
 
+import ast
 import importlib
-import inspect
 import pkgutil
 import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_origin
 
@@ -18,6 +19,19 @@ from kernel.refusal import Reason, reasons_in
 PACKAGES: Final = ("ledger", "kernel", "services", "gateway", "auditor", "client", "cli")
 GENERATED: Final = "kernel.wire"
 
+_INSTRUMENTS: Final = {
+    f"create_{kind}"
+    for kind in (
+        "counter",
+        "up_down_counter",
+        "histogram",
+        "gauge",
+        "observable_counter",
+        "observable_up_down_counter",
+        "observable_gauge",
+    )
+}
+
 Words: TypeAlias = dict[str, tuple[str, str]]
 """Code to its words, Chinese and English."""
 
@@ -27,6 +41,16 @@ class DeclaredReason(msgspec.Struct, frozen=True):
 
     module: str
     reason: Reason
+
+
+class Instrument(msgspec.Struct, frozen=True):
+    """A metric, as OpenTelemetry names it."""
+
+    module: str
+    kind: str
+    name: str
+    unit: str
+    description: str
 
 
 class DeclaredType(msgspec.Struct, frozen=True):
@@ -68,6 +92,17 @@ def reasons() -> list[DeclaredReason]:
     return sorted(found, key=lambda one: (one.reason.code, one.module))
 
 
+def instruments() -> list[Instrument]:
+    """Every metric that a module declares, in order of name."""
+    calls = [
+        (module.__name__, node)
+        for module in modules()
+        for node in ast.walk(ast.parse(_source(module)))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _INSTRUMENTS
+    ]
+    return sorted((_instrument(module, call) for module, call in calls), key=lambda one: one.name)
+
+
 @cache
 def types() -> tuple[DeclaredType, ...]:
     """Every named type of bounded text, number, time or code that commands and events may use, in order of module."""
@@ -92,6 +127,15 @@ def _names_in(package: ModuleType) -> Iterator[str]:
             yield found.name
 
 
+def _instrument(module: str, call: ast.Call) -> Instrument:
+    said = {word.arg: word.value for word in call.keywords} | dict(zip(("name", "unit"), call.args, strict=False))
+    text = {name: value.value for name, value in said.items() if isinstance(value, ast.Constant)}
+    kind = call.func.attr.removeprefix("create_") if isinstance(call.func, ast.Attribute) else ""
+    return Instrument(
+        module, kind.replace("_", " "), str(text["name"]), str(text.get("unit", "")), str(text["description"])
+    )
+
+
 def _assigns(module: ModuleType, value: object) -> bool:
     return any(mine is value and _assigned_in(module, name) for name, mine in vars(module).items())
 
@@ -102,7 +146,7 @@ def _assigned_in(module: ModuleType, name: str) -> bool:
 
 @cache
 def _source(module: ModuleType) -> str:
-    return inspect.getsource(module)
+    return Path(module.__file__).read_text("utf-8") if module.__file__ else ""
 
 
 def _is_plain(value: object) -> bool:

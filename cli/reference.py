@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, 
 
 import msgspec
 
-from cli.inventory import DeclaredType, deciders, reasons, types
+from cli.inventory import DeclaredType, deciders, instruments, reasons, types
 from kernel.disclosure import Disclosure, Label, load
 from kernel.settings import Settings, settings_table
 
@@ -66,6 +66,15 @@ Settings come from the environment alone. `METERLOOP_REST_PORT` holds for every 
 setting is refused and the service does not start. OpenTelemetry's own `OTEL_*` variables keep their meaning.
 
 """
+_METRICS: Final = """\
+`/metrics` 上的指标，按 OpenTelemetry 的名称列出；在 Prometheus 中以下划线代替点，并加上单位。网关之外不可访问。
+
+The metrics at `/metrics`, by their names in OpenTelemetry; Prometheus has underscores for dots, and the unit appended.
+They are never routed outside.
+
+| metric | kind | unit | meaning | declared in |
+| --- | --- | --- | --- | --- |
+"""
 _VOCABULARY_INTRO: Final = """\
 事件和命令所用的类型与代码表。
 
@@ -80,6 +89,7 @@ def pages() -> dict[str, str]:
         "commands.md": _commands(),
         "refusals.md": _refusals(),
         "settings.md": _SETTINGS + settings_table(Settings),
+        "metrics.md": _metrics(),
         "vocabulary.md": _vocabulary(),
     }
 
@@ -123,6 +133,14 @@ def _refusals() -> str:
         kind, zh, en = reason.kind.__name__, _cell(reason.zh), _cell(reason.en)
         said.append(f"| `{reason.code}` | {kind} | {zh} | {en} | `{declared.module}` |\n")
     return "".join(said)
+
+
+def _metrics() -> str:
+    rows = [
+        f"| `{one.name}` | {one.kind} | {one.unit} | {_cell(one.description)} | `{one.module}` |\n"
+        for one in instruments()
+    ]
+    return "".join(["# 指标 Metrics\n\n", MADE, _METRICS, *rows])
 
 
 def _vocabulary() -> str:

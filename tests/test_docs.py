@@ -9,6 +9,7 @@ import pytest
 
 from cli.inventory import modules, reasons
 from cli.reference import REFERENCE, ROOT, pages
+from kernel.settings import Settings
 
 PAGES = pages()
 MARKDOWN = sorted(
@@ -49,6 +50,16 @@ def test_every_refusal_is_declared_where_the_reference_finds_it():
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in REFUSAL_MAKERS:
                 made |= {arg.value for arg in node.args if isinstance(arg, ast.Constant) and _is_code(arg.value)}
     assert made <= listed
+
+
+def test_every_setting_is_documented():
+    kinds, settings = [Settings], set()
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        settings |= set(kind.__struct_fields__)
+    documented = re.findall(r"(?m)^\| `([A-Z_]+)`", PAGES["settings.md"])
+    assert [name for name in sorted(settings) if not any(one.endswith(name.upper()) for one in documented)] == []
 
 
 def _is_code(value: object) -> bool:
