@@ -55,7 +55,8 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
     """The commands of one decider as both doors offer them.
 
     `permit` is asked before anything is decided, and there is no default: who offers commands says who may give them.
-    `inside` are those that only policies give. Without `do_many` there is no bulk call.
+    `inside` are those that machines give: REST leaves them out, gRPC takes them from whom `permit` lets. Without
+    `do_many` there is no bulk call.
     """
 
     service: str

@@ -16,7 +16,18 @@ from kernel.http_limits import TOO_MANY_LINES, HttpLimits, read_body
 from kernel.http_openapi import JSON, NDJSON, Schemas, header_parameter
 from kernel.http_page import expected_version, idempotency_key, version_tag
 from kernel.identity import Principal, Verifier
-from kernel.intake import WRONG_TYPE, FieldError, errors_of, field_error, malformed, plain_of_json, struct_of
+from kernel.intake import (
+    ESCAPED_NUL,
+    WRONG_TYPE,
+    FieldError,
+    errors_of,
+    field_error,
+    malformed,
+    parsed_json,
+    plain_of_json,
+    refuse_nul,
+    struct_of,
+)
 from kernel.refusal import Reason, Refusal
 
 Answer: TypeAlias = Outcome | Refusal
@@ -223,11 +234,16 @@ def _lines(body: bytes, limit: int, *, each_line: bool) -> list[Any]:
         if len(lines) > limit:
             raise TOO_MANY_LINES(limit=limit)
         return [_or_refusal(plain_of_json, line) for line in lines]
-    plain = plain_of_json(body)
+    plain = parsed_json(body)
     if not isinstance(plain, list):
         raise malformed([field_error(WRONG_TYPE(field="", expected="array", got=type(plain).__name__), "")])
     if len(plain) > limit:
         raise TOO_MANY_LINES(limit=limit)
+    return [_or_refusal(_without_nul, one) for one in plain] if ESCAPED_NUL in body else plain
+
+
+def _without_nul(plain: object) -> object:
+    refuse_nul(plain)
     return plain
 
 

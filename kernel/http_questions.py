@@ -13,7 +13,7 @@ from kernel.commands import described
 from kernel.http_openapi import JSON, Schemas
 from kernel.http_page import Cursors, content_tag, not_modified, version_tag
 from kernel.identity import ANONYMOUS, Principal, Verifier
-from kernel.intake import REPEATED_FIELD, UNKNOWN_FIELD, FieldError, field_error, malformed, struct_of
+from kernel.intake import REPEATED_FIELD, UNKNOWN_FIELD, FieldError, field_error, malformed, refuse_nul, struct_of
 from kernel.questions import PAGE_ROWS, PAGE_ROWS_MAX, PageAsked, Question, Rows, Shown
 
 _PATH_NAME: Final = re.compile(r"{(\w+)}")
@@ -106,6 +106,7 @@ def _asked(request: Request, question: Question) -> tuple[Any, PageAsked]:
     if faults:
         raise malformed(faults)
     given = {**request.query_params, **request.path_params}
+    refuse_nul(given)
     page = {name: given.pop(name) for name in _PAGE_NAMES if name in given}
     ask = struct_of(question.ask, given, strict=False)
     asked = struct_of(_PageParameters, page, strict=False)

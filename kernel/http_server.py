@@ -1,22 +1,16 @@
 """The REST door of a service: FastAPI apps that answer problems, read bodies strictly and take commands by table.
 
     door = HttpDoor(title="registry", version="1", verifier=verifier, cursors=Cursors(key))
-    door.commands(Commands(...))                             # POST /v1/meters/{asset_no}/record-final-reading, and bulk
+    door.commands(Commands(...))         # POST /v1/meters/{asset_no}/record-final-reading, and bulk
+    door.question(Question(...))         # GET /v1/meters/{asset_no}
+    door.app.add_api_route(...)          # what is neither, with `Caller` for who asks
 
-    @door.read("/v1/meters/{asset_no}", answers=MeterCard)   # GET; path and query parameters as FastAPI takes them
-    async def card(asset_no: str, caller: Caller) -> Shown: ...
-
-A handler refuses by raising a Refusal, nothing else. What it returns is a Struct, a Shown or a Rows.
+A handler refuses by raising a Refusal, nothing else.
 """
 
-import inspect
-from collections.abc import Awaitable, Callable
-from functools import wraps
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final
 
-from fastapi import Depends, FastAPI, Query, Request
-from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import get_dependant
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi_offline import FastAPIOffline
@@ -31,16 +25,14 @@ from kernel.http_operations import TelemetryMiddleware, add_operations
 from kernel.http_page import Cursors
 from kernel.http_parameters import parameter_errors
 from kernel.http_problem import problem_response
-from kernel.http_questions import add_question_route, list_of, query_of, response
+from kernel.http_questions import add_question_route
 from kernel.identity import ANONYMOUS, Principal, Verifier
-from kernel.intake import UNKNOWN_FIELD, field_error, malformed
-from kernel.questions import PAGE_ROWS, PAGE_ROWS_MAX, PageAsked, Question
+from kernel.intake import malformed
+from kernel.questions import Question
 from kernel.readiness import Readiness
 from kernel.refusal import NotFound, Reason, Refusal
 from kernel.telemetry import Telemetry
 from ledger.port import LedgerError
-
-Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
 NO_SUCH_PATH = Reason(NotFound, "http.no_such_path", "没有这个地址。", "there is nothing at this address")
 METHOD_NOT_ALLOWED = Reason(
@@ -62,18 +54,8 @@ async def caller_or_public(request: Request) -> Principal:
     return await caller_of(request)
 
 
-async def page_asked(
-    request: Request,
-    cursor: Annotated[str | None, Query(description="where the page before ended, as its `next` said")] = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS,
-) -> PageAsked:
-    cursors: Cursors = request.app.state.cursors
-    return PageAsked(after=None if cursor is None else cursors.open(query_of(request), cursor), limit=limit)
-
-
 Caller = Annotated[Principal, Depends(caller_of)]
 CallerOrPublic = Annotated[Principal, Depends(caller_or_public)]
-Asked = Annotated[PageAsked, Depends(page_asked)]
 
 
 class HttpDoor:
@@ -115,55 +97,6 @@ class HttpDoor:
     def operations(self, readiness: Readiness, telemetry: Telemetry | None) -> None:
         """Answer probes, and metrics where there is telemetry."""
         add_operations(self.app, readiness, telemetry)
-
-    def read(
-        self, path: str, *, answers: Any, rows: bool = False, tag: str | None = None
-    ) -> Callable[[Handler], Handler]:
-        """Answer GET on this path. `answers` is the type of what is shown; with `rows`, of one row of a list."""
-        shown = list_of(answers) if rows else answers
-
-        def register(handler: Handler) -> Handler:
-            self.app.add_api_route(
-                path,
-                _endpoint(path, handler),
-                methods=["GET"],
-                name=handler.__name__,
-                operation_id=handler.__name__,
-                description=inspect.getdoc(handler) or "",
-                tags=[tag] if tag else None,
-                response_class=Response,
-                response_model=None,
-                responses={
-                    **self.schemas.answers((200, shown, "成功 / here it is")),
-                    304: {"description": "未改变 / as it was"},
-                },
-            )
-            return handler
-
-        return register
-
-
-def _endpoint(path: str, handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Response]]:
-    """The handler with its answer as a response. FastAPI hands the request in beside the handler's own parameters."""
-    signature = inspect.signature(handler)
-    known = _query_names(get_dependant(path=path, call=handler))
-
-    @wraps(handler)
-    async def endpoint(*, the_request: Request, **arguments: Any) -> Response:
-        if strangers := the_request.query_params.keys() - known:
-            raise malformed([field_error(UNKNOWN_FIELD(field=name), name) for name in sorted(strangers)])
-        return response(the_request, await handler(**arguments))
-
-    own = inspect.Parameter("the_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
-    endpoint.__signature__ = signature.replace(  # type: ignore[attr-defined]  # what inspect.signature looks for
-        parameters=[*signature.parameters.values(), own], return_annotation=Response
-    )
-    return endpoint
-
-
-def _query_names(dependant: Dependant) -> set[str]:
-    own = {field.alias for field in dependant.query_params}
-    return own.union(*(_query_names(below) for below in dependant.dependencies))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -20,6 +20,9 @@ T = TypeVar("T")
 ERRORS_MAX: Final = 100
 """Faults named in one answer; whoever sends more has one problem, not a hundred."""
 
+ESCAPED_NUL: Final = b"\\u0000"
+"""The only way to write U+0000 in JSON."""
+
 FIELD_NAME_CHARS_MAX: Final = 80
 """How much of an outsider's own field name is repeated to them."""
 
@@ -101,6 +104,14 @@ _READINGS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], Ref
 
 def plain_of_json(body: bytes) -> Any:
     """JSON as plain values, or a refusal: NotText, or Malformed for a repeated field or U+0000."""
+    plain = parsed_json(body)
+    if ESCAPED_NUL in body:
+        refuse_nul(plain)
+    return plain
+
+
+def parsed_json(body: bytes) -> Any:
+    """The same without looking for U+0000, for a list whose members are judged one by one."""
     try:
         plain = msgspec.json.decode(body)
         json.loads(body, object_pairs_hook=_refuse_repeated)
@@ -111,8 +122,6 @@ def plain_of_json(body: bytes) -> Any:
     except ValueError as error:
         # msgspec.DecodeError is a ValueError, and so is a number of more digits than Python will read.
         raise NOT_JSON(why=str(error)) from None
-    if b"\\u0000" in body:
-        refuse_nul(plain)
     return plain
 
 

@@ -112,6 +112,13 @@ def serving(name: str, traceparent: str | None, attributes: Mapping[str, str | i
 
 
 @contextmanager
+def calling(name: str) -> Generator[Span]:
+    """The span of a call to another service."""
+    with TRACER.start_as_current_span(name, kind=SpanKind.CLIENT) as span:
+        yield span
+
+
+@contextmanager
 def continuing(name: str, traceparent: str | None) -> Generator[Span]:
     """The span of what follows from an event, in the trace that recorded it: for policies, which act on it."""
     with TRACER.start_as_current_span(name, context_of(traceparent), SpanKind.CONSUMER) as span:

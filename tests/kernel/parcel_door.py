@@ -1,25 +1,29 @@
-"""The sample parcels behind a REST door, with tokens of the built-in issuer."""
+"""The sample parcels and crates behind both doors, with tokens of the built-in issuer."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Final
 
 import httpx
 import msgspec
-from fastapi import Path as PathParameter
 
 from kernel.commands import Commands
+from kernel.grpc_server import RpcDoor
 from kernel.handling import Handling
 from kernel.http_limits import HttpLimits
 from kernel.http_page import Cursors
-from kernel.http_server import Asked, Caller, CallerOrPublic, HttpDoor
+from kernel.http_server import HttpDoor
 from kernel.identity import Principal, Role
 from kernel.identity_issuer import built_in_verifier, issue, write_keys
-from kernel.questions import Rows, Shown
+from kernel.quantity import Key
+from kernel.questions import PageAsked, Question, Rows, Shown
 from kernel.refusal import Refusal, not_allowed
 from ledger.port import Ledger
+from tests.kernel import crate
 from tests.kernel.parcel import CODEC, PARCEL, UNKNOWN
+from tests.kernel.sample_wire import service
 
+CURSOR_KEY: Final = b"k" * 32
 NOT_YOURS = not_allowed("parcel.not_yours", "您无权操作包裹。", "parcels are not yours to handle")
 
 CLERK = Principal(subject="u-clerk", roles=frozenset({Role.OPERATOR}), units=frozenset({"31401"}))
@@ -39,6 +43,36 @@ async def operators_only(principal: Principal, commands: Sequence[msgspec.Struct
     return [None if Role.OPERATOR in principal.roles else NOT_YOURS() for _ in commands]
 
 
+class WhereIs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where is this parcel?"""
+
+    parcel: Key
+
+
+class Numbers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The numbers from 1 to 25, or the odd ones."""
+
+    odd: bool = False
+
+
+class Number(msgspec.Struct, frozen=True, kw_only=True):
+    """A number."""
+
+    number: int
+
+
+def crate_commands(ledger: Ledger) -> Commands:
+    handling = Handling(ledger, crate.CRATE, crate.CODEC)
+    return Commands(
+        service="sample",
+        decider=crate.CRATE,
+        plural="crates",
+        do=handling.handle,
+        do_many=handling.handle_many,
+        permit=operators_only,
+    )
+
+
 def parcel_commands(ledger: Ledger) -> Commands:
     handling = Handling(ledger, PARCEL, CODEC)
     return Commands(
@@ -51,48 +85,47 @@ def parcel_commands(ledger: Ledger) -> Commands:
     )
 
 
+def parcel_questions(ledger: Ledger) -> list[Question]:
+    handling = Handling(ledger, PARCEL, CODEC)
+
+    async def where_is(_: Principal, ask: WhereIs, __: PageAsked) -> Shown:
+        state, version = await handling.state(f"parcel-{ask.parcel}")
+        if state.place is None:
+            raise UNKNOWN(parcel=ask.parcel)
+        card = ParcelCard(parcel=ask.parcel, place=state.place, delivered=state.delivered)
+        return Shown(value=card, version=version)
+
+    async def numbers(_: Principal, ask: Numbers, page: PageAsked) -> Shown:
+        first = int(str(page.after[0])) + 1 if page.after else 1
+        found = [n for n in range(first, 26) if not ask.odd or n % 2]
+        rows = [Number(number=n) for n in found[: page.limit]]
+        more = [rows[-1].number] if len(found) > page.limit else None
+        return Shown(value=Rows(items=rows, after=more), public=True)
+
+    return [
+        Question(WhereIs, "/v1/parcels/{parcel}", ParcelCard, where_is),
+        Question(Numbers, "/v1/numbers", Number, numbers, rows=True, paged=True, public=True),
+    ]
+
+
 def parcel_door(ledger: Ledger, keys: Path, limits: HttpLimits | None = None) -> HttpDoor:
     write_keys(keys)
-    handling = Handling(ledger, PARCEL, CODEC)
-    door = HttpDoor(
-        title="sample",
-        version="1",
-        verifier=built_in_verifier(keys, ["127.0.0.1"]),
-        cursors=Cursors(b"k" * 32),
-        limits=limits,
-    )
+    verifier = built_in_verifier(keys, ["127.0.0.1"])
+    door = HttpDoor(title="sample", version="1", verifier=verifier, cursors=Cursors(CURSOR_KEY), limits=limits)
     door.commands(parcel_commands(ledger))
-
-    @door.read("/v1/parcels/{parcel}", answers=ParcelCard, tag="parcels")
-    async def card(parcel: Annotated[str, PathParameter(max_length=64)], caller: Caller) -> Shown:
-        """Where a parcel is."""
-        assert caller.subject
-        state, version = await handling.state(f"parcel-{parcel}")
-        if state.place is None:
-            raise UNKNOWN(parcel=parcel)
-        return Shown(value=ParcelCard(parcel=parcel, place=state.place, delivered=state.delivered), version=version)
-
-    @door.read("/v1/numbers", answers=Number, rows=True)
-    async def numbers(page: Asked, caller: CallerOrPublic, odd: bool = False) -> Shown:  # noqa: FBT001, FBT002  a query parameter
-        """The numbers from 1 to 25."""
-        assert caller.roles
-        first = int(str(page.after[0])) + 1 if page.after else 1
-        found = [n for n in range(first, 26) if not odd or n % 2][: page.limit]
-        rows = [Number(number=n) for n in found]
-        return Shown(value=Rows(items=rows, after=[found[-1]] if found and found[-1] < 25 else None), public=True)
-
-    @door.read("/v1/fault", answers=Number)
-    async def fault() -> Shown:
-        """A fault of ours."""
-        raise RuntimeError("secret detail")
-
+    door.commands(crate_commands(ledger))
+    for question in parcel_questions(ledger):
+        door.question(question)
     return door
 
 
-class Number(msgspec.Struct, frozen=True):
-    """A number."""
-
-    number: int
+async def parcel_rpc(ledger: Ledger, keys: Path) -> tuple[RpcDoor, int]:
+    """The same over gRPC, open on a free port of loopback."""
+    write_keys(keys)
+    door = RpcDoor(verifier=built_in_verifier(keys, ["127.0.0.1"]), cursors=Cursors(CURSOR_KEY))
+    door.service(service("Parcels"), commands=[parcel_commands(ledger)], questions=parcel_questions(ledger))
+    door.service(service("Crates"), commands=[crate_commands(ledger)])
+    return door, await door.start("127.0.0.1", 0)
 
 
 def client(door: HttpDoor, keys: Path, principal: Principal | None = CLERK) -> httpx.AsyncClient:

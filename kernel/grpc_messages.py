@@ -1,0 +1,193 @@
+"""Between proto messages and plain values, by field name, so that gRPC says exactly what REST says.
+
+Reading: a field with presence that is not set is absent, one without presence is always there (proto3 does not send
+zeros), a Timestamp is an instant in UTC, an enum its value's name. A field number that the message does not know and a
+known one sent in another wire type are refused, as an unknown member or text for a number is in JSON. Writing: None is
+left out, and a name that the message does not have is a fault of ours.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from kernel.intake import (
+    NOT_PROTO,
+    OUT_OF_RANGE,
+    UNKNOWN_FIELD,
+    WRONG_TYPE,
+    field_error,
+    malformed,
+    refuse_nul,
+)
+
+TIMESTAMP: Final = "google.protobuf.Timestamp"
+
+Read: TypeAlias = Callable[[Any, str], Any]
+Write: TypeAlias = Callable[[Any, Any], None]
+
+
+def plain_of_bytes(kind: Descriptor, body: bytes) -> dict[str, Any]:
+    """A request as plain values, or a refusal: NotText where it is no such message, Malformed where it is not right."""
+    try:
+        message = GetMessageClass(kind).FromString(body)
+    except DecodeError:
+        raise NOT_PROTO() from None
+    plain = plain_of_message(message)
+    if b"\0" in body:
+        refuse_nul(plain)
+    return plain
+
+
+def plain_of_message(message: Message, at: str = "") -> dict[str, Any]:
+    """The message as plain values, or Malformed raised."""
+    _refuse_unknown(message, at)
+    plain: dict[str, Any] = {}
+    for name, has_presence, read in _reading(message.DESCRIPTOR):
+        if not has_presence or message.HasField(name):
+            plain[name] = read(getattr(message, name), f"{at}.{name}" if at else name)
+    return plain
+
+
+def message_of(kind: Descriptor, value: object) -> Message:
+    """A struct, or plain values, as a message of this kind."""
+    message = GetMessageClass(kind)()
+    _fill(message, msgspec.to_builtins(value, builtin_types=(datetime, bytes)))
+    return message
+
+
+def _refuse_unknown(message: Message, at: str) -> None:
+    unknown = UnknownFieldSet(message)
+    if not len(unknown):
+        return
+    known = message.DESCRIPTOR.fields_by_number
+    errors = []
+    for index in range(len(unknown)):
+        number = unknown[index].field_number
+        field = known.get(number)
+        name = (f"{at}." if at else "") + (field.name if field else f"#{number}")
+        refusal = WRONG_TYPE(field=name, expected=_spoken(field), got="other") if field else UNKNOWN_FIELD(field=name)
+        errors.append(field_error(refusal, name))
+    raise malformed(errors)
+
+
+@cache
+def _reading(kind: Descriptor) -> tuple[tuple[str, bool, Read], ...]:
+    """How each field of a message is read: its name, whether it may be absent, and the function for its value."""
+    return tuple((field.name, field.has_presence, _read_of(field)) for field in kind.fields)
+
+
+def _read_of(field: FieldDescriptor) -> Read:
+    if _is_map(field):
+        read_value = _read_one(_value_field(field))
+        return lambda value, at: {key: read_value(one, f"{at}[{key}]") for key, one in value.items()}
+    read = _read_one(field)
+    if field.is_repeated:
+        return lambda value, at: [read(one, f"{at}[{index}]") for index, one in enumerate(value)]
+    return read
+
+
+def _read_one(field: FieldDescriptor) -> Read:
+    if field.message_type is not None:
+        return _instant if field.message_type.full_name == TIMESTAMP else plain_of_message
+    if field.enum_type is not None:
+        names = {value.number: value.name for value in field.enum_type.values}
+        return lambda value, _: names.get(value, value)
+    return lambda value, _: value
+
+
+def _instant(value: Any, at: str) -> datetime:
+    try:
+        instant: datetime = value.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        refusal = OUT_OF_RANGE(field=at, limit="0001-01-01T00:00:00Z .. 9999-12-31T23:59:59Z")
+        raise malformed([field_error(refusal, at)]) from None
+    return instant
+
+
+def _fill(message: Message, plain: Mapping[str, Any]) -> None:
+    writing = _writing(message.DESCRIPTOR)
+    for name, value in plain.items():
+        if value is not None:
+            writing[name](message, value)
+
+
+@cache
+def _writing(kind: Descriptor) -> dict[str, Write]:
+    return {field.name: _write_of(field) for field in kind.fields}
+
+
+def _write_of(field: FieldDescriptor) -> Write:
+    name = field.name
+    if _is_map(field):
+        holds_messages = _value_field(field).message_type is not None
+
+        def write_map(message: Any, value: Mapping[Any, Any]) -> None:
+            entries = getattr(message, name)
+            for key, one in value.items():
+                if holds_messages:
+                    _fill(entries[key], one)
+                else:
+                    entries[key] = one
+
+        return write_map
+    if field.message_type is not None:
+        fill = _fill_instant if field.message_type.full_name == TIMESTAMP else _fill
+        if field.is_repeated:
+
+            def write_messages(message: Any, value: Any) -> None:
+                for one in value:
+                    fill(getattr(message, name).add(), one)
+
+            return write_messages
+
+        def write_message(message: Any, value: Any) -> None:
+            inner = getattr(message, name)
+            inner.SetInParent()
+            fill(inner, value)
+
+        return write_message
+    number_of = {value.name: value.number for value in field.enum_type.values} if field.enum_type else None
+
+    def scalar(value: Any) -> Any:
+        return number_of[value] if number_of is not None else value
+
+    if field.is_repeated:
+        return lambda message, value: getattr(message, name).extend(scalar(one) for one in value)
+    return lambda message, value: setattr(message, name, scalar(value))
+
+
+def _fill_instant(message: Any, value: Any) -> None:
+    message.FromDatetime(value)
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _value_field(field: FieldDescriptor) -> FieldDescriptor:
+    """The field of a map's values."""
+    assert field.message_type is not None
+    return field.message_type.fields_by_name["value"]
+
+
+def _spoken(field: Any) -> str:
+    return field.message_type.name if field.message_type is not None else _WORDS.get(field.cpp_type, "str")
+
+
+_WORDS: Final = {
+    FieldDescriptor.CPPTYPE_INT32: "int",
+    FieldDescriptor.CPPTYPE_INT64: "int",
+    FieldDescriptor.CPPTYPE_UINT32: "int",
+    FieldDescriptor.CPPTYPE_UINT64: "int",
+    FieldDescriptor.CPPTYPE_DOUBLE: "float",
+    FieldDescriptor.CPPTYPE_FLOAT: "float",
+    FieldDescriptor.CPPTYPE_BOOL: "bool",
+    FieldDescriptor.CPPTYPE_ENUM: "enum",
+}

@@ -1,0 +1,271 @@
+"""The gRPC door of a service: the same commands and questions as over REST, by the names of their messages.
+
+    door = RpcDoor(verifier=verifier, cursors=Cursors(key))
+    door.service(registry_pb2.DESCRIPTOR.services_by_name["Registry"], commands=[METERS, SHIPMENTS], questions=[...])
+    port = await door.start("127.0.0.1", 0)
+
+A method takes the command or question whose class has the name of its request message. Metadata: `authorization`
+("Bearer ..."), `idempotency-key` for a command, `if-match` (a version) where the caller saw one, `traceparent`. A call
+without a deadline is refused. No generated code is needed, only descriptors.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+import grpc
+import msgspec
+import structlog
+from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_status import rpc_status
+from opentelemetry.trace import Status, StatusCode
+
+from kernel.commands import Accepted, Commands
+from kernel.door import DEADLINE, FAULT, BadRequest, refusal_of, status_of
+from kernel.grpc_messages import message_of, plain_of_bytes
+from kernel.grpc_refusal import rich_status
+from kernel.http_page import Cursors, expected_version, idempotency_key
+from kernel.identity import ANONYMOUS, Principal, Verifier
+from kernel.intake import struct_of
+from kernel.questions import PAGE_ROWS, PAGE_ROWS_MAX, PageAsked, Question, Rows, Shown
+from kernel.refusal import Reason, Refusal
+from kernel.telemetry import LATENCY_BOUNDS_S, METER, TRACEPARENT, current_trace_id, serving
+from ledger.port import LedgerError
+
+MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
+CONCURRENT_CALLS_MAX: Final = 1_000
+
+SERVER_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+    # Two processes on one port would share its calls between them, silently.
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    # Old connections end now and then, so that clients find replicas that came later.
+    ("grpc.max_connection_age_ms", 30 * 60_000),
+    ("grpc.max_connection_age_grace_ms", 60_000),
+)
+
+NO_DEADLINE = Reason(
+    BadRequest,
+    "request.no_deadline",
+    "每个 gRPC 调用都须设置截止时间。",
+    "every gRPC call needs a deadline",
+)
+
+_DURATION: Final = METER.create_histogram(
+    "rpc.server.call.duration",
+    unit="s",
+    description="time to answer a gRPC call",
+    explicit_bucket_boundaries_advisory=LATENCY_BOUNDS_S,
+)
+_LOG: Final = structlog.get_logger("rpc")
+
+Call: TypeAlias = Callable[[bytes, Mapping[str, str]], Awaitable[bytes]]
+"""A request's bytes and its metadata, to the bytes of the response. Refuses by raising."""
+
+
+class RpcDoor:
+    """A gRPC server, and how methods are added to it."""
+
+    def __init__(
+        self, *, verifier: Verifier, cursors: Cursors, request_s_max: float = 30.0, reflect: bool = True
+    ) -> None:
+        self._verifier: Final = verifier
+        self._cursors: Final = cursors
+        self._request_s_max: Final = request_s_max
+        self._reflect: Final = reflect
+        self._handlers: Final[list[grpc.GenericRpcHandler]] = []
+        self._names: Final[list[str]] = []
+        self._health: Final = health.aio.HealthServicer()
+        self._server: grpc.aio.Server | None = None
+
+    def service(
+        self,
+        descriptor: ServiceDescriptor,
+        *,
+        commands: Iterable[Commands] = (),
+        questions: Iterable[Question] = (),
+    ) -> None:
+        """Answer every method of this service. ValueError where one has nobody to answer it, or fields disagree."""
+        taken = {kind.__name__: (kind, group) for group in commands for kind in group.decider.commands}
+        asked = {question.name: question for question in questions}
+        methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {}
+        for method in descriptor.methods:
+            name = method.input_type.name
+            if name in taken:
+                _require_same_fields(method.input_type, taken[name][0])
+                call = self._command(method, *taken[name])
+            elif name in asked:
+                extra = {"cursor", "limit"} if asked[name].paged else set()
+                _require_same_fields(method.input_type, asked[name].ask, extra)
+                call = self._question(method, asked[name])
+            else:
+                raise ValueError(f"{descriptor.full_name}/{method.name} takes {name}, which nobody here answers")
+            full_name = f"{descriptor.full_name}/{method.name}"
+            methods[method.name] = grpc.unary_unary_rpc_method_handler(self._guarded(full_name, call))
+        self._handlers.append(grpc.method_handlers_generic_handler(descriptor.full_name, methods))
+        self._names.append(descriptor.full_name)
+
+    async def start(self, host: str, port: int) -> int:
+        """Open the door, and the port that it is at. OSError where the port is taken."""
+        server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX)
+        server.add_generic_rpc_handlers(tuple(self._handlers))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        if self._reflect:
+            names = (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, server)
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            bound = server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(f"the gRPC door cannot listen at {address}: {error}") from error
+        await self.say(serving_now=False)
+        await server.start()
+        self._server = server
+        return bound
+
+    async def say(self, *, serving_now: bool) -> None:
+        """Tell health checks whether calls should come here."""
+        now = health_pb2.HealthCheckResponse.SERVING if serving_now else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", *self._names):
+            await self._health.set(name, now)
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no new calls, let those under way finish for at most so long, then end them."""
+        if self._server is not None:
+            await self._server.stop(grace_s)
+
+    def _command(self, method: MethodDescriptor, kind: type[msgspec.Struct], commands: Commands) -> Call:
+        async def call(body: bytes, metadata: Mapping[str, str]) -> bytes:
+            asker = await self._verifier.of_header(metadata.get("authorization"))
+            name = idempotency_key(metadata.get("idempotency-key"))
+            version = expected_version(_quoted(metadata.get("if-match")))
+            command = struct_of(kind, plain_of_bytes(method.input_type, body))
+            (refusal,) = await commands.permit(asker, (command,))
+            if refusal is not None:
+                raise refusal
+            outcome = await commands.do(command, commands.context(asker, command, name, expected_version=version))
+            plain = _plain_outcome(commands.accepted(outcome), method.output_type)
+            return message_of(method.output_type, plain).SerializeToString()
+
+        return call
+
+    def _question(self, method: MethodDescriptor, question: Question) -> Call:
+        async def call(body: bytes, metadata: Mapping[str, str]) -> bytes:
+            asker = await self._asker(metadata, public=question.public)
+            plain = plain_of_bytes(method.input_type, body)
+            page = self._page(method, question, plain)
+            shown = await question.answer(asker, struct_of(question.ask, plain), page)
+            value = shown.value if isinstance(shown, Shown) else shown
+            if isinstance(value, Rows):
+                after = None if value.after is None else self._cursors.seal(_scope(method, plain), value.after)
+                value = {"items": value.items, "next": after}
+            return message_of(method.output_type, value).SerializeToString()
+
+        return call
+
+    def _page(self, method: MethodDescriptor, question: Question, plain: dict[str, Any]) -> PageAsked:
+        """The page asked for; what names it is taken out of `plain`."""
+        if not question.paged:
+            return PageAsked(after=None, limit=PAGE_ROWS)
+        cursor, limit = plain.pop("cursor", None), plain.pop("limit", None)
+        after = self._cursors.open(_scope(method, plain), cursor) if cursor else None
+        return PageAsked(after=after, limit=min(max(limit or PAGE_ROWS, 1), PAGE_ROWS_MAX))
+
+    async def _asker(self, metadata: Mapping[str, str], *, public: bool) -> Principal:
+        if public and "authorization" not in metadata:
+            return ANONYMOUS
+        return await self._verifier.of_header(metadata.get("authorization"))
+
+    def _guarded(self, full_name: str, call: Call) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        """The call within its span, its time and its refusals as statuses."""
+
+        async def behave(body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+            metadata = _text_metadata(context.invocation_metadata() or ())
+            begun_ns = time.perf_counter_ns()
+            refusal: Refusal | None = None
+            with serving(full_name, metadata.get(TRACEPARENT), {"rpc.system.name": "grpc"}) as span:
+                try:
+                    return await self._in_time(call, body, metadata, context)
+                except Refusal as error:
+                    refusal = error
+                    await context.abort_with_status(rpc_status.to_status(rich_status(error)))
+                    raise  # never reached: abort raises
+                finally:
+                    seconds = (time.perf_counter_ns() - begun_ns) / 1e9
+                    status = "OK" if refusal is None else status_of(refusal).rpc.name
+                    labels = {"rpc.method": full_name, "rpc.response.status_code": status}
+                    _DURATION.record(seconds, labels)
+                    span.set_attributes(labels)
+                    if status in {"INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED"}:
+                        span.set_status(Status(StatusCode.ERROR))
+                    _LOG.info("call", method=full_name, status=status, ms=round(seconds * 1e3, 2))
+
+        return behave
+
+    async def _in_time(
+        self,
+        call: Call,
+        body: bytes,
+        metadata: Mapping[str, str],
+        context: grpc.aio.ServicerContext[bytes, bytes],
+    ) -> bytes:
+        remaining_s = context.time_remaining()
+        if remaining_s is None:
+            raise NO_DEADLINE()
+        seconds = min(remaining_s, self._request_s_max)
+        try:
+            async with asyncio.timeout(seconds):
+                return await call(body, metadata)
+        except TimeoutError:
+            raise DEADLINE(seconds=round(seconds, 3)) from None
+        except LedgerError as error:
+            raise refusal_of(error) from error
+        except Refusal:
+            raise
+        except Exception as error:
+            _LOG.exception("call failed")
+            raise FAULT(trace_id=current_trace_id() or "-") from error
+
+
+def _require_same_fields(message: Descriptor, kind: type[msgspec.Struct], extra: set[str] | None = None) -> None:
+    """Proto and struct say the same, or the service does not start."""
+    theirs = {field.name for field in message.fields} - (extra or set())
+    ours = {field.encode_name for field in msgspec.structs.fields(kind)}
+    if theirs != ours:
+        raise ValueError(f"{message.full_name} and {kind.__name__} differ in {sorted(theirs ^ ours)}")
+
+
+def _plain_outcome(accepted: Accepted, kind: Descriptor) -> dict[str, Any]:
+    """What came of a command, as this response message takes it: events by name alone, or each with its JSON."""
+    by_name = kind.fields_by_name["events"].message_type is None
+    return {
+        "stream": accepted.stream,
+        "version": accepted.version,
+        "position": accepted.position,
+        "repeated": accepted.repeated,
+        "events": [
+            event.type if by_name else {"type": event.type, "data": bytes(event.data).decode()}
+            for event in accepted.events
+        ],
+    }
+
+
+def _scope(method: MethodDescriptor, plain: Mapping[str, Any]) -> str:
+    """What a cursor belongs to: the method and everything that was asked but the page."""
+    return f"{method.full_name}?{msgspec.json.encode(plain, order='deterministic').decode()}"
+
+
+def _quoted(version: str | None) -> str | None:
+    return f'"{version}"' if version is not None and not version.startswith('"') else version
+
+
+def _text_metadata(pairs: Iterable[Any]) -> dict[str, str]:
+    return {name: value for name, value in pairs if isinstance(value, str)}
