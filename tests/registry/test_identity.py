@@ -1,0 +1,266 @@
+"""Who a device is."""
+
+from datetime import date
+
+import msgspec
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from services.registry.asset_number import compose
+from services.registry.meter import METER
+from services.registry.meter.custody import ConfirmLoss, MarkMissing, Reappeared, Unexpected, WriteOff
+from services.registry.meter.dismantling import DisputeFinalReading, Reading, RecordFinalReading
+from services.registry.meter.end import Destroy
+from services.registry.meter.hold import HoldPlaced, PlaceHold
+from services.registry.meter.identity import (
+    ALREADY_REGISTERED,
+    CANNOT_BE_TAKEN_BACK,
+    NO_SUCH_EVENT,
+    NOT_TEMPORARY,
+    NOTHING_CORRECTED,
+    WRONG_FORM,
+    AdoptIdentity,
+    BindIdentity,
+    CorrectRecord,
+    Description,
+    IdentityAdopted,
+    IdentityBound,
+    RecordCorrected,
+    Registered,
+    TemporaryIdentityAssigned,
+)
+from services.registry.meter.state import BOUND, ENDED, NOT_IN_HAND, ON_HOLD, UNKNOWN, AtSite, InService
+from services.registry.vocabulary import StandingHold
+from tests.given import given
+from tests.registry.stories import (
+    ASSIGN,
+    CENTRE,
+    CUSTOMERS,
+    DISMANTLE,
+    DISPATCH,
+    HOLD,
+    IN_SERVICE,
+    IN_STOCK,
+    IN_STORE,
+    NUMBER,
+    ON_THE_WAY,
+    REGISTER,
+    SOLD,
+    STORE,
+    TEMPORARY,
+    TO_SCRAP,
+    TURN_UP,
+    UNIT,
+    about,
+    device,
+    moved,
+    on,
+)
+
+BIND = on(BindIdentity, asset_no=TEMPORARY, bound_to=NUMBER, evidence="plate cleaned and read")
+ADOPT = on(AdoptIdentity, temporary_id=TEMPORARY, device_class="01", unit=UNIT, owner="company", site=CENTRE)
+COURT = StandingHold(hold="H-1", kind="court", reference="case 7", until=date(2026, 9, 1))
+PLACE_COURT = on(PlaceHold, asset_no=TEMPORARY, **msgspec.structs.asdict(COURT))
+ADOPTED = on(
+    IdentityAdopted,
+    temporary_id=TEMPORARY,
+    device_class="01",
+    unit=UNIT,
+    owner="company",
+    site=CENTRE,
+    moved=moved(to_site=CENTRE),
+)
+
+
+def correct(version, **fields):
+    return on(CorrectRecord, corrects_version=version, why="misread", **fields)
+
+
+def corrected(version, **fields):
+    return on(RecordCorrected, corrects_version=version, why="misread", **fields)
+
+
+def test_a_device_is_registered_once():
+    story = given(METER).when(REGISTER)
+    story.then([on(Registered, device_class="01", unit=UNIT, owner="company", origin="in_service")])
+    story.when(REGISTER).refused(ALREADY_REGISTERED, asset_no=NUMBER)
+    assert story.state.place == InService()
+
+
+def test_the_number_says_whose_it_is_unless_the_register_does():
+    who = {"device_class": "01", "unit": "99001", "origin": "in_service", "asset_no": CUSTOMERS}
+    given(METER).when(about(REGISTER, CUSTOMERS)).then([on(Registered, **who | {"unit": UNIT}, owner="customer")])
+    bought = msgspec.structs.replace(about(REGISTER, CUSTOMERS), owner="company")
+    given(METER).when(bought).then([on(Registered, **who | {"unit": UNIT}, owner="company")])
+
+
+@for_all(st.text("0123456789", min_size=5, max_size=5), st.text("0123456789", min_size=14, max_size=14))
+def test_third_digit_nought_is_a_customers_and_no_other(unit, serial):
+    number = compose(unit, "01", serial)
+    (registered,) = METER.decide(about(REGISTER, number), METER.initial)
+    assert registered.owner == ("customer" if unit[2] == "0" else "company")
+
+
+def test_a_number_is_registered_and_a_temporary_identity_assigned_each_in_its_form():
+    given(METER).when(about(REGISTER, TEMPORARY)).refused(WRONG_FORM, asset_no=TEMPORARY)
+    given(METER).when(about(ASSIGN, NUMBER)).refused(WRONG_FORM, asset_no=NUMBER)
+
+
+def test_an_unreadable_device_gets_a_temporary_identity_where_it_is():
+    story = given(METER).when(ASSIGN)
+    said = {"asset_no": TEMPORARY, "device_class": "01", "unit": UNIT, "owner": "company"}
+    story.then([on(TemporaryIdentityAssigned, **said, moved=moved(to_site=CENTRE))])
+    story.when(ASSIGN).refused(ALREADY_REGISTERED)
+    assert story.state.place == AtSite(CENTRE)
+
+
+def test_a_temporary_record_ends_in_the_number_it_is_bound_to():
+    story = device(ASSIGN).when(BIND)
+    said = {"asset_no": TEMPORARY, "bound_to": NUMBER, "device_class": "01", "unit": UNIT, "owner": "company"}
+    story.then([on(IdentityBound, **said, evidence="plate cleaned and read", moved=moved(from_site=CENTRE))])
+    story.when(BIND).refused(BOUND, number=NUMBER)
+    story.when(about(TURN_UP, TEMPORARY)).refused(BOUND, number=NUMBER)
+
+
+def test_only_a_temporary_identity_is_bound_and_only_to_a_number():
+    device(*IN_STOCK).when(about(BIND, NUMBER)).refused(NOT_TEMPORARY)
+    to_another = msgspec.structs.replace(BIND, bound_to="T99401CD34")
+    device(ASSIGN).when(to_another).refused(WRONG_FORM, asset_no="T99401CD34")
+    given(METER).when(BIND).refused(UNKNOWN, asset_no=TEMPORARY)
+    given(METER).when(about(ADOPT, TEMPORARY)).refused(WRONG_FORM)
+
+
+def test_what_is_on_the_way_is_bound_when_it_has_arrived():
+    leaves = msgspec.structs.replace(about(DISPATCH, TEMPORARY), from_site=CENTRE, to_site=STORE)
+    device(ASSIGN, leaves).when(BIND).refused(NOT_IN_HAND)
+
+
+def test_holds_go_along_to_the_number_and_a_dispute_is_settled_first():
+    story = device(ASSIGN, PLACE_COURT).when(BIND)
+    assert story.outcome[0].holds == (COURT,)
+    read = on(RecordFinalReading, asset_no=TEMPORARY, reading=Reading(total_wh=1))
+    dispute = on(DisputeFinalReading, asset_no=TEMPORARY, case="D-1", ground="too high")
+    device(ASSIGN, read, dispute).when(BIND).refused(ON_HOLD)
+
+    adopts = msgspec.structs.replace(ADOPT, holds=(COURT,))
+    story = given(METER).when(adopts).then([ADOPTED, on(HoldPlaced, **msgspec.structs.asdict(COURT))])
+    story.when(on(BindIdentity, bound_to=NUMBER, evidence="x")).refused(NOT_TEMPORARY)
+    assert story.state.held
+    device(REGISTER, about(PLACE_COURT, NUMBER)).when(adopts).then([ADOPTED])
+
+
+def test_what_was_kept_apart_stays_apart_under_its_number():
+    story = device(about(TURN_UP, TEMPORARY)).when(BIND)
+    assert story.outcome[0].unexpected
+    story = given(METER).when(msgspec.structs.replace(ADOPT, unexpected=True))
+    story.then([msgspec.structs.replace(ADOPTED, unexpected=True)])
+    assert story.state.place == AtSite(CENTRE, unexpected=True)
+
+
+def test_the_numbered_record_knows_better_who_it_is():
+    owned = msgspec.structs.replace(about(REGISTER, CUSTOMERS), unit="99001", device_class="02")
+    story = device(owned).when(about(ADOPT, CUSTOMERS))
+    (adopted,) = story.outcome
+    assert (adopted.owner, adopted.unit, adopted.device_class) == ("customer", "99001", "02")
+    assert adopted.moved == moved(to_site=CENTRE, device_class="02")
+    (adopted,) = given(METER).when(about(ADOPT, CUSTOMERS)).outcome
+    assert adopted.owner == "customer"
+
+
+@pytest.mark.parametrize(
+    "missing", [IN_SERVICE, (*ON_THE_WAY, on(MarkMissing, shipment="SH-1"))], ids=["in", "missing"]
+)
+def test_a_number_that_was_nowhere_else_is_adopted_into_stock(missing):
+    story = device(*missing).when(ADOPT).then([ADOPTED])
+    assert story.state.place == AtSite(CENTRE)
+
+
+def test_a_number_on_record_elsewhere_is_adopted_and_kept_apart():
+    story = device(*IN_STORE).when(ADOPT)
+    displaced = {"moved": moved(STORE, CENTRE), "unexpected": True, "recorded_as": f"at site {STORE}"}
+    story.then([msgspec.structs.replace(ADOPTED, **displaced)])
+
+
+def test_a_number_on_record_at_the_very_site_is_one_device_and_not_two():
+    story = device(TURN_UP).when(ADOPT)
+    story.then([msgspec.structs.replace(ADOPTED, moved=moved(), unexpected=True)])
+    assert story.state.site == CENTRE
+
+
+def test_a_number_that_was_sold_or_destroyed_is_an_alarm():
+    alarm = on(Reappeared, site=CENTRE, ended_as="sold in LOT-1", last_holder="RC-1")
+    story = device(*SOLD).when(ADOPT)
+    displaced = {"unexpected": True, "recorded_as": "with recycler RC-1, lot LOT-1"}
+    story.then([alarm, msgspec.structs.replace(ADOPTED, **displaced)])
+    destroyed = msgspec.structs.replace(alarm, ended_as="destroyed")
+    device(*SOLD, on(Destroy, certificate="C-9")).when(ADOPT).then([destroyed])
+
+
+def test_a_correction_names_the_event_and_what_it_should_have_said():
+    story = device(*IN_STORE).when(correct(1, reason="burnt", county="990401"))
+    story.then([corrected(1, reason="burnt", county="990401", dismantled_version=1)])
+    described = Description(maker="M-1", made_on=date(2015, 1, 1))
+    story.when(correct(0, description=described)).then([corrected(0, description=described, dismantled_version=1)])
+
+
+def test_there_must_be_something_to_correct():
+    story = device(*IN_STORE)
+    story.when(correct(2, reason="burnt")).refused(NO_SUCH_EVENT, version=2)
+    story.when(correct(1)).refused(NOTHING_CORRECTED)
+    story.when(correct(1, reason="burnt", did_not_happen=True)).refused(NOTHING_CORRECTED)
+    given(METER).when(correct(0, unit=UNIT)).refused(UNKNOWN)
+    with pytest.raises(msgspec.ValidationError):
+        device(*IN_STORE).when(correct(-1, reason="burnt"))
+
+
+def test_a_corrected_class_moves_the_device_between_balances():
+    story = device(*IN_STORE).when(correct(0, device_class="02"))
+    between = {"moved_out": moved(STORE), "moved_in": moved(to_site=STORE, device_class="02")}
+    story.then([corrected(0, device_class="02", **between, dismantled_version=1)])
+    story.when(DISPATCH)
+    assert story.outcome[0].moved == moved(STORE, device_class="02")
+    device(REGISTER).when(correct(0, device_class="02")).then([corrected(0, device_class="02")])
+    device(REGISTER, DISMANTLE).when(correct(0, device_class="01")).then(
+        [corrected(0, device_class="01", dismantled_version=1)]
+    )
+
+
+def test_a_corrected_owner_is_asked_for_consent():
+    story = device(*TO_SCRAP, correct(0, owner="customer"))
+    assert story.state.owner == "customer"
+    assert not story.state.consented
+
+
+def test_a_corrected_unit_counts_only_where_it_was_said_last():
+    assert device(*IN_STORE, correct(0, unit="99402")).state.unit == UNIT
+    assert device(*IN_STORE, correct(1, unit="99402")).state.unit == "99402"
+    assert device(REGISTER, correct(0, unit="99402")).state.unit == "99402"
+
+
+def test_a_dismantling_that_did_not_happen_is_taken_back():
+    story = device(*IN_STORE).when(correct(1, did_not_happen=True))
+    story.then([corrected(1, did_not_happen=True, moved_out=moved(STORE), dismantled_version=1)])
+    assert story.state.place == InService()
+    again = story.when(DISMANTLE)
+    again.then(again.outcome)
+    assert again.state.dismantled_version == 3
+
+
+def test_nothing_else_is_taken_back():
+    device(*IN_STORE).when(correct(0, did_not_happen=True)).refused(CANNOT_BE_TAKEN_BACK, version=0)
+    device(*ON_THE_WAY).when(correct(1, did_not_happen=True)).refused(CANNOT_BE_TAKEN_BACK)
+    device(*IN_STOCK).when(correct(3, did_not_happen=True)).refused(CANNOT_BE_TAKEN_BACK)
+
+
+def test_an_ended_record_can_still_be_corrected():
+    lost = (*ON_THE_WAY, on(MarkMissing, shipment="SH-1"))
+    lost += (on(ConfirmLoss, cause="transit", liable_unit=UNIT), on(WriteOff, approval="A-1"))
+    story = device(*lost).when(correct(0, device_class="02"))
+    story.then([corrected(0, device_class="02", dismantled_version=1)])
+    story.when(HOLD).refused(ENDED)
+
+
+def test_a_late_stranger_keeps_the_unit_in_its_number():
+    (stranger,) = given(METER).when(about(TURN_UP, TEMPORARY)).outcome
+    assert stranger == on(Unexpected, asset_no=TEMPORARY, owner="company", unit="99401", moved=moved(to_site=CENTRE))

@@ -1,0 +1,237 @@
+"""Out of a site for a purpose, and back."""
+
+from typing import get_args
+
+import msgspec
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from services.registry.meter import METER
+from services.registry.meter.custody import NOT_AT_SITE, MarkFound, MarkMissing, RecordConsent
+from services.registry.meter.end import DestroyChip
+from services.registry.meter.identity import CorrectRecord
+from services.registry.meter.release import (
+    MADE_USELESS,
+    NOT_OUT,
+    NOT_THE_CUSTOMERS,
+    PRECONDITION_MISSING,
+    RELEASES,
+    REPLACES_ITSELF,
+    PreconditionRecorded,
+    ReceivedFromMaker,
+    ReceiveFromMaker,
+    RecordPrecondition,
+    Reinstall,
+    Reinstalled,
+    Released,
+    ReturnedToCustomer,
+    ReturnedToMaker,
+    ReturnSample,
+    ReturnToCustomer,
+    ReturnToMaker,
+    SampleReturned,
+)
+from services.registry.meter.state import CONSENT_MISSING, ENDED, KEPT_APART, UNKNOWN, AtSite, InService, WithMaker
+from services.registry.vocabulary import PRECONDITIONS, PURPOSES, VERDICTS, PreconditionKind, Purpose
+from tests.given import given
+from tests.registry.stories import (
+    CENTRE,
+    CUSTOMERS,
+    DEFACE,
+    IN_STOCK,
+    NUMBER,
+    OTHER,
+    REGISTER,
+    STORE,
+    TO_REUSE,
+    TO_SCRAP,
+    TURN_UP,
+    UNIT,
+    YARD,
+    about,
+    device,
+    ground,
+    moved,
+    on,
+    release,
+)
+
+REINSTALL = on(Reinstall, work_order="WO-2", unit=UNIT)
+AT_MAKER = msgspec.structs.replace(REGISTER, origin="maker")
+FROM_MAKER = on(ReceiveFromMaker, site=CENTRE)
+CLAIMED = (*IN_STOCK, ground("verdict_claim"), ground("claim_agreement"), release("maker"))
+
+
+def released(purpose, reference="R-1"):
+    return on(Released, purpose=purpose, reference=reference, moved=moved(CENTRE))
+
+
+def in_stock_for(purpose):
+    return (*IN_STOCK, *(ground(kind) for kind in RELEASES[purpose].needs))
+
+
+@for_all(st.sampled_from(get_args(Purpose)), st.lists(st.sampled_from(get_args(PreconditionKind)), unique=True))
+def test_a_device_leaves_for_a_purpose_when_every_ground_stands(purpose, kinds):
+    story = device(*IN_STOCK, *(ground(kind) for kind in kinds)).when(release(purpose))
+    # A verdict clears away the verdict before it and whatever was approved on that one.
+    latest = max((place for place, kind in enumerate(kinds) if kind in VERDICTS), default=-1)
+    samples = {"review_sample", "laboratory_request", "maker_sample_request", "evidence_order"}
+    standing = {kind for place, kind in enumerate(kinds) if place >= latest or kind in samples}
+    if purpose == "customer":
+        story.refused(NOT_THE_CUSTOMERS)
+    elif set(RELEASES[purpose].needs) <= standing:
+        story.then([released(purpose)])
+    else:
+        story.refused(PRECONDITION_MISSING, purpose=PURPOSES[purpose])
+
+
+def test_every_purpose_has_its_ground_but_the_owners_own():
+    assert set(RELEASES) == set(get_args(Purpose))
+    assert [purpose for purpose, rule in RELEASES.items() if not rule.needs] == ["customer"]
+
+
+def test_what_is_missing_is_named_in_both_languages():
+    refusal = device(*IN_STOCK).when(release("materials")).outcome
+    assert "报废结论、报废审批" in refusal.zh
+    assert "a verdict of scrap, a scrap approval" in refusal.en
+
+
+def test_grounds_are_put_on_record_wherever_the_device_is():
+    story = device(REGISTER).when(ground("review_sample", "RV-1"))
+    story.then([on(PreconditionRecorded, kind="review_sample", reference="RV-1")])
+    given(METER).when(ground("review_sample")).refused(UNKNOWN)
+
+
+def test_a_new_verdict_takes_away_what_the_old_one_was_ground_for():
+    story = device(*TO_SCRAP, ground("review_sample"), ground("verdict_reuse", "V-2"))
+    assert set(story.state.preconditions) == {"verdict_reuse", "review_sample"}
+    story = device(*TO_SCRAP, ground("verdict_scrap"))
+    assert set(story.state.preconditions) == {"verdict_scrap", "scrap_approval"}, "the same verdict told again"
+    story = device(*TO_SCRAP, ground("verdict_scrap", "V-2"))
+    assert set(story.state.preconditions) == {"verdict_scrap"}
+
+
+@pytest.mark.parametrize("purpose", [purpose for purpose, rule in RELEASES.items() if rule.returns])
+def test_what_is_expected_back_comes_back_and_its_order_is_used_up(purpose):
+    story = device(*in_stock_for(purpose), release(purpose)).when(on(ReturnSample, site=YARD))
+    story.then([on(SampleReturned, purpose=purpose, moved=moved(to_site=YARD))])
+    assert story.state.place == AtSite(YARD)
+    assert set(story.state.preconditions) <= VERDICTS
+    story.when(release(purpose, site=YARD)).refused(PRECONDITION_MISSING)
+
+
+@pytest.mark.parametrize("purpose", ["maker", "materials"])
+def test_what_is_not_expected_back_is_no_sample(purpose):
+    device(*in_stock_for(purpose), release(purpose)).when(on(ReturnSample, site=CENTRE)).refused(NOT_OUT)
+    device(*IN_STOCK).when(on(ReturnSample, site=CENTRE)).refused(NOT_OUT)
+
+
+def test_it_leaves_from_where_it_is_and_once():
+    story = device(*in_stock_for("review")).when(release("review", site=STORE)).refused(NOT_AT_SITE, site=STORE)
+    story.when(release("review")).then([released("review")])
+    story.when(release("review")).refused(NOT_AT_SITE)
+    device(TURN_UP, ground("review_sample")).when(release("review")).refused(KEPT_APART)
+
+
+def test_a_released_device_is_reinstalled():
+    story = device(*TO_REUSE, release("reinstall")).when(REINSTALL)
+    story.then([on(Reinstalled, work_order="WO-2", unit=UNIT)])
+    assert story.state.place == InService()
+    story.when(REINSTALL).refused(NOT_OUT, place=("运行中", "in service"))
+
+
+def test_nothing_is_reinstalled_without_a_certificate_that_still_stands():
+    device(*IN_STOCK, ground("verdict_reuse")).when(release("reinstall")).refused(PRECONDITION_MISSING)
+    judged_again = device(*TO_REUSE, release("reinstall"), ground("verdict_reuse", "V-2"))
+    judged_again.when(REINSTALL).refused(PRECONDITION_MISSING)
+
+
+@pytest.mark.parametrize(
+    "absence",
+    [
+        (ground("repair_order"), release("repair"), on(ReturnSample, site=CENTRE)),
+        (ground("repair_order"), release("repair"), FROM_MAKER),
+        (ground("laboratory_request"), release("laboratory"), on(ReturnSample, site=CENTRE)),
+        (on(MarkMissing, site=CENTRE), on(MarkFound, site=CENTRE)),
+    ],
+    ids=["repaired", "repaired by its maker", "tested", "missing"],
+)
+def test_a_certificate_lapses_when_the_device_leaves_the_house(absence):
+    story = device(*TO_REUSE, *absence).when(release("reinstall"))
+    story.refused(PRECONDITION_MISSING, missing=PRECONDITIONS["re_verification"])
+    device(*TO_REUSE, *absence, ground("re_verification", "CERT-2")).when(release("reinstall")).then(
+        [released("reinstall")]
+    )
+
+
+def test_what_was_made_useless_is_neither_repaired_nor_reinstalled():
+    for useless in (DEFACE, on(DestroyChip)):
+        judged_again = (*TO_SCRAP, useless, ground("verdict_reuse"), ground("re_verification"), ground("repair_order"))
+        device(*judged_again).when(release("reinstall")).refused(MADE_USELESS)
+        device(*judged_again).when(release("repair")).refused(MADE_USELESS)
+
+
+def test_a_claimed_device_goes_to_its_maker_and_may_come_back_to_be_judged_again():
+    gave = on(ReturnToMaker, maker="M-1", reference="R-2")
+    story = device(*CLAIMED).when(gave).then([on(ReturnedToMaker, maker="M-1", reference="R-2")])
+    assert story.state.place == WithMaker()
+    story.when(gave).refused(NOT_OUT)
+    story.when(FROM_MAKER).then([on(ReceivedFromMaker, moved=moved(to_site=CENTRE))])
+    assert not story.state.preconditions
+    device(*IN_STOCK).when(gave).refused(NOT_OUT)
+
+
+def test_what_the_maker_would_not_take_is_judged_again():
+    assert not device(*CLAIMED, FROM_MAKER).state.preconditions
+
+
+def test_a_new_device_comes_in_place_of_another_and_needs_no_verdict():
+    story = device(AT_MAKER).when(msgspec.structs.replace(FROM_MAKER, replaces=OTHER))
+    story.then([on(ReceivedFromMaker, moved=moved(to_site=CENTRE), replaces=OTHER)])
+    story.when(release("reinstall")).refused(PRECONDITION_MISSING, missing=PRECONDITIONS["re_verification"])
+    story.when(ground("re_verification"))
+    story.then(story.outcome)
+    story.when(release("reinstall")).then([released("reinstall")])
+    story.when(REINSTALL).then([on(Reinstalled, work_order="WO-2", unit=UNIT)])
+
+
+def test_a_device_does_not_replace_itself():
+    device(AT_MAKER).when(msgspec.structs.replace(FROM_MAKER, replaces=NUMBER)).refused(REPLACES_ITSELF)
+
+
+def test_nothing_comes_from_a_maker_that_is_not_there():
+    device(*IN_STOCK).when(FROM_MAKER).refused(NOT_OUT)
+    device(*in_stock_for("review"), release("review")).when(FROM_MAKER).refused(NOT_OUT)
+    device(AT_MAKER, FROM_MAKER).when(FROM_MAKER).refused(NOT_OUT)
+
+
+def test_a_customers_device_goes_home_even_from_apart_and_that_is_its_end():
+    story = device(about(TURN_UP, CUSTOMERS)).when(about(release("customer", site=STORE), CUSTOMERS))
+    story.refused(NOT_AT_SITE, site=STORE)
+    story.when(about(release("customer"), CUSTOMERS))
+    story.then([about(released("customer"), CUSTOMERS)])
+    home = on(ReturnToCustomer, asset_no=CUSTOMERS, reference="receipt 4")
+    story.when(home).then([on(ReturnedToCustomer, asset_no=CUSTOMERS, reference="receipt 4")])
+    story.when(home).refused(ENDED)
+    device(*CLAIMED).when(on(ReturnToCustomer, reference="receipt 4")).refused(NOT_OUT)
+
+
+def test_a_customers_device_goes_nowhere_else_without_consent():
+    came = tuple(about(one, CUSTOMERS) for one in in_stock_for("review"))
+    story = device(*came).when(about(release("review"), CUSTOMERS)).refused(CONSENT_MISSING)
+    story.when(on(RecordConsent, asset_no=CUSTOMERS, reference="form 3"))
+    story.then(story.outcome)
+    story.when(about(release("review"), CUSTOMERS)).then([about(released("review"), CUSTOMERS)])
+
+
+def test_a_corrected_owner_binds_the_next_release():
+    corrected = on(CorrectRecord, corrects_version=0, why="third digit is 0", owner="customer")
+    device(*in_stock_for("review"), corrected).when(release("review")).refused(CONSENT_MISSING)
+
+
+def test_a_precondition_told_again_is_recorded_again():
+    story = device(*IN_STOCK, ground("verdict_reuse")).when(
+        on(RecordPrecondition, kind="verdict_reuse", reference="R-1")
+    )
+    story.then([on(PreconditionRecorded, kind="verdict_reuse", reference="R-1")])
