@@ -76,3 +76,49 @@ def test_every_relative_link_leads_somewhere(page):
         assert target.exists(), f"{page.name} links to {path}, which is not there"
         if place:
             assert place in headings(target.read_text("utf-8")), f"{page.name} links to {path}#{place}"
+
+
+def commands(markdown: str) -> list[str]:
+    """The commands of a page's shell blocks, without what is said beside them."""
+    blocks = re.findall(r"(?ms)^```sh\n(.*?)^```", markdown)
+    return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+
+
+def test_both_readmes_say_the_same_in_their_language():
+    english, chinese = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md"))
+    depths = [re.findall(r"(?m)^#+", text) for text in (english, chinese)]
+    assert depths[0] == depths[1]
+    assert commands(english) == commands(chinese)
+    links = [
+        sorted(set(re.findall(r"\]\(([^)]+)\)", text)) - {"README.md", "README.zh-CN.md"})
+        for text in (english, chinese)
+    ]
+    assert links[0] == links[1]
+    tables = [re.findall(r"(?m)^\| `", text) for text in (english, chinese)]
+    assert len(tables[0]) == len(tables[1])
+
+
+def test_the_readme_begins_with_its_two_commands():
+    assert commands((ROOT / "README.md").read_text("utf-8"))[:2] == ["make demo", "make test"]
+
+
+def test_every_target_says_what_it_does_and_is_documented():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = re.findall(r"(?m)^\.PHONY: (\w+)$", makefile)
+    assert {"help", "setup", "test", "check"} <= set(targets)
+    assert set(targets) == set(re.findall(r"(?m)^(\w+):.*## \S", makefile))
+    contributing = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert [target for target in targets if f"| `make {target}` |" not in contributing] == []
+
+
+def test_every_decision_is_in_the_index_and_has_its_parts():
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text("utf-8")
+    parts = headings((folder / "template.md").read_text("utf-8"))[1:]
+    decisions = sorted(folder.glob("[0-9]*.md"))
+    assert decisions
+    for decision in decisions:
+        assert f"({decision.name})" in index, f"{decision.name} is not in the index"
+        assert headings(decision.read_text("utf-8"))[1:] == parts, decision.name
+    numbers = [decision.name[:4] for decision in decisions]
+    assert len(set(numbers)) == len(numbers)
