@@ -1,0 +1,243 @@
+"""What each document shows. Whoever asks for a document fills one of these from the views; nothing else is read.
+
+Dates that decide how a document looks come in as well: the same value always makes the same document.
+Texts are shown as they are. None of them is ever read as markup or as a formula.
+"""
+
+from enum import Enum
+from typing import TypeAlias
+
+import msgspec
+
+from kernel.quantity import CivilDate, Count, DemandW, Instant, RatioMicro, ReadingVarh, ReadingWh, Sha256
+
+
+class Label(msgspec.Struct, frozen=True):
+    """A word in both languages. Without an English one the Chinese stands alone, as names of firms mostly do."""
+
+    zh: str
+    en: str = ""
+
+
+class Coded(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of a code list or of the directory of units: device class, unit, site, maker."""
+
+    code: str
+    zh: str
+    en: str = ""
+
+
+class When(msgspec.Struct, frozen=True, kw_only=True):
+    """A moment as its source knows it: an instant, shown in Asia/Shanghai, or only the day."""
+
+    at: Instant | None = None
+    on: CivilDate | None = None
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """What lets a reader check the paper against the log; printed at the foot of every page."""
+
+    ledger_id: str
+    position: Count
+    """The document shows the state after this position of the log."""
+    instruction: str
+    """The command or the address with which anybody can check, as text."""
+    qr: str
+    """What the QR code says: an address or urn with the id and, for a shipment, the manifest's hash."""
+    event_ids: tuple[str, ...] = ()
+    """The events that the document rests on, in their order."""
+
+
+class Signature(msgspec.Struct, frozen=True, kw_only=True):
+    """One party's box. Unsigned, it leaves room for pen and stamp."""
+
+    role: Label
+    party: str
+    signed: When | None = None
+    signer: str | None = None
+    event_id: str | None = None
+
+
+class Outcome(Enum):
+    """What became of a device when its shipment was received."""
+
+    RECEIVED = "received"
+    MISSING = "missing"
+    UNEXPECTED = "unexpected"
+
+
+class Container(msgspec.Struct, frozen=True, kw_only=True):
+    """周转箱 or 栈板."""
+
+    number: str
+    kind: Label
+    seals: tuple[str, ...] = ()
+
+
+class NoteDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """One device of a shipment. `container` is the number of one of the note's containers, or None for a loose one."""
+
+    asset_number: str
+    device_class: Coded
+    maker: str
+    reason: Label
+    model: str = ""
+    final_reading_wh: ReadingWh | None = None
+    reading_disputed: bool = False
+    condition: Label | None = None
+    container: str | None = None
+    outcome: Outcome | None = None
+    """None until the shipment is received."""
+    damaged: bool = False
+
+
+class TransferNote(msgspec.Struct, frozen=True, kw_only=True, tag="transfer_note", tag_field="document"):
+    """拆回计量资产移交单: unit to centre, two signatures."""
+
+    number: str
+    issued_on: CivilDate
+    sender: Coded
+    receiver: Coded
+    manifest_hash: Sha256
+    devices: tuple[NoteDevice, ...]
+    verification: Verification
+    signatures: tuple[Signature, ...]
+    containers: tuple[Container, ...] = ()
+    prepared: When | None = None
+    dispatched: When | None = None
+    received: When | None = None
+    transport: str | None = None
+    """A waybill or a vehicle, never a person."""
+    remark: str | None = None
+
+
+class Cohort(msgspec.Struct, frozen=True, kw_only=True):
+    """The devices one unit dismantled under work orders of one month, and what arrived of them by the cut-off."""
+
+    unit: Coded
+    month: CivilDate
+    """Its first day."""
+    dismantled: Count
+    received: Count
+    missing: Count = 0
+    """Of those not received: dispatched, and not there when the shipment was opened."""
+    restated: bool = False
+    """A day of the month changed after the figures were first shown."""
+
+    def __post_init__(self) -> None:
+        if self.month.day != 1:
+            raise ValueError(f"a cohort is named by the first day of its month, not {self.month}")
+        if self.received + self.missing > self.dismantled:
+            raise ValueError("of a cohort no more can be received and missing than was dismantled")
+
+
+class UnexpectedCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices that arrived from a unit without being dispatched. They are in no cohort and in no rate."""
+
+    unit: Coded
+    count: Count
+
+
+class RecoveryLedger(msgspec.Struct, frozen=True, kw_only=True, tag="recovery_ledger", tag_field="document"):
+    """回收统计台账 with rates by unit and cohort month. Units appear in the order of their first cohort."""
+
+    number: str
+    issued_on: CivilDate
+    scope: Coded
+    """The centre, or the unit whose subunits are shown."""
+    cut_off: CivilDate
+    cohorts: tuple[Cohort, ...]
+    verification: Verification
+    unexpected: tuple[UnexpectedCount, ...] = ()
+    signatures: tuple[Signature, ...] = ()
+    remark: str | None = None
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """A named value of a device that only some classes have, such as a ratio or a wiring mode."""
+
+    name: Label
+    value: str
+
+
+class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One event in the life of a device."""
+
+    when: When
+    what: Label
+    event_id: str
+    position: Count
+    where: str = ""
+    """Site, unit or party who holds it from then on."""
+    reference: str = ""
+    """Work order, shipment, approval: what it happened under."""
+
+
+class ReadingLine(msgspec.Struct, frozen=True, kw_only=True):
+    """The registers as read at one moment; None where the device has no such register."""
+
+    when: When
+    occasion: Label
+    total_wh: ReadingWh | None = None
+    sharp_wh: ReadingWh | None = None
+    peak_wh: ReadingWh | None = None
+    flat_wh: ReadingWh | None = None
+    valley_wh: ReadingWh | None = None
+    reverse_wh: ReadingWh | None = None
+    reactive_varh: ReadingVarh | None = None
+    demand_w: DemandW | None = None
+    ratio_micro: RatioMicro | None = None
+    disputed: bool = False
+
+
+class HoldLine(msgspec.Struct, frozen=True, kw_only=True):
+    """留存. `until` is the day it ends by itself, `lifted` when it was ended."""
+
+    kind: Label
+    placed: When
+    until: CivilDate | None = None
+    lifted: When | None = None
+    reference: str = ""
+
+
+class SealLine(msgspec.Struct, frozen=True, kw_only=True):
+    """封印."""
+
+    number: str
+    place: Label
+    applied: When | None = None
+    removed: When | None = None
+
+
+class DocumentLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A paper or file about the device, by its own number and the hash of its content."""
+
+    kind: Label
+    number: str
+    dated: CivilDate | None = None
+    content_hash: Sha256 | None = None
+
+
+class AssetPage(msgspec.Struct, frozen=True, kw_only=True, tag="asset_page", tag_field="document"):
+    """一表一档: everything that is recorded about one device."""
+
+    asset_number: str
+    issued_on: CivilDate
+    device_class: Coded
+    owner: Label
+    unit: Coded
+    status: Label
+    custodian: str
+    verification: Verification
+    maker: str = ""
+    model: str = ""
+    temporary_identity: str | None = None
+    facts: tuple[Fact, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    readings: tuple[ReadingLine, ...] = ()
+    holds: tuple[HoldLine, ...] = ()
+    seals: tuple[SealLine, ...] = ()
+    documents: tuple[DocumentLine, ...] = ()
+
+
+Document: TypeAlias = TransferNote | RecoveryLedger | AssetPage

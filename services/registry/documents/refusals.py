@@ -1,0 +1,50 @@
+"""Why a document is not made."""
+
+from kernel.door import CannotNow, Faulty, OutOfTime
+from kernel.refusal import Reason, against_rules
+
+FONT_MISSING = Reason(
+    CannotNow,
+    "document.font_missing",
+    "缺少文档字体：{path}。请运行 make setup。",
+    "the font for documents is not there: {path}; run make setup",
+)
+NOT_TYPESET = Reason(
+    Faulty,
+    "document.not_typeset",
+    "文档排版失败：{cause}",
+    "the document could not be typeset: {cause}",
+)
+TOO_SLOW = Reason(
+    OutOfTime,
+    "document.too_slow",
+    "文档生成超过 {seconds} 秒，已中止。请改用 XLSX 或分批生成。",
+    "making the document took more than {seconds} s and was ended; ask for XLSX, or for smaller parts",
+)
+ENDED_EARLY = Reason(
+    Faulty,
+    "document.ended_early",
+    "文档进程意外结束（状态 {status}），可能超出内存上限。请改用 XLSX 或分批生成。",
+    "the process that made the document ended with status {status}, possibly at its memory limit; "
+    "ask for XLSX, or for smaller parts",
+)
+TOO_MANY_ROWS = against_rules(
+    "document.too_many_rows",
+    "PDF 最多 {most} 行，此处为 {rows} 行。请改用 XLSX 或分批生成。",
+    "a PDF has at most {most} rows, here are {rows}; ask for XLSX, or for smaller parts",
+)
+QR_TOO_LONG = against_rules(
+    "document.qr_too_long",
+    "二维码内容最多 {most} 字节，此处为 {length} 字节。",
+    "a QR code holds at most {most} bytes here, not {length}",
+)
+TEXT_TOO_LONG = against_rules(
+    "document.text_too_long",
+    "单元格文本最多 {most} 个字符，此处为 {length} 个。",
+    "a cell holds at most {most} characters, not {length}",
+)
+NO_SUCH_FORMAT = against_rules(
+    "document.no_such_format",
+    "该文档没有 {format} 格式。",
+    "this document is not made as {format}",
+)

@@ -1,0 +1,102 @@
+"""Documents in processes of their own, so that a long one neither delays commands nor takes the service's memory.
+
+A process makes one document and ends; whatever it used goes with it. It is started for half a second of imports and
+font, which nobody notices beside a document.
+"""
+
+import asyncio
+import os
+import sys
+from types import ModuleType
+from typing import Final
+
+import msgspec
+
+from kernel.refusal import Refusal, reasons_in
+from services.registry import documents
+from services.registry.documents import refusals
+from services.registry.documents.data import Document
+from services.registry.documents.refusals import ENDED_EARLY, TOO_SLOW
+from services.registry.documents.rendering import Format
+
+_MIB: Final = 2**20
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one document may take. A transfer note of 5,000 devices takes about 5 s of one core and 0.9 GiB as PDF."""
+
+    seconds_max: int = 60
+    address_space_bytes_max: int = 3_072 * _MIB
+    """Of virtual memory, which counts more than what is resident."""
+    at_once_max: int = 1
+    """More wait for their turn."""
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What goes to the process."""
+
+    document: Document
+    form: Format
+    limits: Limits
+
+
+class Made(msgspec.Struct, frozen=True, tag=True):
+    """What comes back."""
+
+    content: bytes
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """A refusal on its way back."""
+
+    code: str
+    details: dict[str, str]
+
+
+_ANSWER: Final[msgspec.msgpack.Decoder[Made | Refused]] = msgspec.msgpack.Decoder(Made | Refused)
+
+
+class Workshop:
+    """Makes documents for one service. May be called concurrently."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._turns = asyncio.Semaphore(self._limits.at_once_max)
+
+    async def make(self, document: Document, form: Format) -> bytes:
+        """The document's bytes. Refuses as refusals.py says; `document.too_slow` after `seconds_max` of its turn."""
+        work = msgspec.msgpack.encode(Work(document, form, self._limits))
+        async with self._turns:
+            answer = await self._answer(work)
+        match _ANSWER.decode(answer):
+            case Made(content):
+                return content
+            case Refused(code, details):
+                raise refusal(refusals, code, details)
+
+    async def _answer(self, work: bytes) -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", documents.__name__),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            # Typst would spread over all cores; one is left to whoever gives commands.
+            env={**os.environ, "RAYON_NUM_THREADS": "1"},
+        )
+        try:
+            answer, _ = await asyncio.wait_for(process.communicate(work), self._limits.seconds_max)
+        except TimeoutError:
+            raise TOO_SLOW(seconds=self._limits.seconds_max) from None
+        finally:
+            # At this point the answer is here, or time is up, or the caller went away.
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode != 0:
+            raise ENDED_EARLY(status=process.returncode)
+        return answer
+
+
+def refusal(declared: ModuleType, code: str, details: dict[str, str]) -> Refusal:
+    """The refusal of that code, made again on this side."""
+    return next(reason for reason in reasons_in(declared) if reason.code == code)(**details)

@@ -1,0 +1,199 @@
+"""PDFs are read back: fonts, text, page numbers."""
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pypdf
+import pytest
+
+from kernel.refusal import Refusal
+from services.registry.documents import asset_page, recovery_ledger, transfer_note
+from services.registry.documents.data import Container, Document, Label, NoteDevice, Outcome, Verification
+from services.registry.documents.font import FAMILY, installed_font, present
+from services.registry.documents.rendering import Format, render
+from services.registry.documents.typesetting import Typesetter
+from tests.registry.documents import papers
+
+
+def read(content: bytes) -> pypdf.PdfReader:
+    return pypdf.PdfReader(io.BytesIO(content), strict=True)
+
+
+def pages(content: bytes) -> list[str]:
+    return [page.extract_text() for page in read(content).pages]
+
+
+def squeezed(text: str) -> str:
+    """Without what a line break or a place to break adds."""
+    return re.sub(r"[\s\u200b]", "", text)
+
+
+EVERY_KIND: dict[str, Callable[[], Document]] = {
+    "note before receipt": lambda: papers.transfer_note(papers.devices(60, received=False)),
+    "note after receipt": lambda: papers.transfer_note(papers.devices(60, received=True)),
+    "ledger": lambda: papers.recovery_ledger([papers.cohort(9_999, 10_000, month=n) for n in range(1, 13)]),
+    "page": papers.asset_page,
+}
+every_kind = pytest.mark.parametrize("make", EVERY_KIND.values(), ids=EVERY_KIND)
+
+
+@every_kind
+def test_only_the_one_font_is_embedded(make):
+    reader = read(render(make(), Format.PDF))
+    every = [reader.get_object(number) for number in range(1, reader.trailer["/Size"])]
+    fonts = [found for found in every if isinstance(found, dict) and found.get("/Type") == "/Font"]
+    files = {"/FontFile", "/FontFile2", "/FontFile3"}
+    assert fonts
+    for font in fonts:
+        assert re.fullmatch(r"/[A-Z]{6}\+NotoSansCJKsc-\w+", font["/BaseFont"])
+        for described in [font] if "/FontDescriptor" in font else font["/DescendantFonts"]:
+            assert files & set(described.get_object()["/FontDescriptor"].get_object())
+
+
+def test_the_templates_ask_for_that_family_and_no_fallback():
+    sheet = Path(transfer_note.__file__).with_name("templates") / "sheet.typ"
+    assert f'set text(font: "{FAMILY}", fallback: false' in sheet.read_text()
+
+
+@every_kind
+def test_every_page_is_numbered_and_says_how_to_check_it(make):
+    made = pages(render(make(), Format.PDF))
+    for number, text in enumerate(made, 1):
+        assert f"第{number}页/共{len(made)}页" in squeezed(text)
+        assert f"Page {number} of {len(made)}" in text
+        for said in (papers.VERIFY.instruction, papers.VERIFY.ledger_id, str(papers.VERIFY.position), *papers.EVENTS):
+            assert said in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [
+        (transfer_note, EVERY_KIND["note after receipt"]),
+        (recovery_ledger, EVERY_KIND["ledger"]),
+        (asset_page, EVERY_KIND["page"]),
+    ],
+)
+def test_the_same_document_gives_the_same_bytes(kind, make):
+    assert kind.pdf(make(), Typesetter(installed_font())) == kind.pdf(make(), Typesetter(installed_font()))
+
+
+@every_kind
+def test_pages_can_be_archived(make):
+    metadata = read(render(make(), Format.PDF)).xmp_metadata
+    assert metadata is not None
+    assert (metadata.pdfaid_part, metadata.pdfaid_conformance) == ("2", "U")
+
+
+def test_a_note_names_every_device_unbroken():
+    listed = papers.devices(500, received=True)
+    text = "\n".join(pages(render(papers.transfer_note(listed), Format.PDF)))
+    assert [device.asset_number for device in listed if device.asset_number not in text] == []
+
+
+def test_a_note_counts_by_class_and_lists_what_differs():
+    ends = [(Outcome.RECEIVED, False), (Outcome.RECEIVED, True), (Outcome.MISSING, False), (Outcome.UNEXPECTED, True)]
+    listed = [
+        NoteDevice(
+            asset_number=papers.meter_number(at),
+            device_class=papers.SINGLE,
+            maker="",
+            reason=papers.ROTATION,
+            outcome=outcome,
+            damaged=damaged,
+        )
+        for at, (outcome, damaged) in enumerate(ends)
+    ]
+    note = papers.transfer_note(listed)
+    assert transfer_note.counts_by_class(note) == [(papers.SINGLE, (3, 2, 1, 1, 2))]
+    text = squeezed(pages(render(note, Format.PDF))[0])
+    assert "应交3件，实收2件，缺失1件，意外1件，其中损坏2件" in text
+    assert f"2{papers.meter_number(1)}单相电能表single-phasemeter散装损坏damaged" in text
+    assert f"4{papers.meter_number(3)}单相电能表single-phasemeter清单之外意外、损坏unexpected,damaged" in text
+
+
+def test_an_empty_shipment_is_a_document_too():
+    (text,) = pages(render(papers.transfer_note([]), Format.PDF))
+    assert "0 / 0" in text
+    (text,) = pages(render(papers.recovery_ledger([], unexpected=(), signatures=()), Format.PDF))
+    assert "0 / 0" in text
+
+
+def test_an_empty_container_is_listed_as_empty():
+    box = Container(number=papers.box_number(0), kind=Label("周转箱", "turnover box"))
+    for containers in ((box,), (box, box)):
+        text = "".join(pages(render(papers.transfer_note([], containers=containers), Format.PDF)))
+        assert text.count("空 empty") == len(containers)
+
+
+def test_signatures_stay_together_on_the_last_page():
+    for count in range(3, 33, 3):
+        *before, last = pages(render(papers.transfer_note(papers.devices(count, received=True)), Format.PDF))
+        for word in ("双方确认", "经办人", "盖章"):
+            assert word in last
+            assert word not in "".join(before)
+        assert last.count("盖章") == 2
+
+
+def test_five_thousand_devices():
+    note = papers.transfer_note(papers.devices(5_000, received=True))
+    reader = read(render(note, Format.PDF))
+    ordered = [device for group in transfer_note.in_order(note) for device in group.devices]
+    assert len({device.asset_number for device in ordered}) == 5_000
+    assert len(reader.pages) > 100
+    assert ordered[-1].asset_number in reader.pages[-1].extract_text() + reader.pages[-2].extract_text()
+
+
+def test_more_devices_than_a_pdf_holds_are_refused():
+    one = papers.devices(1, received=False)
+    with pytest.raises(Refusal) as refused:
+        render(papers.transfer_note(one * (transfer_note.DEVICES_MAX + 1)), Format.PDF)
+    assert refused.value.code == "document.too_many_rows"
+
+
+def test_a_qr_code_too_fine_to_scan_is_refused():
+    long = Verification(ledger_id="l", position=1, instruction="i", qr="x" * 301)
+    with pytest.raises(Refusal) as refused:
+        render(papers.asset_page(verification=long), Format.PDF)
+    assert refused.value.code == "document.qr_too_long"
+
+
+def test_a_usual_life_fits_one_page_and_a_long_one_goes_on():
+    assert len(pages(render(papers.asset_page(events=24), Format.PDF))) == 1
+    long = pages(render(papers.asset_page(events=120), Format.PDF))
+    assert len(long) > 1
+    together = "".join(long)
+    assert all(entry.event_id in together for entry in papers.timeline(120))
+    assert all("事件编号" in text for text in long[:2]), "the header is repeated"
+
+
+def test_a_page_shows_moments_in_beijing_time_and_exact_readings():
+    (text,) = pages(render(papers.asset_page(), Format.PDF))
+    for shown in ("2024-03-05 00:30:00", "12,345.67", "5.12", "1.5", "有异议", "LC-0007", "FY000001"):
+        assert shown in text
+    assert papers.MANIFEST in text
+
+
+def test_rates_are_never_rounded_up():
+    counts = [(9_999, 10_000), (99_999, 100_000)]
+    cohorts = [papers.cohort(*count, month=month) for month, count in enumerate(counts, 1)]
+    text = squeezed("".join(pages(render(papers.recovery_ledger(cohorts), Format.PDF))))
+    assert "99.99%9,999/10,000" in text
+    assert "99.99%99,999/100,000" in text
+    # The definition says once in each language what it would mean.
+    assert text.count("100.00") == text.count("才显示100.00%") + text.count("up:100.00%means") == 2
+
+
+def test_restated_cohorts_say_so():
+    cohorts = [papers.cohort(1, 2), papers.cohort(1, 2, month=2, restated=True)]
+    text = "".join(pages(render(papers.recovery_ledger(cohorts), Format.PDF)))
+    assert text.count("更正") == 1
+
+
+def test_without_the_font_the_refusal_says_what_to_do(tmp_path):
+    with pytest.raises(Refusal) as refused:
+        present(tmp_path / "NotoSansCJK-VF.otf.ttc")
+    assert refused.value.code == "document.font_missing"
+    assert "make setup" in refused.value.zh
+    assert "make setup" in refused.value.en
