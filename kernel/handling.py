@@ -2,7 +2,8 @@
 
 An event's id is made from the command's id and the event's place in the outcome, so a command is recognised in its
 stream for ever: the same id again is answered with what was recorded, and not decided again. Only a conflict is
-retried. Refusals are not recorded: the same command may be decided differently later.
+retried. Refusals are not recorded: the same command may be decided differently later. Nor is an outcome without events;
+rules therefore leave an event wherever a later state could make the same command do something.
 
 The command id must name its stream (doors make it from actor, route and Idempotency-Key, and the route holds the key
 of the stream), or a reused id would go unnoticed in another stream.
@@ -150,6 +151,10 @@ class Handling(Generic[State]):
             histories = await self._read(set(streams) - fresh)
             histories |= {stream: _History(stream, self.decider.initial) for stream in fresh}
             answers = [self._answer(ask, histories[stream]) for stream, ask in zip(streams, asks, strict=True)]
+            if unread := {stream for stream in fresh if not histories[stream].drafts}:
+                # Nothing is to be appended there, so no conflict would tell that the stream is not empty after all.
+                fresh -= unread
+                continue
             appends = [history.append() for history in histories.values() if history.drafts]
             if not appends:
                 return answers
@@ -162,8 +167,9 @@ class Handling(Generic[State]):
                     await asyncio.sleep(random.uniform(0, 0.002 * retry))  # noqa: S311  spreads retries, no secret
                 fresh = set()
                 continue
-            if receipt.repeated and fresh:
-                # These very ids were recorded before. Whether by these very commands, their digests will tell.
+            if receipt.repeated:
+                # These very ids were recorded, before or a moment ago. Whether by these very commands, their digests
+                # will tell.
                 fresh = set()
                 continue
             return [_placed(answer, receipt.position) for answer in answers]
