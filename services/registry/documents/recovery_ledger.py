@@ -211,12 +211,12 @@ _UNIT_COLUMNS: Final = (
     Column(zh="单位（英）", en="unit in English", width=30),
 )
 _COUNT_COLUMNS: Final = (
-    Column(zh="拆回", en="dismantled", width=14, number_format="#,##0"),
-    Column(zh="接收", en="received", width=14, number_format="#,##0"),
-    Column(zh="回收率", en="recovery rate", width=14),
-    Column(zh="精确值", en="exact", width=24),
-    Column(zh="尚欠", en="still owed", width=12, number_format="#,##0"),
-    Column(zh="其中缺失", en="of which missing", width=16, number_format="#,##0"),
+    Column(zh="拆回", en="dismantled", width=16, number_format="#,##0"),
+    Column(zh="接收", en="received", width=16, number_format="#,##0"),
+    Column(zh="回收率", en="recovery rate", width=16, right=True),
+    Column(zh="精确值", en="exact", width=24, right=True),
+    Column(zh="尚欠", en="still owed", width=14, number_format="#,##0"),
+    Column(zh="其中缺失", en="of which missing", width=20, number_format="#,##0"),
     Column(zh="备注", en="remark", width=16),
 )
 

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from services.registry.documents import sheet as parts
-from services.registry.documents.data import Coded, NoteDevice, Outcome, TransferNote
+from services.registry.documents.data import Coded, Label, NoteDevice, Outcome, Signature, TransferNote
 from services.registry.documents.figures import NOTHING, grouped, in_thousands, moment
 from services.registry.documents.font import Script
 from services.registry.documents.refusals import TOO_MANY_ROWS
@@ -266,23 +266,26 @@ def outcome(device: NoteDevice) -> Pair:
     return difference(device) or (parts.NO_WORD if device.outcome is None else OUTCOMES[device.outcome])
 
 
+_CLASS_COLUMNS: Final = (
+    Column(zh="类别代码", en="class code", width=12),
+    Column(zh="类别", en="class", width=16),
+)
 _COLUMNS: Final = (
     Column(zh="序号", en="no.", width=8, number_format="0"),
     Column(zh="资产编号", en="asset number", width=26),
-    Column(zh="类别代码", en="class code", width=10),
-    Column(zh="类别", en="class", width=16),
-    Column(zh="类别（英）", en="class in English", width=22),
-    Column(zh="生产厂家", en="maker", width=34),
-    Column(zh="型号", en="model", width=20),
+    *_CLASS_COLUMNS,
+    Column(zh="生产厂家", en="maker", width=32),
+    Column(zh="型号", en="model", width=18),
     Column(zh="拆回原因", en="reason", width=14),
-    Column(zh="拆回原因（英）", en="reason in English", width=20),
-    Column(zh="底度 kWh", en="final reading kWh", width=16, number_format="#,##0.00#"),
-    Column(zh="底度异议", en="reading disputed", width=12),
+    Column(zh="底度 kWh", en="final reading", width=18, number_format="#,##0.00#"),
+    Column(zh="底度异议", en="reading", width=18),
     Column(zh="外观", en="condition", width=12),
-    Column(zh="外观（英）", en="condition in English", width=16),
-    Column(zh="容器", en="container", width=26),
+    Column(zh="容器", en="container", width=28),
     Column(zh="收货", en="receipt", width=12),
-    Column(zh="收货（英）", en="receipt in English", width=16),
+    Column(zh="类别（英）", en="class in English", width=24, printed=False),
+    Column(zh="拆回原因（英）", en="reason in English", width=22, printed=False),
+    Column(zh="外观（英）", en="condition in English", width=22, printed=False),
+    Column(zh="收货（英）", en="receipt in English", width=22, printed=False),
 )
 
 
@@ -290,15 +293,12 @@ def xlsx(note: TransferNote) -> bytes:
     """Three sheets: the note, counts by class, and every device in the order and with the numbers of the PDF."""
     book = Workbook(TITLE, note.verification, note.issued_on)
     with book:
-        signed = [
-            Fact((box.role.zh, box.role.en), " ".join(filter(None, (box.party, box.signer, moment(box.signed)))))
-            for box in note.signatures
-        ]
+        signed = [Fact((box.role.zh, box.role.en), _signed(box)) for box in note.signatures]
         book.facts("移交单 Note", TITLE, [*facts(note), *signed, *verification_facts(note.verification)])
-        counted = [Column(zh=zh, en=en, width=14, number_format="#,##0") for zh, en in COUNTED]
+        counted = [Column(zh=zh, en=en, width=18, number_format="#,##0") for zh, en in COUNTED]
         book.rows(
             "数量 Counts",
-            (*_COLUMNS[2:5], *counted),
+            (*_CLASS_COLUMNS, Column(zh="类别（英）", en="class in English", width=24), *counted),
             [(cls.code, cls.zh, cls.en, *counts) for cls, counts in counts_by_class(note)],
         )
         devices = ((group, device) for group in in_order(note) for device in group.devices)
@@ -306,22 +306,31 @@ def xlsx(note: TransferNote) -> bytes:
     return book.content()
 
 
+def _signed(box: Signature) -> str:
+    if box.signed is None:
+        return f"{box.party} 未签 not signed"
+    return " ".join(filter(None, (box.party, box.signer, moment(box.signed), box.event_id)))
+
+
 def _cells(number: int, group: Group, device: NoteDevice) -> tuple[Value, ...]:
     reading_wh = device.final_reading_wh
+    condition = device.condition or Label("")
+    receipt = outcome(device)
     return (
         number,
         device.asset_number,
         device.device_class.code,
         device.device_class.zh,
-        device.device_class.en,
         device.maker,
         device.model,
         device.reason.zh,
-        device.reason.en,
         None if reading_wh is None else reading_wh / 1_000,
         DISPUTED if device.reading_disputed else "",
-        "" if device.condition is None else device.condition.zh,
-        "" if device.condition is None else device.condition.en,
+        condition.zh,
         device.container or group.name[0],
-        *outcome(device),
+        receipt[0],
+        device.device_class.en,
+        device.reason.en,
+        condition.en,
+        receipt[1],
     )

@@ -32,20 +32,20 @@ def test_every_device_comes_back_as_it_was(count):
     for number, (line, device) in enumerate(zip(lines, ordered, strict=True), 1):
         assert line[0] == number
         assert line[1] == device.asset_number
-        assert line[2:9] == [
+        assert line[2:7] == [
             device.device_class.code,
             device.device_class.zh,
-            device.device_class.en,
             device.maker,
             device.model,
             device.reason.zh,
-            device.reason.en,
         ]
-        reading_wh = None if line[9] == "" else round(line[9] * 1_000)
+        reading_wh = None if line[7] == "" else round(line[7] * 1_000)
         assert reading_wh == device.final_reading_wh
-        assert (line[10] != "") == device.reading_disputed
-        assert line[13] == device.container
-        assert ("损坏" in line[14]) == device.damaged
+        assert (line[8] != "") == device.reading_disputed
+        assert line[9] == device.condition.zh
+        assert line[10] == device.container
+        assert ("损坏" in line[11]) == device.damaged
+        assert line[12:15] == [device.device_class.en, device.reason.en, device.condition.en]
 
 
 def test_the_note_itself_and_its_counts_are_there():
@@ -85,7 +85,7 @@ def test_nothing_is_a_formula_or_a_link():
         if name.startswith("xl/worksheets/sheet"):
             tags = {element.tag.rpartition("}")[2] for element in ET.fromstring(text).iter()}
             assert not tags & {"f", "hyperlink", "hyperlinks"}
-    makers = [line[5] for line in rows(content, "器具 Devices")[1:]]
+    makers = [line[4] for line in rows(content, "器具 Devices")[1:]]
     assert [text for text, back in zip(texts, makers, strict=True) if text != back] == []
 
 
