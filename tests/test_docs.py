@@ -57,7 +57,8 @@ def test_every_setting_is_documented():
     while kinds:
         kind = kinds.pop()
         kinds += kind.__subclasses__()
-        settings |= set(kind.__struct_fields__)
+        if not kind.__module__.startswith("tests."):
+            settings |= set(kind.__struct_fields__)
     documented = re.findall(r"(?m)^\| `([A-Z_]+)`", PAGES["settings.md"])
     assert [name for name in sorted(settings) if not any(one.endswith(name.upper()) for one in documented)] == []
 
