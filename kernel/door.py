@@ -102,6 +102,12 @@ DEADLINE = Reason(
 OVERLOADED = Reason(
     CannotNow, "request.overloaded", "正在处理的请求过多，请稍后重试。", "too many requests at once; try again shortly"
 )
+STOPPING = Reason(
+    CannotNow,
+    "server.stopping",
+    "服务正在停止，请用同一 Idempotency-Key 重试。",
+    "this process is stopping; ask again with the same Idempotency-Key",
+)
 FAULT = Reason(
     Faulty,
     "server.fault",

@@ -8,7 +8,7 @@ import structlog
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kernel.door import DEADLINE, FAULT, OVERLOADED, TooLarge
+from kernel.door import DEADLINE, FAULT, OVERLOADED, STOPPING, TooLarge
 from kernel.http_operations import QUIET
 from kernel.http_problem import problem_response
 from kernel.refusal import Reason, Refusal
@@ -89,6 +89,11 @@ class LimitsMiddleware:
             if begun or not timer.expired():
                 raise
             refusal = DEADLINE(seconds=seconds)
+        except asyncio.CancelledError:
+            # Only a stop that waits no longer cancels a request: its caller is still told, and the task ends here.
+            if begun:
+                raise
+            refusal = STOPPING()
         except Exception:
             _LOG.exception("request failed", path=scope["path"])
             if begun:

@@ -7,7 +7,6 @@ half and nothing else. It is not an identity provider: whoever can read the key 
 import base64
 import hashlib
 import ipaddress
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -20,10 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from kernel.clock import Clock, system_clock_us
 from kernel.identity import UNKNOWN_KEY, Principal, Verifier
 from kernel.identity_claims import Issuer
+from kernel.keys import OWNER_ONLY, READABLE, read_private, write_file
 
 PRIVATE_KEY_FILE: Final = "issuer.key"
 PUBLIC_KEY_FILE: Final = "issuer.pub"
-OWNER_ONLY: Final = 0o600
 TOKEN_S: Final = 3_600
 
 BUILT_IN: Final = Issuer(issuer="urn:meterloop:built-in", audience="meterloop", algorithms=("EdDSA",))
@@ -46,18 +45,17 @@ def require_loopback(hosts: Iterable[str]) -> None:
 def write_keys(folder: Path) -> None:
     """Write the key and its public half, unless they are there. Safe to repeat, and to kill at any moment."""
     private, public = folder / PRIVATE_KEY_FILE, folder / PUBLIC_KEY_FILE
-    folder.mkdir(parents=True, exist_ok=True)
     if not private.exists():
         pem = Ed25519PrivateKey.generate().private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        _write(private, pem, OWNER_ONLY)
+        write_file(private, pem, OWNER_ONLY)
     key = _private_key(private)
     public_pem = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     if not public.exists() or public.read_bytes() != public_pem:
-        _write(public, public_pem, 0o644)
+        write_file(public, public_pem, READABLE)
 
 
 def issue(folder: Path, principal: Principal, *, clock: Clock = system_clock_us, seconds: int = TOKEN_S) -> str:
@@ -110,9 +108,7 @@ def built_in_verifier(folder: Path, hosts: Iterable[str]) -> Verifier:
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:
-    if path.stat().st_mode & 0o077:
-        raise PermissionError(f"{path} may be read by others; make it readable by its owner alone (chmod 600)")
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    key = serialization.load_pem_private_key(read_private(path), password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise TypeError(f"{path} holds no Ed25519 key")
     return key
@@ -120,17 +116,6 @@ def _private_key(path: Path) -> Ed25519PrivateKey:
 
 def _kid(key: Ed25519PublicKey) -> str:
     return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16]
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """All of the content or no file, never readable by more than `mode` says."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def _is_loopback(host: str) -> bool:

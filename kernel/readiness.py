@@ -40,8 +40,21 @@ class Readiness:
 
     def __init__(self) -> None:
         self._checks: Final[dict[str, Check]] = {}
-        self.draining = False
+        self._draining: Final = asyncio.Event()
         self.started = False
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process is on its way out."""
+        return self._draining.is_set()
+
+    def drain(self) -> None:
+        """Say that the process is on its way out. There is no way back."""
+        self._draining.set()
+
+    async def until_draining(self) -> None:
+        """Wait for that: answers without end, such as streams of events, then end by themselves."""
+        await self._draining.wait()
 
     def add(self, name: str, check: Check) -> None:
         """Ask this too, from now on."""

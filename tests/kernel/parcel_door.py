@@ -121,11 +121,16 @@ def parcel_door(ledger: Ledger, keys: Path, limits: HttpLimits | None = None) ->
 
 async def parcel_rpc(ledger: Ledger, keys: Path) -> tuple[RpcDoor, int]:
     """The same over gRPC, open on a free port of loopback."""
+    door = parcel_rpc_door(ledger, keys)
+    return door, await door.start("127.0.0.1", 0)
+
+
+def parcel_rpc_door(ledger: Ledger, keys: Path) -> RpcDoor:
     write_keys(keys)
     door = RpcDoor(verifier=built_in_verifier(keys, ["127.0.0.1"]), cursors=Cursors(CURSOR_KEY))
     door.service(service("Parcels"), commands=[parcel_commands(ledger)], questions=parcel_questions(ledger))
     door.service(service("Crates"), commands=[crate_commands(ledger)])
-    return door, await door.start("127.0.0.1", 0)
+    return door
 
 
 def client(door: HttpDoor, keys: Path, principal: Principal | None = CLERK) -> httpx.AsyncClient:
