@@ -36,6 +36,10 @@ fix: setup ## Format, and mend what can be mended mechanically
 test: setup ## Every test
 	$(BIN)/python -m pytest -n 2
 
+.PHONY: bench
+bench: setup ## Every measurement, with its limit
+	for part in $(patsubst bench/%.py,%,$(shell grep -l __main__ bench/*.py)); do $(BIN)/python -m bench.$$part || exit 1; done
+
 .PHONY: docs
 docs: setup ## The reference pages, from the code
 	$(BIN)/python -m cli.reference && $(BIN)/python -m tests.proto_lock
