@@ -211,7 +211,8 @@ def _sqlite_engines(path: str, readers_max: int) -> tuple[Engine, Engine]:
 
 def _postgresql_engines(url: URL, readers_max: int) -> tuple[Engine, Engine]:
     def engine(size: int, isolation: Any, **settings: str) -> Engine:
-        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        given = url.query.get("options", "")
+        options = " ".join([str(given), *(f"-c {name}={value}" for name, value in settings.items())])
         return create_engine(
             url.set(drivername="postgresql+psycopg"),
             paramstyle="format",

@@ -24,7 +24,7 @@ from kernel.codec import Reader, Undecodable
 from kernel.database import Database, MissingTable
 from kernel.refusal import stale
 from kernel.view import Key, View
-from kernel.view_rows import Rows
+from kernel.view_rows import Misplaced, Rows
 from kernel.view_store import META, Moved, Slot, advance, enrol, reading, slots, stop, switch
 from ledger.port import PAGE_EVENTS_MAX, Ledger, Page, Recorded, WrongLedger
 
@@ -132,7 +132,11 @@ class _Member:
         except Exception as error:
             raise self._undigested(recorded, error) from error
         known = before.get
-        self.rows.store(connection, {k: row for k, row in after.items() if row is not None and row is not known(k)})
+        try:
+            self.rows.store(connection, {k: row for k, row in after.items() if row is not None and row is not known(k)})
+        except Misplaced as error:
+            culprit = next(recorded for key, _, recorded in reversed(touched) if key == error.key)
+            raise self._undigested(culprit, error) from error
         self.rows.delete(connection, [key for key in before if after[key] is None])
 
     def _undigested(self, recorded: Recorded, error: Exception) -> _Undigested:

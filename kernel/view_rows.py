@@ -21,6 +21,14 @@ _Values: TypeAlias = Sequence[Any]
 _Conversions: TypeAlias = Sequence[tuple[int, Callable[[Any], Any]]]
 
 
+class Misplaced(Exception):
+    """A row has another key than the one it was made for."""
+
+    def __init__(self, key: Key, own: Key) -> None:
+        super().__init__(f"evolve made for key {key} a row with key {own}")
+        self.key = key
+
+
 class Rows(Generic[Row]):
     """The rows of `view` in the table of this name."""
 
@@ -52,13 +60,13 @@ class Rows(Generic[Row]):
         return {key(values): make(*values) for values in found}
 
     def store(self, connection: Connection, rows: dict[Key, Row]) -> None:
-        """Insert or replace these rows. Raises ValueError where a row does not have the key it is under."""
+        """Insert or replace these rows. Raises Misplaced."""
         if not rows:
             return
         values: list[_Values] = [msgspec.structs.astuple(row) for row in rows.values()]
         for key, own in zip(rows, map(self._key, values), strict=True):
             if own != key:
-                raise ValueError(f"what evolve made for key {key} has key {own}")
+                raise Misplaced(key, own)
         connection.exec_driver_sql(self._upsert, _converted(values, self._columns_bind))
 
     def delete(self, connection: Connection, keys: Sequence[Key]) -> None:

@@ -66,6 +66,7 @@ class Slot(msgspec.Struct, frozen=True):
     name: str
     generation: int
     ready: bool
+    ledger_id: str
     position: int
 
     @property
@@ -96,7 +97,7 @@ def enrol(connection: Connection, views: Sequence[View[Any]], ledger_id: str, no
 def slots(connection: Connection, views: Sequence[View[Any]]) -> list[Slot]:
     """The tables of these views, as they stand."""
     rows = connection.execute(
-        select(_C.name, _C.generation, _C.ready, _C.position)
+        select(_C.name, _C.generation, _C.ready, _C.ledger_id, _C.position)
         .where(_C.name.in_([view.columns.name for view in views]))
         .order_by(_C.name, _C.generation)
     )
@@ -108,10 +109,10 @@ def advance(connection: Connection, moving: Collection[Slot], position: int) -> 
 
     Raises Moved.
     """
-    stood = [(slot.name, slot.generation, slot.ready, slot.position) for slot in moving]
+    stood = [msgspec.structs.astuple(slot) for slot in moving]
     moved = connection.execute(
         update(_TABLES)
-        .where(tuple_(_C.name, _C.generation, _C.ready, _C.position).in_(stood))
+        .where(tuple_(_C.name, _C.generation, _C.ready, _C.ledger_id, _C.position).in_(stood))
         .values(position=position, stopped_at=None, stopped_why=None)
     )
     if moved.rowcount != len(stood):

@@ -13,6 +13,7 @@ from kernel.database import Database
 from kernel.handling import event_id
 from kernel.projection import Projector
 from kernel.view import View
+from kernel.view_store import Slot, slots
 from ledger.memory import MemoryLedger
 from ledger.port import ANY, Append, Draft, Ledger, Recorded
 from tests.given import rows
@@ -20,7 +21,7 @@ from tests.kernel.parcel import CODEC, Delivered, HandedOn, Sent
 from tests.kernel.parcel_views import READER, VIEWS
 
 HOUR_US = 3_600_000_000
-DONE_S_MAX = 30
+DONE_S_MAX = 10
 
 
 def events_of(steps: Sequence[tuple[int, int]]) -> list[msgspec.Struct]:
@@ -66,6 +67,15 @@ async def record(ledger: Ledger, events: Sequence[msgspec.Struct]) -> int:
         draft = Draft(event_id(UUID(int=position), 0), CODEC.type_of(event), CODEC.encode(event))
         position = (await ledger.append([Append(f"parcel-{event.parcel}", ANY, [draft])])).position
     return position
+
+
+async def record_together(ledger: Ledger, events: Sequence[msgspec.Struct]) -> None:
+    """Append the events in one call, those of each parcel in one run."""
+    streams: dict[str, list[Draft]] = {}
+    for number, event in enumerate(events):
+        draft = Draft(event_id(UUID(int=0), number), CODEC.type_of(event), CODEC.encode(event))
+        streams.setdefault(f"parcel-{event.parcel}", []).append(draft)
+    await ledger.append([Append(stream, ANY, drafts) for stream, drafts in streams.items()])
 
 
 async def log_of(ledger: Ledger) -> list[Recorded]:
@@ -125,3 +135,18 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(DONE_S_MAX):
         while not condition():  # noqa: ASYNC110  what is waited for is outside this process
             await asyncio.sleep(0.005)
+
+
+async def slots_are(
+    database: Database, condition: Callable[[list[Slot]], object], views: Sequence[View] = VIEWS
+) -> None:
+    """Wait until the views' tables stand so, whoever brings it about."""
+    async with asyncio.timeout(60):
+        while True:
+            if condition(await database.read(lambda session: slots(session.connection(), views))):
+                return
+            await asyncio.sleep(0.002)
+
+
+def all_ready(found: list[Slot]) -> bool:
+    return all(slot.ready for slot in found)

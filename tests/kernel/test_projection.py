@@ -71,7 +71,7 @@ async def test_who_waits_sees_its_write(database):
 async def test_who_waits_too_long_is_told(database):
     ledger = MemoryLedger()
     async with projecting(database, ledger) as projector:
-        await caught_up(projector, ledger)
+        await projector.wait_for(0)
         with pytest.raises(Stale) as refused:
             await projector.read(held(), seen=5, timeout_s=0.05)
         assert (refused.value.code, refused.value.details) == (BEHIND.code, {"reached": 0, "wanted": 5})
