@@ -1,0 +1,126 @@
+"""The process that reads a file, so that whatever the file does to it, the service lives on.
+
+`python -m services.registry.imports.child` takes one request on standard input and answers on standard output in
+frames: four bytes of length, then MessagePack. Once the file is open it can open nothing more, neither files nor
+sockets: the limit of open descriptors is set to none, which on Linux no later code can take back.
+"""
+
+import codecs
+import os
+import resource
+import signal
+import struct
+import sys
+from contextlib import suppress
+from typing import BinaryIO, Final, TypeAlias
+
+import msgspec
+
+from kernel.refusal import Refusal
+from services.registry.imports.faults import CHILD_MEMORY
+from services.registry.imports.mapping import Mapping
+from services.registry.imports.reading import Options, read
+from services.registry.imports.rows import Batch, Heading
+from services.registry.imports.tables.recognise import Format, recognise
+
+HEAD: Final = struct.Struct(">I")
+NICENESS: Final = 5
+"""Those who wait for an answer go first."""
+
+MEMORY_BYTES: Final[dict[Format, int]] = {
+    "delimited": 384 << 20,
+    "json_lines": 384 << 20,
+    "workbook": 1536 << 20,
+    "parquet": 3 << 30,
+}
+"""Address space by format. CSV and NDJSON stream; a workbook's sheet and a Parquet row group are in memory as a whole,
+and pyarrow reserves more than it uses.
+"""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What to read, and how."""
+
+    path: str
+    kind: str
+    mapping: Mapping
+    options: Options
+    cpu_s_max: int
+    memory_bytes_max: int | None = None
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """The reading ends here, for this reason."""
+
+    code: str
+    zh: str
+    en: str
+
+
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    """The reading has come to the end. `rss_bytes_max` is the most memory it took, `cpu_us` the processor time."""
+
+    rss_bytes_max: int
+    cpu_us: int
+
+
+Frame: TypeAlias = Heading | Batch | Done | Failed
+
+
+def main() -> None:
+    # Frames own standard output: whatever a library prints goes to standard error.
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        request = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Request)
+        _answer(request, output)
+
+
+def _answer(request: Request, output: BinaryIO) -> None:
+    encode = msgspec.msgpack.Encoder().encode
+
+    def send(frame: Frame) -> None:
+        content = encode(frame)
+        output.write(HEAD.pack(len(content)))
+        output.write(content)
+        output.flush()
+
+    try:
+        with open(request.path, "rb") as file:  # noqa: PTH123  the descriptor is what matters
+            _confine(recognise(file), request)
+            for part in read(file, request.kind, request.mapping, request.options):
+                send(part)
+    except Refusal as refusal:
+        send(Failed(refusal.code, refusal.zh, refusal.en))
+    except MemoryError:
+        send(Failed(CHILD_MEMORY.code, CHILD_MEMORY.zh, CHILD_MEMORY.en))
+    else:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        send(Done(used.ru_maxrss * 1024, round((used.ru_utime + used.ru_stime) * 1e6)))
+
+
+def _confine(found: Format, request: Request) -> None:
+    """Give up what reading does not need. What is yet to be imported or looked up is fetched before."""
+    for encoding in ("gb18030", "cp437", "utf-16-le"):
+        codecs.lookup(encoding)
+    if found == "parquet":
+        import pyarrow as pa  # noqa: PLC0415  only for those who need it
+
+        import services.registry.imports.tables.parquet  # noqa: PLC0415  only for those who need it
+
+        pa.set_cpu_count(1)
+        pa.set_memory_pool(pa.system_memory_pool())
+    if found == "workbook":
+        import services.registry.imports.tables.workbook  # noqa: F401, PLC0415  while files can still be opened
+    memory = request.memory_bytes_max or MEMORY_BYTES[found]
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # The first of the two ends the process by a signal that says why; the second would end it without a word.
+    resource.setrlimit(resource.RLIMIT_CPU, (request.cpu_s_max, request.cpu_s_max + 1))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+    with suppress(OSError):
+        os.nice(NICENESS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+"""Every way in which a file, a cell or a mapping can fail to be read, each saying what to do about it.
+
+`import_file` and `import_mapping` end a reading; `import_cell` and `import_row` refuse one row and let the rest pass.
+"""
+
+from typing import Final
+
+from kernel.refusal import stale, unreadable
+
+EMPTY: Final = unreadable(
+    "import_file.empty",
+    "文件为空。请确认导出完成后重新上传。",
+    "the file is empty; make sure the export has finished, then upload it again",
+)
+TOO_LARGE: Final = unreadable(
+    "import_file.too_large",
+    "文件大小 {found} 字节，超过上限 {limit} 字节。请拆分，或改存为 CSV（CSV 大小不限）。",
+    "the file has {found} bytes, the limit is {limit}; split it, or save it as CSV, which may have any size",
+)
+UTF16: Final = unreadable(
+    "import_file.utf16",
+    "文件编码为 UTF-16 或 UTF-32。请另存为“CSV UTF-8（逗号分隔）”后重新上传。",
+    "the file is encoded as UTF-16 or UTF-32; save it as 'CSV UTF-8 (comma delimited)' and upload that",
+)
+ENCODING_UNKNOWN: Final = unreadable(
+    "import_file.encoding_unknown",
+    "文件既不是 UTF-8 也不是 GB18030 编码。请另存为“CSV UTF-8（逗号分隔）”后重新上传。",
+    "the file is neither UTF-8 nor GB18030; save it as 'CSV UTF-8 (comma delimited)' and upload that",
+)
+BINARY: Final = unreadable(
+    "import_file.binary",
+    "文件内容不是表格（{what}）。可导入 CSV、XLSX、NDJSON 或 Parquet。",
+    "the file is not a table ({what}); CSV, XLSX, NDJSON and Parquet can be imported",
+)
+COMPRESSED: Final = unreadable(
+    "import_file.compressed",
+    "文件为压缩包（{what}）。请先解压，再上传其中的表格。",
+    "the file is an archive ({what}); unpack it and upload the table inside",
+)
+HTML: Final = unreadable(
+    "import_file.html",
+    "文件实为网页（HTML），只是用了表格的扩展名。请用表格软件打开，另存为 XLSX 后上传。",
+    "the file is a web page (HTML) under a spreadsheet's name; open it in a spreadsheet and save it as XLSX",
+)
+XML: Final = unreadable(
+    "import_file.xml",
+    "文件为 XML 表格。请用表格软件打开，另存为 XLSX 后上传。",
+    "the file is an XML spreadsheet; open it in a spreadsheet program and save it as XLSX",
+)
+OLD_EXCEL: Final = unreadable(
+    "import_file.old_excel",
+    "文件为旧版 Excel（.xls）。请另存为 XLSX 后上传。",
+    "the file is in the old Excel format (.xls); save it as XLSX and upload that",
+)
+ENCRYPTED: Final = unreadable(
+    "import_file.encrypted",
+    "文件设有打开密码。请取消密码后另存再上传。",
+    "the file is protected by a password; remove the password, save it and upload that",
+)
+NOT_XLSX: Final = unreadable(
+    "import_file.not_xlsx",
+    "文件是压缩包，但不是 XLSX 工作簿（{what}）。请用表格软件另存为 XLSX 后上传。",
+    "the file is a zip archive but not an XLSX workbook ({what}); save it as XLSX and upload that",
+)
+DAMAGED: Final = unreadable(
+    "import_file.damaged",
+    "文件不完整或已损坏（{what}）。请重新导出或重新上传。",
+    "the file is truncated or damaged ({what}); export or upload it again",
+)
+EXPANDS_TOO_FAR: Final = unreadable(
+    "import_file.expands_too_far",
+    "文件解压后超过上限 {limit} 字节。请拆分，或改存为 CSV（CSV 大小不限）。",
+    "the file expands beyond the limit of {limit} bytes; split it, or save it as CSV, which may have any size",
+)
+TOO_MANY_SHEETS: Final = unreadable(
+    "import_file.too_many_sheets",
+    "工作簿有 {found} 个工作表，上限为 {limit}。请拆分后上传。",
+    "the workbook has {found} sheets, the limit is {limit}; split it",
+)
+TOO_MANY_CELLS: Final = unreadable(
+    "import_file.too_many_cells",
+    "工作表的范围达 {found} 个单元格，上限为 {limit}。请删去表外的多余格式，或改存为 CSV。",
+    "the sheet spans {found} cells, the limit is {limit}; delete stray cells outside the table, or save it as CSV",
+)
+NO_SHEET: Final = unreadable(
+    "import_file.no_sheet",
+    "工作簿中没有可读的工作表（隐藏的工作表不读）。",
+    "the workbook has no sheet to read (hidden sheets are not read)",
+)
+JSON_ARRAY: Final = unreadable(
+    "import_file.json_array",
+    "文件是一个 JSON 数组。请改为每行一个对象（NDJSON）。",
+    "the file is one JSON array; write one object a line (NDJSON)",
+)
+NO_HEADER: Final = unreadable(
+    "import_file.no_header",
+    "前 {rows} 行中没有找到表头。表头至少应有：{wanted}。",
+    "no header was found in the first {rows} rows; it should have at least: {wanted}",
+)
+COLUMNS_MISSING: Final = unreadable(
+    "import_file.columns_missing",
+    "第 {row} 行的表头缺少必需的列：{missing}。请补上，或在映射文件中写明该列的名称。",
+    "the header in row {row} lacks required columns: {missing}; add them, or name them in the mapping file",
+)
+NO_ROWS: Final = unreadable(
+    "import_file.no_rows",
+    "表头之下没有数据。",
+    "there is nothing below the header",
+)
+LINE_TOO_LONG: Final = unreadable(
+    "import_file.line_too_long",
+    "第 {row} 行超过 {limit} 字节仍未结束，多半是缺少换行或右引号。请改正后重新导入，此前各行已接受。",
+    "row {row} does not end within {limit} bytes: most likely a line end or a closing quotation mark is missing; "
+    "mend it and import again, the rows before it are accepted",
+)
+QUOTE_NOT_CLOSED: Final = unreadable(
+    "import_file.quote_not_closed",
+    "第 {row} 行的引号没有结束，或文件在此中断。请改正后重新导入，此前各行已接受。",
+    "a quotation mark that opens in row {row} is never closed, or the file was cut off there; mend it and import "
+    "again, the rows before it are accepted",
+)
+BAD_POSITION: Final = unreadable(
+    "import_file.bad_position",
+    "续传位置与该文件不符。请从头导入。",
+    "the position to resume from does not belong to this file; import it from the beginning",
+)
+
+REQUIRED: Final = unreadable("import_cell.required", "此项必填。", "this must be filled in")
+SCIENTIFIC: Final = unreadable(
+    "import_cell.scientific_notation",
+    "“{value}”是表格软件把长数字改成的科学计数法，其余数字已丢失。请先将该列格式设为“文本”，再从原始来源重新粘贴。",
+    "'{value}' is a long number that a spreadsheet turned into scientific notation: the other digits are lost. Set the "
+    "column's format to text first, then paste the numbers again from their source",
+)
+DIGITS_LOST: Final = unreadable(
+    "import_cell.digits_lost",
+    "该单元格为数值，表格软件只保留 15 位有效数字，其余已丢失。请先将该列格式设为“文本”，再从原始来源重新粘贴。",
+    "the cell holds a number, of which a spreadsheet keeps 15 digits: the others are lost. Set the column's format to "
+    "text first, then paste the numbers again from their source",
+)
+FRACTION_IN_CODE: Final = unreadable(
+    "import_cell.fraction_in_code",
+    "编号不应有小数：{value}。",
+    "a code has no fraction: {value}",
+)
+DATE_IN_CODE: Final = unreadable(
+    "import_cell.date_in_code",
+    "表格软件把编号变成了日期。请将该列格式设为“文本”后重新填写。",
+    "a spreadsheet turned the code into a date; set the column's format to text and enter it again",
+)
+NOT_A_VALUE: Final = unreadable(
+    "import_cell.not_a_value",
+    "此处应为一个值，实为 {what}。",
+    "one value belongs here, not {what}",
+)
+SPREADSHEET_ERROR: Final = unreadable(
+    "import_cell.spreadsheet_error",
+    "该单元格是表格软件的错误值（如 #N/A）。请修正公式，或粘贴为值。",
+    "the cell holds a spreadsheet's error value (such as #N/A); mend the formula, or paste it as a value",
+)
+BROKEN_TEXT: Final = unreadable(
+    "import_cell.broken_text",
+    "该单元格含有无法按 {encoding} 解码的字节。请核对原文并重新导出。",
+    "the cell has bytes that are not {encoding}; compare it with its source and export it again",
+)
+COLUMNS_DISAGREE: Final = unreadable(
+    "import_cell.columns_disagree",
+    "同名的各列取值不同。请只保留一列。",
+    "columns of the same name hold different values; keep one of them",
+)
+WRONG_LENGTH: Final = unreadable(
+    "import_cell.wrong_length",
+    "应为 {length} 位，实为 {found} 位。",
+    "this should have {length} characters, not {found}",
+)
+WRONG_FORM: Final = unreadable(
+    "import_cell.wrong_form",
+    "格式不符，应为{form_zh}。",
+    "this does not have the right form: {form_en}",
+)
+TOO_LONG: Final = unreadable(
+    "import_cell.too_long",
+    "文字过长：{found} 个字，上限 {limit}。",
+    "the text is too long: {found} characters, the limit is {limit}",
+)
+NOT_IN_LIST: Final = unreadable(
+    "import_cell.not_in_list",
+    "不在代码表中。可用：{choices}。也可在映射文件中补充名称。",
+    "this is not in the list; possible are: {choices}. Names can be added in the mapping file",
+)
+UNLISTED: Final = unreadable(
+    "import_cell.unlisted",
+    "“{value}”不在代码表中，未采用（相同取值只提示一次）。可在映射文件中补充名称。",
+    "'{value}' is not in the list and was not used (said once for equal values); add it in the mapping file",
+)
+NOT_A_NUMBER: Final = unreadable(
+    "import_cell.not_a_number",
+    "不是可识别的数字。请写成 1234.56 的样子，可带千位分隔符和单位（{units}）。",
+    "this is not a number; write it like 1234.56, thousands separators and a unit ({units}) are understood",
+)
+NUMBER_AMBIGUOUS: Final = unreadable(
+    "import_cell.number_ambiguous",
+    "逗号的位置不像千位分隔符，无法确定数值。请用句点作小数点。",
+    "the commas do not separate thousands, so the number is not certain; use a full stop as the decimal mark",
+)
+TOO_PRECISE: Final = unreadable(
+    "import_cell.too_precise",
+    "小数位过多：该值不是 {base} 的整数倍。",
+    "too many decimals: the value is not a whole number of {base}",
+)
+OUT_OF_RANGE: Final = unreadable(
+    "import_cell.out_of_range",
+    "数值超出允许范围（{low} 至 {high} {base}）。",
+    "the value is out of range ({low} to {high} {base})",
+)
+UNIT_WRONG: Final = unreadable(
+    "import_cell.unit_wrong",
+    "单位“{unit}”不适用于此列，可用：{units}。",
+    "the unit '{unit}' does not fit this column; possible are: {units}",
+)
+NOT_A_DATE: Final = unreadable(
+    "import_cell.not_a_date",
+    "不是可识别的日期。请写成 2024-03-05、2024/3/5、2024年3月5日 或 20240305。",
+    "this is not a date; write it as 2024-03-05, 2024/3/5, 2024年3月5日 or 20240305",
+)
+DATE_AMBIGUOUS: Final = unreadable(
+    "import_cell.date_ambiguous",
+    "年份不明确。请以四位年份开头，如 2024-03-05。",
+    "the year is not certain; begin with the year in four digits, as in 2024-03-05",
+)
+DATE_IMPOSSIBLE: Final = unreadable(
+    "import_cell.date_impossible",
+    "没有这一天：{value}。",
+    "there is no such day: {value}",
+)
+DATE_TOO_EARLY: Final = unreadable(
+    "import_cell.date_too_early",
+    "日期早于 {earliest}。",
+    "the date is before {earliest}",
+)
+DATE_TOO_LATE: Final = unreadable(
+    "import_cell.date_too_late",
+    "日期晚于 {latest}。",
+    "the date is after {latest}",
+)
+TIME_MISSING: Final = unreadable(
+    "import_cell.time_missing",
+    "此列须有时刻，如 2024-03-05 08:30:00。",
+    "this column needs a time of day, as in 2024-03-05 08:30:00",
+)
+ZONE_MISSING: Final = unreadable(
+    "import_cell.zone_missing",
+    "时刻缺少时区，如 2024-03-05T08:30:00+08:00；也可在映射文件中给出该列的时区。",
+    "the time lacks its zone, as in 2024-03-05T08:30:00+08:00; the mapping file may give the column's zone",
+)
+NOT_JSON: Final = unreadable(
+    "import_row.not_json",
+    "此行不是一个完整的 JSON 对象。",
+    "this line is not one complete JSON object",
+)
+
+MAPPING_UNREADABLE: Final = unreadable(
+    "import_mapping.unreadable",
+    "映射文件无法解析：{problem}",
+    "the mapping file cannot be parsed: {problem}",
+)
+MAPPING_INVALID: Final = unreadable(
+    "import_mapping.invalid",
+    "映射文件的内容不符：{problem}",
+    "the mapping file does not hold together: {problem}",
+)
+KIND_UNKNOWN: Final = unreadable(
+    "import_mapping.kind_unknown",
+    "映射文件中没有“{kind}”这一类。可用：{kinds}。",
+    "the mapping file has no kind '{kind}'; possible are: {kinds}",
+)
+
+CHILD_DIED: Final = stale(
+    "import_child.died",
+    "读取文件的进程意外中止（{how}）。可从中断处继续。",
+    "the process that reads the file ended unexpectedly ({how}); the import can go on from where it stopped",
+)
+CHILD_MEMORY: Final = unreadable(
+    "import_child.memory",
+    "读取该文件所需内存超过上限。请拆分，或改存为 CSV（CSV 大小不限）。",
+    "reading the file takes more memory than allowed; split it, or save it as CSV, which may have any size",
+)
+CHILD_TIME: Final = unreadable(
+    "import_child.time",
+    "读取该文件所需时间超过上限。可从中断处继续；若仍超时，请拆分文件。",
+    "reading the file takes more processor time than allowed; go on from where it stopped, or split the file",
+)

@@ -1,0 +1,164 @@
+"""Finds the header among title rows, and says which column fills which field.
+
+A header may span two rows: a merged 拆表底度 above 总 尖 峰 平 谷. Then a column goes by its lower
+cell, or by both.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+import msgspec
+
+from services.registry.imports.faults import COLUMNS_MISSING, NO_HEADER
+from services.registry.imports.mapping import HEADER_ROWS_MAX, KEY, UNITS, Field, Fields, QuantityField
+from services.registry.imports.quantities import unit_in_brackets
+from services.registry.imports.rows import Column, letter_of, shown
+from services.registry.imports.wording import clean_text, key_of
+
+COLUMNS_MAX: Final = 702
+"""A to ZZ. What is further to the right is not looked at."""
+_HEADERS_SHOWN: Final = 3
+_BRACKETS: Final = re.compile(r"(.*?)[(（\[【]\s*([^)）\]】]*?)\s*[)）\]】]\s*[*＊]?", re.DOTALL)
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """A field and the columns that fill it: several where a header is there more than once."""
+
+    field: str
+    indices: tuple[int, ...]
+    column: Column
+    unit: str | None = None
+
+
+class Header(msgspec.Struct, frozen=True):
+    """Where the header is: `first` and `last` count records from 0."""
+
+    first: int
+    last: int
+    bound: tuple[Bound, ...]
+    dropped: tuple[str, ...]
+
+
+class _Match(msgspec.Struct, frozen=True):
+    field: str
+    rank: int
+    unit: str | None = None
+
+
+class Headers:
+    """The headers that a kind's fields go by."""
+
+    def __init__(self, fields: Fields) -> None:
+        self.fields = fields
+        self._known: dict[str, _Match] = {}
+        for name, field in fields.items():
+            base = _base_unit(field)
+            self._known[key_of(name)] = _Match(name, 0, base)
+            last_part = key_of(name.rpartition(".")[2])
+            for rank, header in enumerate(field.headers, 1):
+                self._known.setdefault(key_of(header), _Match(name, rank))
+            self._known.setdefault(last_part, _Match(name, len(field.headers) + 1, base))
+
+    def match(self, label: str) -> _Match | None:
+        """The field that a header names, with the unit in its brackets if it has one."""
+        if not (key := key_of(label)):
+            return None
+        if found := self._known.get(key):
+            return found
+        if not (parts := _BRACKETS.fullmatch(label)):
+            return None
+        if not (found := self._known.get(key_of(parts[1]))):
+            return None
+        field = self.fields[found.field]
+        if not isinstance(field, QuantityField) or (fits := unit_in_brackets(parts[2], field.measure)) is None:
+            return found
+        return _Match(found.field, found.rank, parts[2]) if fits else None
+
+    def find(self, records: Sequence[Sequence[Any]]) -> Header:
+        """The header among the first records. Refuses where there is none, or where it lacks required columns."""
+        header = self.best(records)
+        if header is None:
+            raise NO_HEADER(rows=HEADER_ROWS_MAX, wanted=self._spoken(self._required()))
+        bound = {one.field for one in header.bound}
+        if missing := [name for name in self._required() if name not in bound]:
+            raise COLUMNS_MISSING(row=header.last + 1, missing=self._spoken(missing))
+        return header
+
+    def best(self, records: Sequence[Sequence[Any]]) -> Header | None:
+        """The header that fills most fields; a single row before two, and an earlier one before a later."""
+        head = [list(record[:COLUMNS_MAX]) for record in records[:HEADER_ROWS_MAX]]
+        best: tuple[tuple[int, int], Header | None] = ((0, 0), None)
+        for header in self._candidates(head):
+            required = sum(1 for one in header.bound if self.fields[one.field].required)
+            if (worth := (len(header.bound), required)) > best[0]:
+                best = (worth, header)
+        return best[1]
+
+    def bind(self, labels: Sequence[tuple[str, ...]], first: int, last: int) -> Header:
+        """Columns for these labels, each in the wordings it may go by, the most telling first."""
+        found: dict[str, list[tuple[int, int, _Match, str]]] = {}
+        for index, wordings in enumerate(labels):
+            for wording in wordings:
+                if match := self.match(wording):
+                    found.setdefault(match.field, []).append((match.rank, index, match, wording))
+                    break
+        bound: list[Bound] = []
+        taken: set[int] = set()
+        for name in self.fields:
+            if name not in found:
+                continue
+            rank, index, match, wording = min(found[name], key=lambda one: one[:2])
+            indices = tuple(i for r, i, m, _ in found[name] if r == rank and m == match)
+            taken.update(indices)
+            bound.append(Bound(name, indices, Column(name, letter_of(index), shown(clean_text(wording))), match.unit))
+        dropped = tuple(letter_of(i) for i, wordings in enumerate(labels) if i not in taken and any(wordings))
+        return Header(first, last, tuple(bound), dropped)
+
+    def _candidates(self, head: list[list[Any]]) -> Iterator[Header]:
+        texts = [[cell if isinstance(cell, str) else "" for cell in record] for record in head]
+        for row, labels in enumerate(texts):
+            yield self.bind([(label,) for label in labels], row, row)
+        for row, (upper, lower) in enumerate(pairwise(texts)):
+            header = self.bind(list(_stacked(upper, lower)), row, row + 1)
+            if self._may_span(header, head[row + 1]):
+                yield header
+
+    def _may_span(self, header: Header, lower: list[Any]) -> bool:
+        """Whether the lower row can be part of the header: a row of data has something in the column of its key."""
+        index = next((one.indices[0] for one in header.bound if one.field == KEY), None)
+        if index is None:
+            return False
+        cell = lower[index] if index < len(lower) else ""
+        return not str(cell).strip() or (isinstance(cell, str) and self.match(cell) is not None)
+
+    def _required(self) -> list[str]:
+        return [name for name, field in self.fields.items() if field.required]
+
+    def _spoken(self, names: list[str]) -> str:
+        return "; ".join(" / ".join(self.fields[name].headers[:_HEADERS_SHOWN]) or name for name in names)
+
+
+def _stacked(upper: list[str], lower: list[str]) -> Iterator[tuple[str, ...]]:
+    """The wordings to try for each column of a header in two rows. An empty upper cell continues its left neighbour."""
+    above = ""
+    for index in range(max(len(upper), len(lower))):
+        top = upper[index] if index < len(upper) else ""
+        below = lower[index] if index < len(lower) else ""
+        above = top if top.strip() else above
+        if below.strip():
+            yield (_joined(above, below), below)
+        else:
+            yield (top,)
+
+
+def _joined(above: str, below: str) -> str:
+    """Both parts as one header, a unit in brackets of the upper one last: 拆表底度(kWh) and 总 are 拆表底度总(kWh)."""
+    if parts := _BRACKETS.fullmatch(above):
+        return f"{parts[1]}{below}({parts[2]})"
+    return above + below
+
+
+def _base_unit(field: Field) -> str | None:
+    return next(iter(UNITS[field.measure])) if isinstance(field, QuantityField) else None

@@ -1,0 +1,262 @@
+"""The mapping file: which header fills which field, in which unit, from which list. YAML, strictly checked.
+
+A mapping that says `extends: default` adds to the default one, field by field: its headers and names come first,
+single values take the place of the default's.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import msgspec
+import yaml
+
+from services.registry.imports.faults import KIND_UNKNOWN, MAPPING_INVALID, MAPPING_UNREADABLE
+from services.registry.imports.wording import key_of
+
+FILE_BYTES_MAX: Final = 1 << 20
+HEADER_ROWS_MAX: Final = 30
+KEY: Final = "asset_no"
+"""The field that every kind has, and without which a row is not one."""
+DEFAULT: Final = Path(__file__).parent / "mappings" / "default.yaml"
+
+Headers: TypeAlias = Annotated[tuple[str, ...], msgspec.Meta(max_length=200)]
+Form: TypeAlias = Literal["digits", "unit", "county", "key", "code", "reference"]
+Measure: TypeAlias = Literal[
+    "energy_wh", "reactive_varh", "demand_w", "ratio_micro", "count", "mass_g", "amount_fen"
+]  # fmt: skip
+CheckDigit: TypeAlias = Literal["warn", "refuse", "ignore"]
+
+UNITS: Final[dict[str, dict[str, int]]] = {
+    "energy_wh": {"Wh": 1, "kWh": 10**3, "MWh": 10**6, "度": 10**3, "千瓦时": 10**3, "兆瓦时": 10**6},
+    "reactive_varh": {"varh": 1, "kvarh": 10**3, "Mvarh": 10**6, "千乏时": 10**3, "兆乏时": 10**6},
+    "demand_w": {"W": 1, "kW": 10**3, "MW": 10**6, "千瓦": 10**3, "兆瓦": 10**6},
+    "ratio_micro": {"millionths": 1, "1": 10**6, "倍": 10**6},
+    "count": {"1": 1, "只": 1, "个": 1, "台": 1, "块": 1},
+    "mass_g": {"g": 1, "kg": 10**3, "t": 10**6, "克": 1, "千克": 10**3, "公斤": 10**3, "吨": 10**6},
+    "amount_fen": {"分": 1, "元": 100, "万元": 10**6, "fen": 1, "yuan": 100, "CNY": 100},
+}
+"""For each measure the units one may write, in multiples of its whole unit. The first is the whole unit itself."""
+
+UNIT_KEYS: Final = {
+    measure: {key_of(name): multiple for name, multiple in units.items()} for measure, units in UNITS.items()
+}
+_MERGE: Final = "tag:yaml.org,2002:merge"
+_FIELD_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,40}(\.[a-z][a-z0-9_]{0,40})?", re.ASCII)
+
+
+class _Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    headers: Headers = ()
+    required: bool = False
+    fill_down: bool = False
+    """An empty cell takes the value above it, as where cells looked merged before the export."""
+
+
+class AssetNumberField(_Field, frozen=True, kw_only=True, tag="asset_no"):
+    """22 digits. `temporary`: also T and what follows, a temporary identity. `length` restores leading zeros."""
+
+    temporary: bool = False
+    length: Literal[22] | None = None
+    check_digit: CheckDigit | None = None
+
+
+class CodeField(_Field, frozen=True, kw_only=True, tag="code"):
+    """An identifier. `length` restores leading zeros of what is all digits, and refuses other lengths."""
+
+    form: Form = "code"
+    length: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
+    default: str | None = None
+
+
+class ChoiceField(_Field, frozen=True, kw_only=True, tag="choice"):
+    """One of a list: code to names. The code itself is understood too. `form` lets codes pass that are not listed;
+    what is neither is refused, or taken for an empty cell with a warning.
+    """
+
+    choices: dict[str, tuple[str, ...]] = {}
+    form: Form | None = None
+    length: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
+    default: str | None = None
+    unlisted: Literal["refuse", "ignore"] = "refuse"
+
+
+class FlagField(_Field, frozen=True, kw_only=True, tag="flag"):
+    """Yes or no, in words."""
+
+    true_words: tuple[str, ...]
+    false_words: tuple[str, ...]
+    default: bool | None = None
+
+
+class TextField(_Field, frozen=True, kw_only=True, tag="text"):
+    """Words."""
+
+    length_max: Annotated[int, msgspec.Meta(ge=1, le=2000)] = 200
+    default: str | None = None
+
+
+class DateField(_Field, frozen=True, kw_only=True, tag="date"):
+    """A day. Bounds: not before `earliest`, not later than `future_days` after the day of the import."""
+
+    earliest: date = date(1980, 1, 1)
+    future_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 0
+
+
+class InstantField(_Field, frozen=True, kw_only=True, tag="instant"):
+    """A time of day with its zone, or `zone` where the cells do not say one."""
+
+    zone: Literal["Asia/Shanghai"] | None = None
+    earliest: date = date(1980, 1, 1)
+    future_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 0
+
+
+class QuantityField(_Field, frozen=True, kw_only=True, tag="quantity"):
+    """A number with a unit. `unit` is what a number without one is in, unless the header says another in brackets."""
+
+    measure: Measure
+    unit: str
+
+
+Field: TypeAlias = (
+    AssetNumberField | CodeField | ChoiceField | FlagField | TextField | DateField | InstantField | QuantityField
+)
+Fields: TypeAlias = dict[str, Field]
+
+
+class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole mapping. `blanks` are words for an empty cell; rows that begin with `totals` or `footers` are no data."""
+
+    check_digit: CheckDigit = "warn"
+    blanks: tuple[str, ...] = ()
+    totals: tuple[str, ...] = ()
+    footers: tuple[str, ...] = ()
+    kinds: dict[str, Fields]
+
+    def __post_init__(self) -> None:
+        for kind, fields in self.kinds.items():
+            if problem := next(_problems(fields), None):
+                raise ValueError(f"{kind}: {problem}")
+
+    def fields(self, kind: str) -> Fields:
+        """The fields of a kind. Refuses one that the mapping does not have."""
+        if kind not in self.kinds:
+            raise KIND_UNKNOWN(kind=kind, kinds=", ".join(self.kinds))
+        return self.kinds[kind]
+
+
+def load(path: Path | None = None) -> Mapping:
+    """The mapping in a file, or the default one. Refuses what is not exactly as it should be."""
+    if path is None:
+        return msgspec.convert(_default(), Mapping)
+    with path.open("rb") as file:
+        return parse(file.read(FILE_BYTES_MAX + 1))
+
+
+def parse(content: bytes) -> Mapping:
+    """The same for the file's bytes."""
+    if len(content) > FILE_BYTES_MAX:
+        raise MAPPING_UNREADABLE(problem=f"> {FILE_BYTES_MAX} bytes")
+    try:
+        document = yaml.load(content, _Loader)  # noqa: S506  a SafeLoader that also refuses repeated keys
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise MAPPING_UNREADABLE(problem=" ".join(str(error).split())) from error
+    if isinstance(document, dict) and document.get("extends") == "default":
+        del document["extends"]
+        document = _extended(_default(), document)
+    try:
+        return msgspec.convert(document, Mapping)
+    except msgspec.ValidationError as error:
+        raise MAPPING_INVALID(problem=str(error)) from error
+
+
+class _OwnLoader(yaml.SafeLoader):
+    """As safe_load, but a key given twice is an error: the second would silently take the place of the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  PyYAML's signature
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == _MERGE:
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is not text; put it in quotation marks", key_node.start_mark
+                )
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+class _Loader(_OwnLoader):
+    """For files from outside: without aliases, by which a small file could stand for an endless one."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # PyYAML's stubs lack it
+            raise yaml.composer.ComposerError(None, None, "aliases (*name) are not allowed here", mark)
+        return super().compose_node(parent, index)
+
+
+def _default() -> Any:
+    return yaml.load(DEFAULT.read_bytes(), _OwnLoader)  # noqa: S506  as above, and this file is our own
+
+
+def _extended(default: Any, own: dict[str, Any]) -> Any:
+    merged = dict(default)
+    for key, value in own.items():
+        there = merged.get(key)
+        if isinstance(there, dict) and isinstance(value, dict):
+            merged[key] = _extended(there, value)
+        elif isinstance(there, list) and isinstance(value, list):
+            merged[key] = value + [one for one in there if one not in value]
+        else:
+            merged[key] = value
+    return merged
+
+
+def _problems(fields: Fields) -> Iterator[str]:
+    if not isinstance(fields.get(KEY), AssetNumberField):
+        yield f"every kind has a field {KEY} of type asset_no"
+    groups = {name.partition(".")[0] for name in fields if "." in name}
+    taken: dict[str, str] = {}
+    for name, field in fields.items():
+        if not _FIELD_NAME.fullmatch(name):
+            yield f"{name}: a field's name is in lower case, with at most one dot"
+        if name in groups:
+            yield f"{name}: is a field and a group of fields"
+        if field.required and getattr(field, "default", None) is not None:
+            yield f"{name}: is required and has a default"
+        for header in (name, *field.headers):
+            if not (key := key_of(header)):
+                yield f"{name}: header {header!r} has no letter in it"
+            if taken.setdefault(key, name) != name:
+                yield f"header {header!r} is given to {taken[key]} and to {name}"
+        yield from (f"{name}: {problem}" for problem in _field_problems(field))
+
+
+def _field_problems(field: Field) -> Iterator[str]:
+    match field:
+        case QuantityField(measure=measure, unit=unit):
+            if key_of(unit) not in UNIT_KEYS[measure]:
+                yield f"unit {unit!r} is none of {', '.join(UNITS[measure])}"
+        case ChoiceField(choices=choices, default=default, form=form):
+            if not choices and form is None:
+                yield "neither choices nor a form"
+            if default is not None and default not in choices and form is None:
+                yield f"default {default!r} is not in the list"
+            yield from _twice({code: (code, *names) for code, names in choices.items()})
+        case FlagField(true_words=yes, false_words=no):
+            yield from _twice({"yes": yes, "no": no})
+        case _:
+            pass
+
+
+def _twice(names: dict[str, tuple[str, ...]]) -> Iterator[str]:
+    taken: dict[str, str] = {}
+    for code, words in names.items():
+        for word in words:
+            if taken.setdefault(key_of(word), code) != code:
+                yield f"{word!r} means {taken[key_of(word)]} and {code}"

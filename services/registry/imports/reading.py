@@ -1,0 +1,277 @@
+"""A file of any of the formats, as batches of rows ready to become commands, and of errors that can be mended.
+
+    for part in read(file, "devices", mapping, options):
+        match part:
+            case Heading(): a table begins
+            case Batch():   part.rows, part.errors, part.warnings; part.after is where to go on
+
+What ends the reading as a whole is a Refusal; the batches before it stand.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from functools import partial
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from kernel.refusal import Refusal
+from services.registry.imports import faults
+from services.registry.imports.converting import Context, Convert, Disagreement, converter, remembering
+from services.registry.imports.heading import Bound, Headers
+from services.registry.imports.mapping import KEY, CheckDigit, Mapping
+from services.registry.imports.rows import Batch, Column, Finding, Heading, Row, Value, finding
+from services.registry.imports.tables import Block, Limits, Record, Table
+from services.registry.imports.tables.delimited import open_delimited
+from services.registry.imports.tables.json_lines import open_json_lines
+from services.registry.imports.tables.recognise import recognise
+from services.registry.imports.wording import BROKEN, clean_code, key_of, written
+
+COUNT_DIGITS_MAX: Final = 8
+"""A number in the column of asset numbers that is no longer than this may be the count in a row of totals."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """`today` bounds dates. `check_digit` overrides the mapping's. `after` is a batch's, to go on from there."""
+
+    today: date
+    check_digit: CheckDigit | None = None
+    after: str | None = None
+    limits: Limits = Limits()
+
+
+class Position(msgspec.Struct, frozen=True, array_like=True):
+    """Where to go on: the table, the place and the record in it, what cells looked merged, whether any row was seen."""
+
+    table: int = 0
+    place: int = 0
+    index: int = 0
+    carried: tuple[str, ...] = ()
+    seen: bool = False
+
+
+def read(file: BinaryIO, kind: str, mapping: Mapping, options: Options) -> Iterator[Heading | Batch]:
+    """Headings and batches of a seekable file. Raises Refusal where the file, or the rest of it, cannot be read."""
+    headers = Headers(mapping.fields(kind))
+    start = _position(options.after)
+    seen = start.seen
+    for number, table in enumerate(_tables(file, headers, options.limits)):
+        if isinstance(table, Batch):
+            yield table
+        elif number >= start.table:
+            yield Heading(table.sheet, table.header.last + 1, _columns(table), table.header.dropped)
+            here = start if number == start.table else Position(table=number)
+            for batch in _Normaliser(headers, mapping, options, table, number).batches(here, seen=seen):
+                seen = seen or bool(batch.rows or batch.refused)
+                yield batch
+    if not seen:
+        raise faults.NO_ROWS()
+
+
+def _position(after: str | None) -> Position:
+    if after is None:
+        return Position()
+    try:
+        return msgspec.json.decode(after, type=Position)
+    except msgspec.DecodeError as error:
+        raise faults.BAD_POSITION() from error
+
+
+def _tables(file: BinaryIO, headers: Headers, limits: Limits) -> Iterator[Table | Batch]:
+    """The tables, each with its number; a sheet that is not read is a warning."""
+    match recognise(file):
+        case "delimited":
+            yield open_delimited(file, headers, limits)
+        case "json_lines":
+            yield open_json_lines(file, headers, limits)
+        case "parquet":
+            # pyarrow takes a while to load and memory to keep, so only those who need it do.
+            from services.registry.imports.tables.parquet import open_parquet  # noqa: PLC0415  only for those who need it
+
+            yield open_parquet(file, headers, limits)
+        case "workbook":
+            from services.registry.imports.tables.workbook import SkippedSheet, open_workbook  # noqa: PLC0415  only for those who need it
+
+            for table in open_workbook(file, headers, limits):
+                yield _warning(table.sheet, table.refusal) if isinstance(table, SkippedSheet) else table
+
+
+def _warning(sheet: str, refusal: Refusal) -> Batch:
+    warnings = [finding(refusal, 0, sheet=sheet)]
+    return Batch([], [], warnings, refused=0, skipped=0, after="", done=0, total=0, sheet=sheet)
+
+
+def _columns(table: Table) -> tuple[Column, ...]:
+    return tuple(one.column for one in table.header.bound)
+
+
+class _Normaliser:
+    """Turns the records of one table into rows."""
+
+    def __init__(self, headers: Headers, mapping: Mapping, options: Options, table: Table, number: int) -> None:
+        self._table: Final = table
+        self._number: Final = number
+        self._context: Final = Context(
+            today=options.today,
+            check_digit=options.check_digit or mapping.check_digit,
+            blanks=frozenset(clean_code(word).casefold() for word in mapping.blanks),
+            date1904=table.date1904,
+            encoding=table.encoding,
+        )
+        self._mapping: Final = mapping
+        self._headers: Final = headers
+        self._bound: Final = {one.field: one for one in table.header.bound}
+        self._width: Final = 1 + max((index for one in self._bound.values() for index in one.indices), default=-1)
+        self._key: Final = self._bound[KEY].indices[0]
+        self._totals: Final = tuple(key_of(word) for word in mapping.totals)
+        self._footers: Final = tuple(key_of(word) for word in mapping.footers)
+        self._converts: Final[list[tuple[Bound, Convert]]] = []
+        self._flat: Final[list[tuple[str, int, Convert]]] = []
+        self._groups: Final[list[tuple[str, list[tuple[str, int, Convert]]]]] = []
+        self._compile()
+        self._carried: dict[int, Any] = {}
+        self._prepare: Final[list[Callable[[Record], None]]] = []
+        self._prepare.extend(partial(_merge, one.indices) for one in self._bound.values() if len(one.indices) > 1)
+        if down := [one.indices[0] for one in self._bound.values() if headers.fields[one.field].fill_down]:
+            self._prepare.append(partial(self._fill_down, down))
+
+    def batches(self, start: Position, *, seen: bool) -> Iterator[Batch]:
+        """A batch a block, from a position on."""
+        self._carried = dict(zip(self._fill_columns(), start.carried, strict=False))
+        for block in self._table.blocks(start.place, start.index):
+            batch = self._batch(block)
+            seen = seen or bool(batch.rows or batch.refused)
+            carried = tuple(written(self._carried.get(column)) for column in self._fill_columns())
+            position = Position(self._number, block.after, block.first + len(block.records), carried, seen)
+            yield msgspec.structs.replace(batch, after=msgspec.json.encode(position).decode())
+
+    def _compile(self) -> None:
+        groups: dict[str, list[tuple[str, int, Convert]]] = {}
+        for name, field in self._headers.fields.items():
+            index, convert = 0, _always(getattr(field, "default", None))
+            if bound := self._bound.get(name):
+                index, convert = bound.indices[0], converter(name, field, self._context, unit=bound.unit)
+                self._converts.append((bound, convert))
+                convert = remembering(convert, field, text_only=self._table.text_only)
+            elif convert("") is None:
+                continue
+            group, dot, key = name.rpartition(".")
+            (groups.setdefault(group, []) if dot else self._flat).append((key, index, convert))
+        self._groups.extend(groups.items())
+
+    def _batch(self, block: Block) -> Batch:
+        rows: list[Row] = []
+        errors: list[Finding] = []
+        warnings: list[Finding] = []
+        refused = skipped = 0
+        first_data, width, prepare = self._table.header.last + 1, self._width, self._prepare
+        pending = self._context.warnings
+        for index, record in enumerate(block.records, block.first):
+            if index < first_data:
+                continue
+            if record is None:
+                errors.append(finding(faults.NOT_JSON(), index + 1, sheet=self._table.sheet))
+                refused += 1
+                continue
+            if not any(record):
+                continue
+            if len(record) < width:
+                record += [""] * (width - len(record))  # noqa: PLW2901  the record is ours
+            for step in prepare:
+                step(record)
+            try:
+                values = self._values(record)
+            except Refusal:
+                found, not_data = self._examined(record, index + 1)
+                errors += found
+                refused += bool(found)
+                skipped += not_data
+            else:
+                rows.append(Row(index + 1, values))
+                if pending:
+                    warnings += [self._finding(refusal, name, cell, index + 1) for name, refusal, cell in pending]
+            if pending:
+                pending.clear()
+        return Batch(
+            rows, errors, warnings, refused, skipped, "", block.after, self._table.total, sheet=self._table.sheet
+        )
+
+    def _values(self, record: Record) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key, index, convert in self._flat:
+            if (value := convert(record[index])) is not None:
+                values[key] = value
+        for group, members in self._groups:
+            inner = {key: value for key, index, convert in members if (value := convert(record[index])) is not None}
+            if inner:
+                values[group] = inner
+        return values
+
+    def _examined(self, record: Record, row: int) -> tuple[list[Finding], int]:
+        """What is wrong with a record that does not pass, column by column; or that it is no data at all."""
+        cells = [record[one.indices[0]] for one, _ in self._converts]
+        if not any(clean_code(written(cell)) for cell in cells):
+            return [], 0
+        if self._is_no_data(record):
+            return [], 1
+        found = []
+        for (bound, convert), cell in zip(self._converts, cells, strict=True):
+            try:
+                convert(cell)
+            except Refusal as refusal:
+                found.append(self._finding(refusal, bound.field, cell, row))
+        return found, 0
+
+    def _is_no_data(self, record: Record) -> bool:
+        """A row of totals, a repeated header, or a signature or note below the table. None has an asset number."""
+        key = key_of(written(record[self._key]))
+        if key.isdigit() and len(key) > COUNT_DIGITS_MAX:
+            return False
+        words = [text for cell in record if isinstance(cell, str) and (text := key_of(cell))]
+        first = words[0] if words else ""
+        if any(_begins(word, total) for total in self._totals for word in (key, first)):
+            return True
+        if any(word in self._totals for word in words):
+            return True
+        if first.startswith(self._footers) and key in ("", first):
+            return True
+        match = self._headers.match(written(record[self._key]))
+        return match is not None and match.field == KEY
+
+    def _finding(self, refusal: Refusal, field: str, cell: Any, row: int) -> Finding:
+        column = self._bound[field].column
+        value = getattr(cell, "cell", cell)
+        if isinstance(value, Disagreement):
+            value = value.rstrip(BROKEN)
+        return finding(refusal, row, column=column, value=value, sheet=self._table.sheet)
+
+    def _fill_columns(self) -> list[int]:
+        return [one.indices[0] for one in self._bound.values() if self._headers.fields[one.field].fill_down]
+
+    def _fill_down(self, columns: list[int], record: Record) -> None:
+        if not clean_code(written(record[self._key])):
+            return
+        for column in columns:
+            cell = record[column]
+            if cell is None or (isinstance(cell, str) and not clean_code(cell)):
+                record[column] = self._carried.get(column, "")
+            else:
+                self._carried[column] = cell
+
+
+def _always(value: Value | None) -> Convert:
+    """For a column that is not there at all: its default."""
+    return lambda _cell: value
+
+
+def _merge(indices: tuple[int, ...], record: Record) -> None:
+    """One cell of several columns of the same name: what they agree on."""
+    filled = [cell for index in indices if clean_code(written(cell := record[index]))]
+    if filled:
+        agreed = all(clean_code(written(cell)) == clean_code(written(filled[0])) for cell in filled[1:])
+        record[indices[0]] = filled[0] if agreed else Disagreement(filled[0], filled[1])
+
+
+def _begins(word: str, total: str) -> bool:
+    """Whether it is a word of totals, alone or with a number or a bracket behind it."""
+    return word.startswith(total) and not word[len(total) : len(total) + 1].isalpha()

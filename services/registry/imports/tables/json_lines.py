@@ -1,0 +1,123 @@
+"""NDJSON: one object a line. Keys are headers or fields' names; objects within the object are groups of fields."""
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from services.registry.imports.converting import Disagreement, Measured
+from services.registry.imports.faults import BAD_POSITION, LINE_TOO_LONG
+from services.registry.imports.heading import Bound, Header, Headers
+from services.registry.imports.rows import Column
+from services.registry.imports.tables import BLOCK_RECORDS_MAX, Block, Limits, Record, Table
+
+BLOCK_BYTES: Final = 1 << 16
+KEYS_MAX: Final = 10_000
+"""Different keys whose meaning is remembered. Beyond them each is looked up again."""
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class _Keys(dict[str, tuple[int, str | None] | None]):
+    """The place in a record that a key's value takes, and its unit where that is not the field's own."""
+
+    def __init__(self, headers: Headers) -> None:
+        super().__init__()
+        self._headers = headers
+        self._places = {name: index for index, name in enumerate(headers.fields)}
+        self.width = len(self._places)
+
+    def __missing__(self, key: str) -> tuple[int, str | None] | None:
+        match = self._headers.match(key)
+        place = None if match is None else (self._places[match.field], match.unit)
+        if len(self) < KEYS_MAX:
+            self[key] = place
+        return place
+
+
+def open_json_lines(file: BinaryIO, headers: Headers, limits: Limits) -> Table:
+    """The one table of an NDJSON file. Its columns are all fields, whether or not a key for them comes."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    start = len(_BOM) if file.read(len(_BOM)) == _BOM else 0
+    keys = _Keys(headers)
+    header = _header(file, start, headers)
+
+    def blocks(place: int, index: int) -> Iterator[Block]:
+        if not 0 <= place <= size:
+            raise BAD_POSITION()
+        return _blocks(file, keys, place or start, index, limits)
+
+    return Table(header, size, blocks)
+
+
+def _header(file: BinaryIO, start: int, headers: Headers) -> Header:
+    """What the first objects show must have the required keys. Later ones may bring others that are known."""
+    file.seek(start)
+    seen: dict[str, None] = {}
+    for line in file.read(BLOCK_BYTES).splitlines()[:BLOCK_RECORDS_MAX]:
+        seen.update(dict.fromkeys(key for key, _ in _pairs(_object(line) or {})))
+    found = {one.field: one for one in headers.find([list(seen)]).bound}
+    bound = tuple(
+        Bound(name, (index,), Column(name, "", found[name].column.header if name in found else name))
+        for index, name in enumerate(headers.fields)
+    )
+    return Header(-1, -1, bound, ())
+
+
+def _blocks(file: BinaryIO, keys: _Keys, place: int, index: int, limits: Limits) -> Iterator[Block]:
+    kept = b""
+    while True:
+        file.seek(place + len(kept))
+        read = file.read(BLOCK_BYTES + len(kept))
+        ended = len(read) < BLOCK_BYTES + len(kept)
+        content = kept + read
+        whole = len(content) if ended else content.rfind(b"\n") + 1
+        lines = _by_line_feed(content[:whole])
+        for begin in range(0, len(lines), BLOCK_RECORDS_MAX):
+            some = lines[begin : begin + BLOCK_RECORDS_MAX]
+            place += sum(map(len, some))
+            yield Block(index, [_record(line, keys) for line in some], place)
+            index += len(some)
+        if ended:
+            return
+        kept = content[whole:]
+        if len(kept) > limits.line_bytes:
+            raise LINE_TOO_LONG(row=index + 1, limit=limits.line_bytes)
+
+
+def _by_line_feed(content: bytes) -> list[bytes]:
+    lines = content.split(b"\n")
+    last = lines.pop()
+    return [line + b"\n" for line in lines] + ([last] if last else [])
+
+
+def _record(line: bytes, keys: _Keys) -> Record | None:
+    """The cells of a line in the order of the fields; [] of an empty line, None of one that is no object."""
+    if not line.strip():
+        return []
+    if (found := _object(line)) is None:
+        return None
+    record: Record = [None] * keys.width
+    for key, value in _pairs(found):
+        if value is None or (place := keys[key]) is None:
+            continue
+        index, unit = place
+        cell = Measured(value, unit) if unit is not None else value
+        record[index] = cell if record[index] in (None, cell) else Disagreement(record[index], cell)
+    return record
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        found = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _pairs(found: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in found.items():
+        if type(value) is dict:
+            yield from ((f"{key}.{inner}", cell) for inner, cell in value.items())
+        else:
+            yield key, value
