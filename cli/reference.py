@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, 
 import msgspec
 
 from cli.inventory import DeclaredType, deciders, instruments, reasons, types
+from gateway.assembly import GatewaySettings
 from kernel.disclosure import Disclosure, Label, load
 from kernel.settings import Settings, settings_table
 
@@ -66,6 +67,10 @@ Settings come from the environment alone. `METERLOOP_REST_PORT` holds for every 
 setting is refused and the service does not start. OpenTelemetry's own `OTEL_*` variables keep their meaning.
 
 """
+_GATEWAY_SETTINGS: Final = """
+## 网关 Gateway
+
+"""
 _METRICS: Final = """\
 `/metrics` 上的指标，按 OpenTelemetry 的名称列出；在 Prometheus 中以下划线代替点，并加上单位。网关之外不可访问。
 
@@ -88,7 +93,10 @@ def pages() -> dict[str, str]:
         "events.md": _events(load(DISCLOSURE)),
         "commands.md": _commands(),
         "refusals.md": _refusals(),
-        "settings.md": _SETTINGS + settings_table(Settings),
+        "settings.md": _SETTINGS
+        + settings_table(Settings)
+        + _GATEWAY_SETTINGS
+        + settings_table(GatewaySettings, "gateway"),
         "metrics.md": _metrics(),
         "vocabulary.md": _vocabulary(),
     }

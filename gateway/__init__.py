@@ -1,0 +1,8 @@
+"""The one door for stakeholders outside, and the portal. It has no rules of its own and no tables.
+
+relay.py     commands and questions, passed on by gRPC to the service that answers them
+paths.py     which path leads to which method
+timeline.py  what one service alone cannot say: a device's life across all of them
+live.py      public events as they happen
+portal.py    pages for people
+"""

@@ -7,9 +7,9 @@ left out, and a name that the message does not have is a fault of ours.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -58,8 +58,35 @@ def plain_of_message(message: Message, at: str = "") -> dict[str, Any]:
 def message_of(kind: Descriptor, value: object) -> Message:
     """A struct, or plain values, as a message of this kind."""
     message = GetMessageClass(kind)()
-    _fill(message, msgspec.to_builtins(value, builtin_types=(datetime, bytes)))
+    _fill(message, value)
     return message
+
+
+@cache
+def struct_for(kind: Descriptor) -> type[msgspec.Struct]:
+    """A struct with the fields of this message, for reading JSON as strictly as a command is read: no unknown field, no
+    number as text, no time without zone. Bounds that proto cannot say are left to who answers the message.
+    """
+    return msgspec.defstruct(
+        kind.name,
+        [(field.name, *_member(field)) for field in kind.fields],
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
+
+
+def _member(field: FieldDescriptor) -> tuple[Any, ...]:
+    """The type of a field, and its default where it may be absent."""
+    if field.message_type is None:
+        one: Any = _SCALARS[field.cpp_type]
+    elif field.message_type.full_name == TIMESTAMP:
+        one = Annotated[datetime, msgspec.Meta(tz=True)]
+    else:
+        one = struct_for(field.message_type)
+    if field.is_repeated:
+        return tuple[one, ...], ()
+    return (one | None, None) if field.has_presence else (one,)
 
 
 def _refuse_unknown(message: Message, at: str) -> None:
@@ -111,11 +138,12 @@ def _instant(value: Any, at: str) -> datetime:
     return instant
 
 
-def _fill(message: Message, plain: Mapping[str, Any]) -> None:
+def _fill(message: Message, value: Any) -> None:
     writing = _writing(message.DESCRIPTOR)
-    for name, value in plain.items():
-        if value is not None:
-            writing[name](message, value)
+    members = value if isinstance(value, Mapping) else msgspec.structs.asdict(value)
+    for name, one in members.items():
+        if one is not None:
+            writing[name](message, one)
 
 
 @cache
@@ -156,7 +184,13 @@ def _write_of(field: FieldDescriptor) -> Write:
     number_of = {value.name: value.number for value in field.enum_type.values} if field.enum_type else None
 
     def scalar(value: Any) -> Any:
-        return number_of[value] if number_of is not None else value
+        match value:
+            case date():
+                return value.isoformat()
+            case msgspec.Raw():
+                return bytes(value).decode()
+            case _:
+                return number_of[value] if number_of is not None else value
 
     if field.is_repeated:
         return lambda message, value: getattr(message, name).extend(scalar(one) for one in value)
@@ -180,6 +214,13 @@ def _value_field(field: FieldDescriptor) -> FieldDescriptor:
 def _spoken(field: Any) -> str:
     return field.message_type.name if field.message_type is not None else _WORDS.get(field.cpp_type, "str")
 
+
+_SCALARS: Final[dict[int, Any]] = {
+    FieldDescriptor.CPPTYPE_INT64: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)],
+    FieldDescriptor.CPPTYPE_BOOL: bool,
+    FieldDescriptor.CPPTYPE_STRING: str,
+}
+"""What our protos use. A field of another kind is refused when the gateway starts, until it is thought through."""
 
 _WORDS: Final = {
     FieldDescriptor.CPPTYPE_INT32: "int",

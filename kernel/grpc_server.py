@@ -94,7 +94,7 @@ class RpcDoor:
         questions: Iterable[Question] = (),
     ) -> None:
         """Answer every method of this service. ValueError where one has nobody to answer it, or fields disagree."""
-        taken = {kind.__name__: (kind, group) for group in commands for kind in group.decider.commands}
+        taken = {kind.__name__: (kind, group) for group in commands for kind in group.offered}
         asked = {question.name: question for question in questions}
         methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {}
         for method in descriptor.methods:

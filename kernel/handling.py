@@ -138,6 +138,12 @@ class Handling(Generic[State]):
             answers += await self._handle_batch(asks[start : start + BATCH_COMMANDS_MAX])
         return answers
 
+    async def preview(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+        """What `handle_many` would answer now, and nothing is recorded."""
+        streams = [self.decider.stream(ask.command) for ask in asks]
+        histories = await self._read(set(streams))
+        return [self._answer(ask, histories[stream]) for stream, ask in zip(streams, asks, strict=True)]
+
     async def state(self, stream: str) -> tuple[State, int]:
         """The state of a stream now, and its version; -1 where there is none."""
         history = (await self._read({stream}))[stream]

@@ -149,12 +149,16 @@ def read_settings(kind: type[Kind], service: str, environ: Mapping[str, str]) ->
     return kind(**(values | paths))
 
 
-def settings_table(kind: type[Settings]) -> str:
-    """The settings as a Markdown table, for docs/reference/settings.md."""
+def settings_table(kind: type[Settings], service: str = "") -> str:
+    """The settings as a Markdown table, for docs/reference/settings.md: all, or those that a `service` adds."""
     lines = ["| variable | default | meaning |", "| --- | --- | --- |"]
+    shared = set(Settings.__struct_fields__) if service else set()
     for field in msgspec.structs.fields(kind):
+        if field.name in shared:
+            continue
+        name = f"{PREFIX}{service.upper()}{OWN}{field.name.upper()}" if service else _shared_name(field.name)
         default = "" if field.default in (None, "", msgspec.NODEFAULT) else f"`{field.default}`"
-        lines.append(f"| `{_shared_name(field.name)}` | {default} | {_description(field.type)} |")
+        lines.append(f"| `{name}` | {default} | {_description(field.type)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -23,6 +23,9 @@ TRACKED = [
     if (ROOT / name).is_file()
 ]  # fmt: skip
 PYTHON = [path for path in TRACKED if path.suffix == ".py"]
+MADE = {Path("client/types.py")}
+"""Made from the OpenAPI document, as long as that is."""
+
 CODE = [path for path in PYTHON if path.parts[0] not in ("tests", "bench")]
 
 # Taken apart, so that this file does not hold what it looks for.
@@ -57,6 +60,8 @@ def functions(path: Path):
 def test_files_are_short():
     long = {}
     for path in PYTHON:
+        if path in MADE:
+            continue
         lines_max = FILE_LINES_MAX if path in CODE else TEST_LINES_MAX
         if (lines := text_of(path).count("\n")) > lines_max:
             long[str(path)] = lines

@@ -1,16 +1,17 @@
 """What each command is about, for the policies in policies.cedar: which device, shipment or site, and whose."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, select
 from sqlmodel import Session
 
-from kernel.authority import Policies, Resource, permit_by
-from kernel.commands import Commands, Permit
+from kernel.authority import Policies, Resource
+from kernel.commands import Commands
 from kernel.decider import Decider
 from kernel.identity import Principal
+from kernel.refusal import Refusal
 from kernel.view import View
 from services.registry.app import DECIDERS, SERVICE, Registry
 from services.registry.asset_number import unit_of
@@ -18,7 +19,6 @@ from services.registry.container import CONTAINER
 from services.registry.meter import METER
 from services.registry.meter.custody import Dispatch, Receive
 from services.registry.meter.identity import AdoptIdentity
-from services.registry.plan import PLAN
 from services.registry.shipment import SHIPMENT, RecordShipmentException
 from services.registry.site import SITE
 from services.registry.views.card import CARD, Card
@@ -48,7 +48,7 @@ class Access:
                 plural=f"{decider.category}s",
                 do=self._registry.do,
                 do_many=self._registry.do_many,
-                permit=self._permit(decider),
+                permit=self.refusals,
                 inside=INSIDE,
             )
             for decider in DECIDERS
@@ -68,40 +68,35 @@ class Access:
         columns = {name: view.columns.c[name] for name in attributes}
         return self._policies.where(principal, action, resource_type, columns)
 
-    def _permit(self, decider: Decider[Any]) -> Permit:
-        async def known(commands: Sequence[Any]) -> Sequence[Resource]:
-            return [_RESOURCES[decider.category](command) for command in commands]
+    async def refusals(self, principal: Principal, commands: Sequence[Any]) -> Sequence[Refusal | None]:
+        """For each command: None where the principal may give it, else the refusal.
 
-        of_records = {
-            METER.category: self._meters,
-            SHIPMENT.category: self._shipments,
-            SITE.category: self._sites,
-        }
-        return permit_by(self._policies, of_records.get(decider.category, known))
+        Policies speak of a resource's attributes, never of its id, so each combination is decided once.
+        """
+        decided: dict[tuple[Any, ...], Refusal | None] = {}
+        answers = []
+        for command, resource in zip(commands, await self._resources(commands), strict=True):
+            kind = (type(command), resource.type, *sorted(resource.attrs.items()))
+            if kind not in decided:
+                decided[kind] = self._policies.refusal(principal, type(command).__name__, resource)
+            answers.append(decided[kind])
+        return answers
 
-    async def _meters(self, commands: Sequence[Any]) -> Sequence[Resource]:
-        units = await self._units(CARD, {one.asset_no for one in commands if not hasattr(one, "unit")})
-        return [
-            meter(number, getattr(command, "unit", None) or units.get(number) or unit_of(number.removeprefix("T")))
-            for command in commands
-            if (number := command.asset_no)
-        ]
-
-    async def _shipments(self, commands: Sequence[Any]) -> Sequence[Resource]:
-        units = await self._units(SHIPMENTS, {one.shipment_id for one in commands if not hasattr(one, "unit")})
-        return [
-            Resource(type="Shipment", id=key, attrs={"unit": getattr(command, "unit", None) or units.get(key, "")})
-            for command in commands
-            if (key := command.shipment_id)
-        ]
-
-    async def _sites(self, commands: Sequence[Any]) -> Sequence[Resource]:
-        units = await self._units(SITES, {one.site_id for one in commands if not hasattr(one, "unit")})
-        return [
-            Resource(type="Site", id=key, attrs={"unit": getattr(command, "unit", None) or units.get(key, "")})
-            for command in commands
-            if (key := command.site_id)
-        ]
+    async def _resources(self, commands: Sequence[Any]) -> Sequence[Resource]:
+        """What each of the commands is about."""
+        units: dict[str, dict[str, str]] = {}
+        for noun, view, key in (
+            (METER, CARD, "asset_no"),
+            (SHIPMENT, SHIPMENTS, "shipment_id"),
+            (SITE, SITES, "site_id"),
+        ):
+            asked = {
+                getattr(command, key)
+                for command in commands
+                if type(command) in _COMMANDS[noun.category] and not hasattr(command, "unit")
+            }
+            units[noun.category] = await self._units(view, asked)
+        return [_resource(command, units) for command in commands]
 
     async def _units(self, view: View[Any], keys: set[str]) -> dict[str, str]:
         """The units on record of these rows."""
@@ -122,12 +117,25 @@ def meter(asset_no: str, unit: str, owner: str = "company", maker: str | None = 
     return Resource(type="Meter", id=asset_no, attrs={"unit": unit, "owner": owner, "maker": maker})
 
 
-def _container(command: Any) -> Resource:
-    return Resource(type="Container", id=command.container_id)
+def _resource(command: Any, units: Mapping[str, Mapping[str, str]]) -> Resource:
+    """What a command is about. Its unit is the one it names itself, else the one on record."""
+    own = getattr(command, "unit", None)
+    match _CATEGORIES[type(command)]:
+        case METER.category:
+            number = command.asset_no
+            return meter(number, own or units[METER.category].get(number) or unit_of(number.removeprefix("T")))
+        case SHIPMENT.category:
+            key = command.shipment_id
+            return Resource(type="Shipment", id=key, attrs={"unit": own or units[SHIPMENT.category].get(key, "")})
+        case SITE.category:
+            key = command.site_id
+            return Resource(type="Site", id=key, attrs={"unit": own or units[SITE.category].get(key, "")})
+        case CONTAINER.category:
+            return Resource(type="Container", id=command.container_id)
+        case _:
+            return Resource(type="Plan", id=command.plan_id, attrs={"unit": command.plan_id[:5]})
 
 
-def _plan(command: Any) -> Resource:
-    return Resource(type="Plan", id=command.plan_id, attrs={"unit": command.plan_id[:5]})
-
-
-_RESOURCES: Final = {CONTAINER.category: _container, PLAN.category: _plan}
+_RECORDED: Final[tuple[tuple[Decider[Any], View[Any]], ...]] = ((METER, CARD), (SHIPMENT, SHIPMENTS), (SITE, SITES))
+_COMMANDS: Final = {decider.category: frozenset(decider.commands) for decider in DECIDERS}
+_CATEGORIES: Final = {command: category for category, commands in _COMMANDS.items() for command in commands}

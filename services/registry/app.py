@@ -1,6 +1,6 @@
 """What the registry does, and what one may ask it. Both doors, the policies and the import end here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final, TypeVar
 
@@ -71,12 +71,27 @@ class Registry:
 
         Raises ledger.port.Unavailable.
         """
+        return await self._by_noun(asks, Handling.handle_many)
+
+    async def preview(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+        """What `do_many` would answer now, and nothing is recorded."""
+        return await self._by_noun(asks, Handling.preview)
+
+    async def head(self) -> int:
+        """The position of the last event in the log."""
+        return await self._ledger.head()
+
+    async def _by_noun(
+        self,
+        asks: Sequence[Ask],
+        handle: Callable[[Handling[Any], Sequence[Ask]], Awaitable[list[Outcome | Refusal]]],
+    ) -> list[Outcome | Refusal]:
         by_noun: dict[Handling[Any], list[int]] = {}
         for i, ask in enumerate(asks):
             by_noun.setdefault(self._handlings[type(ask.command)], []).append(i)
         answers: dict[int, Outcome | Refusal] = {}
         for handling, places in by_noun.items():
-            done = await handling.handle_many([asks[i] for i in places])
+            done = await handle(handling, [asks[i] for i in places])
             answers.update(zip(places, done, strict=True))
         return [answers[i] for i in range(len(asks))]
 

@@ -162,7 +162,7 @@ class Questions:
     def table(self) -> Sequence[Question]:
         """All of them, with their paths."""
         return (
-            Question(GetDevice, "/v1/meters/{asset_no}", Card, self._device),
+            Question(GetDevice, "/v1/meters/{asset_no}/card", Card, self._device),
             Question(GetLife, "/v1/meters/{asset_no}/life", Entry, self._life, rows=True),
             Question(ListDevices, "/v1/meters", Card, self._devices, rows=True, paged=True),
             Question(ListBalances, "/v1/balances", BalanceLine, self._balances, rows=True),

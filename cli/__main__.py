@@ -1,0 +1,25 @@
+"""`meterloop`: the command line, above everything."""
+
+import typer
+
+from cli.platform import init, token, up
+
+app = typer.Typer(
+    name="meterloop",
+    help="拆回计量器具全流程平台 / every dismantled meter, from handover to its next life, on a record to be checked",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(init)
+app.command()(token)
+app.command()(up)
+
+
+def main() -> None:
+    """The entry point of the `meterloop` script."""
+    app(prog_name="meterloop")
+
+
+if __name__ == "__main__":
+    main()

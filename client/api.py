@@ -1,0 +1,170 @@
+"""The two clients: one blocks, the other is awaited."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Final, Self, TypeVar
+
+import httpx
+import msgspec
+
+from client.calls import (
+    Answer,
+    Command,
+    Page,
+    Question,
+    Unreachable,
+    answer_of,
+    command_request,
+    fresh_key,
+    question_request,
+    refuse,
+)
+from client.types import Accepted
+
+Row = TypeVar("Row")
+
+TIMEOUT_S: Final = 30.0
+ATTEMPTS_MAX: Final = 3
+"""A command without an answer is sent again under the same Idempotency-Key, so that it is done once."""
+
+
+class PublicEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A public event. `number` counts public events from 1: the stream goes on after it."""
+
+    number: int
+    type: str
+    recorded_at: str
+    data: dict[str, Any]
+
+
+class Client:
+    """A client that blocks."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._http: Final = httpx.Client(base_url=url, headers=_headers(token), timeout=timeout_s, transport=transport)
+
+    def do(self, command: Command, *, key: str | None = None, expected_version: int | None = None) -> Accepted:
+        """Have a command done. Raises Refused, Unreachable."""
+        request = command_request(command, key or fresh_key(), expected_version)
+        accepted: Accepted = answer_of(self._sent(request), Accepted)
+        return accepted
+
+    def ask(self, question: Question[Answer]) -> Answer:
+        """Ask a question. Raises Refused, Unreachable."""
+        answer: Answer = answer_of(self._sent(question_request(question)), question.ANSWER)
+        return answer
+
+    def rows(self, question: Question[Page[Row]]) -> Iterator[Row]:
+        """Every row of a list, page by page."""
+        cursor = None
+        while True:
+            page: Page[Row] = answer_of(self._sent(question_request(question, cursor)), question.ANSWER)
+            yield from page.items
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def events(self, after: int | None = None) -> Iterator[PublicEvent]:
+        """Public events as they happen: those after this number, or from now on. Ends when the platform stops."""
+        headers = {} if after is None else {"Last-Event-ID": str(after)}
+        with self._http.stream("GET", "/v1/events", headers=headers, timeout=None) as response:
+            if not response.is_success:
+                response.read()
+                refuse(response)
+            yield from _events(response.iter_lines())
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _sent(self, request: dict[str, Any]) -> httpx.Response:
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            try:
+                return self._http.request(**request)
+            except httpx.TransportError as error:
+                if attempt == ATTEMPTS_MAX:
+                    raise Unreachable(str(error)) from error
+        raise AssertionError
+
+
+class AsyncClient:
+    """The same, to be awaited."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._http: Final = httpx.AsyncClient(
+            base_url=url, headers=_headers(token), timeout=timeout_s, transport=transport
+        )
+
+    async def do(self, command: Command, *, key: str | None = None, expected_version: int | None = None) -> Accepted:
+        """Have a command done. Raises Refused, Unreachable."""
+        request = command_request(command, key or fresh_key(), expected_version)
+        accepted: Accepted = answer_of(await self._sent(request), Accepted)
+        return accepted
+
+    async def ask(self, question: Question[Answer]) -> Answer:
+        """Ask a question. Raises Refused, Unreachable."""
+        answer: Answer = answer_of(await self._sent(question_request(question)), question.ANSWER)
+        return answer
+
+    async def rows(self, question: Question[Page[Row]]) -> AsyncIterator[Row]:
+        """Every row of a list, page by page."""
+        cursor = None
+        while True:
+            page: Page[Row] = answer_of(await self._sent(question_request(question, cursor)), question.ANSWER)
+            for row in page.items:
+                yield row
+            cursor = page.next
+            if cursor is None:
+                return
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _sent(self, request: dict[str, Any]) -> httpx.Response:
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            try:
+                return await self._http.request(**request)
+            except httpx.TransportError as error:
+                if attempt == ATTEMPTS_MAX:
+                    raise Unreachable(str(error)) from error
+        raise AssertionError
+
+
+def _headers(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
+
+
+def _events(lines: Iterator[str]) -> Iterator[PublicEvent]:
+    number = 0
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if name == "id":
+            number = int(value)
+        elif name == "data":
+            yield PublicEvent(number=number, **msgspec.json.decode(value))

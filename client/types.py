@@ -1,0 +1,1298 @@
+"""The platform's commands, questions and answers. Made by `make docs` from the OpenAPI document."""
+
+from datetime import date, datetime
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from client.calls import Command, Page, Question
+
+
+class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An event that the command led to. `type` is its name in the log."""
+
+    type: str
+    data: Any
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of a command. `position` is 0 and `events` empty where it was so already; `repeated` says that
+    this very command had been done before, and this is what was recorded then.
+    """
+
+    stream: str
+    version: int
+    position: int
+    repeated: bool
+    events: tuple[RecordedEvent, ...]
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`kind` is reappeared (its life had ended; `holder` had it last), or displaced (on record as `holder` has
+    it).
+    """
+
+    asset_no: str
+    version: int
+    kind: str
+    site: str
+    day: date
+    holder: str
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of a device beside its number. `comm_address` is the RS-485 address, 12 digits."""
+
+    maker: str | None = None
+    model: str | None = None
+    arrival_batch: str | None = None
+    made_on: date | None = None
+    installed_on: date | None = None
+    comm_address: str | None = None
+    remark: str | None = None
+
+
+class BalanceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """opening + inflow - outflow = closing. `restated_on`: the figures of the day were changed then, after the day
+    was over and the site had begun to keep its record.
+    """
+
+    site: str
+    device_class: str
+    day: date
+    opening: int
+    inflow: int
+    outflow: int
+    closing: int
+    restated_on: date | None = None
+
+
+class BurntCount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Devices dismantled as burnt, by year and county."""
+
+    year: int
+    county: str
+    devices: int
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device now. `phase` is where it is in its life; `since` the business day it got there."""
+
+    asset_no: str
+    device_class: str
+    owner: str
+    unit: str
+    phase: str
+    since: date
+    site: str | None = None
+    unexpected: bool = False
+    shipment: str | None = None
+    container: str | None = None
+    location: str | None = None
+    purpose: str | None = None
+    reference: str | None = None
+    county: str | None = None
+    maker: str | None = None
+    model: str | None = None
+    arrival_batch: str | None = None
+    made_on: date | None = None
+    installed_on: date | None = None
+    comm_address: str | None = None
+    dismantled_on: date | None = None
+    reason: str | None = None
+    work_order: str | None = None
+    reading_total_wh: int | None = None
+    disputed: bool = False
+    data_cleared: bool = False
+    chip_destroyed: bool = False
+    defaced: bool = False
+    damaged: bool = False
+    bound_to: str | None = None
+    version: int = 0
+    position: int = 0
+
+
+class ContainerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A container or pallet."""
+
+    container: str
+    device_class: str
+    site: str
+    seal_no: str | None
+    devices: int
+    version: int
+
+
+class CountLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One class in a stocktake: the book's number and the number counted."""
+
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
+    book: int
+    counted: int
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device that is short, or over."""
+
+    asset_no: str
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """底度 Register values at dismantling: active import in all and by tariff (尖 峰 平 谷), export, reactive, demand.
+    At least one of them, or a photo of them. `ratio_micro` multiplies them where the device measures through
+    transformers.
+    """
+
+    total_wh: int | None = None
+    sharp_wh: int | None = None
+    peak_wh: int | None = None
+    flat_wh: int | None = None
+    valley_wh: int | None = None
+    reverse_wh: int | None = None
+    reactive_varh: int | None = None
+    demand_w: int | None = None
+    ratio_micro: int | None = None
+    photo_sha256: str | None = None
+    customer_signature: Literal["absent", "refused", "signed"] | None = None
+
+
+class Duplicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A communication address that more than one device on record has."""
+
+    comm_address: str
+    devices: int
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event in a device's life, as it is in the log. `id` is a UUID in hexadecimal."""
+
+    version: int
+    position: int
+    id: str
+    type: str
+    recorded_at_us: int
+    data: Any
+
+
+class FieldError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One fault in what was sent. `field` is its place, such as `items[3].mass_g`; empty where it is the whole."""
+
+    field: str
+    code: str
+    zh: str
+    en: str
+
+
+class FoundLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device found on arrival. Its class is asked for only where the manifest does not say."""
+
+    asset_no: str
+    device_class: (
+        Literal[
+            "01",
+            "02",
+            "03",
+            "04",
+            "05",
+            "06",
+            "07",
+            "08",
+            "09",
+            "10",
+            "11",
+            "19",
+            "20",
+            "21",
+            "23",
+            "24",
+            "31",
+            "32",
+            "33",
+            "34",
+            "35",
+            "36",
+            "37",
+            "41",
+        ]
+        | None
+    ) = None
+    damaged: bool = False
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A hold that stands on a device. Without `until` it has no end of its own."""
+
+    asset_no: str
+    hold: str
+    kind: str
+    reference: str
+    placed_on: date
+    until: date | None
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device on a manifest."""
+
+    asset_no: str
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
+    container: str | None = None
+
+
+class Owed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device dismantled under a work order that no centre has received."""
+
+    asset_no: str
+    unit: str
+    work_order: str
+    dismantled_on: date
+    phase: str
+
+
+class PlanRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A recovery plan: the cohort of a unit in a month `YYYY-MM`."""
+
+    unit: str
+    cohort: str
+    expected: int
+    target_ppm: int
+    cut_off: date
+    revisions: int
+    version: int
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An RFC 9457 problem. `code` is stable and for programs, `zh` and `en` are for people and always both there;
+    `title` and `detail` give them in the order of Accept-Language. `errors` names each fault and its field.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str
+    zh: str
+    en: str
+    errors: tuple[FieldError, ...] = ()
+
+
+class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The cohort of a unit and month. rate = received / dismantled, a fraction of two whole numbers."""
+
+    unit: str
+    cohort: str
+    dismantled: int
+    received: int
+    received_late: int
+    missing: int
+    lost: int
+    unexpected: int
+    owed: int
+    expected: int | None = None
+    target_ppm: int | None = None
+    cut_off: date | None = None
+
+
+class ShipmentRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A transfer note. `signed` holds the parties who have signed, `from` before `to`, with a comma between."""
+
+    shipment: str
+    phase: str
+    from_site: str
+    to_site: str
+    unit: str
+    devices: int
+    manifest_sha256: str
+    prepared_on: date
+    dispatched_on: date | None
+    received_on: date | None
+    received: int
+    missing: int
+    unexpected: int
+    damaged: int
+    exceptions: int
+    signed: str
+    version: int
+
+
+class SiteRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A place. `recorded_on` is the business day on which its record began."""
+
+    site: str
+    kind: str
+    name: str
+    unit: str
+    county: str | None
+    opened_on: date
+    recorded_on: date
+    open: bool
+    stocktaken_on: date | None
+    short: int
+    over: int
+    version: int
+
+
+class BreakContainerSeal(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """箱体拆封 Open it."""
+
+    PATH: ClassVar[str] = "/v1/containers/{container_id}/break-container-seal"
+    KEY: ClassVar[str] = "container_id"
+    container_id: str
+    seal_no: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class MoveContainer(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """周转箱移动 It is at a site, newly or still. One that nobody registered is on record from now on."""
+
+    PATH: ClassVar[str] = "/v1/containers/{container_id}/move-container"
+    KEY: ClassVar[str] = "container_id"
+    container_id: str
+    site: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    shipment: str | None = None
+
+
+class Pack(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """装箱 Put devices in."""
+
+    PATH: ClassVar[str] = "/v1/containers/{container_id}/pack"
+    KEY: ClassVar[str] = "container_id"
+    container_id: str
+    asset_numbers: tuple[str, ...]
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class RegisterContainer(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """登记周转箱 Put a container or pallet on record."""
+
+    PATH: ClassVar[str] = "/v1/containers/{container_id}/register-container"
+    KEY: ClassVar[str] = "container_id"
+    container_id: str
+    device_class: Literal["23", "24"]
+    site: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class SealContainer(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """箱体加封 Close it with a seal."""
+
+    PATH: ClassVar[str] = "/v1/containers/{container_id}/seal-container"
+    KEY: ClassVar[str] = "container_id"
+    container_id: str
+    seal_no: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class Unpack(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """出箱 Take devices out."""
+
+    PATH: ClassVar[str] = "/v1/containers/{container_id}/unpack"
+    KEY: ClassVar[str] = "container_id"
+    container_id: str
+    asset_numbers: tuple[str, ...]
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class AcceptUnexpected(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """认领计划外到货 Take an unexpected device into ordinary stock, on the ground of a reference."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/accept-unexpected"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    reference: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class ApplySeal(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """加封 A seal is put on."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/apply-seal"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    seal_no: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class AssignTemporaryIdentity(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """赋予临时标识 Put a device on record whose number cannot be read, at the site that holds it."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/assign-temporary-identity"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
+    unit: str
+    site: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    owner: Literal["company", "customer"] = "company"
+    description: Description = msgspec.field(default_factory=Description)
+
+
+class BindIdentity(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """绑定编号 Say which numbered device a temporary identity turned out to be."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/bind-identity"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    bound_to: str
+    evidence: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class ClearData(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """清除数据 Keys and records are wiped."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/clear-data"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    method: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    evidence_sha256: str | None = None
+
+
+class ConfirmLoss(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """认定丢失 A missing device is lost: why, and which unit answers for it."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/confirm-loss"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    cause: Literal["misrecorded", "storage", "theft", "transit", "unknown"]
+    liable_unit: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    finding: str | None = None
+
+
+class CorrectRecord(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """更正记录 Say what an earlier event should have said. The event stands; views follow the correction."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/correct-record"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    corrects_version: int
+    why: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    device_class: (
+        Literal[
+            "01",
+            "02",
+            "03",
+            "04",
+            "05",
+            "06",
+            "07",
+            "08",
+            "09",
+            "10",
+            "11",
+            "19",
+            "20",
+            "21",
+            "23",
+            "24",
+            "31",
+            "32",
+            "33",
+            "34",
+            "35",
+            "36",
+            "37",
+            "41",
+        ]
+        | None
+    ) = None
+    unit: str | None = None
+    county: str | None = None
+    reason: (
+        Literal[
+            "account_change",
+            "burnt",
+            "failed_accuracy",
+            "fault",
+            "other",
+            "renovation",
+            "rotation_at_term",
+            "status",
+            "theft_evidence",
+        ]
+        | None
+    ) = None
+    work_order: str | None = None
+    dismantled_on: date | None = None
+    description: Description | None = None
+    owner: Literal["company", "customer"] | None = None
+    did_not_happen: bool = False
+
+
+class Deface(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """打孔毁形 The device is made useless for the market. The evidence is a photo's hash."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/deface"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    evidence_sha256: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class Destroy(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """销毁 The device is destroyed and certified so."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/destroy"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    certificate: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class DestroyChip(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """销毁安全芯片 The security chip is destroyed."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/destroy-chip"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    evidence_sha256: str | None = None
+
+
+class Dismantle(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """拆回 Take a device out of service under a work order; the unit's store at `site` holds it from now on."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/dismantle"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    work_order: str
+    unit: str
+    site: str
+    reason: Literal[
+        "account_change",
+        "burnt",
+        "failed_accuracy",
+        "fault",
+        "other",
+        "renovation",
+        "rotation_at_term",
+        "status",
+        "theft_evidence",
+    ]
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    county: str | None = None
+    reading: Reading | None = None
+
+
+class DisputeFinalReading(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """底度争议 The customer or a unit disputes the final reading."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/dispute-final-reading"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    case: str
+    ground: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class HandToRecycler(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """交回收商 The recycler who bought the lot takes the device."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/hand-to-recycler"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    recycler: str
+    lot: str
+    contract: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class LiftHold(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """解除留存 The ground of the hold is gone."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/lift-hold"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    hold: str
+    reference: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class MarkFound(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """找回 A missing device is at this site."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/mark-found"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    site: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    reference: str | None = None
+
+
+class MarkMissing(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """缺失 The device is not where it should be: not in the shipment, not at the site of a stocktake, or not where
+    it was released to under `release`, the reference of its release. One of the three.
+    """
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/mark-missing"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    shipment: str | None = None
+    site: str | None = None
+    release: str | None = None
+
+
+class PlaceHold(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """设置留存 Keep the device as it is: why, on whose word, until when (open-ended without a day)."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/place-hold"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    hold: str
+    kind: Literal["court", "dispute", "retention", "safety", "theft_evidence"]
+    reference: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    until: date | None = None
+
+
+class ReceiveFromMaker(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """厂家来货 A device has come from its maker: new, repaired, or in place of another."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/receive-from-maker"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    site: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    replaces: str | None = None
+
+
+class ReceiveUnexpected(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """计划外到货 A device is here that nobody announced; it is kept apart until that is resolved."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/receive-unexpected"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    site: str
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    shipment: str | None = None
+    damaged: bool = False
+
+
+class RecordConsent(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """用户同意 The customer who owns the device leaves it to the company."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/record-consent"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    reference: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class RecordFinalReading(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """记录底度 Record the registers as they stood at dismantling."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/record-final-reading"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    reading: Reading
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class RecordPrecondition(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """记录前提 A ground on which the device may be released, decided elsewhere: a verdict, an order, an approval."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/record-precondition"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    kind: Literal[
+        "claim_agreement",
+        "evidence_order",
+        "laboratory_request",
+        "maker_sample_request",
+        "re_verification",
+        "repair_order",
+        "review_sample",
+        "scrap_approval",
+        "verdict_claim",
+        "verdict_reuse",
+        "verdict_scrap",
+    ]
+    reference: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class Register(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """登记器具 Put a device on record: in service at a customer's, or at its maker's before delivery. Without `owner`
+    the asset number tells whose it is.
+    """
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/register"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
+    unit: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    owner: Literal["company", "customer"] | None = None
+    origin: Literal["in_service", "maker"] = "in_service"
+    county: str | None = None
+    description: Description = msgspec.field(default_factory=Description)
+
+
+class Reinstall(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """利旧装用 A released device is in service again."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/reinstall"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    work_order: str
+    unit: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class Release(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """出库 The device leaves the site for a purpose."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/release"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    site: str
+    purpose: Literal[
+        "customer", "evidence", "laboratory", "maker", "maker_sample", "materials", "reinstall", "repair", "review"
+    ]
+    reference: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class RemoveBattery(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """拆除电池 The battery is taken out, to go its own way."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/remove-battery"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class RemoveSeal(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """拆封 A seal is taken off, or was found broken."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/remove-seal"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    seal_no: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    condition: str | None = None
+    found_broken: bool = False
+
+
+class ResolveFinalReading(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """了结底度争议 The dispute ends: the reading stands, or is corrected."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/resolve-final-reading"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    case: str
+    outcome: Literal["corrected", "upheld"]
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    reading: Reading | None = None
+
+
+class ReturnSample(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """送检样品退回 What went out to be tested, shown or repaired is back."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/return-sample"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    site: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class ReturnToCustomer(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """退还用户 The customer has the device back."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/return-to-customer"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    reference: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class ReturnToMaker(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """返厂 The maker has taken the device back."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/return-to-maker"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    maker: str
+    reference: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class Store(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """入库 The device has a place within its site."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/store"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    site: str
+    location: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    container: str | None = None
+
+
+class WriteOff(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """盘亏核销 A lost device is written off on an approval."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/write-off"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    approval: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class RevisePlan(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """修订计划 New figures, and why."""
+
+    PATH: ClassVar[str] = "/v1/plans/{plan_id}/revise-plan"
+    KEY: ClassVar[str] = "plan_id"
+    plan_id: str
+    expected: int
+    target_ppm: int
+    cut_off: date
+    why: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class SetPlan(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """设定计划 The number expected, the share to reach, the last day that counts."""
+
+    PATH: ClassVar[str] = "/v1/plans/{plan_id}/set-plan"
+    KEY: ClassVar[str] = "plan_id"
+    plan_id: str
+    expected: int
+    target_ppm: int
+    cut_off: date
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class CancelShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """作废移交单 Before anything has left."""
+
+    PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/cancel-shipment"
+    KEY: ClassVar[str] = "shipment_id"
+    shipment_id: str
+    why: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class DispatchShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """发车 All devices on the manifest leave."""
+
+    PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/dispatch-shipment"
+    KEY: ClassVar[str] = "shipment_id"
+    shipment_id: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    seal_no: str | None = None
+
+
+class PrepareShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """编制移交单 List the devices that are to go."""
+
+    PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/prepare-shipment"
+    KEY: ClassVar[str] = "shipment_id"
+    shipment_id: str
+    from_site: str
+    to_site: str
+    unit: str
+    manifest: tuple[Line, ...]
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    carrier: str | None = None
+
+
+class ReceiveShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """接收 What was found on arrival, device by device; the rest of the manifest is missing."""
+
+    PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/receive-shipment"
+    KEY: ClassVar[str] = "shipment_id"
+    shipment_id: str
+    found: tuple[FoundLine, ...]
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class SignHandover(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """移交签字 A party signs the transfer note. `signer` is an opaque subject id."""
+
+    PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/sign-handover"
+    KEY: ClassVar[str] = "shipment_id"
+    shipment_id: str
+    party: Literal["from", "to"]
+    signer: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    document_sha256: str | None = None
+
+
+class CloseSite(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """停用站点 Nothing comes here any more."""
+
+    PATH: ClassVar[str] = "/v1/sites/{site_id}/close-site"
+    KEY: ClassVar[str] = "site_id"
+    site_id: str
+    why: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class OpenSite(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """启用站点 A place begins to hold devices."""
+
+    PATH: ClassVar[str] = "/v1/sites/{site_id}/open-site"
+    KEY: ClassVar[str] = "site_id"
+    site_id: str
+    kind: Literal["centre", "laboratory", "materials", "unit_store"]
+    name: str
+    unit: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    county: str | None = None
+
+
+class RecordStocktake(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """盘点 What was counted, class by class, and which devices are short or over against the book."""
+
+    PATH: ClassVar[str] = "/v1/sites/{site_id}/record-stocktake"
+    KEY: ClassVar[str] = "site_id"
+    site_id: str
+    lines: tuple[CountLine, ...]
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    short: tuple[Difference, ...] = ()
+    over: tuple[Difference, ...] = ()
+
+
+class ListAlarms(Question[Page[Alarm]], frozen=True, kw_only=True):
+    """异常台账 Devices that were where they should not have been, the latest first."""
+
+    PATH: ClassVar[str] = "/v1/alarms"
+    ANSWER: ClassVar[Any] = Page[Alarm]
+    limit: int | None = None
+
+
+class ListBalances(Question[Page[BalanceLine]], frozen=True, kw_only=True):
+    """站点日结 opening + inflow - outflow = closing, by site, class and business day."""
+
+    PATH: ClassVar[str] = "/v1/balances"
+    ANSWER: ClassVar[Any] = Page[BalanceLine]
+    first: date
+    last: date
+    site: str | None = None
+    device_class: str | None = None
+    seen: int | None = None
+
+
+class ListBurnt(Question[Page[BurntCount]], frozen=True, kw_only=True):
+    """烧损拆回 Devices dismantled as burnt, by year and county."""
+
+    PATH: ClassVar[str] = "/v1/burnt"
+    ANSWER: ClassVar[Any] = Page[BurntCount]
+
+
+class ListContainers(Question[Page[ContainerRow]], frozen=True, kw_only=True):
+    """周转箱 Containers and pallets."""
+
+    PATH: ClassVar[str] = "/v1/containers"
+    ANSWER: ClassVar[Any] = Page[ContainerRow]
+    site: str | None = None
+    limit: int | None = None
+
+
+class ListDuplicates(Question[Page[Duplicate]], frozen=True, kw_only=True):
+    """重号 Communication addresses that several devices share, the most shared first."""
+
+    PATH: ClassVar[str] = "/v1/duplicates"
+    ANSWER: ClassVar[Any] = Page[Duplicate]
+    limit: int | None = None
+
+
+class ListHoldsDue(Question[Page[Hold]], frozen=True, kw_only=True):
+    """到期留存 Holds that end on or before a day, the earliest first."""
+
+    PATH: ClassVar[str] = "/v1/holds/due"
+    ANSWER: ClassVar[Any] = Page[Hold]
+    by: date
+    limit: int | None = None
+
+
+class ListDevices(Question[Page[Card]], frozen=True, kw_only=True):
+    """档案卡列表 Devices by asset number, those that the caller may see."""
+
+    PATH: ClassVar[str] = "/v1/meters"
+    ANSWER: ClassVar[Any] = Page[Card]
+    site: str | None = None
+    phase: str | None = None
+    unit: str | None = None
+    shipment: str | None = None
+    device_class: str | None = None
+    limit: int | None = None
+
+
+class GetDevice(Question[Card], frozen=True, kw_only=True):
+    """档案卡 A device now, or as it was at a position of the log or at the end of a business day."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/card"
+    ANSWER: ClassVar[Any] = Card
+    asset_no: str
+    as_of_position: int | None = None
+    as_of_day: date | None = None
+    seen: int | None = None
+
+
+class GetLife(Question[Page[Entry]], frozen=True, kw_only=True):
+    """履历 Every event of a device, in order, as it is in the log."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/life"
+    ANSWER: ClassVar[Any] = Page[Entry]
+    asset_no: str
+
+
+class ListPlans(Question[Page[PlanRow]], frozen=True, kw_only=True):
+    """回收计划 Recovery plans by unit and month."""
+
+    PATH: ClassVar[str] = "/v1/plans"
+    ANSWER: ClassVar[Any] = Page[PlanRow]
+    unit: str | None = None
+    cohort: str | None = None
+    limit: int | None = None
+
+
+class ListRecovery(Question[Page[RecoveryRate]], frozen=True, kw_only=True):
+    """回收统计台账 What was dismantled in these months, and what of it has been received, by unit."""
+
+    PATH: ClassVar[str] = "/v1/recovery"
+    ANSWER: ClassVar[Any] = Page[RecoveryRate]
+    first: str
+    last: str
+    unit: str | None = None
+    seen: int | None = None
+
+
+class ListOwed(Question[Page[Owed]], frozen=True, kw_only=True):
+    """应交未交 What a unit has dismantled under work orders and no centre has received, the oldest first."""
+
+    PATH: ClassVar[str] = "/v1/recovery/owed"
+    ANSWER: ClassVar[Any] = Page[Owed]
+    unit: str
+    limit: int | None = None
+
+
+class ListShipments(Question[Page[ShipmentRow]], frozen=True, kw_only=True):
+    """移交单 Transfer notes."""
+
+    PATH: ClassVar[str] = "/v1/shipments"
+    ANSWER: ClassVar[Any] = Page[ShipmentRow]
+    phase: str | None = None
+    unit: str | None = None
+    from_site: str | None = None
+    to_site: str | None = None
+    limit: int | None = None
+
+
+class ListSites(Question[Page[SiteRow]], frozen=True, kw_only=True):
+    """站点 Places that hold devices."""
+
+    PATH: ClassVar[str] = "/v1/sites"
+    ANSWER: ClassVar[Any] = Page[SiteRow]
+    kind: str | None = None
+    unit: str | None = None
+    limit: int | None = None

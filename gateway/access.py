@@ -1,0 +1,38 @@
+"""Role by action: whether anybody in this role may ask this at all. Whose row it is, the service behind decides."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from fastapi import Request
+
+from kernel.authority import POLICIES_FILE, Policies, Resource
+from kernel.identity import Principal, Verifier
+
+DOOR: Final = Resource(type="Door", id="gateway")
+
+
+class Access:
+    """Checks the token, then the role."""
+
+    def __init__(self, verifier: Verifier, commands: Iterable[str], questions: Iterable[str]) -> None:
+        text = (Path(__file__).parent / POLICIES_FILE).read_text("utf-8")
+        self._policies: Final = Policies(text, _schema(commands, questions))
+        self._verifier: Final = verifier
+
+    async def require(self, request: Request, action: str) -> Principal:
+        """The caller, if its roles may do this; a refusal raised else."""
+        principal = await self._verifier.of_header(request.headers.get("authorization"))
+        self._policies.authorize(principal, action, DOOR)
+        return principal
+
+
+def _schema(commands: Iterable[str], questions: Iterable[str]) -> str:
+    """One action for each method behind, in the group of commands or of questions."""
+    lines = ["entity Door;", "action Command, Question;"]
+    for group, names in (("Command", commands), ("Question", questions)):
+        listed = ", ".join(json.dumps(name) for name in sorted(set(names)))
+        applies = "{ principal: Principal, resource: Door }"
+        lines.append(f'action {listed} in [Action::"{group}"] appliesTo {applies};')
+    return "\n".join(lines)

@@ -1,0 +1,53 @@
+"""The gateway put together: one door, the services behind it, the public events, the pages."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from gateway.access import Access
+from gateway.live import Live
+from gateway.openapi import merged
+from gateway.paths import REGISTRY, SERVICES
+from gateway.portal import add_pages
+from gateway.relay import Relay
+from gateway.timeline import ACTION, Timeline
+from kernel.grpc_client import Peer
+from kernel.http_page import Cursors
+from kernel.http_server import HttpDoor
+from kernel.identity import Verifier
+from ledger.port import Ledger
+
+DESCRIPTION: Final = "拆回计量器具全流程平台的统一入口。 / The one door of the platform for every dismantled meter."
+
+
+class Gateway:
+    """`app` is the door; `live` must run; `describe` completes the OpenAPI document once the services are there."""
+
+    def __init__(
+        self,
+        *,
+        registry: Peer,
+        ledger: Ledger,
+        public: frozenset[str],
+        verifier: Verifier,
+        cursors: Cursors,
+        until_draining: Callable[[], Awaitable[None]],
+    ) -> None:
+        door = HttpDoor(title="Meterloop", version="1", description=DESCRIPTION, verifier=verifier, cursors=cursors)
+        commands = [command.method.name for service in SERVICES for command in service.commands()]
+        questions = [question.method.name for service in SERVICES for question in service.asked()]
+        access = Access(verifier, commands, [*questions, ACTION])
+        self.app: Final[FastAPI] = door.app
+        self.live: Final = Live(door.app, ledger, public, until_draining)
+        self._own_openapi: Final = door.app.openapi
+        self._relay: Final = Relay(door.app, registry, access, door.limits)
+        self._relay.add(REGISTRY)
+        Timeline(door.app, self._relay, access)
+        add_pages(door.app, {"registry": registry}, ledger.ledger_id, lambda: self.live.count)
+
+    async def describe(self) -> None:
+        """Ask the services for their paths. Raises CannotNow while one is away."""
+        described = [await self._relay.describe(service) for service in SERVICES]
+        document: dict[str, Any] = merged(self._own_openapi(), described, self.app.routes)
+        self.app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way

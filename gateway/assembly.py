@@ -1,0 +1,60 @@
+"""The gateway's settings, and what it is made of as a process."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from gateway.app import Gateway
+from kernel.disclosure import load
+from kernel.door import CannotNow
+from kernel.grpc_client import Peer
+from kernel.http_operations import operations_app
+from kernel.http_page import Cursors
+from kernel.identity_provider import open_verifier
+from kernel.keys import read_cursor_key
+from kernel.process import Parts, Process
+from kernel.readiness import Health
+from kernel.settings import Settings
+from ledger.open import open_ledger
+from ledger.port import Unavailable
+
+PEER_S_MAX = 1.0
+
+
+class GatewaySettings(Settings, frozen=True, kw_only=True):
+    """What the gateway has beside what every service has."""
+
+    registry: Annotated[str, Meta(description="台账服务的 gRPC 地址 / gRPC address of the registry, host:port")] = (
+        "127.0.0.1:8701"
+    )
+    disclosure: Annotated[Path, Meta(description="透明度清单文件 / the file that says which events are public")] = Path(
+        "docs/disclosure.yaml"
+    )
+
+
+async def assemble(process: Process) -> Parts:
+    """Open everything the gateway needs. What is not there yet is waited for."""
+    settings: GatewaySettings = process.settings
+    ledger = await process.wait_for("ledger", lambda: open_ledger(settings.ledger), Unavailable)
+    registry = Peer(settings.registry)
+    gateway = Gateway(
+        registry=registry,
+        ledger=ledger,
+        public=load(settings.disclosure).public,
+        verifier=open_verifier(settings),
+        cursors=Cursors(read_cursor_key(settings.keys_dir)),
+        until_draining=process.readiness.until_draining,
+    )
+    await process.wait_for("registry", gateway.describe, CannotNow)
+
+    async def registry_answers() -> Health:
+        return Health(ok=await registry.ready(PEER_S_MAX), detail=registry.target)
+
+    process.readiness.add("registry", registry_answers)
+    return Parts(
+        rest=gateway.app,
+        operations=operations_app(process.readiness, process.telemetry) if process.telemetry else None,
+        followers={"public events": gateway.live.run},
+        closing=[registry.close, ledger.close],
+    )

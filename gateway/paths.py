@@ -1,0 +1,98 @@
+"""Which path leads to which method of which service."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
+
+from kernel.commands import kebab
+from kernel.wire.registry.v1 import registry_pb2
+
+OUTCOME: Final = "Outcome"
+DESCRIBE: Final = "Describe"
+
+
+class Command(msgspec.Struct, frozen=True):
+    """`POST /v1/<plural>/{key}/<name>`. `key` is the field of the request that names the stream."""
+
+    service: str
+    method: MethodDescriptor
+    plural: str
+    key: str
+
+    @property
+    def path(self) -> str:
+        return f"/v1/{self.plural}/{{{self.key}}}/{kebab(self.method.name)}"
+
+
+class Question(msgspec.Struct, frozen=True):
+    """`GET` on a path; its parameters are fields of the request. `public`: it may be asked without a token."""
+
+    service: str
+    method: MethodDescriptor
+    path: str
+    public: bool = False
+
+
+class Service(msgspec.Struct, frozen=True):
+    """A service behind the gateway: its proto, the plural of each key of its streams, the path of each question."""
+
+    name: str
+    file: FileDescriptor
+    plurals: dict[str, str]
+    questions: dict[str, str]
+    public: frozenset[str] = frozenset()
+
+    def commands(self) -> Iterator[Command]:
+        """Every method that answers with an outcome. The key is the first field that names a stream."""
+        for method in self._methods():
+            if method.output_type.name == OUTCOME:
+                key = next(field.name for field in method.input_type.fields if field.name in self.plurals)
+                yield Command(self.name, method, self.plurals[key], key)
+
+    def asked(self) -> Iterator[Question]:
+        """Every other method. KeyError where one has no path."""
+        for method in self._methods():
+            if method.output_type.name != OUTCOME and method.name != DESCRIBE:
+                yield Question(self.name, method, self.questions[method.name], method.name in self.public)
+
+    @property
+    def describe(self) -> MethodDescriptor:
+        """The method that tells the service's OpenAPI document."""
+        return next(method for method in self._methods() if method.name == DESCRIBE)
+
+    def _methods(self) -> Iterator[MethodDescriptor]:
+        for service in self.file.services_by_name.values():
+            yield from service.methods
+
+
+REGISTRY: Final = Service(
+    name="registry",
+    file=registry_pb2.DESCRIPTOR,
+    plurals={
+        "asset_no": "meters",
+        "shipment_id": "shipments",
+        "container_id": "containers",
+        "site_id": "sites",
+        "plan_id": "plans",
+    },
+    questions={
+        "GetDevice": "/v1/meters/{asset_no}/card",
+        "GetLife": "/v1/meters/{asset_no}/life",
+        "ListDevices": "/v1/meters",
+        "ListBalances": "/v1/balances",
+        "ListRecovery": "/v1/recovery",
+        "ListOwed": "/v1/recovery/owed",
+        "ListBurnt": "/v1/burnt",
+        "ListHoldsDue": "/v1/holds/due",
+        "ListAlarms": "/v1/alarms",
+        "ListDuplicates": "/v1/duplicates",
+        "ListSites": "/v1/sites",
+        "ListShipments": "/v1/shipments",
+        "ListContainers": "/v1/containers",
+        "ListPlans": "/v1/plans",
+    },
+    public=frozenset({"ListBurnt"}),
+)
+SERVICES: Final = (REGISTRY,)

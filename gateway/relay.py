@@ -1,0 +1,142 @@
+"""Commands and questions of the services behind, passed on unchanged by gRPC, and their refusals passed back.
+
+A request is read as strictly here as behind, from the proto alone: what a field may hold beyond its type is the
+service's to say. The gateway decides whether a role may ask this at all; the service decides with the row.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from gateway.access import Access
+from gateway.paths import Command, Question, Service
+from kernel.grpc_client import Peer
+from kernel.grpc_messages import message_of, plain_of_message, struct_for
+from kernel.http_limits import HttpLimits, read_body
+from kernel.http_openapi import JSON
+from kernel.http_page import content_tag, expected_version, idempotency_key, not_modified, version_tag
+from kernel.intake import REPEATED_FIELD, UNKNOWN_FIELD, field_error, malformed, plain_of_json, struct_of
+
+AUTHORIZATION: Final = "authorization"
+
+
+class Relay:
+    """Routes of one service behind, on an app."""
+
+    def __init__(self, app: FastAPI, peer: Peer, access: Access, limits: HttpLimits) -> None:
+        self._app: Final = app
+        self._peer: Final = peer
+        self._access: Final = access
+        self._limits: Final = limits
+
+    def add(self, service: Service) -> None:
+        """Register every command and question of the service."""
+        for command in service.commands():
+            self._add(command.path, "POST", command.method.name, command.plural, self._command(command))
+        for question in service.asked():
+            tag = question.path.split("/")[2]
+            self._add(question.path, "GET", question.method.name, tag, self._question(question))
+
+    async def ask(
+        self, question: Question, plain: Mapping[str, Any], authorization: str | None, *, strict: bool = True
+    ) -> dict[str, Any]:
+        """The answer to a question as plain values. Raises what the service refuses."""
+        kind = question.method.input_type
+        request = message_of(kind, struct_of(struct_for(kind), dict(plain), strict=strict))
+        answer = await self._call(question.method, request, authorization)
+        return plain_of_message(answer)
+
+    async def describe(self, service: Service) -> dict[str, Any]:
+        """The service's OpenAPI document. Raises CannotNow while it is away."""
+        answer = await self._call(service.describe, GetMessageClass(service.describe.input_type)(), None)
+        document: dict[str, Any] = msgspec.json.decode(plain_of_message(answer)["openapi"])
+        return document
+
+    def _add(self, path: str, verb: str, name: str, tag: str, endpoint: Callable[..., Any]) -> None:
+        self._app.add_api_route(
+            path,
+            endpoint,
+            methods=[verb],
+            name=name,
+            operation_id=name,
+            tags=[tag],
+            response_class=Response,
+            response_model=None,
+            include_in_schema=False,
+        )
+
+    def _command(self, command: Command) -> Callable[..., Any]:
+        kind = command.method.input_type
+        body_type = struct_for(kind)
+
+        async def endpoint(request: Request) -> Response:
+            await self._access.require(request, command.method.name)
+            name = idempotency_key(request.headers.get("idempotency-key"))
+            version = expected_version(request.headers.get("if-match"))
+            plain = plain_of_json(await read_body(request, self._limits.command_bytes_max))
+            asked = struct_of(body_type, _with_key(plain, command.key, request.path_params[command.key]))
+            answer = await self._call(
+                command.method,
+                message_of(kind, asked),
+                request.headers.get(AUTHORIZATION),
+                idempotency_key=name,
+                expected_version=version,
+            )
+            accepted = plain_of_message(answer)
+            for event in accepted["events"]:
+                event["data"] = msgspec.Raw(event["data"].encode())
+            headers = {"ETag": version_tag(accepted["version"]), "Cache-Control": "no-store"}
+            return Response(msgspec.json.encode(accepted), 200, headers, JSON)
+
+        return endpoint
+
+    def _question(self, question: Question) -> Callable[..., Any]:
+        async def endpoint(request: Request) -> Response:
+            if not question.public or AUTHORIZATION in request.headers:
+                await self._access.require(request, question.method.name)
+            given = parameters(request)
+            plain = await self.ask(question, given, request.headers.get(AUTHORIZATION), strict=False)
+            return shown(request, plain)
+
+        return endpoint
+
+    async def _call(self, method: Any, request: Message, authorization: str | None, **more: Any) -> Message:
+        name = f"{method.containing_service.full_name}/{method.name}"
+        return await self._peer.call(
+            name, request, GetMessageClass(method.output_type), authorization=authorization, **more
+        )
+
+
+def parameters(request: Request) -> dict[str, str]:
+    """The parameters of path and query, each once."""
+    items = request.query_params.multi_items()
+    names = [name for name, _ in items]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise malformed([field_error(REPEATED_FIELD(field=name), name) for name in twice])
+    if clash := sorted(set(names).intersection(request.path_params)):
+        raise malformed([field_error(UNKNOWN_FIELD(field=name), name) for name in clash])
+    return {**dict(items), **request.path_params}
+
+
+def shown(request: Request, plain: Any, version: int | None = None) -> Response:
+    """Plain values as JSON, with an ETag; 304 where the caller has them already."""
+    body = msgspec.json.encode(plain)
+    tag = content_tag(body) if version is None else version_tag(version)
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    if not_modified(request.headers.get("if-none-match"), tag):
+        return Response(None, 304, headers)
+    return Response(body, 200, headers, JSON)
+
+
+def _with_key(plain: object, key: str, value: str) -> object:
+    """The body with the key that stands in the path."""
+    if not isinstance(plain, dict):
+        return plain
+    if key in plain:
+        raise malformed([field_error(UNKNOWN_FIELD(field=key), key)])
+    return {**plain, key: value}

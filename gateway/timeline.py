@@ -1,0 +1,56 @@
+"""A device's life across all services: its card, and every event in order of recording, each named by its service."""
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from gateway.access import Access
+from gateway.paths import REGISTRY, Question
+from gateway.relay import AUTHORIZATION, Relay, parameters, shown
+from kernel.intake import UNKNOWN_FIELD, field_error, malformed
+
+ACTION: Final = "GetTimeline"
+PATH: Final = "/v1/meters/{asset_no}"
+_CARD_PARAMETERS: Final = frozenset({"asset_no", "as_of_position", "as_of_day", "seen"})
+
+
+class Timeline:
+    """Composes what the services know of a device."""
+
+    def __init__(self, app: FastAPI, registry: Relay, access: Access) -> None:
+        self._registry: Final = registry
+        self._access: Final = access
+        asked = {question.method.name: question for question in REGISTRY.asked()}
+        self._card: Final[Question] = asked["GetDevice"]
+        self._life: Final[Question] = asked["GetLife"]
+        app.add_api_route(
+            PATH,
+            self._answer,
+            methods=["GET"],
+            name=ACTION,
+            operation_id=ACTION,
+            tags=["meters"],
+            response_class=Response,
+            response_model=None,
+            include_in_schema=False,
+        )
+
+    async def _answer(self, request: Request) -> Response:
+        await self._access.require(request, ACTION)
+        given = parameters(request)
+        if strangers := sorted(given.keys() - _CARD_PARAMETERS):
+            raise malformed([field_error(UNKNOWN_FIELD(field=name), name) for name in strangers])
+        token = request.headers.get(AUTHORIZATION)
+        card, life = await asyncio.gather(
+            self._registry.ask(self._card, given, token, strict=False),
+            self._registry.ask(self._life, {"asset_no": given["asset_no"]}, token),
+        )
+        entries = [_entry(one) for one in life["items"] if one["position"] <= card["position"]]
+        return shown(request, {"device": card, "timeline": entries}, version=card["version"])
+
+
+def _entry(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "data": msgspec.Raw(entry["data"].encode())}

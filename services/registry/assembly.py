@@ -1,0 +1,69 @@
+"""The registry put together: its log, its views, its policies, its two doors."""
+
+from pathlib import Path
+from typing import Final
+
+from kernel.authority import Policies
+from kernel.codec import Reader
+from kernel.database import Database, DatabaseUnavailable
+from kernel.grpc_server import RpcDoor
+from kernel.http_page import Cursors
+from kernel.http_server import HttpDoor
+from kernel.identity_provider import open_verifier
+from kernel.keys import read_cursor_key
+from kernel.process import Parts, Process
+from kernel.projection import Projector
+from kernel.readiness import Health
+from kernel.settings import Settings
+from ledger.open import open_ledger
+from ledger.port import Unavailable
+from services.registry.access import Access
+from services.registry.app import CODEC, SERVICE, STREAMS, Registry
+from services.registry.questions import Questions
+from services.registry.rest import open_rest
+from services.registry.rpc import open_rpc
+from services.registry.views import VIEWS
+
+VERSION: Final = "1"
+DESCRIPTION: Final = "器具的身份、保管与结存。 / Identity, custody and balance of every metering device."
+
+
+async def assemble(process: Process) -> Parts:
+    """Open everything the registry needs. What is not there yet is waited for."""
+    settings: Settings = process.settings
+    ledger = await process.wait_for("ledger", lambda: open_ledger(settings.ledger), Unavailable)
+    database = Database(settings.database(SERVICE))
+    projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
+    await process.wait_for("database", projector.open, DatabaseUnavailable)
+    registry = Registry(ledger, projector)
+    access = Access(Policies.load(Path(__file__).parent), registry)
+    commands, questions = access.offered(), Questions(registry, access).table()
+    verifier, cursors = open_verifier(settings), Cursors(read_cursor_key(settings.keys_dir))
+    rest = HttpDoor(title=SERVICE, version=VERSION, description=DESCRIPTION, verifier=verifier, cursors=cursors)
+    open_rest(rest, commands, questions)
+    rest.operations(process.readiness, process.telemetry)
+    rpc = RpcDoor(
+        verifier=verifier,
+        cursors=cursors,
+        request_s_max=settings.request_s_max,
+        reflect=settings.reflection,
+    )
+    open_rpc(rpc, commands, questions, rest.app)
+
+    async def ledger_answers() -> Health:
+        return Health(ok=True, detail=f"head {await ledger.head()}")
+
+    async def views_stand() -> Health:
+        progress = await projector.progress()
+        stopped = [f"{view.name}: {view.stopped_why}" for view in progress.views if view.stopped_why]
+        behind = f"{progress.lag_positions} behind, {progress.lag_us / 1e6:.1f} s"
+        return Health(ok=progress.ready or bool(stopped), detail="; ".join(stopped) or behind, degraded=bool(stopped))
+
+    process.readiness.add("ledger", ledger_answers)
+    process.readiness.add("views", views_stand)
+    return Parts(
+        rest=rest.app,
+        rpc=rpc,
+        followers={"views": projector.run},
+        closing=[database.close, ledger.close],
+    )

@@ -1,0 +1,94 @@
+"""The gateway with a real registry behind it, over real gRPC on loopback, the ledger in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from gateway.app import Gateway
+from kernel.authority import Policies
+from kernel.codec import Reader
+from kernel.database import Database
+from kernel.disclosure import load
+from kernel.grpc_client import Peer
+from kernel.grpc_server import RpcDoor
+from kernel.http_page import Cursors
+from kernel.http_server import HttpDoor
+from kernel.identity import Principal, Role, Verifier
+from kernel.identity_issuer import built_in_verifier, issue, write_keys
+from kernel.projection import Projector
+from kernel.readiness import Readiness
+from ledger.memory import MemoryLedger
+from services.registry.access import Access
+from services.registry.app import CODEC, STREAMS, Registry
+from services.registry.questions import Questions
+from services.registry.rest import open_rest
+from services.registry.rpc import open_rpc
+from services.registry.views import VIEWS
+
+ROOT = Path(__file__).parents[2]
+LOOPBACK = "127.0.0.1"
+CURSORS = Cursors(b"c" * 32)
+
+
+class Behind:
+    """A client of the gateway, tokens for whoever asks, and what is behind."""
+
+    def __init__(self, client: httpx.AsyncClient, keys: Path, ledger: MemoryLedger, gateway: Gateway) -> None:
+        self.client, self.keys, self.ledger, self.gateway = client, keys, ledger, gateway
+
+    def headers(self, *roles: Role, units: tuple[str, ...] = (), key: str | None = None) -> dict[str, str]:
+        principal = Principal(subject="u-1", roles=frozenset(roles), units=frozenset(units))
+        headers = {"Authorization": f"Bearer {issue(self.keys, principal)}"}
+        return headers if key is None else headers | {"Idempotency-Key": key}
+
+
+@asynccontextmanager
+async def behind(folder: Path) -> AsyncIterator[Behind]:
+    """The gateway and a registry, until the block ends."""
+    write_keys(folder / "keys")
+    verifier = built_in_verifier(folder / "keys", [LOOPBACK])
+    ledger, database = MemoryLedger(), Database(f"sqlite:///{folder / 'registry.sqlite'}")
+    projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
+    await projector.open()
+    rpc = _registry(ledger, projector, verifier)
+    port = await rpc.start(LOOPBACK, 0)
+    await rpc.say(serving_now=True)
+    peer = Peer(f"{LOOPBACK}:{port}")
+    public = load(ROOT / "docs" / "disclosure.yaml").public
+    gateway = Gateway(
+        registry=peer,
+        ledger=ledger,
+        public=public,
+        verifier=verifier,
+        cursors=CURSORS,
+        until_draining=Readiness().until_draining,
+    )
+    tasks = [asyncio.create_task(projector.run()), asyncio.create_task(gateway.live.run())]
+    while not (await projector.progress()).ready:  # noqa: ASYNC110  the views tell nobody when they are complete
+        await asyncio.sleep(0.01)
+    try:
+        transport = httpx.ASGITransport(gateway.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+            yield Behind(client, folder / "keys", ledger, gateway)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await peer.close()
+        await rpc.stop(1)
+        await database.close()
+        await ledger.close()
+
+
+def _registry(ledger: MemoryLedger, projector: Projector, verifier: Verifier) -> RpcDoor:
+    registry = Registry(ledger, projector)
+    access = Access(Policies.load(ROOT / "services" / "registry"), registry)
+    commands, questions = access.offered(), Questions(registry, access).table()
+    rest = HttpDoor(title="registry", version="1", verifier=verifier, cursors=CURSORS)
+    open_rest(rest, commands, questions)
+    rpc = RpcDoor(verifier=verifier, cursors=CURSORS)
+    open_rpc(rpc, commands, questions, rest.app)
+    return rpc

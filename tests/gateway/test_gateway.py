@@ -1,0 +1,138 @@
+"""The gateway passes on commands, questions and refusals unchanged, and adds what one service cannot say."""
+
+import pytest
+
+from kernel.identity import Role
+from services.registry.asset_number import compose
+from tests.gateway.behind import behind
+
+NUMBER = compose("99401", "01", f"{7:014d}")
+REGISTER = {"occurred_on": "2026-01-05", "device_class": "01", "unit": "99401"}
+
+
+@pytest.fixture
+async def platform(tmp_path):
+    async with behind(tmp_path) as started:
+        yield started
+
+
+async def registered(platform):
+    answer = await platform.client.post(
+        f"/v1/meters/{NUMBER}/register",
+        json=REGISTER,
+        headers=platform.headers(Role.OPERATOR, units=("99401",), key="k1"),
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_a_command_goes_through_and_its_repetition_adds_nothing(platform):
+    first = await registered(platform)
+    again = await registered(platform)
+    assert (first["version"], first["repeated"], again["repeated"]) == (0, False, True)
+    assert again["position"] == first["position"]
+    assert first["events"][0]["type"] == "registry.Registered"
+    assert first["events"][0]["data"]["asset_no"] == NUMBER
+
+
+async def test_the_timeline_is_the_card_and_the_whole_life(platform):
+    accepted = await registered(platform)
+    answer = await platform.client.get(
+        f"/v1/meters/{NUMBER}", params={"seen": accepted["position"]}, headers=platform.headers(Role.AUDITOR)
+    )
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert body["device"]["phase"] == "in_service"
+    assert [entry["type"] for entry in body["timeline"]] == ["registry.Registered"]
+    assert body["timeline"][0]["data"]["unit"] == "99401"
+    assert answer.headers["etag"] == '"0"'
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "field"),
+    [
+        (REGISTER | {"colour": "red"}, "input.unknown_field", "colour"),
+        (REGISTER | {"unit": 99401}, "input.wrong_type", "unit"),
+        (REGISTER | {"unit": "994"}, "input.wrong_format", "unit"),
+        ({**REGISTER, "occurred_on": None, "occurred_at": "2026-01-05T08:00:00"}, "input.no_zone", "occurred_at"),
+        ({"device_class": "01"}, "input.missing_field", "unit"),
+        (REGISTER | {"asset_no": NUMBER}, "input.unknown_field", "asset_no"),
+    ],
+)
+async def test_bad_input_is_refused_with_its_field_as_behind(platform, body, code, field):
+    answer = await platform.client.post(
+        f"/v1/meters/{NUMBER}/register", json=body, headers=platform.headers(Role.OPERATOR, units=("99401",), key="k")
+    )
+    assert answer.status_code == 422, answer.text
+    problem = answer.json()
+    assert problem["code"] == code
+    assert problem["errors"][0]["field"] == field
+    assert await platform.ledger.head() == 0
+
+
+async def test_refusals_behind_come_back_with_their_code_and_words(platform):
+    headers = platform.headers(Role.OPERATOR, units=("99401",), key="k")
+    unknown = await platform.client.post(
+        f"/v1/meters/{NUMBER}/record-final-reading",
+        json={"occurred_on": "2026-01-05", "reading": {"total_wh": 1}},
+        headers=headers,
+    )
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "meter.unknown")
+    assert "登记" in unknown.json()["zh"]
+
+
+async def test_the_role_is_decided_here_and_the_row_behind(platform):
+    public = await platform.client.post(
+        f"/v1/meters/{NUMBER}/register", json=REGISTER, headers=platform.headers(Role.PUBLIC, key="k")
+    )
+    assert (public.status_code, public.json()["code"]) == (403, "access.denied")
+    stranger = await platform.client.post(
+        f"/v1/meters/{NUMBER}/register",
+        json=REGISTER,
+        headers=platform.headers(Role.OPERATOR, units=("99402",), key="k"),
+    )
+    assert (stranger.status_code, stranger.json()["code"]) == (403, "access.denied")
+    nobody = await platform.client.get(f"/v1/meters/{NUMBER}")
+    assert (nobody.status_code, nobody.json()["code"]) == (401, "identity.missing_token")
+
+
+async def test_totals_are_for_everybody(platform):
+    answer = await platform.client.get("/v1/burnt")
+    assert (answer.status_code, answer.json()["items"]) == (200, [])
+
+
+async def test_lists_page_through_the_gateway(platform):
+    headers = platform.headers(Role.OPERATOR, units=("99401",))
+    position = 0
+    for serial in range(5):
+        number = compose("99401", "01", f"{serial:014d}")
+        done = await platform.client.post(
+            f"/v1/meters/{number}/register", json=REGISTER, headers=headers | {"Idempotency-Key": "k"}
+        )
+        position = done.json()["position"]
+    await platform.client.get(f"/v1/meters/{number}/card", params={"seen": position}, headers=headers)
+    found, cursor = [], None
+    for _ in range(3):
+        page = await platform.client.get(
+            "/v1/meters", params={"limit": 2} | ({"cursor": cursor} if cursor else {}), headers=headers
+        )
+        assert page.status_code == 200, page.text
+        found += [row["asset_no"] for row in page.json()["items"]]
+        cursor = page.json().get("next")
+    assert (len(found), cursor) == (5, None)
+
+
+async def test_one_document_describes_every_path_that_is_passed_on(platform):
+    await platform.gateway.describe()
+    document = (await platform.client.get("/openapi.json")).json()
+    assert "/v1/meters/{asset_no}/dismantle" in document["paths"]
+    assert "/v1/balances" in document["paths"]
+    assert not any("/bulk/" in path for path in document["paths"])
+
+
+async def test_the_status_page_says_what_is_up(platform):
+    page = await platform.client.get("/")
+    assert page.status_code == 200
+    assert 'class="good"' in page.text
+    assert platform.ledger.ledger_id in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
