@@ -12,9 +12,11 @@ from gateway.paths import REGISTRY, SERVICES
 from gateway.portal import add_pages
 from gateway.relay import Relay
 from gateway.timeline import ACTION, Timeline
+from gateway.uploads import RemoteUploads
 from kernel.grpc_client import Peer
 from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
+from kernel.http_uploads import add_upload_routes
 from kernel.identity import Verifier
 from ledger.port import Ledger
 
@@ -43,6 +45,9 @@ class Gateway:
         self._own_openapi: Final = door.app.openapi
         self._relay: Final = Relay(door.app, registry, access, door.limits)
         self._relay.add(REGISTRY)
+        add_upload_routes(
+            door.app, door.schemas, door.limits, "/v1/imports", RemoteUploads(registry), dict[str, Any], dict[str, Any]
+        )
         Timeline(door.app, self._relay, access)
         add_pages(door.app, {"registry": registry}, ledger.ledger_id, lambda: self.live.count)
 

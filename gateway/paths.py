@@ -11,6 +11,10 @@ from kernel.wire.registry.v1 import registry_pb2
 
 OUTCOME: Final = "Outcome"
 DESCRIBE: Final = "Describe"
+ELSEWHERE: Final = frozenset(
+    {DESCRIBE, "CreateImport", "AppendImport", "GetImport", "ListImports", "CancelImport", "GetImportErrors"}
+)
+"""Methods that are neither commands nor questions: see openapi.py and uploads.py."""
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -54,7 +58,7 @@ class Service(msgspec.Struct, frozen=True):
     def asked(self) -> Iterator[Question]:
         """Every other method. KeyError where one has no path."""
         for method in self._methods():
-            if method.output_type.name != OUTCOME and method.name != DESCRIBE:
+            if method.output_type.name != OUTCOME and method.name not in ELSEWHERE:
                 yield Question(self.name, method, self.questions[method.name], method.name in self.public)
 
     @property

@@ -19,7 +19,11 @@ from ledger.open import open_ledger
 from ledger.port import Unavailable
 from services.registry.access import Access
 from services.registry.app import CODEC, SERVICE, STREAMS, Registry
+from services.registry.imports.jobs import Jobs
+from services.registry.imports.offered import LocalUploads, import_methods
+from services.registry.imports.running import Runner
 from services.registry.questions import Questions
+from services.registry.records import Records
 from services.registry.rest import open_rest
 from services.registry.rpc import open_rpc
 from services.registry.views import VIEWS
@@ -40,7 +44,10 @@ async def assemble(process: Process) -> Parts:
     commands, questions = access.offered(), Questions(registry, access).table()
     verifier, cursors = open_verifier(settings), Cursors(read_cursor_key(settings.keys_dir))
     rest = HttpDoor(title=SERVICE, version=VERSION, description=DESCRIPTION, verifier=verifier, cursors=cursors)
-    open_rest(rest, commands, questions)
+    jobs = Jobs(database, settings.data_dir / "spool")
+    await process.wait_for("database", lambda: database.create(Records.metadata), DatabaseUnavailable)
+    uploads = LocalUploads(jobs, access)
+    open_rest(rest, commands, questions, uploads)
     rest.operations(process.readiness, process.telemetry)
     rpc = RpcDoor(
         verifier=verifier,
@@ -48,7 +55,7 @@ async def assemble(process: Process) -> Parts:
         request_s_max=settings.request_s_max,
         reflect=settings.reflection,
     )
-    open_rpc(rpc, commands, questions, rest.app)
+    open_rpc(rpc, commands, [*questions, *import_methods(uploads)], rest.app)
 
     async def ledger_answers() -> Health:
         return Health(ok=True, detail=f"head {await ledger.head()}")
@@ -64,6 +71,6 @@ async def assemble(process: Process) -> Parts:
     return Parts(
         rest=rest.app,
         rpc=rpc,
-        followers={"views": projector.run},
+        followers={"views": projector.run, "imports": Runner(jobs, registry, access).run},
         closing=[database.close, ledger.close],
     )

@@ -23,7 +23,11 @@ from kernel.readiness import Readiness
 from ledger.memory import MemoryLedger
 from services.registry.access import Access
 from services.registry.app import CODEC, STREAMS, Registry
+from services.registry.imports.jobs import Jobs
+from services.registry.imports.offered import LocalUploads, import_methods
+from services.registry.imports.running import Runner
 from services.registry.questions import Questions
+from services.registry.records import Records
 from services.registry.rest import open_rest
 from services.registry.rpc import open_rpc
 from services.registry.views import VIEWS
@@ -39,8 +43,10 @@ class Behind:
     def __init__(self, client: httpx.AsyncClient, keys: Path, ledger: MemoryLedger, gateway: Gateway) -> None:
         self.client, self.keys, self.ledger, self.gateway = client, keys, ledger, gateway
 
-    def headers(self, *roles: Role, units: tuple[str, ...] = (), key: str | None = None) -> dict[str, str]:
-        principal = Principal(subject="u-1", roles=frozenset(roles), units=frozenset(units))
+    def headers(
+        self, *roles: Role, units: tuple[str, ...] = (), key: str | None = None, subject: str = "u-1"
+    ) -> dict[str, str]:
+        principal = Principal(subject=subject, roles=frozenset(roles), units=frozenset(units))
         headers = {"Authorization": f"Bearer {issue(self.keys, principal)}"}
         return headers if key is None else headers | {"Idempotency-Key": key}
 
@@ -53,7 +59,9 @@ async def behind(folder: Path) -> AsyncIterator[Behind]:
     ledger, database = MemoryLedger(), Database(f"sqlite:///{folder / 'registry.sqlite'}")
     projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
     await projector.open()
-    rpc = _registry(ledger, projector, verifier)
+    await database.create(Records.metadata)
+    jobs = Jobs(database, folder / "spool")
+    rpc, runner = _registry(ledger, projector, verifier, jobs)
     port = await rpc.start(LOOPBACK, 0)
     await rpc.say(serving_now=True)
     peer = Peer(f"{LOOPBACK}:{port}")
@@ -66,7 +74,7 @@ async def behind(folder: Path) -> AsyncIterator[Behind]:
         cursors=CURSORS,
         until_draining=Readiness().until_draining,
     )
-    tasks = [asyncio.create_task(projector.run()), asyncio.create_task(gateway.live.run())]
+    tasks = [asyncio.create_task(follower()) for follower in (projector.run, gateway.live.run, runner.run)]
     while not (await projector.progress()).ready:  # noqa: ASYNC110  the views tell nobody when they are complete
         await asyncio.sleep(0.01)
     try:
@@ -83,12 +91,13 @@ async def behind(folder: Path) -> AsyncIterator[Behind]:
         await ledger.close()
 
 
-def _registry(ledger: MemoryLedger, projector: Projector, verifier: Verifier) -> RpcDoor:
+def _registry(ledger: MemoryLedger, projector: Projector, verifier: Verifier, jobs: Jobs) -> tuple[RpcDoor, Runner]:
     registry = Registry(ledger, projector)
     access = Access(Policies.load(ROOT / "services" / "registry"), registry)
     commands, questions = access.offered(), Questions(registry, access).table()
+    uploads = LocalUploads(jobs, access)
     rest = HttpDoor(title="registry", version="1", verifier=verifier, cursors=CURSORS)
-    open_rest(rest, commands, questions)
+    open_rest(rest, commands, questions, uploads)
     rpc = RpcDoor(verifier=verifier, cursors=CURSORS)
-    open_rpc(rpc, commands, questions, rest.app)
-    return rpc
+    open_rpc(rpc, commands, [*questions, *import_methods(uploads)], rest.app)
+    return rpc, Runner(jobs, registry, access)

@@ -1,0 +1,204 @@
+"""Files that come in pieces: announced, sent, resumed where the connection broke, worked on, looked at.
+
+    POST  <path>                announce it (JSON, Idempotency-Key)             -> how it stands
+    PATCH <path>/{id}           send what follows byte `Upload-Offset`          -> how it stands; go on from its offset
+    GET   <path>/{id}, <path>   how it stands; all of the caller's
+    POST  <path>/{id}/cancel    end it
+    GET   <path>/{id}/errors    what was refused of it, as CSV
+
+The service that keeps the files and the gateway before it open the same routes, each over its own Uploads.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final, Protocol
+
+import msgspec
+from fastapi import FastAPI, Request
+from starlette.responses import Response, StreamingResponse
+
+from kernel.door import BadRequest
+from kernel.http_limits import HttpLimits, read_body
+from kernel.http_openapi import JSON, Schemas, header_parameter
+from kernel.http_page import idempotency_key
+from kernel.http_problem import problem_response
+from kernel.http_questions import list_of
+from kernel.identity import Principal, Verifier
+from kernel.intake import plain_of_json
+from kernel.refusal import Reason, Refusal
+
+BINARY: Final = "application/octet-stream"
+PIECE_BYTES: Final = 2 << 20
+"""What is kept in memory of an upload, and what is recorded at a time."""
+
+OFFSET_DIGITS_MAX: Final = 15
+
+NO_OFFSET = Reason(
+    BadRequest,
+    "upload.no_offset",
+    "Upload-Offset 须为此段开始处的字节数。",
+    "Upload-Offset must say at which byte this piece begins",
+)
+
+_OFFSET_HEADER: Final = header_parameter(
+    "Upload-Offset",
+    required=True,
+    description="The byte at which this piece begins: `bytes_received` of the upload.",
+    schema={"type": "integer", "minimum": 0},
+)
+_ID: Final = {"name": "import_id", "in": "path", "required": True, "schema": {"type": "string"}}
+_KEY_HEADER: Final = header_parameter(
+    "Idempotency-Key",
+    required=True,
+    description="The caller's own name for this upload, the same again when it is retried.",
+    schema={"type": "string", "pattern": "^[!-~]{1,255}$"},
+)
+
+
+class Asker(msgspec.Struct, frozen=True):
+    """Who asks, and the header that says so, to be passed on unchanged."""
+
+    principal: Principal
+    authorization: str
+
+
+class Uploads(Protocol):
+    """Whoever keeps uploads. Every method raises Refusal; what they return is shown as JSON."""
+
+    async def create(self, asker: Asker, plain: Any, key: str) -> Any: ...
+
+    async def append(self, asker: Asker, upload_id: str, offset: int, content: bytes) -> Any:
+        """Keep a piece; durable when this returns."""
+        ...
+
+    async def get(self, asker: Asker, upload_id: str) -> Any: ...
+
+    async def list(self, asker: Asker) -> Any: ...
+
+    async def cancel(self, asker: Asker, upload_id: str) -> Any: ...
+
+    async def errors(self, asker: Asker, upload_id: str, offset: int) -> bytes:
+        """Of the error file what begins at this byte; nothing at its end."""
+        ...
+
+
+def add_upload_routes(
+    app: FastAPI, schemas: Schemas, limits: HttpLimits, path: str, uploads: Uploads, new: Any, shown: Any
+) -> None:
+    """Register the routes. `new` and `shown` are the types of an announcement and of how an upload stands."""
+    door = _Door(app.state.verifier, limits, uploads)
+    one, whole = f"{path}/{{import_id}}", schemas.answers((200, shown, "现状 / how it stands"))
+    made = schemas.answers((201, shown, "已受理 / announced"))
+    content = {"required": True, "content": {BINARY: {"schema": {"type": "string", "format": "binary"}}}}
+    table = {"description": "CSV", "content": {"text/csv": {"schema": {"type": "string"}}}}
+    listed = schemas.answers((200, list_of(shown), "全部 / all of the caller's"))
+    announce = {"parameters": [_KEY_HEADER], "requestBody": schemas.body(new)}
+    for at, verb, name, endpoint, responses, extra in (
+        (path, "POST", "CreateImport", door.create, made, announce),
+        (path, "GET", "ListImports", door.every, listed, {}),
+        (
+            one,
+            "PATCH",
+            "AppendImport",
+            door.append,
+            whole,
+            {"parameters": [_ID, _OFFSET_HEADER], "requestBody": content},
+        ),
+        (one, "GET", "GetImport", door.get, whole, {"parameters": [_ID]}),
+        (f"{one}/cancel", "POST", "CancelImport", door.cancel, whole, {"parameters": [_ID, _KEY_HEADER]}),
+        (f"{one}/errors", "GET", "GetImportErrors", door.errors, {200: table}, {"parameters": [_ID]}),
+    ):
+        app.add_api_route(
+            at,
+            endpoint,
+            methods=[verb],
+            name=name,
+            operation_id=name,
+            tags=["imports"],
+            response_class=Response,
+            response_model=None,
+            responses=responses,  # type: ignore[arg-type]  # a dict of dicts is invariant
+            openapi_extra=extra,
+        )
+
+
+class _Door:
+    """The endpoints over one Uploads."""
+
+    def __init__(self, verifier: Verifier, limits: HttpLimits, uploads: Uploads) -> None:
+        self._verifier: Final = verifier
+        self._limits: Final = limits
+        self._uploads: Final = uploads
+
+    async def create(self, request: Request) -> Response:
+        who = await self._asker(request)
+        key = idempotency_key(request.headers.get("idempotency-key"))
+        plain = plain_of_json(await read_body(request, self._limits.bulk_bytes_max))
+        return _json(await self._uploads.create(who, plain, key), 201)
+
+    async def append(self, request: Request, import_id: str) -> Response:
+        who = await self._asker(request)
+        offset = _offset(request)
+        # A piece of nothing says how the upload stands, or why it takes no more.
+        stands = await self._uploads.append(who, import_id, offset, b"")
+        try:
+            async for piece in _pieces(request):
+                stands = await self._uploads.append(who, import_id, offset, piece)
+                offset += len(piece)
+        except Refusal as refusal:
+            # The rest of the body is not read: the connection cannot be used again.
+            answer = problem_response(request, refusal)
+            answer.headers["Connection"] = "close"
+            return answer
+        return _json(stands, 200)
+
+    async def get(self, request: Request, import_id: str) -> Response:
+        return _json(await self._uploads.get(await self._asker(request), import_id), 200)
+
+    async def every(self, request: Request) -> Response:
+        return _json({"items": await self._uploads.list(await self._asker(request)), "next": None}, 200)
+
+    async def cancel(self, request: Request, import_id: str) -> Response:
+        idempotency_key(request.headers.get("idempotency-key"))
+        return _json(await self._uploads.cancel(await self._asker(request), import_id), 200)
+
+    async def errors(self, request: Request, import_id: str) -> Response:
+        who = await self._asker(request)
+        first = await self._uploads.errors(who, import_id, 0)
+        headers = {"Content-Disposition": f'attachment; filename="{import_id}.errors.csv"', "Cache-Control": "no-store"}
+        rest = _rest(self._uploads, who, import_id, first)
+        return StreamingResponse(rest, media_type="text/csv", headers=headers)
+
+    async def _asker(self, request: Request) -> Asker:
+        header = request.headers.get("authorization") or ""
+        return Asker(await self._verifier.of_header(header), header)
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    """The body in pieces of a size that can be recorded."""
+    held = bytearray()
+    async for part in request.stream():
+        held += part
+        while len(held) >= PIECE_BYTES:
+            yield bytes(held[:PIECE_BYTES])
+            del held[:PIECE_BYTES]
+    if held:
+        yield bytes(held)
+
+
+async def _rest(uploads: Uploads, who: Asker, upload_id: str, piece: bytes) -> AsyncIterator[bytes]:
+    offset = 0
+    while piece:
+        yield piece
+        offset += len(piece)
+        piece = await uploads.errors(who, upload_id, offset)
+
+
+def _offset(request: Request) -> int:
+    header = request.headers.get("upload-offset", "")
+    if not (header.isascii() and header.isdigit() and len(header) <= OFFSET_DIGITS_MAX):
+        raise NO_OFFSET()
+    return int(header)
+
+
+def _json(value: Any, status: int) -> Response:
+    return Response(msgspec.json.encode(value), status, {"Cache-Control": "no-store"}, JSON)

@@ -1,0 +1,328 @@
+"""Imports as a resource: asked for, uploaded in pieces, run, looked at.
+
+    uploading -> waiting -> running -> done | failed
+         '---------'-> cancelled
+
+A piece says where it begins, so an upload that was cut off goes on where it was; an import that was killed goes on from
+the last batch that was dealt with. Uploads go after SPOOL_DAYS.
+"""
+
+import asyncio
+import os
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import msgspec
+from sqlalchemy import select, update
+from sqlmodel import Session, col
+
+from kernel.clock import Clock, now, system_clock_us
+from kernel.commands import command_id
+from kernel.database import Database
+from kernel.door import BadRequest, TooLarge
+from kernel.identity import Principal
+from kernel.quantity import CivilDate, Name
+from kernel.refusal import Reason, against_rules, not_found
+from services.registry.imports.mapping import CheckDigit, parse
+from services.registry.records import ImportRecord
+from services.registry.vocabulary import SiteId, UnitCode
+
+SPOOL_DAYS: Final = 7
+FILE_BYTES_MAX: Final = 4 << 30
+PIECE_BYTES_MAX: Final = 3 << 20
+"""Of one piece of an upload; a gRPC message takes 4 MiB."""
+OPEN_IMPORTS_MAX: Final = 20
+"""Imports of one caller that are not over."""
+
+Kind: TypeAlias = Literal["devices", "dismantled", "dispatched", "received"]
+State: TypeAlias = Literal["uploading", "waiting", "running", "done", "failed", "cancelled"]
+ImportId: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$(?!\n)")]
+OPEN: Final = ("uploading", "waiting", "running")
+
+UNKNOWN = not_found("import.unknown", "没有导入任务 {import_id}。", "there is no import {import_id}")
+WRONG_OFFSET = against_rules(
+    "import.wrong_offset",
+    "此段应从第 {expected} 字节开始，而不是 {got}。",
+    "this piece should begin at byte {expected}, not {got}",
+)
+NOT_UPLOADING = against_rules(
+    "import.not_uploading", "导入任务为 {state}，不再接收内容。", "the import is {state} and takes no more content"
+)
+NOT_OPEN = against_rules("import.not_open", "导入任务已结束（{state}）。", "the import is over ({state})")
+TOO_MUCH = Reason(
+    TooLarge, "import.too_much", "内容超过所申报的 {bytes} 字节。", "more content than the {bytes} bytes announced"
+)
+PIECE_TOO_LARGE = Reason(
+    TooLarge, "import.piece_too_large", "每段最多 {most} 字节。", "a piece holds at most {most} bytes"
+)
+TOO_MANY = Reason(
+    BadRequest,
+    "import.too_many",
+    "您已有 {most} 个未结束的导入任务。",
+    "{most} imports of yours are not over yet",
+)
+
+
+class NewImport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be imported. The last six stand in where the file has no such column; `mapping` is a mapping file's
+    text that goes before the default one.
+    """
+
+    kind: Kind
+    name: Name
+    bytes: Annotated[int, msgspec.Meta(ge=1, le=FILE_BYTES_MAX)]
+    dry_run: bool = False
+    check_digit: CheckDigit | None = None
+    mapping: Annotated[str, msgspec.Meta(max_length=1 << 20)] | None = None
+    occurred_on: CivilDate | None = None
+    unit: UnitCode | None = None
+    site: SiteId | None = None
+    from_site: SiteId | None = None
+    to_site: SiteId | None = None
+
+
+class Import(msgspec.Struct, frozen=True, kw_only=True):
+    """How an import stands. `done` of `total` says how far the reading is, `position` which of its events is the last.
+
+    Rows: `accepted` were recorded, `unchanged` had been recorded before, `refused` stand in the error file.
+    """
+
+    import_id: str
+    kind: str
+    name: str
+    dry_run: bool
+    state: str
+    created_at: datetime
+    bytes: int
+    bytes_received: int
+    done: int
+    total: int
+    accepted: int
+    unchanged: int
+    refused: int
+    warned: int
+    skipped: int
+    position: int
+    finished_at: datetime | None = None
+    code: str | None = None
+    zh: str | None = None
+    en: str | None = None
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why an import failed as a whole."""
+
+    code: str
+    zh: str
+    en: str
+
+
+class Jobs:
+    """The imports of this registry, their files in `spool`."""
+
+    def __init__(self, database: Database, spool: Path, *, clock: Clock = system_clock_us) -> None:
+        self._database: Final = database
+        self._spool: Final = spool
+        self._clock: Final = clock
+        self._more = asyncio.Event()
+
+    async def create(self, caller: Principal, ask: NewImport, idempotency_key: str) -> Import:
+        """Announce an import. The same key again is the same import. Raises Refusal."""
+        if ask.mapping is not None:
+            parse(ask.mapping.encode())
+        import_id = command_id("registry", caller.subject, "/v1/imports", idempotency_key).hex
+        record = ImportRecord(
+            id=import_id,
+            actor=caller.subject,
+            caller=msgspec.json.encode(caller).decode(),
+            ask=msgspec.json.encode(ask).decode(),
+            state="uploading",
+            created_at=now(self._clock),
+            total=ask.bytes,
+        )
+
+        def create(session: Session) -> Import:
+            there = session.get(ImportRecord, import_id)
+            if there is not None:
+                return shown(there)
+            open_now = select(col(ImportRecord.id)).where(
+                col(ImportRecord.actor) == caller.subject, col(ImportRecord.state).in_(OPEN)
+            )
+            if len(session.execute(open_now).all()) >= OPEN_IMPORTS_MAX:
+                raise TOO_MANY(most=OPEN_IMPORTS_MAX)
+            session.add(record)
+            return shown(record)
+
+        return await self._database.write(create)
+
+    async def append(self, caller: Principal, import_id: str, offset: int, content: bytes) -> Import:
+        """A piece of the file, durable when this returns. The last one sets the import waiting. Raises Refusal."""
+        if len(content) > PIECE_BYTES_MAX:
+            raise PIECE_TOO_LARGE(most=PIECE_BYTES_MAX)
+
+        def append(session: Session) -> Import:
+            record = self._own(session, caller, import_id)
+            if record.state != "uploading":
+                raise NOT_UPLOADING(state=record.state)
+            if offset != record.bytes_received:
+                raise WRONG_OFFSET(expected=record.bytes_received, got=offset)
+            size = ask_of(record).bytes
+            if offset + len(content) > size:
+                raise TOO_MUCH(bytes=size)
+            self._write(import_id, offset, content)
+            record.bytes_received = offset + len(content)
+            if record.bytes_received == size:
+                record.state = "waiting"
+            return shown(record)
+
+        appended = await self._database.write(append)
+        if appended.state == "waiting":
+            self._more.set()
+        return appended
+
+    async def get(self, caller: Principal, import_id: str) -> Import:
+        """How an import stands. Raises NotFound for those of others too."""
+        return await self._database.read(lambda session: shown(self._own(session, caller, import_id)))
+
+    async def list(self, caller: Principal, after: str | None, limit: int) -> list[Import]:
+        """The caller's imports, by id."""
+        query = select(ImportRecord).where(col(ImportRecord.actor) == caller.subject).order_by(col(ImportRecord.id))
+        if after is not None:
+            query = query.where(col(ImportRecord.id) > after)
+        return await self._database.read(lambda session: [shown(one) for one in session.scalars(query.limit(limit))])
+
+    async def cancel(self, caller: Principal, import_id: str) -> Import:
+        """End an import; what it has recorded stays recorded. Raises Refusal."""
+
+        def cancel(session: Session) -> Import:
+            record = self._own(session, caller, import_id)
+            if record.state not in OPEN:
+                raise NOT_OPEN(state=record.state)
+            record.state, record.finished_at = "cancelled", now(self._clock)
+            return shown(record)
+
+        return await self._database.write(cancel)
+
+    async def errors(self, caller: Principal, import_id: str, offset: int) -> bytes:
+        """The error file (CSV) from this byte on, at most PIECE_BYTES_MAX of it; nothing at its end."""
+        path = self.errors_path(import_id)
+
+        def read(session: Session) -> bytes:
+            end = self._own(session, caller, import_id).errors_bytes
+            if offset >= end or not path.exists():
+                return b""
+            with path.open("rb") as file:
+                file.seek(offset)
+                return file.read(min(PIECE_BYTES_MAX, end - offset))
+
+        return await self._database.read(read)
+
+    async def next(self) -> ImportRecord | None:
+        """The import to go on with: one that was running, else the one that has waited longest."""
+
+        def take(session: Session) -> ImportRecord | None:
+            waiting = select(ImportRecord).where(col(ImportRecord.state).in_(("running", "waiting")))
+            return session.scalars(waiting.order_by(col(ImportRecord.state), col(ImportRecord.created_at))).first()
+
+        return await self._database.read(take)
+
+    async def wait(self, seconds: float) -> None:
+        """Until there may be something to do, at most so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._more.wait()
+        self._more.clear()
+
+    async def advance(self, import_id: str, **values: Any) -> bool:
+        """Note how far an import is. False where it has been cancelled meanwhile."""
+        this = update(ImportRecord).where(
+            col(ImportRecord.id) == import_id, col(ImportRecord.state).in_(("waiting", "running"))
+        )
+
+        def advance(session: Session) -> bool:
+            return session.execute(this.values(**values).returning(col(ImportRecord.id))).first() is not None
+
+        return await self._database.write(advance)
+
+    async def finish(self, import_id: str, state: State, failure: Failure | None = None) -> None:
+        """The end of an import."""
+        said = msgspec.json.encode(failure).decode() if failure else None
+        await self.advance(import_id, state=state, finished_at=now(self._clock), failure=said)
+        self.file_path(import_id).unlink(missing_ok=True)
+
+    async def sweep(self) -> None:
+        """Remove what has lain for longer than SPOOL_DAYS; uploads that never ended are cancelled."""
+        before = now(self._clock) - timedelta(days=SPOOL_DAYS)
+        old = update(ImportRecord).where(col(ImportRecord.created_at) < before, col(ImportRecord.state) == "uploading")
+        await self._database.write(lambda session: session.execute(old.values(state="cancelled")))
+        self._spool.mkdir(parents=True, exist_ok=True)
+        for path in self._spool.iterdir():
+            if path.stat().st_mtime < before.timestamp():
+                path.unlink(missing_ok=True)
+
+    def file_path(self, import_id: str) -> Path:
+        return self._spool / f"{import_id}.upload"
+
+    def errors_path(self, import_id: str) -> Path:
+        return self._spool / f"{import_id}.errors.csv"
+
+    def _own(self, session: Session, caller: Principal, import_id: str) -> ImportRecord:
+        record = session.get(ImportRecord, import_id)
+        if record is None or record.actor != caller.subject:
+            raise UNKNOWN(import_id=import_id)
+        return record
+
+    def _write(self, import_id: str, offset: int, content: bytes) -> None:
+        self._spool.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(self.file_path(import_id), os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            # A piece that was written and not noted is written over here.
+            file.truncate(offset)
+            file.seek(offset)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def ask_of(record: ImportRecord) -> NewImport:
+    """What was asked for."""
+    return msgspec.json.decode(record.ask, type=NewImport)
+
+
+def caller_of(record: ImportRecord) -> Principal:
+    """Who asked for it, with the rights of then."""
+    return msgspec.json.decode(record.caller, type=Principal)
+
+
+def shown(record: ImportRecord) -> Import:
+    """How it stands, as its caller sees it."""
+    ask = ask_of(record)
+    failure = msgspec.json.decode(record.failure, type=Failure) if record.failure else None
+    return Import(
+        import_id=record.id,
+        kind=ask.kind,
+        name=ask.name,
+        dry_run=ask.dry_run,
+        bytes=ask.bytes,
+        code=failure.code if failure else None,
+        zh=failure.zh if failure else None,
+        en=failure.en if failure else None,
+        **{name: getattr(record, name) for name in _SHOWN},
+    )
+
+
+_SHOWN: Final = (
+    "state",
+    "created_at",
+    "finished_at",
+    "bytes_received",
+    "done",
+    "total",
+    "accepted",
+    "unchanged",
+    "refused",
+    "warned",
+    "skipped",
+    "position",
+)

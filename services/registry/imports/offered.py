@@ -1,0 +1,124 @@
+"""Imports at both doors: as uploads over REST, and as methods over gRPC for the gateway before it."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from kernel.http_uploads import Asker
+from kernel.identity import Principal
+from kernel.intake import struct_of
+from kernel.questions import PageAsked, Question, Rows, Shown
+from services.registry.access import Access
+from services.registry.imports.jobs import Import, ImportId, Jobs, NewImport
+
+LISTED_MAX: Final = 500
+
+
+class _Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something asked about an import."""
+
+
+class CreateImport(_Ask, frozen=True, kw_only=True):
+    """Announce an import; `announced` is the JSON of NewImport."""
+
+    key: str
+    announced: str
+
+
+class AppendImport(_Ask, frozen=True, kw_only=True):
+    """A piece of the file."""
+
+    import_id: ImportId
+    offset: Annotated[int, msgspec.Meta(ge=0)]
+    content: bytes
+
+
+class GetImport(_Ask, frozen=True, kw_only=True):
+    """How an import stands."""
+
+    import_id: ImportId
+
+
+class ListImports(_Ask, frozen=True, kw_only=True):
+    """The caller's imports."""
+
+
+class CancelImport(_Ask, frozen=True, kw_only=True):
+    """End an import."""
+
+    import_id: ImportId
+
+
+class GetImportErrors(_Ask, frozen=True, kw_only=True):
+    """What was refused, from this byte of the error file on."""
+
+    import_id: ImportId
+    offset: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class ErrorsPiece(msgspec.Struct, frozen=True):
+    """Some of the error file; empty at its end."""
+
+    content: bytes
+
+
+class LocalUploads:
+    """The registry's own imports, for whoever may import. See kernel.http_uploads.Uploads."""
+
+    def __init__(self, jobs: Jobs, access: Access) -> None:
+        self._jobs: Final = jobs
+        self._access: Final = access
+
+    async def create(self, asker: Asker, plain: Any, key: str) -> Import:
+        self._access.may(asker.principal, "Import")
+        return await self._jobs.create(asker.principal, struct_of(NewImport, plain), key)
+
+    async def append(self, asker: Asker, upload_id: str, offset: int, content: bytes) -> Import:
+        return await self._jobs.append(asker.principal, upload_id, offset, content)
+
+    async def get(self, asker: Asker, upload_id: str) -> Import:
+        return await self._jobs.get(asker.principal, upload_id)
+
+    async def list(self, asker: Asker) -> Sequence[Import]:
+        return await self._jobs.list(asker.principal, None, LISTED_MAX)
+
+    async def cancel(self, asker: Asker, upload_id: str) -> Import:
+        return await self._jobs.cancel(asker.principal, upload_id)
+
+    async def errors(self, asker: Asker, upload_id: str, offset: int) -> bytes:
+        return await self._jobs.errors(asker.principal, upload_id, offset)
+
+
+def import_methods(uploads: LocalUploads) -> Sequence[Question]:
+    """The same over gRPC. Their paths are those of the REST door."""
+
+    async def create(caller: Principal, ask: CreateImport, _page: PageAsked) -> Shown:
+        plain = msgspec.json.decode(ask.announced)
+        return Shown(value=await uploads.create(Asker(caller, ""), plain, ask.key))
+
+    async def append(caller: Principal, ask: AppendImport, _page: PageAsked) -> Shown:
+        return Shown(value=await uploads.append(Asker(caller, ""), ask.import_id, ask.offset, ask.content))
+
+    async def get(caller: Principal, ask: GetImport, _page: PageAsked) -> Shown:
+        return Shown(value=await uploads.get(Asker(caller, ""), ask.import_id))
+
+    async def every(caller: Principal, _ask: ListImports, _page: PageAsked) -> Rows:
+        return Rows(items=await uploads.list(Asker(caller, "")))
+
+    async def cancel(caller: Principal, ask: CancelImport, _page: PageAsked) -> Shown:
+        return Shown(value=await uploads.cancel(Asker(caller, ""), ask.import_id))
+
+    async def errors(caller: Principal, ask: GetImportErrors, _page: PageAsked) -> Shown:
+        piece = await uploads.errors(Asker(caller, ""), ask.import_id, ask.offset)
+        return Shown(value=ErrorsPiece(piece))
+
+    one = "/v1/imports/{import_id}"
+    return (
+        Question(CreateImport, "/v1/imports", Import, create),
+        Question(AppendImport, one, Import, append),
+        Question(GetImport, one, Import, get),
+        Question(ListImports, "/v1/imports", Import, every, rows=True),
+        Question(CancelImport, f"{one}/cancel", Import, cancel),
+        Question(GetImportErrors, f"{one}/errors", ErrorsPiece, errors),
+    )

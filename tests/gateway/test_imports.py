@@ -1,0 +1,129 @@
+"""Imports through the gateway: announced, sent in pieces, resumed, run once; the same file again changes nothing."""
+
+import asyncio
+
+import pytest
+
+from kernel.identity import Role
+from services.registry.asset_number import compose
+from tests.gateway.behind import behind
+
+NUMBERS = [compose("99401", "01", f"{serial:014d}") for serial in range(40)]
+
+
+@pytest.fixture
+async def platform(tmp_path):
+    async with behind(tmp_path) as started:
+        yield started
+
+
+def devices_csv(numbers=NUMBERS):
+    rows = [f"{number},单相智能电能表,99401,2026-01-05" for number in numbers]
+    return ("资产编号,设备类别,管理单位,登记日期\n" + "\n".join(rows) + "\n").encode("gb18030")
+
+
+async def announced(platform, kind, content, *, key="k", **more):
+    answer = await platform.client.post(
+        "/v1/imports",
+        json={"kind": kind, "name": "器具.csv", "bytes": len(content), **more},
+        headers=platform.headers(Role.OPERATOR, units=("99401",), key=key),
+    )
+    assert answer.status_code == 201, answer.text
+    return answer.json()["import_id"]
+
+
+async def sent(platform, import_id, content, offset=0):
+    return await platform.client.patch(
+        f"/v1/imports/{import_id}",
+        content=content,
+        headers=platform.headers(Role.OPERATOR, units=("99401",)) | {"Upload-Offset": str(offset)},
+    )
+
+
+async def over(platform, import_id):
+    async with asyncio.timeout(30):
+        while True:
+            answer = await platform.client.get(
+                f"/v1/imports/{import_id}", headers=platform.headers(Role.OPERATOR, units=("99401",))
+            )
+            if answer.json()["state"] in {"done", "failed", "cancelled"}:
+                return answer.json()
+            await asyncio.sleep(0.05)
+
+
+async def imported(platform, kind, content, **more):
+    import_id = await announced(platform, kind, content, **more)
+    assert (await sent(platform, import_id, content)).status_code == 200
+    return await over(platform, import_id)
+
+
+async def test_rows_are_recorded_and_the_same_file_again_changes_nothing(platform):
+    first = await imported(platform, "devices", devices_csv(), key="a")
+    assert (first["state"], first["accepted"], first["refused"]) == ("done", 40, 0)
+    head = await platform.ledger.head()
+    again = await imported(platform, "devices", devices_csv(), key="b")
+    assert (again["state"], again["accepted"], again["unchanged"]) == ("done", 0, 40)
+    assert await platform.ledger.head() == head == first["position"]
+
+
+async def test_an_upload_goes_on_where_it_was_cut_off(platform):
+    content = devices_csv()
+    import_id = await announced(platform, "devices", content)
+    half = await sent(platform, import_id, content[:700])
+    assert half.json()["bytes_received"] == 700
+    wrong = await sent(platform, import_id, content[600:], offset=600)
+    assert (wrong.status_code, wrong.json()["code"]) == (409, "import.wrong_offset")
+    assert (await sent(platform, import_id, content[700:], offset=700)).status_code == 200
+    assert (await over(platform, import_id))["accepted"] == 40
+
+
+async def test_refused_rows_stand_in_the_error_file_and_the_others_are_accepted(platform):
+    content = devices_csv([*NUMBERS[:3], "4.13E+21"])
+    stands = await imported(platform, "devices", content)
+    assert (stands["accepted"], stands["refused"]) == (3, 1)
+    errors = await platform.client.get(
+        f"/v1/imports/{stands['import_id']}/errors", headers=platform.headers(Role.OPERATOR, units=("99401",))
+    )
+    assert errors.status_code == 200
+    text = errors.content.decode("utf-8-sig")
+    assert "4.13E+21" in text
+    assert len(text.strip().splitlines()) == 2
+
+
+async def test_a_dry_run_records_nothing(platform):
+    stands = await imported(platform, "devices", devices_csv(), dry_run=True)
+    assert (stands["state"], stands["accepted"]) == ("done", 40)
+    assert await platform.ledger.head() == 0
+
+
+async def test_rows_of_another_unit_are_refused_one_by_one(platform):
+    foreign = [compose("99402", "01", f"{serial:014d}") for serial in range(2)]
+    content = devices_csv(NUMBERS[:2]) + "".join(f"{n},单相智能电能表,99402,2026-01-05\n" for n in foreign).encode(
+        "gb18030"
+    )
+    stands = await imported(platform, "devices", content)
+    assert (stands["accepted"], stands["refused"]) == (2, 2)
+
+
+async def test_what_is_no_table_fails_with_a_code_and_says_what_to_do(platform):
+    stands = await imported(platform, "devices", b"<html><body>login</body></html>")
+    assert stands["state"] == "failed"
+    assert stands["code"]
+    assert stands["zh"]
+
+
+async def test_imports_of_others_are_not_there(platform):
+    import_id = await announced(platform, "devices", devices_csv())
+    answer = await platform.client.get(
+        f"/v1/imports/{import_id}", headers=platform.headers(Role.OPERATOR, units=("99401",), subject="u-2")
+    )
+    assert (answer.status_code, answer.json()["code"]) == (404, "import.unknown")
+
+
+async def test_who_may_not_import_is_refused_before_anything_is_kept(platform):
+    answer = await platform.client.post(
+        "/v1/imports",
+        json={"kind": "devices", "name": "x", "bytes": 1},
+        headers=platform.headers(Role.PUBLIC, key="k"),
+    )
+    assert (answer.status_code, answer.json()["code"]) == (403, "access.denied")
