@@ -1,0 +1,184 @@
+"""Somebody who only reads the log, knows nothing of the rules' own state, and says what must never be in it."""
+
+from collections import Counter
+from typing import Any, Final
+
+import msgspec
+
+from services.registry.meter import custody, dismantling, end, hold, identity, release
+from services.registry.vocabulary import Movement
+
+GROUNDS: Final = {
+    "review": {"review_sample"},
+    "laboratory": {"laboratory_request"},
+    "evidence": {"evidence_order"},
+    "maker_sample": {"maker_sample_request"},
+    "repair": {"verdict_reuse", "repair_order"},
+    "reinstall": {"verdict_reuse", "re_verification"},
+    "maker": {"verdict_claim", "claim_agreement"},
+    "materials": {"verdict_scrap", "scrap_approval"},
+    "customer": set(),
+}
+"""On what ground a device leaves for each purpose, said once more."""
+
+AGAINST_A_HOLD: Final = (
+    end.DataCleared,
+    end.ChipDestroyed,
+    end.BatteryRemoved,
+    end.Defaced,
+    end.HandedToRecycler,
+    end.Destroyed,
+    release.Reinstalled,
+    release.ReturnedToMaker,
+    release.ReturnedToCustomer,
+)
+ON_THE_COMPANYS_OWN: Final = (end.DataCleared, end.ChipDestroyed, end.BatteryRemoved, end.Defaced)
+KEEPS_EVIDENCE: Final = {"review", "laboratory", "evidence"}
+
+
+class Witnessed(msgspec.Struct):
+    """What the witness remembers of a device."""
+
+    site: str | None = None
+    device_class: str | None = None
+    owner: str = "company"
+    consented: bool = False
+    new: bool = False
+    holds: set[str] = msgspec.field(default_factory=set)
+    disputed: bool = False
+    grounds: dict[str, str] = msgspec.field(default_factory=dict)
+    cleared: bool = False
+    chip: bool = False
+    defaced: bool = False
+    sold: bool = False
+    destroyed: bool = False
+    bound: bool = False
+
+    @property
+    def held(self) -> bool:
+        return bool(self.holds) or self.disputed
+
+
+class Witness:
+    """Reads events in the order of the log and objects by AssertionError."""
+
+    def __init__(self) -> None:
+        self.devices: dict[str, Witnessed] = {}
+        self.balance: Counter[tuple[str, str]] = Counter()
+        self.days: dict[tuple[str, str], Counter[tuple[str, str]]] = {}
+
+    def reads(self, event: Any) -> None:
+        device = self.devices.setdefault(event.asset_no, Witnessed())
+        assert not device.destroyed or isinstance(event, custody.Reappeared | identity.RecordCorrected), event
+        assert not device.bound or isinstance(event, identity.RecordCorrected), event
+        self._moves(device, event)
+        self._objects(device, event)
+        self._remembers(device, event)
+
+    def _moves(self, device: Witnessed, event: Any) -> None:
+        movements = [getattr(event, name, None) for name in ("moved", "moved_out", "moved_in")]
+        for moved in filter(None, movements):
+            assert isinstance(moved, Movement)
+            # One custodian at a time: what leaves a site was there, and what comes to one has left the last.
+            assert moved.from_site == device.site or moved == Movement(device_class=moved.device_class), event
+            assert moved.from_site is None or moved.device_class == device.device_class, event
+            if moved.from_site is not None:
+                self._counts(moved.from_site, moved.device_class, event, -1)
+            if moved.to_site is not None:
+                self._counts(moved.to_site, moved.device_class, event, +1)
+            if moved.from_site is not None or moved.to_site is not None:
+                device.site = moved.to_site
+            device.device_class = moved.device_class
+
+    def _counts(self, site: str, device_class: str, event: Any, change: int) -> None:
+        self.balance[site, device_class] += change
+        assert self.balance[site, device_class] >= 0, event
+        day = self.days.setdefault((site, device_class), Counter())
+        day[event.day.isoformat(), "in" if change > 0 else "out"] += 1
+
+    def _objects(self, device: Witnessed, event: Any) -> None:
+        if isinstance(event, AGAINST_A_HOLD):
+            assert not device.held, event
+        if isinstance(event, ON_THE_COMPANYS_OWN):
+            assert device.owner == "company" or device.consented, event
+        match event:
+            case hold.SealRemoved(found_broken=found_broken):
+                assert found_broken or not device.held, event
+            case release.Released(purpose=purpose):
+                needs = GROUNDS[purpose] - ({"verdict_reuse"} if device.new else set())
+                assert needs <= set(device.grounds), event
+                assert purpose in KEEPS_EVIDENCE or not device.held, event
+                assert purpose != "customer" or device.owner == "customer", event
+                assert purpose == "customer" or device.owner == "company" or device.consented, event
+                assert purpose not in ("repair", "reinstall") or not (device.chip or device.defaced), event
+            case release.Reinstalled():
+                assert "re_verification" in device.grounds, event
+            case end.ChipDestroyed() | end.Defaced():
+                assert "scrap_approval" in device.grounds, event
+            case end.HandedToRecycler():
+                assert device.cleared or device.chip, event
+                assert device.defaced, event
+                assert "scrap_approval" in device.grounds, event
+            case end.Destroyed():
+                assert device.sold, event
+            case custody.Received(dismantled_version=version):
+                assert event.moved.to_site is not None, (event, version)
+
+    def _remembers(self, device: Witnessed, event: Any) -> None:
+        match event:
+            case identity.Registered():
+                device.owner, device.new, device.device_class = event.owner, event.origin == "maker", event.device_class
+            case identity.TemporaryIdentityAssigned() | identity.IdentityAdopted() | custody.Unexpected():
+                device.owner = event.owner
+                device.sold = False
+                device.grounds.pop("re_verification", None)
+                device.cleared = device.cleared and not isinstance(event, custody.Unexpected)
+            case identity.IdentityBound():
+                device.bound = True
+            case identity.RecordCorrected(owner=owner, device_class=device_class):
+                device.owner, device.device_class = owner or device.owner, device_class or device.device_class
+            case custody.CustomerConsented():
+                device.consented = True
+            case custody.Found():
+                device.grounds.pop("re_verification", None)
+            case dismantling.FinalReadingDisputed():
+                device.disputed = True
+            case dismantling.FinalReadingResolved():
+                device.disputed = False
+            case hold.HoldPlaced():
+                device.holds.add(event.hold)
+            case hold.HoldLifted():
+                device.holds.remove(event.hold)
+            case release.PreconditionRecorded(kind=kind, reference=reference):
+                if kind.startswith("verdict") and device.grounds.get(kind) != reference:
+                    lasting = {"review_sample", "laboratory_request", "maker_sample_request", "evidence_order"}
+                    device.grounds = {known: of for known, of in device.grounds.items() if known in lasting}
+                device.grounds[kind] = reference
+            case release.SampleReturned() | release.ReceivedFromMaker():
+                device.grounds.pop("re_verification", None)
+            case release.Reinstalled():
+                device.grounds, device.cleared, device.new = {}, False, False
+            case release.ReturnedToCustomer():
+                device.consented = False
+            case end.DataCleared():
+                device.cleared = True
+            case end.ChipDestroyed():
+                device.chip = True
+            case end.Defaced():
+                device.defaced = True
+            case end.HandedToRecycler():
+                device.sold = True
+            case end.Destroyed():
+                device.destroyed = True
+
+    def adds_up(self) -> None:
+        """At every site and class: what came in less what went out lies there, on every day, and has names."""
+        lying = Counter((one.site, one.device_class) for one in self.devices.values() if one.site is not None)
+        assert lying == +self.balance
+        for place, day in self.days.items():
+            closing = 0
+            for date in sorted({date for date, _ in day}):
+                opening = closing
+                closing = opening + day[date, "in"] - day[date, "out"]
+                assert closing >= 0, (place, date)
+            assert closing == self.balance[place]
