@@ -32,6 +32,10 @@ check: setup ## Read-only: lint, types, architecture
 fix: setup ## Format, and mend what can be mended mechanically
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
+.PHONY: run
+run: setup ## The platform on loopback, until Ctrl-C
+	$(BIN)/meterloop up
+
 .PHONY: test
 test: setup ## Every test
 	$(BIN)/python -m pytest -n 2
@@ -42,7 +46,7 @@ bench: setup ## Every measurement, with its limit
 
 .PHONY: docs
 docs: setup ## The reference pages, from the code
-	$(BIN)/python -m cli.reference && $(BIN)/python -m tests.proto_lock
+	$(BIN)/python -m cli.reference && $(BIN)/python -m tests.proto_lock && $(BIN)/ruff format --quiet client/types.py
 
 .PHONY: lock
 lock: ## Pin requirements/*.in again

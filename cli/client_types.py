@@ -28,9 +28,9 @@ def client_types(document: Mapping[str, Any]) -> str:
     commands, questions = [], []
     for path, item in sorted(document["paths"].items()):
         for verb, operation in item.items():
-            if verb == "post" and "requestBody" in operation:
+            if verb == "post" and "_" in operation["operationId"] and "/bulk/" not in path:
                 commands.append(_command(path, operation, schemas))
-            elif verb == "get" and operation["operationId"][0].isupper():
+            elif verb == "get" and "application/json" in operation["responses"]["200"].get("content", {}):
                 questions.append(_question(path, operation))
     bodies = {name for name in schemas if name.endswith(("Body", "Page"))}
     models = [_model(name, schemas[name]) for name in _ordered(schemas) if name not in bodies]

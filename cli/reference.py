@@ -7,6 +7,7 @@ settings.md     every setting of a service
 vocabulary.md   the named types and lists of codes that events and commands use
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -15,13 +16,17 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, 
 
 import msgspec
 
+from cli.client_types import client_types
 from cli.inventory import DeclaredType, deciders, instruments, reasons, types
+from cli.openapi import documents, written
 from gateway.assembly import GatewaySettings
 from kernel.disclosure import Disclosure, Label, load
 from kernel.settings import Settings, settings_table
 
 ROOT: Final = Path(__file__).parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
+OPENAPI: Final = REFERENCE / "openapi"
+CLIENT_TYPES: Final = ROOT / "client" / "types.py"
 DISCLOSURE: Final = ROOT / "docs" / "disclosure.yaml"
 MADE: Final = "<!-- Made by `make docs` from the code. Change the code, not this page. -->\n\n"
 
@@ -102,11 +107,19 @@ def pages() -> dict[str, str]:
     }
 
 
+async def made_from_doors() -> dict[Path, str]:
+    """The files that are made from the doors' own descriptions, by their place from the root."""
+    found = await documents(DISCLOSURE)
+    texts = {OPENAPI / f"{door}.json": written(document) for door, document in found.items()}
+    return {**texts, CLIENT_TYPES: client_types(found["gateway"])}
+
+
 def main() -> None:
     """Write the pages."""
-    REFERENCE.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
-        (REFERENCE / name).write_text(text, "utf-8")
+    texts = {REFERENCE / name: text for name, text in pages().items()} | asyncio.run(made_from_doors())
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
 
 
 def _events(disclosure: Disclosure) -> str:

@@ -281,6 +281,33 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     until: date | None
 
 
+class Import(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How an import stands. `done` of `total` says how far the reading is, `position` which of its events is the
+    last.
+    """
+
+    import_id: str
+    kind: str
+    name: str
+    dry_run: bool
+    state: str
+    created_at: str
+    bytes: int
+    bytes_received: int
+    done: int
+    total: int
+    accepted: int
+    unchanged: int
+    refused: int
+    warned: int
+    skipped: int
+    position: int
+    finished_at: str | None = None
+    code: str | None = None
+    zh: str | None = None
+    en: str | None = None
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device on a manifest."""
 
@@ -312,6 +339,24 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         "41",
     ]
     container: str | None = None
+
+
+class NewImport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is to be imported. The last six stand in where the file has no such column; `mapping` is a mapping
+    file's text that goes before the default one.
+    """
+
+    kind: Literal["devices", "dismantled", "dispatched", "received"]
+    name: str
+    bytes: int
+    dry_run: bool = False
+    check_digit: Literal["ignore", "refuse", "warn"] | None = None
+    mapping: str | None = None
+    occurred_on: date | None = None
+    unit: str | None = None
+    site: str | None = None
+    from_site: str | None = None
+    to_site: str | None = None
 
 
 class Owed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1212,6 +1257,21 @@ class ListHoldsDue(Question[Page[Hold]], frozen=True, kw_only=True):
     ANSWER: ClassVar[Any] = Page[Hold]
     by: date
     limit: int | None = None
+
+
+class ListImports(Question[Page[Import]], frozen=True, kw_only=True):
+    """See the API reference."""
+
+    PATH: ClassVar[str] = "/v1/imports"
+    ANSWER: ClassVar[Any] = Page[Import]
+
+
+class GetImport(Question[Import], frozen=True, kw_only=True):
+    """See the API reference."""
+
+    PATH: ClassVar[str] = "/v1/imports/{import_id}"
+    ANSWER: ClassVar[Any] = Import
+    import_id: str
 
 
 class ListDevices(Question[Page[Card]], frozen=True, kw_only=True):

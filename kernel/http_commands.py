@@ -61,7 +61,7 @@ class LineOutcome(StrEnum):
     REFUSED = "refused"
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class BulkLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What came of one line, counted from 1. A refused line has `code`, `zh`, `en` and, where fields are at fault,
     `errors`; any other has the stream, its version and the position.
     """
@@ -83,7 +83,7 @@ class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True):
     accepted: int
     repeated: int
     refused: int
-    lines: tuple[Line, ...]
+    lines: tuple[BulkLine, ...]
 
 
 def add_command_routes(app: FastAPI, schemas: Schemas, commands: Commands, limits: HttpLimits) -> None:
@@ -294,9 +294,9 @@ def _bulk_answer(answers: Sequence[Answer]) -> BulkAnswer:
     )
 
 
-def _line(number: int, answer: Answer) -> Line:
+def _line(number: int, answer: Answer) -> BulkLine:
     if isinstance(answer, Refusal):
-        return Line(
+        return BulkLine(
             line=number,
             outcome=LineOutcome.REFUSED,
             code=answer.code,
@@ -304,7 +304,7 @@ def _line(number: int, answer: Answer) -> Line:
             en=answer.en,
             errors=errors_of(answer),
         )
-    return Line(
+    return BulkLine(
         line=number,
         outcome=LineOutcome.REPEATED if answer.repeated else LineOutcome.ACCEPTED,
         stream=answer.stream,

@@ -3,12 +3,13 @@
 import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from cli.inventory import modules, reasons
-from cli.reference import REFERENCE, ROOT, pages
+from cli.reference import REFERENCE, ROOT, made_from_doors, pages
 from kernel.settings import Settings
 
 PAGES = pages()
@@ -34,6 +35,25 @@ def headings(markdown: str) -> list[str]:
 def test_the_reference_is_what_the_code_says(name):
     written = (REFERENCE / name).read_text("utf-8") if (REFERENCE / name).exists() else ""
     assert written == PAGES[name], f"docs/reference/{name} is not up to date: run `make docs`"
+
+
+async def test_what_the_doors_describe_is_committed():
+    for path, text in (await made_from_doors()).items():
+        made = formatted(text) if path.suffix == ".py" else text
+        place = path.relative_to(ROOT)
+        assert path.read_text("utf-8") == made, f"{place} is not up to date: run `make docs`"
+
+
+def formatted(python: str) -> str:
+    command = [Path(sys.executable).with_name("ruff"), "format", "--quiet", "--stdin-filename", "client/types.py"]
+    return subprocess.run(command, input=python, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def test_every_list_of_codes_has_words():
+    """A list without words stands in the vocabulary as bare codes."""
+    vocabulary = PAGES["vocabulary.md"]
+    assert "| `court` | 司法保全 | court order |" in vocabulary
+    assert re.findall(r"(?m)^`[^|\n]*`$", vocabulary) == []
 
 
 def test_refusal_codes_are_declared_once():

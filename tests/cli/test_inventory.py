@@ -1,7 +1,5 @@
 """What the reference is made from must be found, and each thing once, where it is declared."""
 
-from typing import Literal, get_args, get_origin
-
 from cli.inventory import deciders, instruments, modules, reasons, types
 
 
@@ -26,12 +24,6 @@ def test_a_list_of_codes_comes_with_its_words():
     assert holds.words["court"] == ("司法保全", "court order")
     (site,) = [one for one in types() if one.name == "CountyCode"]
     assert site.words is None
-
-
-def test_every_list_of_codes_has_words_for_each():
-    lists = [one for one in types() if get_origin(one.hint) is Literal]
-    assert {"DeviceClass", "Purpose", "SiteKind"} <= {one.name for one in lists}
-    assert [one.name for one in lists if set(one.words or ()) != set(get_args(one.hint))] == []
 
 
 def test_metrics_with_unit_and_meaning():
