@@ -80,7 +80,7 @@ class Typical:
 
     def _pairs(self, count: int) -> Iterator[tuple[str, Draft]]:
         for serial in range(self._made, self._made + count):
-            asset_no = f"4401001{serial:014d}0"
+            asset_no = f"9900101{serial:014d}0"
             event = Received(
                 asset_no=asset_no,
                 site="site-centre-hall-01",

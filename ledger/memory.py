@@ -127,11 +127,12 @@ class MemoryLedger:
         events: list[Recorded] = []
         scanned_to = after
         for event in scanned:
-            if len(events) == limit:
-                break
-            scanned_to = event.position
             if (not types or event.type in types) and (not prefixes or event.stream.startswith(prefixes)):
+                if len(events) == limit:
+                    scanned_to = events[-1].position
+                    break
                 events.append(event)
+            scanned_to = event.position
         return Page(events, scanned_to, at_head=scanned_to >= self._position())
 
     def follow(

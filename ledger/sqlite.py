@@ -27,7 +27,7 @@ from ledger.port import (
     Unavailable,
 )
 from ledger.recording import Clock, check_appends, check_from, check_limit, check_scan, check_stream, system_time_us
-from ledger.sqlite_file import connect, open_file
+from ledger.sqlite_file import back_up, connect, open_file
 from ledger.sqlite_lock import WriterTurn
 from ledger.sqlite_read import filtering, head, page, stream_page
 from ledger.sqlite_watch import CommitWatch
@@ -125,6 +125,15 @@ class SqliteLedger:
     async def head(self) -> int:
         return await self._reading(head)
 
+    async def backup(self, target: Path) -> None:
+        """Copy the log, as it is at one moment, into a new file that can be opened as a ledger. Others go on writing
+        meanwhile; only the write-ahead log cannot begin anew before the copy is complete.
+
+        Raises Rejected where `target` exists, Unavailable where it cannot be written.
+        """
+        self._check_usable()
+        await asyncio.to_thread(back_up, self._path, target)
+
     async def close(self) -> None:
         if self._forked:
             return
@@ -147,12 +156,19 @@ class SqliteLedger:
 
     def _read(self, read: Callable[[apsw.Connection], _Found]) -> _Found:
         try:
-            reader = self._idle.pop() if self._idle else connect(self._path, writes=False)
+            reader = self._reader()
             found = read(reader)
         except apsw.Error as error:
+            # The reader is not used again: after an I/O error nothing is known of what it holds.
             raise Unavailable(f"{self._path}: {error}") from error
         self._idle.append(reader)
         return found
+
+    def _reader(self) -> apsw.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return connect(self._path, writes=False)
 
     def _on_change(self) -> None:
         with suppress(RuntimeError):  # the loop was closed before the ledger

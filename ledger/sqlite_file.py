@@ -11,7 +11,7 @@ from uuid import UUID
 
 import apsw
 
-from ledger.port import Unavailable, WrongLedger
+from ledger.port import Rejected, Unavailable, WrongLedger
 
 APPLICATION_ID: Final = 0x4D4C4731
 """`MLG1` in the file's header, as file(1) and other tools read it."""
@@ -61,7 +61,9 @@ def connect(path: Path, *, writes: bool) -> apsw.Connection:
     """A connection to a file that is there. Triggers are recursive, or INSERT OR REPLACE would delete past them."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-    connection.execute("PRAGMA synchronous = FULL; PRAGMA mmap_size = 0; PRAGMA recursive_triggers = ON")
+    connection.pragma("synchronous", "FULL")
+    connection.pragma("mmap_size", 0)
+    connection.pragma("recursive_triggers", value=True)
     if writes:
         connection.pragma("cache_size", -WRITER_CACHE_KIB)
         connection.pragma("journal_size_limit", WAL_BYTES_KEPT)
@@ -118,3 +120,38 @@ def _ledger_id(path: Path, connection: apsw.Connection) -> str:
     if connection.pragma("journal_mode") != "wal":
         raise WrongLedger(f"{path} was taken out of WAL mode by another program")
     return cast("str", connection.execute("SELECT ledger_id FROM ledger").get)
+
+
+def back_up(source: Path, target: Path) -> None:
+    """Through SQLite's backup API and a partial file that gets its name when it is complete and durable.
+
+    In a single step: one that pauses begins again whenever somebody else writes, and on a busy log never ends.
+    """
+    if target.exists():
+        raise Rejected(f"{target} exists, and a backup replaces nothing")
+    partial = target.with_name(target.name + ".partial")
+    try:
+        partial.unlink(missing_ok=True)
+        reader = connect(source, writes=False)
+        writer = apsw.Connection(str(partial))
+        try:
+            with writer.backup("main", reader, "main") as copy:
+                copy.step()
+        finally:
+            writer.close()
+            reader.close()
+        _synchronise(partial)
+        partial.rename(target)
+        _synchronise(target.parent)
+    except (apsw.Error, OSError) as error:
+        partial.unlink(missing_ok=True)
+        raise Unavailable(f"{target} cannot be written: {error}") from error
+
+
+def _synchronise(path: Path) -> None:
+    """A file that no connection has open, or a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -14,7 +14,7 @@ SCAN_EVENTS_MAX: Final = 16_384
 PAGE_BYTES_MAX: Final = 32 << 20
 """Data plus metadata of one page, give or take one fetch: 4,096 events may be 4 GiB."""
 
-FETCH_EVENTS: Final = 256
+FETCH_EVENTS: Final = 64
 
 # In the order of Recorded's fields.
 _SELECT: Final = (

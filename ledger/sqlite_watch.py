@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
+from threading import Condition, Thread
 from typing import Final
 
 import apsw
@@ -24,33 +24,33 @@ class CommitWatch:
     def __init__(self, path: Path, changed: Callable[[], None]) -> None:
         self._path = path
         self._changed = changed
+        self._state = Condition()
         self._waiters = 0
-        self._wanted = Event()
-        self._closing = Event()
+        self._closing = False
         self._thread = Thread(target=self._run, name="ledger-watch", daemon=True)
         self._thread.start()
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        self._waiters += 1
-        self._wanted.set()
+        with self._state:
+            self._waiters += 1
+            self._state.notify()
         try:
             yield
         finally:
-            self._waiters -= 1
-            if not self._waiters:
-                self._wanted.clear()
+            with self._state:
+                self._waiters -= 1
 
     def close(self) -> None:
-        self._closing.set()
-        self._wanted.set()
+        with self._state:
+            self._closing = True
+            self._state.notify()
         self._thread.join()
 
     def _run(self) -> None:
         connection: apsw.Connection | None = None
         seen: object = None
-        while not self._closing.is_set():
-            self._wanted.wait()
+        while self._wanted():
             try:
                 connection = connection or connect(self._path, writes=False)
                 version: object = connection.pragma("data_version")
@@ -60,6 +60,12 @@ class CommitWatch:
             if version is None or version != seen:
                 seen = version
                 self._changed()
-            self._closing.wait(POLL_S)
         if connection is not None:
             connection.close()
+
+    def _wanted(self) -> bool:
+        """Let the time of a poll pass, then wait until somebody waits; False when asked to close."""
+        with self._state:
+            self._state.wait_for(lambda: self._closing, timeout=POLL_S)
+            self._state.wait_for(lambda: self._closing or self._waiters)
+            return not self._closing

@@ -82,7 +82,8 @@ class Writer:
             try:
                 with self._turn:
                     closing = self._gather(jobs)
-                    self._commit([job for job in jobs if not job.future.cancelled()])
+                    if wanted := [job for job in jobs if not job.future.cancelled()]:
+                        self._commit(wanted)
             except OSError as error:
                 for job in jobs:
                     job.outcome = Unavailable(f"the lock file cannot be locked: {error}")
@@ -129,6 +130,10 @@ class Writer:
     def _connected(self) -> apsw.Cursor:
         if self._connection is None or self._cursor is None:
             self._connection = connect(self._path, writes=True)
+            with contextlib.suppress(apsw.BusyError):
+                # What an append that failed has left in the log may be in the page cache only, and to repeat it would
+                # find it there and call it durable. Copied into the database it is, or this fails as well.
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             self._cursor = self._connection.cursor()
             self._inode = self._path.stat().st_ino
         return self._cursor
