@@ -7,13 +7,14 @@ Idempotency-Key makes it harmless.
 """
 
 import json
-from typing import Final, TypeVar
+from collections.abc import AsyncIterator
+from typing import Final, Generic, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
-from kernel.grpc_refusal import refusal_of_error
+from kernel.grpc_refusal import PEER_FAULT, refusal_of_error
 from kernel.grpc_server import MESSAGE_BYTES_MAX
 from kernel.telemetry import TRACEPARENT, calling, current_traceparent
 
@@ -49,7 +50,35 @@ _CHANNEL_OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
 )
 
+STREAM_S: Final = 120.0
+"""The same for an answer in parts, which goes on as fast as its caller takes it."""
+
 Reply = TypeVar("Reply", bound=Message)
+
+
+class Streamed(Generic[Reply]):
+    """An answer in parts, the first of which is here. Take the rest, or cancel."""
+
+    def __init__(
+        self, call: "grpc.aio.UnaryStreamCall[Message, Reply]", first: Reply, rest: AsyncIterator[Reply]
+    ) -> None:
+        self._call: Final = call
+        self._rest: Final = rest
+        self.first: Final = first
+
+    async def rest(self) -> AsyncIterator[Reply]:
+        """The other parts. Raises the peer's refusal; whoever stops taking them before the end cancels the call."""
+        try:
+            async for part in self._rest:
+                yield part
+        except grpc.aio.AioRpcError as error:
+            raise refusal_of_error(error) from error
+        finally:
+            self._call.cancel()
+
+    def cancel(self) -> None:
+        """Take nothing more."""
+        self._call.cancel()
 
 
 class Peer:
@@ -73,18 +102,8 @@ class Peer:
         """Call `package.Service/Method`. What the peer refuses is raised as its Refusal, what fails as CannotNow,
         OutOfTime or Faulty. `authorization` is the caller's own header, passed on unchanged.
         """
-        metadata = [
-            (name, value)
-            for name, value in (
-                ("authorization", authorization),
-                ("idempotency-key", idempotency_key),
-                ("if-match", None if expected_version is None else str(expected_version)),
-            )
-            if value is not None
-        ]
         with calling(method):
-            if (traceparent := current_traceparent()) is not None:
-                metadata.append((TRACEPARENT, traceparent))
+            metadata = _metadata(authorization, idempotency_key, expected_version)
             call = self._channel.unary_unary(
                 f"/{method}", request_serializer=_serialized, response_deserializer=reply.FromString
             )
@@ -93,6 +112,29 @@ class Peer:
             except grpc.aio.AioRpcError as error:
                 raise refusal_of_error(error) from error
         return answer
+
+    async def stream(
+        self,
+        method: str,
+        request: Message,
+        reply: type[Reply],
+        *,
+        authorization: str | None = None,
+        timeout_s: float = STREAM_S,
+    ) -> Streamed[Reply]:
+        """Call a method that answers in parts, as soon as the first is here; raises as `call` does until then."""
+        with calling(method):
+            call = self._channel.unary_stream(
+                f"/{method}", request_serializer=_serialized, response_deserializer=reply.FromString
+            )(request, metadata=_metadata(authorization), timeout=timeout_s)
+            parts = aiter(call)
+            try:
+                first = await anext(parts, None)
+            except grpc.aio.AioRpcError as error:
+                raise refusal_of_error(error) from error
+        if first is None:
+            raise PEER_FAULT(status="EMPTY")
+        return Streamed(call, first, parts)
 
     async def ready(self, timeout_s: float) -> bool:
         """Whether the peer answers its health check within this time."""
@@ -110,6 +152,19 @@ class Peer:
     async def close(self) -> None:
         """Let calls under way finish, then let go of the connection."""
         await self._channel.close(grace=1.0)
+
+
+def _metadata(
+    authorization: str | None, idempotency_key: str | None = None, expected_version: int | None = None
+) -> list[tuple[str, str]]:
+    """What goes with a call, the trace that we are in among it."""
+    given = (
+        ("authorization", authorization),
+        ("idempotency-key", idempotency_key),
+        ("if-match", None if expected_version is None else str(expected_version)),
+        (TRACEPARENT, current_traceparent()),
+    )
+    return [(name, value) for name, value in given if value is not None]
 
 
 def _serialized(message: Message) -> bytes:

@@ -11,8 +11,8 @@ without a deadline is refused. No generated code is needed, only descriptors.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias, TypeVar
 
 import grpc
 import msgspec
@@ -25,12 +25,13 @@ from opentelemetry.trace import Status, StatusCode
 
 from kernel.commands import Accepted, Commands
 from kernel.door import DEADLINE, FAULT, BadRequest, refusal_of, status_of
+from kernel.grpc_files import parts_of, require_parts
 from kernel.grpc_messages import message_of, plain_of_bytes
 from kernel.grpc_refusal import rich_status
 from kernel.http_page import Cursors, expected_version, idempotency_key
 from kernel.identity import ANONYMOUS, Principal, Verifier
 from kernel.intake import struct_of
-from kernel.questions import PAGE_ROWS, PAGE_ROWS_MAX, PageAsked, Question, Rows, Shown
+from kernel.questions import PAGE_ROWS, PAGE_ROWS_MAX, File, PageAsked, Question, Rows, Shown
 from kernel.refusal import Reason, Refusal
 from kernel.telemetry import LATENCY_BOUNDS_S, METER, TRACEPARENT, current_trace_id, serving
 from ledger.port import LedgerError
@@ -67,8 +68,12 @@ _DURATION: Final = METER.create_histogram(
 )
 _LOG: Final = structlog.get_logger("rpc")
 
-Call: TypeAlias = Callable[[bytes, Mapping[str, str]], Awaitable[bytes]]
-"""A request's bytes and its metadata, to the bytes of the response. Refuses by raising."""
+T = TypeVar("T")
+
+Call: TypeAlias = Callable[[bytes, Mapping[str, str]], Awaitable[T]]
+"""A request's bytes and its metadata, to the bytes of the response or a file. Refuses by raising."""
+
+_Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 
 class RpcDoor:
@@ -101,15 +106,17 @@ class RpcDoor:
             name = method.input_type.name
             if name in taken:
                 _require_same_fields(method.input_type, taken[name][0])
-                call = self._command(method, *taken[name])
+                methods[method.name] = self._unary(method, self._command(method, *taken[name]))
             elif name in asked:
                 extra = {"cursor", "limit"} if asked[name].paged else set()
                 _require_same_fields(method.input_type, asked[name].ask, extra)
-                call = self._question(method, asked[name])
+                if asked[name].media:
+                    require_parts(method)
+                    methods[method.name] = self._streamed(method, self._file(method, asked[name]))
+                else:
+                    methods[method.name] = self._unary(method, self._question(method, asked[name]))
             else:
                 raise ValueError(f"{descriptor.full_name}/{method.name} takes {name}, which nobody here answers")
-            full_name = f"{descriptor.full_name}/{method.name}"
-            methods[method.name] = grpc.unary_unary_rpc_method_handler(self._guarded(full_name, call))
         self._handlers.append(grpc.method_handlers_generic_handler(descriptor.full_name, methods))
         self._names.append(descriptor.full_name)
 
@@ -142,7 +149,7 @@ class RpcDoor:
         if self._server is not None:
             await self._server.stop(grace_s)
 
-    def _command(self, method: MethodDescriptor, kind: type[msgspec.Struct], commands: Commands) -> Call:
+    def _command(self, method: MethodDescriptor, kind: type[msgspec.Struct], commands: Commands) -> Call[bytes]:
         async def call(body: bytes, metadata: Mapping[str, str]) -> bytes:
             asker = await self._verifier.of_header(metadata.get("authorization"))
             name = idempotency_key(metadata.get("idempotency-key"))
@@ -157,19 +164,33 @@ class RpcDoor:
 
         return call
 
-    def _question(self, method: MethodDescriptor, question: Question) -> Call:
+    def _question(self, method: MethodDescriptor, question: Question) -> Call[bytes]:
         async def call(body: bytes, metadata: Mapping[str, str]) -> bytes:
-            asker = await self._asker(metadata, public=question.public)
-            plain = plain_of_bytes(method.input_type, body)
-            page = self._page(method, question, plain)
-            shown = await question.answer(asker, struct_of(question.ask, plain), page)
-            value = shown.value if isinstance(shown, Shown) else shown
+            answer, plain = await self._asked(method, question, body, metadata)
+            value = answer.value if isinstance(answer, Shown) else answer
             if isinstance(value, Rows):
                 after = None if value.after is None else self._cursors.seal(_scope(method, plain), value.after)
                 value = {"items": value.items, "next": after}
             return message_of(method.output_type, value).SerializeToString()
 
         return call
+
+    def _file(self, method: MethodDescriptor, question: Question) -> Call[File]:
+        async def call(body: bytes, metadata: Mapping[str, str]) -> File:
+            file, _ = await self._asked(method, question, body, metadata)
+            assert isinstance(file, File)
+            return file
+
+        return call
+
+    async def _asked(
+        self, method: MethodDescriptor, question: Question, body: bytes, metadata: Mapping[str, str]
+    ) -> tuple[Shown | Rows | File, dict[str, Any]]:
+        """The answer, and what was asked but for the page."""
+        asker = await self._asker(metadata, public=question.public)
+        plain = plain_of_bytes(method.input_type, body)
+        page = self._page(method, question, plain)
+        return await question.answer(asker, struct_of(question.ask, plain), page), plain
 
     def _page(self, method: MethodDescriptor, question: Question, plain: dict[str, Any]) -> PageAsked:
         """The page asked for; what names it is taken out of `plain`."""
@@ -184,39 +205,50 @@ class RpcDoor:
             return ANONYMOUS
         return await self._verifier.of_header(metadata.get("authorization"))
 
-    def _guarded(self, full_name: str, call: Call) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    def _unary(self, method: MethodDescriptor, call: Call[bytes]) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        async def behave(body: bytes, context: _Context) -> bytes:
+            return await self._guarded(method, call, body, context)
+
+        return grpc.unary_unary_rpc_method_handler(behave)
+
+    def _streamed(self, method: MethodDescriptor, call: Call[File]) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        async def behave(body: bytes, context: _Context) -> AsyncIterator[bytes]:
+            file = await self._guarded(method, call, body, context)
+            for part in parts_of(method, file):
+                yield part
+
+        return grpc.unary_stream_rpc_method_handler(behave)
+
+    async def _guarded(self, method: MethodDescriptor, call: Call[T], body: bytes, context: _Context) -> T:
         """The call within its span, its time and its refusals as statuses."""
-
-        async def behave(body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-            metadata = _text_metadata(context.invocation_metadata() or ())
-            begun_ns = time.perf_counter_ns()
-            refusal: Refusal | None = None
-            with serving(full_name, metadata.get(TRACEPARENT), {"rpc.system.name": "grpc"}) as span:
-                try:
-                    return await self._in_time(call, body, metadata, context)
-                except Refusal as error:
-                    refusal = error
-                    await context.abort_with_status(rpc_status.to_status(rich_status(error)))
-                    raise  # never reached: abort raises
-                finally:
-                    seconds = (time.perf_counter_ns() - begun_ns) / 1e9
-                    status = "OK" if refusal is None else status_of(refusal).rpc.name
-                    labels = {"rpc.method": full_name, "rpc.response.status_code": status}
-                    _DURATION.record(seconds, labels)
-                    span.set_attributes(labels)
-                    if status in {"INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED"}:
-                        span.set_status(Status(StatusCode.ERROR))
-                    _LOG.info("call", method=full_name, status=status, ms=round(seconds * 1e3, 2))
-
-        return behave
+        full_name = f"{method.containing_service.full_name}/{method.name}"
+        metadata = _text_metadata(context.invocation_metadata() or ())
+        begun_ns = time.perf_counter_ns()
+        refusal: Refusal | None = None
+        with serving(full_name, metadata.get(TRACEPARENT), {"rpc.system.name": "grpc"}) as span:
+            try:
+                return await self._in_time(call, body, metadata, context)
+            except Refusal as error:
+                refusal = error
+                await context.abort_with_status(rpc_status.to_status(rich_status(error)))
+                raise  # never reached: abort raises
+            finally:
+                seconds = (time.perf_counter_ns() - begun_ns) / 1e9
+                status = "OK" if refusal is None else status_of(refusal).rpc.name
+                labels = {"rpc.method": full_name, "rpc.response.status_code": status}
+                _DURATION.record(seconds, labels)
+                span.set_attributes(labels)
+                if status in {"INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED"}:
+                    span.set_status(Status(StatusCode.ERROR))
+                _LOG.info("call", method=full_name, status=status, ms=round(seconds * 1e3, 2))
 
     async def _in_time(
         self,
-        call: Call,
+        call: Call[T],
         body: bytes,
         metadata: Mapping[str, str],
-        context: grpc.aio.ServicerContext[bytes, bytes],
-    ) -> bytes:
+        context: _Context,
+    ) -> T:
         remaining_s = context.time_remaining()
         if remaining_s is None:
             raise NO_DEADLINE()

@@ -10,11 +10,12 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from kernel.commands import described
+from kernel.http_files import file_response
 from kernel.http_openapi import JSON, Schemas
 from kernel.http_page import Cursors, content_tag, not_modified, version_tag
 from kernel.identity import ANONYMOUS, Principal, Verifier
 from kernel.intake import REPEATED_FIELD, UNKNOWN_FIELD, FieldError, field_error, malformed, refuse_nul, struct_of
-from kernel.questions import PAGE_ROWS, PAGE_ROWS_MAX, PageAsked, Question, Rows, Shown
+from kernel.questions import PAGE_ROWS, PAGE_ROWS_MAX, File, PageAsked, Question, Rows, Shown
 
 _PATH_NAME: Final = re.compile(r"{(\w+)}")
 _PAGE_NAMES: Final = frozenset({"cursor", "limit"})
@@ -33,7 +34,6 @@ def add_question_route(app: FastAPI, schemas: Schemas, question: Question) -> No
         ask, page = _asked(request, question)
         return response(request, await question.answer(asker, ask, page))
 
-    shown = list_of(question.answers) if question.rows else question.answers
     app.add_api_route(
         question.path,
         endpoint,
@@ -45,15 +45,17 @@ def add_question_route(app: FastAPI, schemas: Schemas, question: Question) -> No
         response_class=Response,
         response_model=None,
         responses={
-            **schemas.answers((200, shown, "成功 / here it is")),
+            **_success(schemas, question),
             304: {"description": "未改变 / as it was"},
         },
         openapi_extra={"parameters": _parameters(schemas, question)},
     )
 
 
-def response(request: Request, answer: Shown | Rows) -> Response:
+def response(request: Request, answer: Shown | Rows | File) -> Response:
     """An answer with its ETag, its cursor and what caches may do with it; 304 where the caller has it already."""
+    if isinstance(answer, File):
+        return file_response(request, answer)
     shown = answer if isinstance(answer, Shown) else Shown(value=answer)
     headers: dict[str, str] = {}
     value = shown.value
@@ -87,6 +89,14 @@ def list_of(row: Any) -> Any:
     fields = [("items", list[row]), ("next", str | None)]
     doc = "A page; `next` is the cursor of the next one, null on the last."
     return msgspec.defstruct(f"{row.__name__}Page", fields, namespace={"__doc__": doc}, module=row.__module__)
+
+
+def _success(schemas: Schemas, question: Question) -> dict[int | str, dict[str, Any]]:
+    if question.media:
+        content = {name: {"schema": {"type": "string", "format": "binary"}} for name in question.media}
+        return {200: {"description": "文件 / the file", "content": content}}
+    shown = list_of(question.answers) if question.rows else question.answers
+    return schemas.answers((200, shown, "成功 / here it is"))
 
 
 async def _asker(request: Request, *, public: bool) -> Principal:

@@ -43,12 +43,21 @@ class PageAsked(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
 
 
-Answer: TypeAlias = Callable[[Principal, Any, PageAsked], Awaitable[Shown | Rows]]
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """A file as an answer. `name` is what it is saved as, in any script, with its ending."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+Answer: TypeAlias = Callable[[Principal, Any, PageAsked], Awaitable[Shown | Rows | File]]
 
 
 class Question(msgspec.Struct, frozen=True):
     """See the module. `answers` is what is shown or, with `rows`, one row of the list; `paged` lists take a cursor and
-    a limit. A `public` question may be asked without a token.
+    a limit. A `public` question may be asked without a token. One with `media` is answered with a File of one of these
+    types; over gRPC its method streams the parts of it.
     """
 
     ask: type[msgspec.Struct]
@@ -58,6 +67,7 @@ class Question(msgspec.Struct, frozen=True):
     rows: bool = False
     paged: bool = False
     public: bool = False
+    media: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import httpx
 import msgspec
@@ -16,7 +16,7 @@ from kernel.http_server import HttpDoor
 from kernel.identity import Principal, Role
 from kernel.identity_issuer import built_in_verifier, issue, write_keys
 from kernel.quantity import Key
-from kernel.questions import PageAsked, Question, Rows, Shown
+from kernel.questions import File, PageAsked, Question, Rows, Shown
 from kernel.refusal import Refusal, not_allowed
 from ledger.port import Ledger
 from tests.kernel import crate
@@ -61,6 +61,13 @@ class Number(msgspec.Struct, frozen=True, kw_only=True):
     number: int
 
 
+class PrintLabel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """面单 The label of a parcel, so many times."""
+
+    parcel: Key
+    copies: Annotated[int, msgspec.Meta(ge=0, le=100_000)]
+
+
 def crate_commands(ledger: Ledger) -> Commands:
     handling = Handling(ledger, crate.CRATE, crate.CODEC)
     return Commands(
@@ -102,7 +109,15 @@ def parcel_questions(ledger: Ledger) -> list[Question]:
         more = [rows[-1].number] if len(found) > page.limit else None
         return Shown(value=Rows(items=rows, after=more), public=True)
 
+    async def print_label(_: Principal, ask: PrintLabel, __: PageAsked) -> File:
+        state, _ = await handling.state(f"parcel-{ask.parcel}")
+        if state.place is None:
+            raise UNKNOWN(parcel=ask.parcel)
+        content = "".join(f"{ask.parcel} {copy}\n" for copy in range(ask.copies)).encode()
+        return File(name=f"面单 {ask.parcel}.txt", media_type="text/plain", content=content)
+
     return [
+        Question(PrintLabel, "/v1/parcels/{parcel}/label", File, print_label, media=("text/plain",)),
         Question(WhereIs, "/v1/parcels/{parcel}", ParcelCard, where_is),
         Question(Numbers, "/v1/numbers", Number, numbers, rows=True, paged=True, public=True),
     ]
