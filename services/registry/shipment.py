@@ -63,6 +63,12 @@ ALREADY_SIGNED = against_rules(
     "shipment.already_signed", "移交单 {shipment_id} 已由{party}签字。", "{party} has signed {shipment_id} already"
 )
 
+SAME_SIGNER = against_rules(
+    "shipment.same_signer",
+    "移交单 {shipment_id} 的双方不能由同一人签字。",
+    "the two parties to {shipment_id} are not signed for by the same person",
+)
+
 Party: TypeAlias = Literal["from", "to"]
 PARTIES: Final[dict[Party, tuple[str, str]]] = {"from": ("移交方", "the sender"), "to": ("接收方", "the receiver")}
 
@@ -230,7 +236,7 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
     from_site: str = ""
     to_site: str = ""
     manifest: tuple[Line, ...] = ()
-    signed: frozenset[Party] = frozenset()
+    signed: dict[Party, str] = {}
     exceptions: frozenset[tuple[str, str]] = frozenset()
 
 
@@ -255,6 +261,8 @@ def decide(command: Command, shipment: Shipment) -> Sequence[Event]:
                 raise TOO_EARLY_TO_SIGN(shipment_id=shipment_id, phase=PHASES[shipment.phase], party=PARTIES[party])
             if party in shipment.signed:
                 raise ALREADY_SIGNED(shipment_id=shipment_id, party=PARTIES[party])
+            if command.signer in shipment.signed.values():
+                raise SAME_SIGNER(shipment_id=shipment_id)
             return [becomes(command, HandoverSigned)]
         case RecordShipmentException(asset_no=asset_no, code=code):
             on_record = (asset_no, code) in shipment.exceptions
@@ -271,8 +279,8 @@ def evolve(shipment: Shipment, event: Event) -> Shipment:
             return msgspec.structs.replace(shipment, phase="dispatched")
         case ShipmentReceived():
             return msgspec.structs.replace(shipment, phase="received")
-        case HandoverSigned(party=party):
-            return msgspec.structs.replace(shipment, signed=shipment.signed | {party})
+        case HandoverSigned(party=party, signer=signer):
+            return msgspec.structs.replace(shipment, signed=shipment.signed | {party: signer})
         case ShipmentExceptionRecorded(asset_no=asset_no, code=code):
             return msgspec.structs.replace(shipment, exceptions=shipment.exceptions | {(asset_no, code)})
 

@@ -212,6 +212,13 @@ def test_missing_at_a_stocktake_and_found_elsewhere():
     story.when(on(MarkFound, site=YARD)).refused(NOT_MISSING)
 
 
+def test_what_was_kept_apart_is_found_apart():
+    missing = (TURN_UP, on(MarkMissing, site=CENTRE))
+    for life, recorded_as in ((missing, "missing from centre"), ((*missing, LOSE), "lost from centre")):
+        story = device(*life).when(on(MarkFound, site=YARD))
+        story.then([turned_up(moved=moved(to_site=YARD), recorded_as=recorded_as)])
+
+
 def test_missing_where_it_was_released_to():
     out = (*IN_STOCK, ground("review_sample"), release("review", reference="RV-1"))
     story = device(*out).when(on(MarkMissing, release="RV-1"))

@@ -30,6 +30,7 @@ from services.registry.meter.identity import (
     Registered,
     TemporaryIdentityAssigned,
 )
+from services.registry.meter.release import ReturnToCustomer
 from services.registry.meter.state import BOUND, ENDED, NOT_IN_HAND, ON_HOLD, UNKNOWN, AtSite, InService
 from services.registry.vocabulary import StandingHold
 from tests.given import given
@@ -56,12 +57,14 @@ from tests.registry.stories import (
     device,
     moved,
     on,
+    release,
 )
 
 BIND = on(BindIdentity, asset_no=TEMPORARY, bound_to=NUMBER, evidence="plate cleaned and read")
 ADOPT = on(AdoptIdentity, temporary_id=TEMPORARY, device_class="01", unit=UNIT, owner="company", site=CENTRE)
 COURT = StandingHold(hold="H-1", kind="court", reference="case 7", until=date(2026, 9, 1))
 PLACE_COURT = on(PlaceHold, asset_no=TEMPORARY, **msgspec.structs.asdict(COURT))
+LOSE, WRITE_OFF = on(ConfirmLoss, cause="transit", liable_unit=UNIT), on(WriteOff, approval="A-1")
 ADOPTED = on(
     IdentityAdopted,
     temporary_id=TEMPORARY,
@@ -197,6 +200,17 @@ def test_a_number_that_was_sold_or_destroyed_is_an_alarm():
     device(*SOLD, on(Destroy, certificate="C-9")).when(ADOPT).then([destroyed])
 
 
+def test_a_number_that_was_written_off_or_given_back_is_in_custody_again():
+    lost = (*ON_THE_WAY, on(MarkMissing, shipment="SH-1"), LOSE, WRITE_OFF)
+    again = {"unexpected": True, "recorded_as": "written off"}
+    alarm = on(Reappeared, site=CENTRE, ended_as="written_off", last_holder=STORE)
+    device(*lost).when(ADOPT).then([alarm, msgspec.structs.replace(ADOPTED, **again)])
+    home = (about(TURN_UP, CUSTOMERS), about(release("customer"), CUSTOMERS))
+    home += (on(ReturnToCustomer, asset_no=CUSTOMERS, reference="R-1"),)
+    (adopted,) = device(*home).when(about(ADOPT, CUSTOMERS)).outcome
+    assert (adopted.unexpected, adopted.recorded_as) == (True, "returned to its customer")
+
+
 def test_a_correction_names_the_event_and_what_it_should_have_said():
     story = device(*IN_STORE).when(correct(1, reason="burnt", county="990401"))
     story.then([corrected(1, reason="burnt", county="990401", dismantled_version=1)])
@@ -254,8 +268,7 @@ def test_nothing_else_is_taken_back():
 
 
 def test_an_ended_record_can_still_be_corrected():
-    lost = (*ON_THE_WAY, on(MarkMissing, shipment="SH-1"))
-    lost += (on(ConfirmLoss, cause="transit", liable_unit=UNIT), on(WriteOff, approval="A-1"))
+    lost = (*ON_THE_WAY, on(MarkMissing, shipment="SH-1"), LOSE, WRITE_OFF)
     story = device(*lost).when(correct(0, device_class="02"))
     story.then([corrected(0, device_class="02", dismantled_version=1)])
     story.when(HOLD).refused(ENDED)

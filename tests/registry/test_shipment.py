@@ -18,6 +18,7 @@ from services.registry.shipment import (
     NOT_ON_THE_WAY,
     NOT_PREPARED,
     PARTIES,
+    SAME_SIGNER,
     SAME_SITE,
     SHIPMENT,
     TOO_EARLY_TO_SIGN,
@@ -51,8 +52,8 @@ CANCEL = on(CancelShipment, **SH, why="lorry broke down")
 TO = {"to_site": CENTRE}
 
 
-def sign(party):
-    return on(SignHandover, **SH, party=party, signer="subject-1")
+def sign(party, signer=""):
+    return on(SignHandover, **SH, party=party, signer=signer or f"subject-{party}")
 
 
 def shipment(*commands):
@@ -66,9 +67,9 @@ def test_a_shipment_is_prepared_dispatched_received_and_signed():
     story.then([on(ShipmentPrepared, **SH, **prepared, manifest_sha256=digest)])
     story.when(DISPATCH)
     story.then([on(ShipmentDispatched, **SH, from_site=STORE, **TO, manifest=LINES, seal_no="S-1")])
-    story.when(sign("from")).then([on(HandoverSigned, **SH, party="from", signer="subject-1")])
+    story.when(sign("from")).then([on(HandoverSigned, **SH, party="from", signer="subject-from")])
     story.when(RECEIVE_ALL).then([on(ShipmentReceived, **SH, **TO, received=LINES)])
-    story.when(sign("to")).then([on(HandoverSigned, **SH, party="to", signer="subject-1")])
+    story.when(sign("to")).then([on(HandoverSigned, **SH, party="to", signer="subject-to")])
 
 
 def test_a_shipment_is_prepared_once_between_two_sites():
@@ -143,6 +144,11 @@ def test_what_was_found_is_listed_once():
 def test_each_party_signs_once(party):
     story = shipment(PREPARE, DISPATCH, RECEIVE_ALL, sign(party))
     story.when(sign(party)).refused(ALREADY_SIGNED, party=PARTIES[party])
+
+
+def test_nobody_signs_for_both_parties():
+    story = shipment(PREPARE, DISPATCH, sign("from"), RECEIVE_ALL)
+    story.when(sign("to", signer="subject-from")).refused(SAME_SIGNER, shipment_id="SH-1")
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from services.registry.meter.state import (
     Meter,
     MissingFrom,
     Out,
+    Place,
     WithRecycler,
     consented,
     known,
@@ -343,6 +344,8 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
             place = known(command.asset_no, meter)
             if not isinstance(place, MissingFrom | LostFrom):
                 raise NOT_MISSING(asset_no=command.asset_no, place=spoken(place))
+            if place.unexpected:
+                return [_displaced(command, meter, place)]
             return [becomes(command, Found, moved=meter.moves(site), **meter.dismantlement)]
         case ConfirmLoss():
             place = known(command.asset_no, meter)
@@ -383,9 +386,11 @@ def evolve(meter: Meter, event: Event) -> Meter:
         case CustomerConsented():
             return msgspec.structs.replace(meter, consented=True)
         case Missing(last_site=site, shipment=shipment):
-            return msgspec.structs.replace(meter, place=MissingFrom(site, shipment))
+            apart = isinstance(meter.place, AtSite) and meter.place.unexpected
+            return msgspec.structs.replace(meter, place=MissingFrom(site, shipment, apart))
         case LossConfirmed(last_site=site):
-            return msgspec.structs.replace(meter, place=LostFrom(site))
+            apart = isinstance(meter.place, MissingFrom) and meter.place.unexpected
+            return msgspec.structs.replace(meter, place=LostFrom(site, apart))
         case WrittenOff(last_site=site):
             return msgspec.structs.replace(meter, place=Ended("written_off", site))
         case Stored() | Reappeared():
@@ -432,14 +437,10 @@ def _unexpected(command: Receive | ReceiveUnexpected, meter: Meter) -> list[Even
     match meter.place:
         case None:
             customers = is_well_formed(number) and is_customer_owned(number)
-            unexpected = becomes(
-                command,
-                Unexpected,
-                owner="customer" if customers else "company",
-                unit=unit_of(number.removeprefix("T")),
-                moved=Movement(device_class=command.device_class, to_site=command.site),
-            )
-            return [unexpected]
+            who: dict[str, str] = {"owner": "customer" if customers else "company"}
+            who["unit"] = unit_of(number.removeprefix("T"))
+            moved = Movement(device_class=command.device_class, to_site=command.site)
+            return [becomes(command, Unexpected, **who, moved=moved)]
         case Ended(how="destroyed"):
             return [*alarm]
         case Ended(how="bound", last_holder=bound_to):
@@ -447,16 +448,19 @@ def _unexpected(command: Receive | ReceiveUnexpected, meter: Meter) -> list[Even
         case AtSite(site=command.site):
             raise ALREADY_AT_SITE(asset_no=number, site=command.site)
         case place:
-            unexpected = becomes(
-                command,
-                Unexpected,
-                owner=meter.owner,
-                unit=meter.unit,
-                moved=meter.moves(command.site),
-                recorded_as=spoken(place)[1],
-                **meter.dismantlement,
-            )
-            return [*alarm, unexpected]
+            return [*alarm, _displaced(command, meter, place)]
+
+
+def _displaced(command: Receive | ReceiveUnexpected | MarkFound, meter: Meter, place: Place) -> Unexpected:
+    return becomes(
+        command,
+        Unexpected,
+        owner=meter.owner,
+        unit=meter.unit,
+        moved=meter.moves(command.site),
+        recorded_as=spoken(place)[1],
+        **meter.dismantlement,
+    )
 
 
 def _missing(command: MarkMissing, meter: Meter) -> Missing:

@@ -77,16 +77,18 @@ class InTransit(msgspec.Struct, frozen=True, tag=True):
 
 
 class MissingFrom(msgspec.Struct, frozen=True, tag=True):
-    """Where it should be it is not. `last_site` held it last."""
+    """Where it should be it is not. `last_site` held it last. `unexpected`: it was kept apart there."""
 
     last_site: str
     shipment: str | None = None
+    unexpected: bool = False
 
 
 class LostFrom(msgspec.Struct, frozen=True, tag=True):
     """The loss is confirmed and not yet written off."""
 
     last_site: str
+    unexpected: bool = False
 
 
 class Out(msgspec.Struct, frozen=True, tag=True):
