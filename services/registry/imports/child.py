@@ -86,17 +86,33 @@ def _answer(request: Request, output: BinaryIO) -> None:
         output.flush()
 
     try:
-        with open(request.path, "rb") as file:  # noqa: PTH123  the descriptor is what matters
+        with open(request.path, "rb") as file, _status() as status:  # noqa: PTH123  the descriptor is what matters
             _confine(recognise(file), request)
             for part in read(file, request.kind, request.mapping, request.options):
                 send(part)
+            peak_bytes = _peak_bytes(status)
     except Refusal as refusal:
         send(Failed(refusal.code, refusal.zh, refusal.en))
     except MemoryError:
         send(Failed(CHILD_MEMORY.code, CHILD_MEMORY.zh, CHILD_MEMORY.en))
     else:
         used = resource.getrusage(resource.RUSAGE_SELF)
-        send(Done(used.ru_maxrss * 1024, round((used.ru_utime + used.ru_stime) * 1e6)))
+        send(Done(peak_bytes, round((used.ru_utime + used.ru_stime) * 1e6)))
+
+
+def _status() -> BinaryIO:
+    """What the kernel tells of this process, where it does, opened while files can still be."""
+    return open("/proc/self/status" if sys.platform == "linux" else os.devnull, "rb")  # noqa: PTH123  read later
+
+
+def _peak_bytes(status: BinaryIO) -> int:
+    """The most memory this process took. On Linux ru_maxrss would not do: it begins with what the process that started
+    this one took, and that lasts through exec.
+    """
+    for line in status:
+        if line.startswith(b"VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _confine(found: Format, request: Request) -> None:
