@@ -17,7 +17,7 @@ from kernel.decider import Decider
 from kernel.handling import Ask, Context, Outcome
 from kernel.identity import Principal
 from kernel.intake import UNKNOWN_FIELD, field_error, malformed, struct_of, value_of
-from kernel.refusal import Refusal
+from kernel.refusal import Refusal, unreadable
 from kernel.telemetry import current_traceparent
 
 COMMAND_NAMESPACE: Final = uuid.UUID("6d0f1c1e-9a55-5f1d-8c5b-0d5a3c1f7e2b")
@@ -25,6 +25,10 @@ COMMAND_NAMESPACE: Final = uuid.UUID("6d0f1c1e-9a55-5f1d-8c5b-0d5a3c1f7e2b")
 
 RESERVED_KEY: Final = "bulk"
 """Not the key of any stream: the path of bulk calls has it in that place."""
+
+KEY_RESERVED = unreadable(
+    "command.reserved_key", "“{key}” 是保留字，不能用作编号。", "“{key}” is reserved and cannot be an id"
+)
 
 Do: TypeAlias = Callable[[Any, Context], Awaitable[Outcome]]
 DoMany: TypeAlias = Callable[[Sequence[Ask]], Awaitable[list[Outcome | Refusal]]]
@@ -105,7 +109,10 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
         expected_version: int | None = None,
     ) -> Context:
         """Who asks this, and under which id. `nth` counts the commands on the same stream within one call."""
-        path = self.path(type(command), str(getattr(command, self.decider.key)))
+        stream_key = str(getattr(command, self.decider.key))
+        if stream_key == RESERVED_KEY:
+            raise KEY_RESERVED(key=stream_key)
+        path = self.path(type(command), stream_key)
         key = idempotency_key if nth == 0 else f"{idempotency_key} {nth}"
         return Context(
             command_id=command_id(self.service, principal.subject, path, key),

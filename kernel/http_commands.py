@@ -9,7 +9,7 @@ import msgspec
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from kernel.commands import Accepted, Commands, described, kebab
+from kernel.commands import RESERVED_KEY, Accepted, Commands, described, kebab
 from kernel.door import WrongMedia
 from kernel.handling import Ask, Outcome
 from kernel.http_limits import TOO_MANY_LINES, HttpLimits, read_body
@@ -18,6 +18,7 @@ from kernel.http_page import expected_version, idempotency_key, version_tag
 from kernel.identity import Principal, Verifier
 from kernel.intake import (
     ESCAPED_NUL,
+    WHOLE,
     WRONG_TYPE,
     FieldError,
     errors_of,
@@ -134,7 +135,12 @@ def _add_single(
         responses=schemas.answers(*successes.values()),
         openapi_extra={
             "parameters": [
-                {"name": key, "in": "path", "required": True, "schema": schemas.of(commands.key_type(command))},
+                {
+                    "name": key,
+                    "in": "path",
+                    "required": True,
+                    "schema": {"allOf": [schemas.of(commands.key_type(command))], "not": {"const": RESERVED_KEY}},
+                },
                 _KEY_HEADER,
                 _IF_MATCH_HEADER,
             ],
@@ -236,7 +242,7 @@ def _lines(body: bytes, limit: int, *, each_line: bool) -> list[Any]:
         return [_or_refusal(plain_of_json, line) for line in lines]
     plain = parsed_json(body)
     if not isinstance(plain, list):
-        raise malformed([field_error(WRONG_TYPE(field="", expected="array", got=type(plain).__name__), "")])
+        raise malformed([field_error(WRONG_TYPE(field=WHOLE, expected="array", got=type(plain).__name__), "")])
     if len(plain) > limit:
         raise TOO_MANY_LINES(limit=limit)
     return [_or_refusal(_without_nul, one) for one in plain] if ESCAPED_NUL in body else plain

@@ -20,6 +20,9 @@ T = TypeVar("T")
 ERRORS_MAX: Final = 100
 """Faults named in one answer; whoever sends more has one problem, not a hundred."""
 
+WHOLE: Final = "$"
+"""How messages name all of what was sent."""
+
 ESCAPED_NUL: Final = b"\\u0000"
 """The only way to write U+0000 in JSON."""
 
@@ -72,34 +75,33 @@ NOT_IN_LIST = _malformed(
     "input.not_in_list", "{field} 的取值不在允许范围内", "{field} is not one of the values allowed"
 )
 NUL = _malformed("input.nul_character", "{field} 含有空字符 U+0000", "{field} contains the character U+0000")
-INVALID_WHOLE = _malformed("input.invalid_whole", "内容无效：{why}", "not valid: {why}")
 INVALID = _malformed("input.invalid", "{field} 无效：{why}", "{field} is not valid: {why}")
 
 _AT: Final = re.compile(r"(?s)^(.*?)(?: - at `(?:key in )?\$?(.*)`)?$")
+_BELOW: Final[tuple[tuple[re.Pattern[str], Reason], ...]] = (
+    (re.compile(r"(?s)Object missing required field `(.+)`"), MISSING_FIELD),
+    (re.compile(r"(?s)Object contains unknown field `(.+)`"), UNKNOWN_FIELD),
+)
 _READINGS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], Refusal]], ...]] = (
-    (
-        re.compile(r"(?s)Object missing required field `(.+)`"),
-        lambda found, at: MISSING_FIELD(field=_below(at, found[1])),
-    ),
-    (
-        re.compile(r"(?s)Object contains unknown field `(.+)`"),
-        lambda found, at: UNKNOWN_FIELD(field=_below(at, found[1])),
-    ),
     (re.compile(r"Expected `.+` with a timezone component"), lambda _, at: NO_ZONE(field=at)),
     (
         re.compile(r"Expected `(?:str|array|object|bytes)` of length (.+)"),
-        lambda m, at: WRONG_LENGTH(field=at, limit=m[1]),
+        lambda said, at: WRONG_LENGTH(field=at, limit=said[1]),
     ),
-    (re.compile(r"Expected `(.+)`, got `(.+)`"), lambda m, at: WRONG_TYPE(field=at, expected=m[1], got=m[2])),
+    (
+        re.compile(r"Expected `(.+)`, got `(.+)`"),
+        lambda said, at: WRONG_TYPE(field=at, expected=said[1], got=said[2]),
+    ),
     (
         re.compile(r"Expected `\w+` ((?:<|>)=? .+|that's a multiple of .+)"),
-        lambda m, at: OUT_OF_RANGE(field=at, limit=m[1]),
+        lambda said, at: OUT_OF_RANGE(field=at, limit=said[1]),
     ),
-    (re.compile(r"Expected `str` matching regex (.+)"), lambda m, at: WRONG_FORMAT(field=at, expected=m[1])),
+    (re.compile(r"Expected `str` matching regex (.+)"), lambda said, at: WRONG_FORMAT(field=at, expected=said[1])),
     (re.compile(r"Invalid enum value .+|Invalid value .+"), lambda _, at: NOT_IN_LIST(field=at)),
     (re.compile(r".*out of range.*"), lambda _, at: OUT_OF_RANGE(field=at, limit="within what can be represented")),
-    (re.compile(r"Invalid (.+)"), lambda m, at: WRONG_FORMAT(field=at, expected=m[1])),
+    (re.compile(r"Invalid (.+)"), lambda said, at: WRONG_FORMAT(field=at, expected=said[1])),
 )
+"""msgspec's messages, each with what it is here. A pattern further down sees only what those above let by."""
 
 
 def plain_of_json(body: bytes) -> Any:
@@ -206,11 +208,14 @@ def _reading(message: str, below: str) -> FieldError:
     split = _AT.match(message)
     said, at = (split[1], split[2] or "") if split else (message, "")
     at = _shown((below + at).removeprefix("."))
+    for pattern, reason in _BELOW:
+        if (found := pattern.fullmatch(said)) is not None:
+            field = _below(at, found[1])
+            return field_error(reason(field=field), field)
     for pattern, refuse in _READINGS:
         if (found := pattern.fullmatch(said)) is not None:
-            refusal = refuse(found, at)
-            return field_error(refusal, str(refusal.details["field"]))
-    return field_error(INVALID(field=at, why=said) if at else INVALID_WHOLE(why=said), at)
+            return field_error(refuse(found, at or WHOLE), at)
+    return field_error(INVALID(field=at or WHOLE, why=said), at)
 
 
 def _below(at: str, name: str) -> str:
