@@ -21,11 +21,11 @@ from ledger.port import JSON, NO_STREAM, SALT_BYTES, Append, Draft
 from ledger.sqlite import SqliteLedger
 from ledger.sqlite_file import connect, open_file
 
-ROUNDS: Final = 7
-SINGLE_APPENDS: Final = 400
+ROUNDS: Final = 15
+SINGLE_APPENDS: Final = 200
 APPENDERS: Final = 64
-APPENDS_EACH: Final = 50
-BATCHES: Final = 10
+APPENDS_EACH: Final = 25
+BATCHES: Final = 5
 BATCH_EVENTS: Final = 1_000
 REPLAYED_EVENTS: Final = 50_000
 

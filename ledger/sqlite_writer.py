@@ -22,6 +22,9 @@ from ledger.sqlite_append import record
 from ledger.sqlite_file import BUSY_TIMEOUT_MS, WAL_BYTES_KEPT, connect
 from ledger.sqlite_lock import WriterTurn
 
+WAITING_MAX: Final = 4_096
+"""Appends that wait to be written; when the disk cannot keep up, more are told so at once."""
+
 TEND_EVERY_S: Final = 1.0
 
 RESTART_TIMEOUT_MS: Final = 1_000
@@ -68,6 +71,8 @@ class Writer:
         self._thread.start()
 
     def submit(self, job: Job) -> None:
+        if self._queue.qsize() >= WAITING_MAX:
+            raise Unavailable(f"{self._path}: {WAITING_MAX} appends are waiting already")
         self._queue.put(job)
 
     def close(self) -> None:
@@ -84,9 +89,9 @@ class Writer:
                     closing = self._gather(jobs)
                     if wanted := [job for job in jobs if not job.future.cancelled()]:
                         self._commit(wanted)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, its waiters hear of it and the thread lives on
                 for job in jobs:
-                    job.outcome = Unavailable(f"the lock file cannot be locked: {error}")
+                    job.outcome = self._explained(error)
             with contextlib.suppress(RuntimeError):  # the loop was closed while its appends were under way
                 self._loop.call_soon_threadsafe(self._answer, jobs)
             # At this point those who wait have their answer; a crash from here on costs them nothing.
@@ -117,15 +122,18 @@ class Writer:
             cursor.execute("BEGIN IMMEDIATE")
             outcomes: Sequence[Receipt | Exception] = record(cursor, [job.appends for job in jobs], self._clock)
             cursor.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - whatever it is, its waiters hear of it and the thread lives on
+        except Exception as error:  # noqa: BLE001 - as above
             self._disconnect()
             if len(jobs) > 1:
                 for job in jobs:
                     self._commit([job])
                 return
-            outcomes = [Unavailable(f"{self._path}: {error}") if isinstance(error, apsw.Error | OSError) else error]
+            outcomes = [self._explained(error)]
         for job, outcome in zip(jobs, outcomes, strict=True):
             job.outcome = outcome
+
+    def _explained(self, error: Exception) -> Exception:
+        return Unavailable(f"{self._path}: {error}") if isinstance(error, apsw.Error | OSError) else error
 
     def _connected(self) -> apsw.Cursor:
         if self._connection is None or self._cursor is None:

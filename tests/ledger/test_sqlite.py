@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 
 import apsw
@@ -13,6 +14,7 @@ from ledger.sqlite import SqliteLedger
 from ledger.sqlite_file import APPLICATION_ID, WAL_BYTES_KEPT, connect
 from ledger.sqlite_lock import WriterTurn
 from ledger.sqlite_read import PAGE_BYTES_MAX
+from ledger.sqlite_writer import WAITING_MAX
 from tests.ledger.making import draft, everything, first_events, one
 
 WAIT_S = 20
@@ -253,25 +255,52 @@ async def test_a_page_has_a_bounded_number_of_bytes(log):
 
 
 async def test_the_write_ahead_log_does_not_grow_without_bound(log, path):
-    """Somebody reads all the time, and once long enough to keep the log from beginning anew."""
+    """Readers come and go so that there is always one: a checkpoint in passing never finds the log unused."""
     wal = path.with_name("ledger.db-wal")
-    reader = connect(path, writes=False)
-    long_read = reader.execute("SELECT 1 FROM event UNION ALL VALUES (1), (2)")
-    next(long_read)
-    reading = asyncio.create_task(first_events(log.follow(), 99_999))
-    megabyte = 1 << 20
-    for index in range(10):
-        await log.append([Append(f"held{index}", ANY, [draft(b"x" * megabyte) for _ in range(12)])])
-    assert wal.stat().st_size > WAL_BYTES_KEPT
-    long_read.close(force=True)
-    log._writer._tend_at_s = 0
-    await log.append(one("after"))
-    await asyncio.sleep(0.1)
-    for index in range(5):
-        await log.append([Append(f"free{index}", ANY, [draft(b"x" * megabyte) for _ in range(12)])])
-    assert wal.stat().st_size <= WAL_BYTES_KEPT + 16 * megabyte
-    reading.cancel()
-    reader.close()
+    stop = threading.Event()
+
+    def read_on_and_on():
+        reader = connect(path, writes=False)
+        while not stop.is_set():
+            reading = reader.execute("SELECT 1 FROM event UNION ALL VALUES (1), (2)")
+            next(reading)
+            time.sleep(0.03)
+            reading.close(force=True)
+        reader.close()
+
+    readers = [threading.Thread(target=read_on_and_on) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    wal_bytes = []
+    for index in range(14):
+        log._writer._tend_at_s = 0
+        await log.append([Append(f"s{index}", ANY, [draft(b"x" * EVENT_BYTES_MAX) for _ in range(12)])])
+        wal_bytes.append(wal.stat().st_size)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert max(wal_bytes) > WAL_BYTES_KEPT, "the readers kept the log from beginning anew"
+    assert max(wal_bytes) < WAL_BYTES_KEPT + 40 * EVENT_BYTES_MAX
+
+
+async def test_own_commits_wake_followers_without_a_poll(log):
+    log._watch.close()
+    follower = asyncio.create_task(first_events(log.follow(), 1))
+    await asyncio.sleep(0.05)
+    await log.append(one("s"))
+    assert len(await asyncio.wait_for(follower, WAIT_S)) == 1
+
+
+async def test_more_appends_than_may_wait_are_told_at_once(log, path):
+    turn = WriterTurn(path.with_name("ledger.db-lock"))
+    with turn:
+        tasks = [asyncio.create_task(log.append(one(f"s{index}"))) for index in range(WAITING_MAX + 10)]
+        await asyncio.sleep(0.1)
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    refused = sum(isinstance(outcome, Unavailable) for outcome in outcomes)
+    assert 0 < refused <= 10
+    assert await log.head() == len(outcomes) - refused
+    turn.close()
 
 
 async def test_a_file_that_was_moved_away_is_noticed(log, path):
