@@ -45,7 +45,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     mapping: Mapping
     options: Options
-    cpu_s_max: int
+    cpu_s_max: int = 3_600
     memory_bytes_max: int | None = None
 
 

@@ -27,7 +27,6 @@ FRAME_BYTES_MAX: Final = 64 << 20
 PIPE_BYTES: Final = 1 << 20
 """How far the child may be ahead of its reader, give or take the kernel's own buffer."""
 ERROR_TEXT_CHARACTERS: Final = 2_000
-CPU_S_MAX: Final = 3_600
 
 _KEPT_ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT")
 """All that the child sees of our environment: no address, no secret."""

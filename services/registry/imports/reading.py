@@ -54,15 +54,15 @@ def read(file: BinaryIO, kind: str, mapping: Mapping, options: Options) -> Itera
     """Headings and batches of a seekable file. Raises Refusal where the file, or the rest of it, cannot be read."""
     headers = Headers(mapping.fields(kind))
     start = _position(options.after)
-    seen = start.seen
+    seen, after = start.seen, options.after or _written(start)
     for number, table in enumerate(_tables(file, headers, options.limits)):
         if isinstance(table, Batch):
-            yield table
+            yield msgspec.structs.replace(table, after=after)
         elif number >= start.table:
             yield Heading(table.sheet, table.header.last + 1, _columns(table), table.header.dropped)
             here = start if number == start.table else Position(table=number)
             for batch in _Normaliser(headers, mapping, options, table, number).batches(here, seen=seen):
-                seen = seen or bool(batch.rows or batch.refused)
+                seen, after = seen or bool(batch.rows or batch.refused), batch.after
                 yield batch
     if not seen:
         raise faults.NO_ROWS()
@@ -75,6 +75,10 @@ def _position(after: str | None) -> Position:
         return msgspec.json.decode(after, type=Position)
     except msgspec.DecodeError as error:
         raise faults.BAD_POSITION() from error
+
+
+def _written(position: Position) -> str:
+    return msgspec.json.encode(position).decode()
 
 
 def _tables(file: BinaryIO, headers: Headers, limits: Limits) -> Iterator[Table | Batch]:
@@ -143,7 +147,7 @@ class _Normaliser:
             seen = seen or bool(batch.rows or batch.refused)
             carried = tuple(written(self._carried.get(column)) for column in self._fill_columns())
             position = Position(self._number, block.after, block.first + len(block.records), carried, seen)
-            yield msgspec.structs.replace(batch, after=msgspec.json.encode(position).decode())
+            yield msgspec.structs.replace(batch, after=_written(position))
 
     def _compile(self) -> None:
         groups: dict[str, list[tuple[str, int, Convert]]] = {}

@@ -1,10 +1,13 @@
 """The child that reads: what it may use, what becomes of it, and how its parts come to the service."""
 
 import asyncio
+import csv
+import io
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -150,7 +153,7 @@ async def test_too_little_memory_is_a_refusal(tmp_path):
 
 
 async def test_too_little_time_is_a_refusal(tmp_path):
-    path = file(tmp_path, as_csv([HEADER]) + (b"\n" + as_csv([row(1)])) * 400_000)
+    path = file(tmp_path, as_csv([HEADER]) + b"\nx,y,z,!,,!,x,x" * 500_000)
     with pytest.raises(Refusal) as refused:
         await taken_from(request(path, cpu_s_max=1))
     assert refused.value.code == "import_child.time"
@@ -176,11 +179,16 @@ async def test_memory_does_not_grow_with_the_file(tmp_path, write):
 
 
 async def test_the_child_reads_fast_enough(tmp_path):
-    """60,000 rows for a second of its own processor time; about 150,000 on a quiet machine."""
+    """60,000 rows for a second of its own processor time; about 150,000 on a quiet machine. On one that is slow at the
+    moment, in proportion to what merely splitting the same text into cells takes there.
+    """
     path = file(tmp_path, as_csv([HEADER, *(row(i) for i in range(60_000))]))
+    began = time.process_time()
+    assert len(list(csv.reader(io.StringIO(path.read_text("utf-8"))))) == 60_001
+    splitting_us = (time.process_time() - began) * 1e6
     result, done = await parts_of(request(path))
     assert len(result.rows) == 60_000
-    assert done.cpu_us < 1_000_000
+    assert done.cpu_us < max(1_000_000, 20 * splitting_us)
 
 
 CONFINED = """

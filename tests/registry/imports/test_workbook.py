@@ -148,6 +148,7 @@ def test_every_sheet_with_a_header_is_read_and_the_others_are_told():
     assert (result.errors[0].sheet, result.errors[0].row) == ("二月", 4)
     [warning] = result.warnings
     assert (warning.sheet, warning.code) == ("说明", "import_file.no_header")
+    assert result.batches[-1].after == result.batches[-2].after
 
 
 def test_going_on_in_the_second_sheet():
