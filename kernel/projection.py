@@ -22,7 +22,9 @@ from sqlmodel import Session
 from kernel.clock import Clock, system_clock_us
 from kernel.codec import Reader, Undecodable
 from kernel.database import Database, MissingTable
+from kernel.readiness import Health
 from kernel.refusal import stale
+from kernel.telemetry import METER
 from kernel.view import Key, View
 from kernel.view_rows import Misplaced, Rows
 from kernel.view_store import META, Moved, Slot, advance, enrol, reading, slots, stop, switch
@@ -46,6 +48,14 @@ RETRY_S: Final = (0.05, 5.0)
 
 WAIT_S_MAX: Final = 5.0
 
+LAG_US_MAX: Final = 30_000_000
+"""Views further behind are reported as degraded: what a person did half a minute ago should be seen."""
+
+_EVENTS: Final = METER.create_counter("projection.events", unit="{event}", description="events that views have taken")
+_LAG: Final = METER.create_gauge(
+    "projection.lag", unit="s", description="age of the oldest event that is not in all views"
+)
+
 BEHIND = stale(
     "view.behind",
     "视图到达位置 {reached}，尚未到达您要看的 {wanted}。写入已保存，请稍后再查。",
@@ -61,7 +71,7 @@ BUILDING = stale(
 _Decoded: TypeAlias = list[tuple[Any, Recorded]]
 _Touch: TypeAlias = tuple[Key, Any, Recorded]
 
-log = structlog.get_logger()
+_LOG: Final = structlog.get_logger("projection")
 
 
 class ViewProgress(msgspec.Struct, frozen=True):
@@ -213,7 +223,7 @@ class Projector:
                 self._trouble = f"{type(error).__name__}: {error}"
                 if asyncio.get_running_loop().time() - began_s > longest_s:
                     pause_s = RETRY_S[0]
-                log.warning("projection_retried", error=self._trouble, pause_s=pause_s)
+                _LOG.warning("projection_retried", error=self._trouble, pause_s=pause_s)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, longest_s)
 
@@ -265,11 +275,13 @@ class Projector:
         if position < head:
             page = await self._ledger.read_all(position, limit=1, stream_prefixes=self._streams)
             waiting = next(iter(page.events), None)
+        lag_us = max(0, self._clock() - waiting.recorded_at_us) if waiting else 0
+        _LAG.set(lag_us / 1_000_000)
         return Progress(
             head=head,
             position=position,
             lag_positions=head - position if waiting else 0,
-            lag_us=max(0, self._clock() - waiting.recorded_at_us) if waiting else 0,
+            lag_us=lag_us,
             trouble=self._trouble,
             views=tuple(self._standing()),
         )
@@ -321,6 +333,7 @@ class Projector:
             if {slot.table_name for slot in found} != {member.slot.table_name for member in members}:
                 return
             self._trouble = None
+            await self.progress()
 
     async def _catch_up(self) -> None:
         """Bring the cursors together, the last one first, and switch in what was built."""
@@ -357,6 +370,7 @@ class Projector:
                 events = [event for event in events if event.position > before]
             else:
                 self.events_taken += len(events)
+                _EVENTS.add(len(events))
                 cursor.position = position
                 self._trouble = None
                 self._announce()
@@ -402,7 +416,7 @@ class Projector:
         for member in parked:
             name = member.view.name
             self._stopped[name] = ViewProgress(name, member.slot.ready, position, undigested.why)
-            log.error("projection_stopped", view=name, position=undigested.recorded.position, why=undigested.why)
+            _LOG.error("projection_stopped", view=name, position=undigested.recorded.position, why=undigested.why)
         self._announce()
         stopped, at, why = [member.slot for member in parked], undigested.recorded.position, undigested.why
         await self._database.write(lambda session: stop(session.connection(), stopped, at, why))
@@ -412,12 +426,27 @@ class Projector:
             await self._database.write(partial(_switch, built=built, now_us=self._clock()))
             ready = _Member(built.view, msgspec.structs.replace(built.slot, ready=True), self._database)
             cursor.members = [member for member in cursor.members if member.view is not built.view] + [ready]
-            log.info("view_switched", view=built.view.name, table=built.slot.name, position=cursor.position)
+            _LOG.info("view_switched", view=built.view.name, table=built.slot.name, position=cursor.position)
         self._announce()
 
     def _announce(self) -> None:
         announced, self._moved = self._moved, asyncio.Event()
         announced.set()
+
+    async def health(self) -> Health:
+        """For `/readyz`: not ready while a view cannot be asked or the database is away; degraded where one has stopped
+        or is far behind.
+        """
+        progress = await self.progress()
+        building = [f"{view.name} is being built" for view in progress.views if not view.ready]
+        stopped = [f"{view.name} stopped: {view.stopped_why}" for view in progress.views if view.stopped_why]
+        behind = [f"{progress.lag_us // 1_000_000} s behind"] if progress.lag_us > LAG_US_MAX else []
+        trouble = [progress.trouble] if progress.trouble else []
+        return Health(
+            ok=not building and not trouble,
+            degraded=bool(stopped or behind),
+            detail="; ".join([*trouble, *building, *stopped, *behind]),
+        )
 
     def _standing(self) -> list[ViewProgress]:
         """Every view once: as it serves, or as it is being built."""

@@ -118,10 +118,13 @@ async def test_progress_tells_the_lag(database):
     behind = await projector.progress()
     assert (behind.head, behind.position, behind.lag_positions, behind.lag_us) == (2, 0, 2, 8_000_000)
     assert not behind.ready
+    assert not (await projector.health()).ok
     async with projecting(database, ledger, clock=lambda: now_us[0]) as projector:
         await caught_up(projector, ledger)
         progress = await projector.progress()
+        health = await projector.health()
     assert (progress.position, progress.lag_positions, progress.lag_us, progress.ready) == (2, 0, 0, True)
+    assert (health.ok, health.degraded, health.detail) == (True, False, "")
 
 
 async def test_rows_come_back_after_they_were_deleted(database):

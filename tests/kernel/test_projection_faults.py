@@ -90,6 +90,7 @@ async def test_a_file_that_may_not_be_written(tmp_path):
         progress = await projector.progress()
         assert not progress.ready
         assert "readonly" in progress.trouble
+        assert not (await projector.health()).ok
         assert await whole(database, ledger) == 0
         await database.in_writer(lambda: set_read_only(database, "OFF"))
         await caught_up(projector, ledger)
@@ -144,7 +145,8 @@ async def test_an_event_that_cannot_be_read_stops_all_views_before_it(database, 
         progress = await projector.progress()
         assert [(view.name, view.position) for view in progress.views] == [("balance", 11), ("card", 11)]
         assert all(type_name in view.stopped_why for view in progress.views)
-        assert not progress.ready
+        health = await projector.health()
+        assert (health.ok, health.degraded, type_name in health.detail) == (True, True, True)
         assert await whole(database, ledger) == 11
         with pytest.raises(Stale, match=BEHIND.code):
             await projector.wait_for(12)

@@ -1,0 +1,391 @@
+"""Runs a service's policies: follows the log for each, hands its commands on, and keeps its checkpoint.
+
+The checkpoint is written when the commands before it are durable. After a crash the last of them are asked again, under
+the same ids, and are not done again: each event has its effect once. An event may lead to thousands of commands; they
+are asked a batch at a time, and the checkpoint may stand between two of them.
+
+A refusal is recorded and counted, and the policy goes on; where the answer is Stale, or a store is away, it tries
+again. An event that a policy cannot digest, because it cannot be read or because code raised, stops that policy there,
+until an operator says `retry` or `skip`. The others go on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import aclosing
+from itertools import islice
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+import structlog
+from sqlmodel import Session
+
+from kernel.clock import Clock, system_clock_us
+from kernel.codec import Reader
+from kernel.database import Database, DatabaseUnavailable
+from kernel.handling import BATCH_COMMANDS_MAX, Ask, Context, Outcome
+from kernel.policy import ClockPolicy, Policy, actor, asks, deadline_command_id
+from kernel.policy_store import (
+    META,
+    Checkpoint,
+    Moved,
+    RefusedCommand,
+    advance,
+    checkpoint,
+    enrol,
+    record_refused,
+    stop,
+)
+from kernel.readiness import Health
+from kernel.refusal import Refusal, Stale
+from kernel.telemetry import METER
+from ledger.port import PAGE_EVENTS_MAX, Ledger, Page, Recorded, Unavailable, WrongLedger
+
+DoMany: TypeAlias = Callable[[Sequence[Ask]], Awaitable[list[Outcome | Refusal]]]
+Read: TypeAlias = Callable[[Callable[[Session], Any]], Awaitable[Any]]
+State: TypeAlias = Literal["following", "retrying", "stopped", "superseded"]
+
+RETRY_S: Final = (0.05, 10.0)
+"""The first pause before trying again, and the longest; each is twice the one before."""
+
+WATCH_S: Final = 1.0
+"""How often a stopped policy looks whether an operator let it go on."""
+
+PASSED_POSITIONS_MAX: Final = 10_000
+"""Events of no interest that pass before a checkpoint is written for them alone."""
+
+DUE_MAX: Final = 10_000
+"""Deadlines taken up at one time; the next ones come the next time."""
+
+_AWAY: Final = (Unavailable, DatabaseUnavailable, TimeoutError, ConnectionError)
+
+_COMMANDS: Final = METER.create_counter("policy.commands", unit="{command}", description="commands that policies asked")
+_REFUSALS: Final = METER.create_counter(
+    "policy.refusals", unit="{command}", description="commands of policies that were refused"
+)
+_STOPPED: Final = METER.create_gauge("policy.stopped", unit="1", description="1 where a policy has stopped at an event")
+
+_LOG: Final = structlog.get_logger("policy")
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How a policy stands, and the position it has reached. `superseded`: another version of the service runs it now;
+    `why`: what keeps it.
+    """
+
+    name: str
+    state: State
+    position: int = 0
+    why: str | None = None
+
+
+class _Undigested(Exception):
+    """An event that a policy could not take."""
+
+    def __init__(self, recorded: Recorded, error: Exception) -> None:
+        super().__init__(f"{recorded.type}: {type(error).__name__}: {error}")
+        self.position = recorded.position
+
+
+class _Item(msgspec.Struct, frozen=True):
+    """A command to ask, and where it comes from."""
+
+    ask: Ask
+    index: int
+    recorded: Recorded | None = None
+
+
+class Policies:
+    """One service's policies. `do_many` handles commands of all its deciders; `read` asks its views, for clock
+    policies; `streams` are prefixes of the streams to follow, all if none is named.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        reader: Reader,
+        do_many: DoMany,
+        *,
+        policies: Iterable[Policy] = (),
+        clock_policies: Iterable[ClockPolicy] = (),
+        read: Read | None = None,
+        streams: Collection[str] = (),
+        clock: Clock = system_clock_us,
+        batch_commands: int = BATCH_COMMANDS_MAX,
+        page_events: int = PAGE_EVENTS_MAX,
+    ) -> None:
+        asking = _Asking(do_many, clock, batch_commands)
+        self._database: Final = database
+        self._followers: Final = [
+            _Follower(policy, database, ledger, reader, asking, streams, page_events) for policy in policies
+        ]
+        self._timers: Final = [_Timer(policy, database, read or database.read, asking) for policy in clock_policies]
+        self._all: Final[list[_Follower | _Timer]] = [*self._followers, *self._timers]
+        names = [runner.name for runner in self._all]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two policies have the same name: {names}")
+
+    async def open(self) -> None:
+        """Make ready to run. Raises WrongLedger, DatabaseUnavailable."""
+        await self._database.create(META)
+        for follower in self._followers:
+            await follower.open()
+
+    async def run(self) -> None:
+        """Run all of them until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for runner in self._all:
+                tasks.create_task(runner.run(), name=f"policy {runner.name}")
+
+    async def ask_due(self) -> None:
+        """Ask once for what is due, of every clock policy. `run` does it by itself."""
+        for timer in self._timers:
+            await timer.ask_due()
+
+    def standing(self) -> list[Standing]:
+        """How each policy stands."""
+        return [runner.standing for runner in self._all]
+
+    async def health(self) -> Health:
+        """For `/readyz`: requests are answered whatever becomes of policies."""
+        hurt = [f"{one.name} {one.state}: {one.why}" for one in self.standing() if one.state in ("retrying", "stopped")]
+        return Health(ok=True, degraded=bool(hurt), detail="; ".join(hurt))
+
+
+class _Asking:
+    """Hands commands on, and makes rows of what was refused."""
+
+    def __init__(self, do_many: DoMany, clock: Clock, batch_commands: int) -> None:
+        self._do_many, self.clock, self.batch_commands = do_many, clock, batch_commands
+
+    async def ask(self, policy: str, items: Sequence[_Item], stale: Callable[[Refusal], None]) -> list[RefusedCommand]:
+        """Ask, and again those that are Stale, until all are done or refused otherwise."""
+        refused: list[RefusedCommand] = []
+        pause_s, longest_s = RETRY_S
+        _COMMANDS.add(len(items), {"policy": policy})
+        while items:
+            answers = await self._do_many([item.ask for item in items])
+            again: list[_Item] = []
+            for item, answer in zip(items, answers, strict=True):
+                if isinstance(answer, Stale):
+                    again.append(item)
+                    stale(answer)
+                elif isinstance(answer, Refusal):
+                    refused.append(self._refused(policy, item, answer))
+            items = again
+            if items:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, longest_s)
+        return refused
+
+    def _refused(self, policy: str, item: _Item, refusal: Refusal) -> RefusedCommand:
+        _REFUSALS.add(1, {"policy": policy, "code": refusal.code})
+        command, recorded = type(item.ask.command).__name__, item.recorded
+        _LOG.warning("policy_refused", policy=policy, command=command, code=refusal.code)
+        return RefusedCommand(
+            command_id=str(item.ask.context.command_id),
+            policy=policy,
+            position=recorded.position if recorded else 0,
+            event_type=recorded.type if recorded else "",
+            command=command,
+            code=refusal.code,
+            zh=refusal.zh,
+            en=refusal.en,
+            at_us=self.clock(),
+        )
+
+
+class _Follower:
+    """One policy, along the log."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        database: Database,
+        ledger: Ledger,
+        reader: Reader,
+        asking: _Asking,
+        streams: Collection[str],
+        page_events: int,
+    ) -> None:
+        self.name: Final = policy.name
+        self.standing = Standing(policy.name, "following")
+        self._policy, self._database, self._ledger, self._asking = policy, database, ledger, asking
+        self._decode, self._streams, self._page_events = reader.decode, streams, page_events
+        self._names: Final = reader.names_of(policy.when)
+        self._types: Final = ",".join(sorted(self._names))
+        self._stood = Checkpoint(policy.name, self._types, ledger.ledger_id, 0, 0)
+        self._reached = 0
+
+    async def open(self) -> None:
+        def begin(session: Session) -> Checkpoint:
+            return enrol(session.connection(), self.name, self._types, self._ledger.ledger_id)
+
+        self._stood = await self._database.write(begin)
+        # The end of the log after the checkpoint: another process may be moving both.
+        head = await self._ledger.head()
+        if self._stood.position > head:
+            raise WrongLedger(
+                f"策略 {self.name} 已到达位置 {self._stood.position}，账本却止于 {head}：账本缺失其后的事件。"
+                "请先运行 rebuild。"
+                f" / policy {self.name} has reached position {self._stood.position}, and the ledger ends at {head}: it"
+                " has lost what came after; run `rebuild` first"
+            )
+
+    async def run(self) -> None:
+        pause_s, longest_s = RETRY_S
+        while True:
+            began_s = asyncio.get_running_loop().time()
+            try:
+                await self._follow()
+            except Moved:
+                continue
+            except Exception as error:  # noqa: BLE001  what a policy cannot digest is dealt with; a store comes back
+                if asyncio.get_running_loop().time() - began_s > longest_s:
+                    pause_s = RETRY_S[0]
+                self._stand("retrying", f"{type(error).__name__}: {error}")
+                _LOG.warning("policy_retried", policy=self.name, error=self.standing.why, pause_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, longest_s)
+
+    async def _follow(self) -> None:
+        """Follow the log from the checkpoint, as long as the policy is ours and goes on."""
+        stood = await self._database.write(lambda session: checkpoint(session.connection(), self.name))
+        if stood is None or stood.types != self._types:
+            self._stand("superseded", "another version of the service runs it / 由服务的另一版本执行")
+        elif stood.stopped_at is not None:
+            self._stood = stood
+            self._stand("stopped", stood.stopped_why)
+        else:
+            self._stood, self._reached = stood, stood.position
+            self._stand("following")
+            await self._pages(stood.position)
+        await asyncio.sleep(WATCH_S)
+
+    async def _pages(self, after: int) -> None:
+        pages = self._ledger.follow(after, limit=self._page_events, types=self._names, stream_prefixes=self._streams)
+        async with aclosing(pages):
+            async for page in pages:
+                try:
+                    await self._take(page)
+                except _Undigested as undigested:
+                    await self._stop(undigested)
+                    return
+                self._stand("following")
+
+    async def _take(self, page: Page) -> None:
+        """Ask what the page's events lead to, batch by batch."""
+        items: list[_Item] = []
+        for recorded in page.events:
+            # At this point a crash leaves the checkpoint before the batch, perhaps in the middle of an event.
+            done = self._stood.done if recorded.position == self._stood.position + 1 else 0
+            taken = 0
+            try:
+                for ask in self._said(recorded):
+                    taken += 1
+                    if taken > done:
+                        items.append(_Item(ask, taken - 1, recorded))
+                    if len(items) >= self._asking.batch_commands:
+                        batch, items = items, []
+                        await self._settle(batch, recorded.position - 1, taken)
+            except _Undigested:
+                if items:
+                    await self._settle(items, recorded.position - 1, taken)
+                raise
+        await self._settle(items, page.scanned_to, 0)
+        self._reached = page.scanned_to
+
+    def _said(self, recorded: Recorded) -> Iterator[Ask]:
+        try:
+            event = self._decode(recorded)
+            if type(event) in self._policy.when:
+                yield from asks(self._policy, event, recorded)
+        except Exception as error:
+            raise _Undigested(recorded, error) from error
+
+    async def _settle(self, items: Sequence[_Item], position: int, done: int) -> None:
+        """Have these commands done, and move the checkpoint behind them."""
+        if not items and position - self._stood.position < PASSED_POSITIONS_MAX:
+            return
+        await self._move(await self._ask(items), position, done)
+
+    async def _ask(self, items: Sequence[_Item]) -> list[RefusedCommand]:
+        try:
+            return await self._asking.ask(self.name, items, self._waits)
+        except _AWAY:
+            raise
+        except Exception as error:  # one of them cannot be handled: one by one it is found, the others are done
+            if len(items) == 1 and (recorded := items[0].recorded):
+                raise _Undigested(recorded, error) from error
+        refused: list[RefusedCommand] = []
+        for item in items:
+            try:
+                refused += await self._ask([item])
+            except _Undigested:
+                assert item.recorded is not None
+                await self._move(refused, item.recorded.position - 1, item.index)
+                raise
+        return refused
+
+    async def _move(self, refused: Sequence[RefusedCommand], position: int, done: int) -> None:
+        stood = self._stood
+
+        def move(session: Session) -> None:
+            advance(session.connection(), stood, position, done, refused)
+
+        await self._database.write(move)
+        self._stood = msgspec.structs.replace(stood, position=position, done=done)
+
+    async def _stop(self, undigested: _Undigested) -> None:
+        stood, at, why, now_us = self._stood, undigested.position, str(undigested), self._asking.clock()
+        await self._database.write(lambda session: stop(session.connection(), stood, at, why, now_us))
+        self._stand("stopped", why)
+        _LOG.error("policy_stopped", policy=self.name, position=at, why=why)
+
+    def _waits(self, refusal: Refusal) -> None:
+        self._stand("retrying", str(refusal))
+
+    def _stand(self, state: State, why: str | None = None) -> None:
+        self.standing = Standing(self.name, state, self._reached, why)
+        _STOPPED.set(int(state == "stopped"), {"policy": self.name})
+
+
+class _Timer:
+    """One clock policy."""
+
+    def __init__(self, policy: ClockPolicy, database: Database, read: Read, asking: _Asking) -> None:
+        self.name: Final = policy.name
+        self.standing = Standing(policy.name, "following")
+        self._policy, self._database, self._read, self._asking = policy, database, read, asking
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.ask_due()
+            except Exception as error:  # noqa: BLE001  what is due stays due, and is asked the next time
+                self.standing = Standing(self.name, "retrying", why=f"{type(error).__name__}: {error}")
+                _LOG.warning("policy_retried", policy=self.name, error=self.standing.why)
+            else:
+                self.standing = Standing(self.name, "following")
+            await asyncio.sleep(self._policy.every_s)
+
+    async def ask_due(self) -> None:
+        """Ask what is due now, once."""
+        now_us, due = self._asking.clock(), self._policy.due
+        found = await self._read(lambda session: list(islice(due(session, now_us), DUE_MAX)))
+        items = [
+            _Item(Ask(command, Context(command_id=deadline_command_id(self.name, identity), actor=actor(self.name))), 0)
+            for identity, command in found
+        ]
+        for start in range(0, len(items), self._asking.batch_commands):
+            batch = items[start : start + self._asking.batch_commands]
+            refused = await self._asking.ask(self.name, batch, self._waits)
+
+            def record(session: Session, refused: Sequence[RefusedCommand] = tuple(refused)) -> None:
+                record_refused(session.connection(), refused)
+
+            if refused:
+                await self._database.write(record)
+
+    def _waits(self, refusal: Refusal) -> None:
+        self.standing = Standing(self.name, "retrying", why=str(refusal))

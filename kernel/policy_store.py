@@ -1,0 +1,171 @@
+"""How far each policy has come, where and why it stopped, and which of its commands were refused.
+
+Rows of the service's own database. A process that runs the policies looks here, so what an operator decides here, it
+takes up by itself. None of it comes from the log: a rebuild of views leaves it alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Row, Table, Text, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from kernel.database import Database, lock_schema
+from ledger.port import WrongLedger
+
+META: Final = MetaData()
+_POLICIES: Final = Table(
+    "policy",
+    META,
+    Column("name", Text, primary_key=True),
+    Column("types", Text, nullable=False),
+    Column("ledger_id", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("stopped_at", BigInteger),
+    Column("stopped_why", Text),
+    Column("stopped_at_us", BigInteger),
+)
+_P: Final = _POLICIES.c
+
+REFUSALS: Final = Table(
+    "policy_refusal",
+    META,
+    Column("command_id", Text, primary_key=True),
+    Column("policy", Text, nullable=False, index=True),
+    Column("position", BigInteger, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("zh", Text, nullable=False),
+    Column("en", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+)
+"""A command of a policy that was refused: at which event (position 0 and no type for a deadline), when last, and why.
+A row for each command, however often it is asked.
+"""
+
+
+class Moved(Exception):
+    """Another process moved, stopped or took over the policy: look again at how it stands."""
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """How far a policy has come: all events up to `position`, and the first `done` commands of the event right after
+    it. `types` are those it reacts to; where they differ from ours, another version of the service has taken over.
+    """
+
+    name: str
+    types: str
+    ledger_id: str
+    position: int
+    done: int
+    stopped_at: int | None = None
+    stopped_why: str | None = None
+
+
+class RefusedCommand(msgspec.Struct, frozen=True):
+    """A row of REFUSALS."""
+
+    command_id: str
+    policy: str
+    position: int
+    event_type: str
+    command: str
+    code: str
+    zh: str
+    en: str
+    at_us: int
+
+
+def enrol(connection: Connection, name: str, types: str, ledger_id: str) -> Checkpoint:
+    """The policy's checkpoint, at the beginning of the log for a new one. Raises WrongLedger.
+
+    From now on it reacts to these types: a process with other ones stops running it, or events of a type that only one
+    of them knows could be passed over by the other.
+    """
+    lock_schema(connection)
+    found = checkpoint(connection, name)
+    if found is None:
+        connection.execute(insert(_POLICIES).values(name=name, types=types, ledger_id=ledger_id, position=0, done=0))
+        return Checkpoint(name, types, ledger_id, 0, 0)
+    if found.ledger_id != ledger_id:
+        raise WrongLedger(
+            f"策略 {name} 跟随的是另一本账 {found.ledger_id}，现在打开的是 {ledger_id}。请先运行 rebuild。"
+            f" / policy {name} follows ledger {found.ledger_id}, and this is {ledger_id}; run `rebuild` first"
+        )
+    connection.execute(update(_POLICIES).where(_P.name == name).values(types=types))
+    return msgspec.structs.replace(found, types=types)
+
+
+def checkpoint(connection: Connection, name: str) -> Checkpoint | None:
+    """How far the policy has come; None where nobody has run it."""
+    columns = select(*(_P[field] for field in Checkpoint.__struct_fields__))
+    row = connection.execute(columns.where(_P.name == name)).first()
+    return Checkpoint(*row) if row else None
+
+
+def advance(
+    connection: Connection, stood: Checkpoint, position: int, done: int, refused: Sequence[RefusedCommand]
+) -> None:
+    """Move a checkpoint from where it stood, and record what was refused on the way. Raises Moved."""
+    _change(connection, stood, position=position, done=done)
+    record_refused(connection, refused)
+
+
+def stop(connection: Connection, stood: Checkpoint, at: int, why: str, now_us: int) -> None:
+    """Stop the policy at the event at this position. Raises Moved."""
+    _change(connection, stood, stopped_at=at, stopped_why=why, stopped_at_us=now_us)
+
+
+def record_refused(connection: Connection, refused: Iterable[RefusedCommand]) -> None:
+    """Each refused command once, with the last refusal."""
+    rows = [msgspec.structs.asdict(one) for one in refused]
+    if not rows:
+        return
+    statement = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(REFUSALS)
+    last = {name: statement.excluded[name] for name in ("code", "zh", "en", "at_us")}
+    connection.execute(statement.on_conflict_do_update(index_elements=["command_id"], set_=last), rows)
+
+
+async def retry(database: Database, name: str) -> bool:
+    """Let a stopped policy try the event again that stopped it. False where it has not stopped."""
+    return await database.write(lambda session: _resume(session.connection(), name, skipping=False))
+
+
+async def skip(database: Database, name: str) -> bool:
+    """Let a stopped policy go on after the event that stopped it. False where it has not stopped."""
+    return await database.write(lambda session: _resume(session.connection(), name, skipping=True))
+
+
+async def restart(database: Database, ledger_id: str) -> None:
+    """Let all policies begin again, on this ledger: part of `rebuild`. What they asked before is asked again, under the
+    same ids, so a ledger that holds it already does not take it twice.
+    """
+    begin = update(_POLICIES).values(
+        ledger_id=ledger_id, position=0, done=0, stopped_at=None, stopped_why=None, stopped_at_us=None
+    )
+    await database.create(META)
+    await database.write(lambda session: session.connection().execute(begin))
+
+
+def _change(connection: Connection, stood: Checkpoint, **values: Any) -> None:
+    same = [
+        _P[field].is_not_distinct_from(getattr(stood, field))
+        for field in ("name", "types", "ledger_id", "position", "done", "stopped_at")
+    ]
+    if connection.execute(update(_POLICIES).where(*same).values(**values)).rowcount != 1:
+        raise Moved
+
+
+def _resume(connection: Connection, name: str, *, skipping: bool) -> bool:
+    stopped: Row[Any] | None = connection.execute(
+        select(_P.stopped_at).where(_P.name == name, _P.stopped_at.is_not(None))
+    ).first()
+    if stopped is None:
+        return False
+    after = {"position": stopped.stopped_at, "done": 0} if skipping else {}
+    going = {"stopped_at": None, "stopped_why": None, "stopped_at_us": None}
+    connection.execute(update(_POLICIES).where(_P.name == name).values(**going, **after))
+    return True

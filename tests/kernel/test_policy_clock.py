@@ -1,0 +1,115 @@
+"""Clock policies: what is due by a view is asked when its time has come, and done once."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import select as select_rows
+from sqlmodel import select
+
+from kernel.database import Database
+from kernel.policy import ClockPolicy
+from kernel.policy_runner import Policies
+from kernel.policy_store import REFUSALS
+from kernel.refusal import against_rules
+from ledger.memory import MemoryLedger
+from tests.kernel.parcel import Deliver, HandOn, Sent
+from tests.kernel.parcel_views import CardTable
+from tests.kernel.projecting import caught_up, log_of, projecting, record, until
+from tests.kernel.van import READER, parcels_of
+
+DUE_US = 1_000_000
+NOT_TODAY = against_rules("parcel.not_today", "今天不送", "not today")
+
+
+@pytest.fixture
+async def database(database_url):
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+def overdue(session, now_us):
+    cards = session.exec(
+        select(CardTable).where(CardTable.recorded_at_us <= now_us - DUE_US).order_by(CardTable.parcel)
+    )
+    return ((f"{card.parcel}/{card.recorded_at_us}", Deliver(parcel=card.parcel)) for card in cards)
+
+
+OVERDUE = ClockPolicy(name="deliver_when_overdue", every_s=0.01, due=overdue)
+
+
+async def test_what_is_due_is_done_once_however_often_it_is_asked(database):
+    now_us = [0]
+    ledger = MemoryLedger(clock=lambda: now_us[0])
+    async with projecting(database, ledger) as projector:
+        await record(ledger, [Sent(parcel="p1", place="A", weight_g=1)])
+        now_us[0] = 500_000
+        await record(ledger, [Sent(parcel="p2", place="A", weight_g=1)])
+        await caught_up(projector, ledger)
+        company = Policies(
+            database,
+            ledger,
+            READER,
+            parcels_of(ledger).handle_many,
+            clock_policies=[OVERDUE],
+            read=projector.read,
+            clock=lambda: now_us[0],
+        )
+        await company.open()
+        await company.ask_due()
+        assert len(await log_of(ledger)) == 2
+        now_us[0] = DUE_US
+        await company.ask_due()
+        await company.ask_due()
+        assert [recorded.stream for recorded in await log_of(ledger)] == ["parcel-p1", "parcel-p2", "parcel-p1"]
+        await caught_up(projector, ledger)
+        now_us[0] = DUE_US + 500_000
+        running = asyncio.create_task(company.run())
+        await until(lambda: len(ledger._log) == 4)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert [recorded.type for recorded in (await log_of(ledger))[2:]] == ["sample.Delivered", "sample.Delivered"]
+
+
+async def test_a_refused_deadline_is_one_row_with_its_last_refusal(database):
+    now_us = [0]
+
+    async def do_many(asks):
+        return [NOT_TODAY() for _ in asks]
+
+    company = Policies(
+        database,
+        MemoryLedger(),
+        READER,
+        do_many,
+        clock_policies=[
+            ClockPolicy(name="daily", every_s=1, due=lambda _session, _now_us: [("d1", HandOn(parcel="p1", place="B"))])
+        ],
+        clock=lambda: now_us[0],
+    )
+    await company.open()
+    for now_us[0] in (1, 2, 3):
+        await company.ask_due()
+    (row,) = await database.read(lambda session: session.connection().execute(select_rows(REFUSALS)).all())
+    assert (row.policy, row.position, row.command, row.code, row.at_us) == ("daily", 0, "HandOn", NOT_TODAY.code, 3)
+
+
+async def test_a_query_that_fails_is_asked_again_and_reported(database):
+    faults = [1, 2]
+
+    def due(_session, _now_us):
+        if faults:
+            raise KeyError(faults.pop())
+        return []
+
+    company = Policies(
+        database, MemoryLedger(), READER, None, clock_policies=[ClockPolicy(name="daily", every_s=0.05, due=due)]
+    )
+    await company.open()
+    running = asyncio.create_task(company.run())
+    await until(lambda: company.standing()[0].state == "retrying")
+    assert (await company.health()).degraded
+    await until(lambda: company.standing()[0].state == "following")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert faults == []
