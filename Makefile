@@ -36,6 +36,10 @@ fix: setup ## Format, and mend what can be mended mechanically
 run: setup ## The platform on loopback, until Ctrl-C
 	$(BIN)/meterloop up
 
+.PHONY: demo
+demo: setup ## A season from spreadsheets to balances, on a platform of its own
+	$(BIN)/meterloop demo
+
 .PHONY: test
 test: setup ## Every test
 	$(BIN)/python -m pytest -n 2

@@ -2,6 +2,8 @@
 
 import typer
 
+from cli.demo.run import demo
+from cli.importing import import_file
 from cli.platform import init, token, up
 
 app = typer.Typer(
@@ -14,6 +16,8 @@ app = typer.Typer(
 app.command()(init)
 app.command()(token)
 app.command()(up)
+app.command("import")(import_file)
+app.command()(demo)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Final
 import httpx
 import msgspec
 import typer
+from msgspec import Meta
 from rich.console import Console
 
 from cli.supervision import Program, supervised
@@ -75,9 +76,20 @@ def up(
         wait_for_interrupt()
 
 
-def cli_settings() -> Settings:
+class CliSettings(Settings, frozen=True, kw_only=True):
+    """What the command line has beside what every process has."""
+
+    url: Annotated[
+        str, Meta(description="平台地址，默认为本机运行中的平台 / the platform; by default the one running here")
+    ] = ""
+    token: Annotated[
+        str, Meta(description="访问令牌，默认自行签发 / access token; by default one of this machine's own")
+    ] = ""
+
+
+def cli_settings() -> CliSettings:
     """The settings that every command shares."""
-    return read_settings(Settings, "cli", os.environ)
+    return read_settings(CliSettings, "cli", os.environ)
 
 
 async def make_ready(settings: Settings) -> None:

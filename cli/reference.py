@@ -19,6 +19,7 @@ import msgspec
 from cli.client_types import client_types
 from cli.inventory import DeclaredType, deciders, instruments, reasons, types
 from cli.openapi import documents, written
+from cli.platform import CliSettings
 from gateway.assembly import GatewaySettings
 from kernel.disclosure import Disclosure, Label, load
 from kernel.settings import Settings, settings_table
@@ -76,6 +77,10 @@ _GATEWAY_SETTINGS: Final = """
 ## 网关 Gateway
 
 """
+_CLI_SETTINGS: Final = """
+## 命令行 Command line
+
+"""
 _METRICS: Final = """\
 `/metrics` 上的指标，按 OpenTelemetry 的名称列出；在 Prometheus 中以下划线代替点，并加上单位。网关之外不可访问。
 
@@ -101,7 +106,9 @@ def pages() -> dict[str, str]:
         "settings.md": _SETTINGS
         + settings_table(Settings)
         + _GATEWAY_SETTINGS
-        + settings_table(GatewaySettings, "gateway"),
+        + settings_table(GatewaySettings, "gateway")
+        + _CLI_SETTINGS
+        + settings_table(CliSettings, "cli"),
         "metrics.md": _metrics(),
         "vocabulary.md": _vocabulary(),
     }

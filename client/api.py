@@ -12,13 +12,15 @@ from client.calls import (
     Page,
     Question,
     Unreachable,
+    announcement_request,
     answer_of,
     command_request,
     fresh_key,
+    piece_request,
     question_request,
     refuse,
 )
-from client.types import Accepted
+from client.types import Accepted, Import, NewImport
 
 Row = TypeVar("Row")
 
@@ -79,6 +81,31 @@ class Client:
                 refuse(response)
             yield from _events(response.iter_lines())
 
+    def create_import(self, announced: NewImport, *, key: str | None = None) -> Import:
+        """Announce an import. The same key again is the same import. Raises Refused, Unreachable."""
+        stands: Import = answer_of(self._sent(announcement_request(announced, key or fresh_key())), Import)
+        return stands
+
+    def append_import(self, import_id: str, offset: int, content: bytes) -> Import:
+        """Send a piece of the file, which begins at this byte. Raises Refused, Unreachable."""
+        stands: Import = answer_of(self._sent(piece_request(import_id, offset, content)), Import)
+        return stands
+
+    def cancel_import(self, import_id: str) -> Import:
+        """End an import; what it has recorded stays. Raises Refused, Unreachable."""
+        headers = {"Idempotency-Key": fresh_key()}
+        request = {"method": "POST", "url": f"/v1/imports/{import_id}/cancel", "headers": headers}
+        stands: Import = answer_of(self._sent(request), Import)
+        return stands
+
+    def import_errors(self, import_id: str) -> Iterator[bytes]:
+        """The rows that were refused, as the pieces of a CSV file. Raises Refused."""
+        with self._http.stream("GET", f"/v1/imports/{import_id}/errors") as response:
+            if not response.is_success:
+                response.read()
+                refuse(response)
+            yield from response.iter_bytes()
+
     def close(self) -> None:
         """Let go of the connections."""
         self._http.close()
@@ -135,6 +162,16 @@ class AsyncClient:
             cursor = page.next
             if cursor is None:
                 return
+
+    async def create_import(self, announced: NewImport, *, key: str | None = None) -> Import:
+        """Announce an import. The same key again is the same import. Raises Refused, Unreachable."""
+        stands: Import = answer_of(await self._sent(announcement_request(announced, key or fresh_key())), Import)
+        return stands
+
+    async def append_import(self, import_id: str, offset: int, content: bytes) -> Import:
+        """Send a piece of the file, which begins at this byte. Raises Refused, Unreachable."""
+        stands: Import = answer_of(await self._sent(piece_request(import_id, offset, content)), Import)
+        return stands
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -98,6 +98,18 @@ def question_request(question: Question[Any], cursor: str | None = None) -> dict
     return {"method": "GET", "url": path, "params": given}
 
 
+def announcement_request(announced: msgspec.Struct, key: str) -> dict[str, Any]:
+    """The arguments of httpx's request that announces an import."""
+    headers = {"Content-Type": JSON, "Idempotency-Key": key}
+    return {"method": "POST", "url": "/v1/imports", "content": msgspec.json.encode(announced), "headers": headers}
+
+
+def piece_request(import_id: str, offset: int, content: bytes) -> dict[str, Any]:
+    """The arguments of httpx's request that sends a piece of a file."""
+    headers = {"Content-Type": "application/octet-stream", "Upload-Offset": str(offset)}
+    return {"method": "PATCH", "url": f"/v1/imports/{quote(import_id)}", "content": content, "headers": headers}
+
+
 def answer_of(response: httpx.Response, kind: Any) -> Any:
     """The answer, or Refused raised."""
     refuse(response)

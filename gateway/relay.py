@@ -16,7 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 from gateway.access import Access
 from gateway.paths import Command, Question, Service
 from kernel.grpc_client import Peer
-from kernel.grpc_messages import message_of, plain_of_message, struct_for
+from kernel.grpc_messages import message_of, plain_of_message, struct_for, with_nulls
 from kernel.http_limits import HttpLimits, read_body
 from kernel.http_openapi import JSON
 from kernel.http_page import content_tag, expected_version, idempotency_key, not_modified, version_tag
@@ -49,7 +49,7 @@ class Relay:
         kind = question.method.input_type
         request = message_of(kind, struct_of(struct_for(kind), dict(plain), strict=strict))
         answer = await self._call(question.method, request, authorization)
-        return plain_of_message(answer)
+        return with_nulls(question.method.output_type, plain_of_message(answer))
 
     async def describe(self, service: Service) -> dict[str, Any]:
         """The service's OpenAPI document. Raises CannotNow while it is away."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from kernel.grpc_client import Peer
-from kernel.grpc_messages import plain_of_message
+from kernel.grpc_messages import plain_of_message, with_nulls
 from kernel.http_uploads import Asker
 from kernel.wire.registry.v1 import registry_pb2 as registry
 
@@ -34,7 +34,7 @@ class RemoteUploads:
         every = await self._peer.call(
             f"{SERVICE}/ListImports", registry.ListImports(), registry.ImportPage, authorization=asker.authorization
         )
-        return plain_of_message(every)["items"]
+        return with_nulls(registry.ImportPage.DESCRIPTOR, plain_of_message(every))["items"]
 
     async def cancel(self, asker: Asker, upload_id: str) -> Any:
         return await self._stands("CancelImport", registry.CancelImport(import_id=upload_id), asker)
@@ -54,4 +54,4 @@ class RemoteUploads:
             authorization=asker.authorization,
             timeout_s=PIECE_S_MAX,
         )
-        return plain_of_message(stands)
+        return with_nulls(registry.Import.DESCRIPTOR, plain_of_message(stands))

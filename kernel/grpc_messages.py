@@ -55,6 +55,18 @@ def plain_of_message(message: Message, at: str = "") -> dict[str, Any]:
     return plain
 
 
+def with_nulls(kind: Descriptor, plain: dict[str, Any]) -> dict[str, Any]:
+    """Plain values of such a message with every absent field as None, as JSON answers have it."""
+    full: dict[str, Any] = {}
+    for field in kind.fields:
+        value = plain.get(field.name)
+        if field.message_type is not None and field.message_type.full_name != TIMESTAMP and value is not None:
+            inner = field.message_type
+            value = [with_nulls(inner, one) for one in value] if field.is_repeated else with_nulls(inner, value)
+        full[field.name] = value
+    return full
+
+
 def message_of(kind: Descriptor, value: object) -> Message:
     """A struct, or plain values, as a message of this kind."""
     message = GetMessageClass(kind)()

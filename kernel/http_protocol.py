@@ -19,6 +19,7 @@ class BoundedHttp(HttpToolsProtocol):
     head_s_max: float = HEAD_S_MAX
     _in_head = True
     _head_bytes = 0
+    _heads = 0
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -30,16 +31,19 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
+        began_in_head, heads = self._in_head, self._heads
+        if began_in_head:
             self._start_timer()
         super().data_received(data)
-        if self._in_head:
+        # What ended a head, and whatever body came with it, is no head that grows without end.
+        if self._in_head and began_in_head and self._heads == heads:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
                 self.transport.close()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._heads += 1
         self._stop_timer()
         super().on_headers_complete()
 

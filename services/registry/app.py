@@ -12,13 +12,14 @@ from kernel.codec import Codec
 from kernel.decider import Decider
 from kernel.handling import Ask, Context, Handling, Outcome
 from kernel.projection import Projector
-from kernel.refusal import Refusal, not_found
+from kernel.refusal import Refusal, Stale, not_found
 from kernel.view import Key, View
 from ledger.port import Ledger, Recorded
 from services.registry.container import CONTAINER
 from services.registry.meter import METER
 from services.registry.meter.state import UNKNOWN
 from services.registry.plan import PLAN
+from services.registry.policies import exception_of
 from services.registry.shipment import SHIPMENT
 from services.registry.site import SITE
 from services.registry.views import card as cards
@@ -72,6 +73,19 @@ class Registry:
         Raises ledger.port.Unavailable.
         """
         return await self._by_noun(asks, Handling.handle_many)
+
+    async def follow(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+        """`do_many` for policies: a device that cannot follow its shipment is an exception on the shipment."""
+        answers = await self.do_many(asks)
+        exceptions = [
+            exception
+            for ask, answer in zip(asks, answers, strict=True)
+            if isinstance(answer, Refusal) and not isinstance(answer, Stale)
+            if (exception := exception_of(ask, answer)) is not None
+        ]
+        if exceptions:
+            await self.do_many(exceptions)
+        return answers
 
     async def preview(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
         """What `do_many` would answer now, and nothing is recorded."""

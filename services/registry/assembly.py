@@ -11,6 +11,7 @@ from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
 from kernel.identity_provider import open_verifier
 from kernel.keys import read_cursor_key
+from kernel.policy_runner import Policies as PolicyRunner
 from kernel.process import Parts, Process
 from kernel.projection import Projector
 from kernel.readiness import Health
@@ -22,6 +23,7 @@ from services.registry.app import CODEC, SERVICE, STREAMS, Registry
 from services.registry.imports.jobs import Jobs
 from services.registry.imports.offered import LocalUploads, import_methods
 from services.registry.imports.running import Runner
+from services.registry.policies import POLICIES
 from services.registry.questions import Questions
 from services.registry.records import Records
 from services.registry.rest import open_rest
@@ -40,6 +42,10 @@ async def assemble(process: Process) -> Parts:
     projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
     await process.wait_for("database", projector.open, DatabaseUnavailable)
     registry = Registry(ledger, projector)
+    policies = PolicyRunner(
+        database, ledger, Reader(CODEC), registry.follow, policies=POLICIES, read=registry.ask, streams=STREAMS
+    )
+    await process.wait_for("database", policies.open, DatabaseUnavailable)
     access = Access(Policies.load(Path(__file__).parent), registry)
     commands, questions = access.offered(), Questions(registry, access).table()
     verifier, cursors = open_verifier(settings), Cursors(read_cursor_key(settings.keys_dir))
@@ -68,9 +74,10 @@ async def assemble(process: Process) -> Parts:
 
     process.readiness.add("ledger", ledger_answers)
     process.readiness.add("views", views_stand)
+    process.readiness.add("policies", policies.health)
     return Parts(
         rest=rest.app,
         rpc=rpc,
-        followers={"views": projector.run, "imports": Runner(jobs, registry, access).run},
+        followers={"views": projector.run, "policies": policies.run, "imports": Runner(jobs, registry, access).run},
         closing=[database.close, ledger.close],
     )

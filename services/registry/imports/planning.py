@@ -91,18 +91,24 @@ class Shipments:
 
     def __init__(self, ask: NewImport) -> None:
         self._ask: Final = ask
-        self._rows: Final[dict[str, list[Row]]] = {}
+        self._rows: Final[dict[str, dict[str, Row]]] = {}
 
-    def add(self, row: Row) -> None:
-        """Another row. Raises Refusal where the shipment is too long."""
-        rows = self._rows.setdefault(row.values["shipment"], [])
+    def add(self, row: Row) -> bool:
+        """Another row; False where the shipment has that device already, scanned or listed twice. Raises Refusal where
+        the shipment is too long.
+        """
+        rows = self._rows.setdefault(row.values["shipment"], {})
+        if row.values["asset_no"] in rows:
+            return False
         if len(rows) == MANIFEST_LINES_MAX:
             raise SHIPMENT_TOO_LONG(shipment=row.values["shipment"], most=MANIFEST_LINES_MAX)
-        rows.append(row)
+        rows[row.values["asset_no"]] = row
+        return True
 
     def planned(self) -> Iterable[tuple[tuple[Planned, ...], list[Finding]]]:
         """For each shipment its commands, or why there are none."""
-        for shipment, rows in self._rows.items():
+        for shipment, by_number in self._rows.items():
+            rows = list(by_number.values())
             try:
                 yield tuple(self._commands(shipment, rows)), []
             except Refusal as refusal:

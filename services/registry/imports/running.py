@@ -124,8 +124,8 @@ class _Run:
             try:
                 if shipments is None:
                     planned.append(single(self._ask, row, self._today))
-                else:
-                    shipments.add(row)
+                elif not shipments.add(row):
+                    self._counts["unchanged"] += 1
             except Refusal as refusal:
                 found += refusals(refusal, (row.number,))
                 self._counts["refused"] += 1

@@ -1,0 +1,115 @@
+"""What follows from the registry's own events: the devices follow their shipment, their stocktake, their new number."""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from kernel.handling import Ask
+from kernel.policy import Policy
+from kernel.refusal import Refusal
+from ledger.port import Recorded
+from services.registry.container import MoveContainer
+from services.registry.meter.custody import Dispatch, MarkMissing, Receive, ReceiveUnexpected
+from services.registry.meter.identity import AdoptIdentity, IdentityBound
+from services.registry.shipment import RecordShipmentException, ShipmentDispatched, ShipmentReceived
+from services.registry.site import StocktakeRecorded
+
+
+def when_shipment_dispatched_dispatch_devices(event: ShipmentDispatched, _recorded: Recorded) -> Iterator[Dispatch]:
+    for line in event.manifest:
+        yield Dispatch(
+            occurred_at=event.occurred_at,
+            occurred_on=event.occurred_on,
+            asset_no=line.asset_no,
+            shipment=event.shipment_id,
+            from_site=event.from_site,
+            to_site=event.to_site,
+            container=line.container,
+        )
+
+
+def when_shipment_received_receive_devices(
+    event: ShipmentReceived, _recorded: Recorded
+) -> Iterator[Receive | ReceiveUnexpected | MarkMissing]:
+    moment: dict[str, Any] = {"occurred_at": event.occurred_at, "occurred_on": event.occurred_on}
+    damaged = frozenset(event.damaged)
+    for kind, lines in ((Receive, event.received), (ReceiveUnexpected, event.unexpected)):
+        for line in lines:
+            yield kind(
+                **moment,
+                asset_no=line.asset_no,
+                shipment=event.shipment_id,
+                site=event.to_site,
+                device_class=line.device_class,
+                damaged=line.asset_no in damaged,
+            )
+    for asset_no in event.missing:
+        yield MarkMissing(**moment, asset_no=asset_no, shipment=event.shipment_id)
+
+
+def when_shipment_received_move_containers(event: ShipmentReceived, _recorded: Recorded) -> Iterator[MoveContainer]:
+    for container in sorted({line.container for line in event.received if line.container is not None}):
+        yield MoveContainer(
+            occurred_at=event.occurred_at,
+            occurred_on=event.occurred_on,
+            container_id=container,
+            site=event.to_site,
+            shipment=event.shipment_id,
+        )
+
+
+def when_stocktake_recorded_follow_differences(
+    event: StocktakeRecorded, _recorded: Recorded
+) -> Iterator[MarkMissing | ReceiveUnexpected]:
+    moment: dict[str, Any] = {"occurred_at": event.occurred_at, "occurred_on": event.occurred_on}
+    for one in event.short:
+        yield MarkMissing(**moment, asset_no=one.asset_no, site=event.site_id)
+    for one in event.over:
+        yield ReceiveUnexpected(**moment, asset_no=one.asset_no, site=event.site_id, device_class=one.device_class)
+
+
+def when_identity_bound_adopt_identity(event: IdentityBound, _recorded: Recorded) -> Iterator[AdoptIdentity]:
+    if event.moved.from_site is not None:
+        yield AdoptIdentity(
+            occurred_at=event.occurred_at,
+            occurred_on=event.occurred_on,
+            asset_no=event.bound_to,
+            temporary_id=event.asset_no,
+            device_class=event.device_class,
+            unit=event.unit,
+            owner=event.owner,
+            site=event.moved.from_site,
+        )
+
+
+POLICIES: Final = (
+    Policy(
+        name="devices_follow_shipment",
+        when={
+            ShipmentDispatched: when_shipment_dispatched_dispatch_devices,
+            ShipmentReceived: when_shipment_received_receive_devices,
+        },
+    ),
+    Policy(name="containers_follow_shipment", when={ShipmentReceived: when_shipment_received_move_containers}),
+    Policy(name="devices_follow_stocktake", when={StocktakeRecorded: when_stocktake_recorded_follow_differences}),
+    Policy(name="identity_follows_binding", when={IdentityBound: when_identity_bound_adopt_identity}),
+)
+"""One policy where the order of events counts: a device is dispatched before it is received."""
+
+
+def exception_of(ask: Ask, refusal: Refusal) -> Ask | None:
+    """What a shipment is to know of a device that did not follow it."""
+    shipment, asset_no = getattr(ask.command, "shipment", None), getattr(ask.command, "asset_no", None)
+    if shipment is None or asset_no is None:
+        return None
+    exception = RecordShipmentException(
+        occurred_at=ask.command.occurred_at,
+        occurred_on=ask.command.occurred_on,
+        shipment_id=shipment,
+        asset_no=asset_no,
+        code=refusal.code,
+    )
+    context = msgspec.structs.replace(ask.context, command_id=uuid.uuid5(ask.context.command_id, "exception"))
+    return Ask(exception, context)
