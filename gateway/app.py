@@ -14,6 +14,7 @@ from gateway.relay import Relay
 from gateway.timeline import ACTION, Timeline
 from gateway.uploads import RemoteUploads
 from kernel.grpc_client import Peer
+from kernel.http_limits import HttpLimits
 from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
 from kernel.http_uploads import add_upload_routes
@@ -35,8 +36,16 @@ class Gateway:
         verifier: Verifier,
         cursors: Cursors,
         until_draining: Callable[[], Awaitable[None]],
+        limits: HttpLimits | None = None,
     ) -> None:
-        door = HttpDoor(title="Meterloop", version="1", description=DESCRIPTION, verifier=verifier, cursors=cursors)
+        door = HttpDoor(
+            title="Meterloop",
+            version="1",
+            description=DESCRIPTION,
+            verifier=verifier,
+            cursors=cursors,
+            limits=limits,
+        )
         commands = [command.method.name for service in SERVICES for command in service.commands()]
         questions = [question.method.name for service in SERVICES for question in service.asked()]
         access = Access(verifier, commands, [*questions, ACTION])

@@ -9,6 +9,7 @@ from gateway.app import Gateway
 from kernel.disclosure import load
 from kernel.door import CannotNow
 from kernel.grpc_client import Peer
+from kernel.http_limits import HttpLimits
 from kernel.http_operations import operations_app
 from kernel.http_page import Cursors
 from kernel.identity_provider import open_verifier
@@ -45,6 +46,7 @@ async def assemble(process: Process) -> Parts:
         verifier=open_verifier(settings),
         cursors=Cursors(read_cursor_key(settings.keys_dir)),
         until_draining=process.readiness.until_draining,
+        limits=HttpLimits(request_s_max=settings.request_s_max),
     )
     await process.wait_for("registry", gateway.describe, CannotNow)
 

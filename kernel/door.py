@@ -92,6 +92,12 @@ LEDGER_UNAVAILABLE = Reason(
     "台账暂时无法写入或读取，请用同一 Idempotency-Key 重试。",
     "the ledger cannot be written or read now; try again with the same Idempotency-Key",
 )
+DATABASE_UNAVAILABLE = Reason(
+    CannotNow,
+    "database.unavailable",
+    "视图数据库暂时无法读写，请稍后重试。",
+    "the views cannot be read or written now; try again shortly",
+)
 LEDGER_REJECTED = Reason(TooLarge, "ledger.rejected", "超出台账的限制：{why}", "it breaks a limit of the ledger: {why}")
 DEADLINE = Reason(
     OutOfTime,

@@ -24,7 +24,8 @@ from grpc_status import rpc_status
 from opentelemetry.trace import Status, StatusCode
 
 from kernel.commands import Accepted, Commands
-from kernel.door import DEADLINE, FAULT, BadRequest, refusal_of, status_of
+from kernel.database import DatabaseUnavailable
+from kernel.door import DATABASE_UNAVAILABLE, DEADLINE, FAULT, BadRequest, refusal_of, status_of
 from kernel.grpc_files import parts_of, require_parts
 from kernel.grpc_messages import message_of, plain_of_bytes
 from kernel.grpc_refusal import rich_status
@@ -260,6 +261,8 @@ class RpcDoor:
             raise DEADLINE(seconds=round(seconds, 3)) from None
         except LedgerError as error:
             raise refusal_of(error) from error
+        except DatabaseUnavailable as error:
+            raise DATABASE_UNAVAILABLE() from error
         except Refusal:
             raise
         except Exception as error:

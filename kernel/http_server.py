@@ -17,7 +17,8 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from kernel.commands import Commands
-from kernel.door import BadRequest, refusal_of
+from kernel.database import DatabaseUnavailable
+from kernel.door import DATABASE_UNAVAILABLE, BadRequest, refusal_of
 from kernel.http_commands import add_command_routes
 from kernel.http_limits import HttpLimits, LimitsMiddleware
 from kernel.http_openapi import Schemas
@@ -83,6 +84,7 @@ class HttpDoor:
         self.app.add_middleware(TelemetryMiddleware)
         self.app.add_exception_handler(Refusal, _refused)
         self.app.add_exception_handler(LedgerError, _ledger_failed)
+        self.app.add_exception_handler(DatabaseUnavailable, _database_failed)
         self.app.add_exception_handler(RequestValidationError, _bad_parameters)
         self.app.add_exception_handler(HTTPException, _http_failed)
 
@@ -107,6 +109,11 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _ledger_failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, LedgerError)
     return problem_response(request, refusal_of(error))
+
+
+async def _database_failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DatabaseUnavailable)
+    return problem_response(request, DATABASE_UNAVAILABLE())
 
 
 async def _bad_parameters(request: Request, error: Exception) -> Response:

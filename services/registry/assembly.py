@@ -7,6 +7,7 @@ from kernel.authority import Policies
 from kernel.codec import Reader
 from kernel.database import Database, DatabaseUnavailable
 from kernel.grpc_server import RpcDoor
+from kernel.http_limits import HttpLimits
 from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
 from kernel.identity_provider import open_verifier
@@ -49,7 +50,14 @@ async def assemble(process: Process) -> Parts:
     access = Access(Policies.load(Path(__file__).parent), registry)
     commands, questions = access.offered(), Questions(registry, access).table()
     verifier, cursors = open_verifier(settings), Cursors(read_cursor_key(settings.keys_dir))
-    rest = HttpDoor(title=SERVICE, version=VERSION, description=DESCRIPTION, verifier=verifier, cursors=cursors)
+    rest = HttpDoor(
+        title=SERVICE,
+        version=VERSION,
+        description=DESCRIPTION,
+        verifier=verifier,
+        cursors=cursors,
+        limits=HttpLimits(request_s_max=settings.request_s_max),
+    )
     jobs = Jobs(database, settings.data_dir / "spool")
     await process.wait_for("database", lambda: database.create(Records.metadata), DatabaseUnavailable)
     uploads = LocalUploads(jobs, access)

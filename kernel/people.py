@@ -1,0 +1,120 @@
+"""Names behind subject ids. Events carry the id alone, so that a person can be forgotten and the log stays as it is.
+
+A record, not a view: nothing in the log brings it back, a rebuild does not touch it, a backup holds it.
+"""
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from msgspec import Meta
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, delete, select, text
+from sqlalchemy.orm import Session
+
+from kernel.clock import Clock, system_clock_us
+from kernel.database import Database
+from kernel.quantity import instant_of_us
+
+T = TypeVar("T")
+
+SUBJECTS_MAX: Final = 500
+"""Ids in one question: databases limit the parameters of a statement."""
+
+Subject = Annotated[str, Meta(pattern=r"^[!-~]{1,255}$(?!\n)", description="an opaque subject id, as tokens carry it")]
+DisplayName = Annotated[str, Meta(min_length=1, max_length=200, description="a person's name as they are addressed")]
+Contact = Annotated[str, Meta(min_length=1, max_length=200, description="a telephone number or an address")]
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is behind a subject id."""
+
+    subject: Subject
+    name: DisplayName
+    contact: Contact | None = None
+
+
+class People:
+    """The people that one service knows. `service` keeps tables apart where services share a database."""
+
+    def __init__(self, database: Database, service: str, *, clock: Clock = system_clock_us) -> None:
+        self._database: Final = database
+        self._clock: Final = clock
+        self._table: Final = Table(
+            f"{service}_people",
+            MetaData(),
+            Column("subject", String, primary_key=True),
+            Column("name", String, nullable=False),
+            Column("contact", String),
+            Column("known_since_us", BigInteger, nullable=False),
+        )
+
+    async def open(self) -> None:
+        """Make the table where there is none. Raises DatabaseUnavailable, as everything here."""
+        await self._database.create(self._table.metadata)
+
+    async def remember(self, person: Person) -> None:
+        """Know this person from now on, or know them under another name."""
+        row = {
+            "subject": person.subject,
+            "name": person.name,
+            "contact": person.contact,
+            "known_since_us": self._clock(),
+        }
+
+        def put(session: Session) -> None:
+            session.execute(delete(self._table).where(self._table.c.subject == person.subject))
+            session.execute(self._table.insert(), [row])
+
+        await self._leaving_nothing(put)
+
+    async def named(self, subjects: Collection[str]) -> dict[str, Person]:
+        """Those of these subjects that are known. Whoever is not there was never known, or has been forgotten."""
+        if len(subjects) > SUBJECTS_MAX:
+            raise ValueError(f"at most {SUBJECTS_MAX} subjects at once")
+        query = select(self._table).where(self._table.c.subject.in_(set(subjects)))
+
+        def ask(session: Session) -> dict[str, Person]:
+            return {
+                row.subject: Person(subject=row.subject, name=row.name, contact=row.contact)
+                for row in session.execute(query)
+            }
+
+        return await self._database.read(ask) if subjects else {}
+
+    async def known_since(self, subject: str) -> datetime | None:
+        """Since when, for the person's own question what is kept of them."""
+        query = select(self._table.c.known_since_us).where(self._table.c.subject == subject)
+        found = await self._database.read(lambda session: session.execute(query).scalar())
+        return None if found is None else instant_of_us(found)
+
+    async def forget(self, subject: str) -> bool:
+        """Erase this person, whether they were known or not. Events keep the id, which nobody can name any more.
+
+        SQLite's file holds nothing of it afterwards, and PostgreSQL's next vacuum makes room of it. Copies in backups
+        end with the backups.
+        """
+
+        def erase(session: Session) -> bool:
+            found = select(self._table.c.subject).where(self._table.c.subject == subject)
+            known = session.execute(found).scalar() is not None
+            session.execute(delete(self._table).where(self._table.c.subject == subject))
+            return known
+
+        return await self._leaving_nothing(erase)
+
+    async def _leaving_nothing(self, work: Callable[[Session], T]) -> T:
+        """Do the work so that rows which go, or only move to another page, leave nothing in SQLite's free space. Only
+        here: views hold nothing personal and would pay for it.
+        """
+        if self._database.dialect.name != "sqlite":
+            return await self._database.write(work)
+
+        def thoroughly(session: Session) -> T:
+            session.execute(text("PRAGMA secure_delete = ON"))
+            try:
+                return work(session)
+            finally:
+                session.execute(text("PRAGMA secure_delete = OFF"))
+
+        return await self._database.write(thoroughly)
