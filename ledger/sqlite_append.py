@@ -65,7 +65,8 @@ def _record_run(cursor: apsw.Cursor, run: Sequence[Call], clock: Clock) -> list[
         try:
             placed = place(call, heads, known)
         except Conflict as conflict:
-            outcomes.append(conflict)
+            # Its traceback would keep this frame, and with it every value of the run, until somebody collects cycles.
+            outcomes.append(conflict.with_traceback(None))
             continue
         if isinstance(placed, Receipt):
             outcomes.append(placed)

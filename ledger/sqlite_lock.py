@@ -3,11 +3,12 @@
 import fcntl
 import os
 import struct
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-_SET_AND_WAIT: Final[int | None] = getattr(fcntl, "F_OFD_SETLKW", None)
+_SET_AND_WAIT: Final[int | None] = fcntl.F_OFD_SETLKW if sys.platform == "linux" else None
 
 
 def _first_byte(kind: int) -> bytes:
