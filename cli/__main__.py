@@ -5,6 +5,7 @@ import typer
 from cli.demo.run import demo
 from cli.importing import import_file
 from cli.platform import init, token, up
+from cli.upkeep import policy_app, rebuild_views
 
 app = typer.Typer(
     name="meterloop",
@@ -18,6 +19,8 @@ app.command()(token)
 app.command()(up)
 app.command("import")(import_file)
 app.command()(demo)
+app.command("rebuild")(rebuild_views)
+app.add_typer(policy_app, name="policy")
 
 
 def main() -> None:

@@ -129,6 +129,22 @@ def record_refused(connection: Connection, refused: Iterable[RefusedCommand]) ->
     connection.execute(statement.on_conflict_do_update(index_elements=["command_id"], set_=last), rows)
 
 
+class Stands(msgspec.Struct, frozen=True):
+    """How a policy stands, as its database knows it."""
+
+    name: str
+    position: int
+    stopped_at: int | None
+    stopped_why: str | None
+
+
+async def standing(database: Database) -> list[Stands]:
+    """Every policy that this database knows, by name."""
+    columns = select(*(_P[field] for field in Stands.__struct_fields__)).order_by(_P.name)
+    await database.create(META)
+    return await database.read(lambda session: [Stands(*row) for row in session.connection().execute(columns)])
+
+
 async def retry(database: Database, name: str) -> bool:
     """Let a stopped policy try the event again that stopped it. False where it has not stopped."""
     return await database.write(lambda session: _resume(session.connection(), name, skipping=False))

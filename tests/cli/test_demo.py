@@ -1,0 +1,34 @@
+"""The demonstration, as a newcomer runs it: real processes, real spreadsheets, and figures that must agree."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from cli.reference import ROOT
+
+
+@pytest.mark.timeout(400)
+def test_the_demonstration_ends_with_balances_that_agree(tmp_path):
+    told = subprocess.run(
+        [sys.executable, "-m", "cli", "demo", "--port", "0"],
+        cwd=ROOT,
+        env={**os.environ, "DEMO_ONCE": "1", "METERLOOP_DATA_DIR": str(tmp_path), "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        timeout=380,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr[-3000:]
+    outcome = json.loads(told.stdout.splitlines()[-1])
+    assert outcome["balances_ok"] is True
+    assert outcome["meters"] >= 2_000
+    assert outcome["events"] > 3 * outcome["meters"]
+    assert re.fullmatch(r"9[0-9]\.[0-9]{2}", outcome["recovery_rate"])
+    assert outcome["missing"] > 0 < outcome["unexpected"]
+    assert "账实相符" in told.stderr
+    left = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert left.stdout == "", "something of the platform is still running"
