@@ -112,6 +112,71 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     position: int = 0
 
 
+class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When something happened, as its source knows it: an instant, or only the day."""
+
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class ConsignmentLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device of a shipment. `became` is None until the shipment is received; `unexpected` ones were not listed."""
+
+    asset_no: str
+    device_class: str
+    container: str | None = None
+    became: Literal["missing", "received", "unexpected"] | None = None
+    damaged: bool = False
+
+
+class ConsignmentSignature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A party's signature: `from` or `to`. `signer` is an opaque subject id."""
+
+    party: str
+    signer: str
+    event_id: str
+    signed: Moment
+    document_sha256: str | None = None
+
+
+class ConsignmentException(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device that did not follow its shipment, and the code of the refusal that says why."""
+
+    asset_no: str
+    code: str
+
+
+class ConsignmentEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event of the shipment. `id` is a UUID in hexadecimal."""
+
+    id: str
+    position: int
+    type: str
+
+
+class Consignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A transfer note whole: its head, every device and what became of it, signatures, exceptions, events."""
+
+    shipment: str
+    phase: str
+    from_site: str
+    to_site: str
+    unit: str
+    manifest_sha256: str
+    prepared: Moment
+    lines: tuple[ConsignmentLine, ...]
+    dispatched: Moment | None = None
+    received: Moment | None = None
+    cancelled: Moment | None = None
+    cancelled_why: str | None = None
+    carrier: str | None = None
+    seal_no: str | None = None
+    signatures: tuple[ConsignmentSignature, ...] = ()
+    exceptions: tuple[ConsignmentException, ...] = ()
+    events: tuple[ConsignmentEvent, ...] = ()
+    version: int = 0
+
+
 class ContainerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A container or pallet."""
 
@@ -1346,6 +1411,14 @@ class ListShipments(Question[Page[ShipmentRow]], frozen=True, kw_only=True):
     from_site: str | None = None
     to_site: str | None = None
     limit: int | None = None
+
+
+class GetShipment(Question[Consignment], frozen=True, kw_only=True):
+    """移交单全文 One shipment whole: what was listed, what became of each device, who signed."""
+
+    PATH: ClassVar[str] = "/v1/shipments/{shipment_id}"
+    ANSWER: ClassVar[Any] = Consignment
+    shipment_id: str
 
 
 class ListSites(Question[Page[SiteRow]], frozen=True, kw_only=True):

@@ -94,6 +94,7 @@ REGISTRY: Final = Service(
         "ListDuplicates": "/v1/duplicates",
         "ListSites": "/v1/sites",
         "ListShipments": "/v1/shipments",
+        "GetShipment": "/v1/shipments/{shipment_id}",
         "ListContainers": "/v1/containers",
         "ListPlans": "/v1/plans",
     },

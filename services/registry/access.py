@@ -62,6 +62,10 @@ class Access:
         """Nothing where this principal may see this device, else a refusal raised."""
         self.may(principal, "ReadMeter", meter(card.asset_no, card.unit, card.owner, card.maker))
 
+    def may_read_shipment(self, principal: Principal, shipment_id: str, unit: str) -> None:
+        """Nothing where this principal may see this shipment, else a refusal raised."""
+        self.may(principal, "ReadShipment", Resource(type="Shipment", id=shipment_id, attrs={"unit": unit}))
+
     def visible(self, principal: Principal, action: str, resource_type: str, view: View[Any]) -> ColumnElement[bool]:
         """Which rows of a view this principal may see: the same answer as `may` on each of them."""
         attributes = {"unit", "owner", "maker"}.intersection(view.row.__struct_fields__)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 from sqlalchemy import ColumnElement
@@ -24,9 +24,12 @@ from services.registry.shipment import SHIPMENT
 from services.registry.site import SITE
 from services.registry.views import card as cards
 from services.registry.views.card import CARD, Card
+from services.registry.views.consignment import Consignment, consignment
 from services.registry.views.tables import one, page
 
 T = TypeVar("T")
+Told: TypeAlias = tuple[Any, Recorded]
+"""An event, and how it stands in the log."""
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 SERVICE: Final = "registry"
@@ -140,9 +143,8 @@ class Registry:
         day. Raises NotFound.
         """
         card: Card | None = None
-        for recorded in await self._recorded(asset_no):
-            event = CODEC.decode(recorded)
-            if (position is None or recorded.position <= position) and (day is None or event.day <= day):
+        for event, recorded in await self.meter_events(asset_no, position=position):
+            if day is None or event.day <= day:
                 card = cards.evolve(card, event, recorded, (asset_no,))
         if card is None:
             raise NOT_THEN(asset_no=asset_no)
@@ -159,17 +161,27 @@ class Registry:
                 recorded_at_us=recorded.recorded_at_us,
                 data=msgspec.Raw(recorded.data),
             )
-            for recorded in await self._recorded(asset_no)
+            for _, recorded in await self.meter_events(asset_no)
         ]
 
-    async def _recorded(self, asset_no: str) -> list[Recorded]:
-        stream = f"{METER.category}-{asset_no}"
+    async def consignment(self, shipment_id: str, *, position: int | None = None) -> Consignment:
+        """A shipment whole, now or as the log had it at a position. Raises NotFound."""
+        return consignment(shipment_id, await self._told(SHIPMENT, shipment_id, position))
+
+    async def meter_events(self, asset_no: str, *, position: int | None = None) -> list[Told]:
+        """Every event of a device up to a position, in order. Raises NotFound where there is no such device."""
+        told = await self._told(METER, asset_no, None)
+        if not told:
+            raise UNKNOWN(asset_no=asset_no)
+        return told if position is None else [one for one in told if one[1].position <= position]
+
+    async def _told(self, decider: Decider[Any], key: str, position: int | None) -> list[Told]:
+        """The events of one stream up to a position."""
+        stream = f"{decider.category}-{key}"
         found: list[Recorded] = []
         next_from: int | None = 0
         while next_from is not None:
             got = await self._ledger.read(stream, from_version=next_from)
             found += got.events
             next_from = got.next_from
-        if not found:
-            raise UNKNOWN(asset_no=asset_no)
-        return found
+        return [(CODEC.decode(one), one) for one in found if position is None or one.position <= position]

@@ -15,6 +15,7 @@ from services.registry.app import Entry, Registry
 from services.registry.views.alarm import Alarm, Duplicate, alarms, duplicates
 from services.registry.views.balance import BalanceLine, balances
 from services.registry.views.card import CARD, Card
+from services.registry.views.consignment import Consignment
 from services.registry.views.hold import Hold, holds_due
 from services.registry.views.places import (
     CONTAINERS,
@@ -136,6 +137,12 @@ class ListShipments(_Ask, frozen=True, kw_only=True):
     to_site: Text | None = None
 
 
+class GetShipment(_Ask, frozen=True, kw_only=True):
+    """移交单全文 One shipment whole: what was listed, what became of each device, who signed."""
+
+    shipment_id: Text
+
+
 class ListContainers(_Ask, frozen=True, kw_only=True):
     """周转箱 Containers and pallets."""
 
@@ -174,6 +181,7 @@ class Questions:
             Question(ListDuplicates, "/v1/duplicates", Duplicate, self._duplicates, rows=True),
             Question(ListSites, "/v1/sites", SiteRow, self._sites, rows=True, paged=True),
             Question(ListShipments, "/v1/shipments", ShipmentRow, self._shipments, rows=True, paged=True),
+            Question(GetShipment, "/v1/shipments/{shipment_id}", Consignment, self._shipment),
             Question(ListContainers, "/v1/containers", ContainerRow, self._containers, rows=True, paged=True),
             Question(ListPlans, "/v1/plans", PlanRow, self._plans, rows=True, paged=True),
         )
@@ -240,6 +248,11 @@ class Questions:
         seen = self._access.visible(caller, "ReadShipment", "Shipment", SHIPMENTS)
         found = await self._registry.page(SHIPMENTS, _named(ask), page.after, page.limit, seen)
         return _paged(found, page, "shipment")
+
+    async def _shipment(self, caller: Principal, ask: GetShipment, _page: PageAsked) -> Shown:
+        whole = await self._registry.consignment(ask.shipment_id)
+        self._access.may_read_shipment(caller, whole.shipment, whole.unit)
+        return Shown(value=whole, version=whole.version)
 
     async def _containers(self, caller: Principal, ask: ListContainers, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadContainer", ANY_CONTAINER)

@@ -40,8 +40,10 @@ CURSORS = Cursors(b"c" * 32)
 class Behind:
     """A client of the gateway, tokens for whoever asks, and what is behind."""
 
-    def __init__(self, client: httpx.AsyncClient, keys: Path, ledger: MemoryLedger, gateway: Gateway) -> None:
-        self.client, self.keys, self.ledger, self.gateway = client, keys, ledger, gateway
+    def __init__(
+        self, client: httpx.AsyncClient, keys: Path, ledger: MemoryLedger, registry: Registry, gateway: Gateway
+    ) -> None:
+        self.client, self.keys, self.ledger, self.registry, self.gateway = client, keys, ledger, registry, gateway
 
     def headers(
         self, *roles: Role, units: tuple[str, ...] = (), key: str | None = None, subject: str = "u-1"
@@ -61,7 +63,8 @@ async def behind(folder: Path) -> AsyncIterator[Behind]:
     await projector.open()
     await database.create(Records.metadata)
     jobs = Jobs(database, folder / "spool")
-    rpc, runner = _registry(ledger, projector, verifier, jobs)
+    registry = Registry(ledger, projector)
+    rpc, runner = _doors(registry, verifier, jobs)
     port = await rpc.start(LOOPBACK, 0)
     await rpc.say(serving_now=True)
     peer = Peer(f"{LOOPBACK}:{port}")
@@ -80,7 +83,7 @@ async def behind(folder: Path) -> AsyncIterator[Behind]:
     try:
         transport = httpx.ASGITransport(gateway.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-            yield Behind(client, folder / "keys", ledger, gateway)
+            yield Behind(client, folder / "keys", ledger, registry, gateway)
     finally:
         for task in tasks:
             task.cancel()
@@ -91,8 +94,7 @@ async def behind(folder: Path) -> AsyncIterator[Behind]:
         await ledger.close()
 
 
-def _registry(ledger: MemoryLedger, projector: Projector, verifier: Verifier, jobs: Jobs) -> tuple[RpcDoor, Runner]:
-    registry = Registry(ledger, projector)
+def _doors(registry: Registry, verifier: Verifier, jobs: Jobs) -> tuple[RpcDoor, Runner]:
     access = Access(Policies.load(ROOT / "services" / "registry"), registry)
     commands, questions = access.offered(), Questions(registry, access).table()
     uploads = LocalUploads(jobs, access)

@@ -6,6 +6,8 @@ recovery.py  what became of every dismantling; rates; still owed; burnt
 places.py    sites, plans, shipments, containers
 hold.py      holds that stand
 alarm.py     what was where it should not have been
+
+consignment.py   one shipment whole, from its stream: no rows
 """
 
 from typing import Any, Final
