@@ -86,6 +86,9 @@ def _declare_errors(document: dict[str, Any], problem: dict[str, Any]) -> None:
             for status in statuses:
                 responses.setdefault(str(status), {"$ref": f"#/components/responses/Problem{status}"})
             operation.setdefault("security", [{"bearer": []}])
+            if said := operation.get("description"):
+                # What FastAPI makes of a name ("Listbalances") says less than the first sentence.
+                operation["summary"] = said.split("\n", 1)[0].split(". ", 1)[0].rstrip(".")
             used.update(statuses)
     document.setdefault("components", {})["responses"] = {
         f"Problem{status}": {"description": _meaning(status), "content": {PROBLEM_JSON: {"schema": problem}}}
