@@ -34,7 +34,7 @@ from services.registry.meter.custody import (
     WrittenOff,
 )
 from services.registry.meter.end import Destroy
-from services.registry.meter.identity import BindIdentity
+from services.registry.meter.identity import BindIdentity, CorrectRecord
 from services.registry.meter.release import ReceiveFromMaker, Reinstall, ReturnToCustomer
 from services.registry.meter.state import CONSENT_MISSING, ENDED, KEPT_APART, UNKNOWN, AtSite
 from tests.given import given
@@ -120,11 +120,23 @@ def test_what_was_not_dispatched_with_this_shipment_is_unexpected():
 
 @pytest.mark.parametrize(
     "since",
-    [(), (on(MarkMissing, site=CENTRE),), (ground("review_sample"), release("review")), SOLD[len(IN_STOCK) :]],
-    ids=["here", "missing", "out", "sold"],
+    [
+        (),
+        (on(MarkMissing, site=CENTRE),),
+        (on(MarkMissing, site=CENTRE), on(MarkFound, site=YARD)),
+        (on(ReceiveUnexpected, site=YARD, device_class="01"),),
+        (ground("review_sample"), release("review")),
+        SOLD[len(IN_STOCK) :],
+    ],
+    ids=["here", "missing", "found", "elsewhere", "out", "sold"],
 )
 def test_the_same_receipt_told_again_changes_nothing_however_late(since):
     device(*IN_STOCK, *since).when(RECEIVE).refused(ALREADY_RECEIVED, shipment="SH-1")
+
+
+def test_a_receipt_that_was_unexpected_is_known_again_too():
+    onwards = msgspec.structs.replace(DISPATCH, shipment="SH-2", from_site=CENTRE, to_site=YARD)
+    device(RECEIVE, ACCEPT, onwards).when(RECEIVE).refused(ALREADY_RECEIVED, shipment="SH-1")
 
 
 def test_another_receipt_at_the_same_site_is_told_so():
@@ -138,6 +150,28 @@ def test_a_stranger_is_held_apart_until_somebody_answers_for_it():
     story.when(ACCEPT).refused(NOT_UNEXPECTED)
     assert story.state.place == AtSite(CENTRE)
     given(METER).when(ACCEPT).refused(UNKNOWN)
+    for life in (IN_SERVICE, (TURN_UP, on(MarkMissing, site=CENTRE))):
+        device(*life).when(ACCEPT).refused(NOT_UNEXPECTED)
+
+
+def test_a_stranger_is_taken_for_what_it_is_said_to_be():
+    stranger = msgspec.structs.replace(TURN_UP, device_class="04")
+    story = device(stranger, ACCEPT).when(msgspec.structs.replace(DISPATCH, from_site=CENTRE, to_site=STORE))
+    assert story.outcome[0].moved == moved(CENTRE, device_class="04")
+    right = on(CorrectRecord, corrects_version=0, why="its plate says so", unit="99402")
+    assert device(stranger, right).state.unit == "99402"
+    assert device(*IN_STOCK, on(ReceiveUnexpected, site=YARD, device_class="01"), right).state.unit == UNIT
+
+
+def test_a_temporary_number_says_nothing_of_the_owner():
+    (stranger,) = given(METER).when(about(TURN_UP, "T90401AB12")).outcome
+    assert (stranger.owner, stranger.unit) == ("company", "90401")
+
+
+def test_a_device_turns_up_under_the_unit_that_dismantled_it():
+    elsewhere = msgspec.structs.replace(DISMANTLE, unit="99402")
+    (displaced,) = device(REGISTER, elsewhere).when(TURN_UP).outcome
+    assert displaced.unit == "99402"
 
 
 def test_what_is_kept_apart_goes_nowhere_and_nothing_is_done_to_it():
@@ -178,6 +212,7 @@ def test_a_customers_device_is_returned_or_left_with_consent():
     story.when(consent).then([on(CustomerConsented, asset_no=CUSTOMERS, reference="form 3")])
     story.when(accept).then([on(UnexpectedAccepted, asset_no=CUSTOMERS, reference="WO-1", site=CENTRE)])
     device(TURN_UP).when(on(RecordConsent, reference="form 3")).refused(NOT_CUSTOMERS)
+    given(METER).when(on(RecordConsent, reference="form 3")).refused(UNKNOWN)
 
 
 def test_a_customers_device_that_came_in_by_shipment_needs_consent_as_well():

@@ -137,6 +137,8 @@ def test_a_work_order_that_comes_after_its_device_moves_nothing():
 
 def test_a_work_order_does_not_reach_what_is_in_ordinary_stock():
     device(TURN_UP, on(AcceptUnexpected, reference="found in the yard")).when(DISMANTLE).refused(NOT_IN_SERVICE)
+    new = msgspec.structs.replace(REGISTER, origin="maker")
+    device(new, TURN_UP).when(DISMANTLE).refused(NOT_IN_SERVICE)
 
 
 def test_the_second_life_ends_as_if_it_were_the_first():

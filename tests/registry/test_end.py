@@ -110,6 +110,8 @@ def test_the_work_done_again_is_recorded_again(command):
 
 def test_only_what_is_with_materials_is_sold_and_only_what_was_sold_destroyed():
     device(*TO_SCRAP, CLEAR, DEFACE).when(SELL).refused(NOT_WITH_MATERIALS)
+    tested = device(*TO_SCRAP, CLEAR, DEFACE, ground("laboratory_request"), release("laboratory"))
+    tested.when(SELL).refused(NOT_WITH_MATERIALS)
     device(*WITH_MATERIALS).when(DESTROY).refused(NOT_WITH_RECYCLER)
     given(METER).when(SELL).refused(UNKNOWN)
     given(METER).when(DESTROY).refused(UNKNOWN)

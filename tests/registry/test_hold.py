@@ -20,7 +20,7 @@ from services.registry.meter.hold import (
     SealApplied,
     SealRemoved,
 )
-from services.registry.meter.release import ReturnToCustomer, ReturnToMaker
+from services.registry.meter.release import Reinstall, ReturnToCustomer, ReturnToMaker
 from services.registry.meter.state import ENDED, ON_HOLD, UNKNOWN
 from services.registry.vocabulary import HOLD_KINDS
 from tests.given import given
@@ -36,7 +36,9 @@ from tests.registry.stories import (
     SELL,
     SOLD,
     STORE,
+    TO_REUSE,
     TO_SCRAP,
+    UNIT,
     WITH_MATERIALS,
     about,
     device,
@@ -103,6 +105,8 @@ def test_a_hold_placed_on_the_way_out_stops_the_giving_away():
     returned = on(ReturnToMaker, maker="M-1", reference="R-2")
     claimed = (*IN_STOCK, ground("verdict_claim"), ground("claim_agreement"), release("maker"))
     device(*claimed, HOLD).when(returned).refused(ON_HOLD)
+    reinstalled = on(Reinstall, work_order="WO-2", unit=UNIT)
+    device(*TO_REUSE, release("reinstall"), HOLD).when(reinstalled).refused(ON_HOLD)
     customers = tuple(about(one, CUSTOMERS) for one in (REGISTER, DISMANTLE, release("customer", site=STORE), HOLD))
     device(*customers).when(on(ReturnToCustomer, asset_no=CUSTOMERS, reference="R-2")).refused(ON_HOLD)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.registry.meter import METER
 from services.registry.meter.custody import NOT_AT_SITE, MarkFound, MarkMissing, RecordConsent
+from services.registry.meter.dismantling import Reading, RecordFinalReading
 from services.registry.meter.end import DestroyChip
 from services.registry.meter.identity import CorrectRecord
 from services.registry.meter.release import (
@@ -141,8 +142,21 @@ def test_a_released_device_is_reinstalled():
     story.when(REINSTALL).refused(NOT_OUT, place=("运行中", "in service"))
 
 
+def test_a_reinstalled_device_is_its_new_units_and_of_no_dismantling():
+    elsewhere = msgspec.structs.replace(REINSTALL, unit="99402")
+    story = device(*TO_REUSE, release("reinstall"), elsewhere)
+    (displaced,) = story.when(TURN_UP).outcome
+    assert (displaced.unit, displaced.dismantled_version) == ("99402", None)
+    right = on(CorrectRecord, corrects_version=story.state.version, why="misread", unit="99403")
+    story.when(right)
+    story.then(story.outcome)
+    assert story.state.unit == "99403"
+
+
 def test_nothing_is_reinstalled_without_a_certificate_that_still_stands():
     device(*IN_STOCK, ground("verdict_reuse")).when(release("reinstall")).refused(PRECONDITION_MISSING)
+    unjudged = device(*IN_STOCK, ground("re_verification")).when(release("reinstall"))
+    unjudged.refused(PRECONDITION_MISSING, missing=PRECONDITIONS["verdict_reuse"])
     judged_again = device(*TO_REUSE, release("reinstall"), ground("verdict_reuse", "V-2"))
     judged_again.when(REINSTALL).refused(PRECONDITION_MISSING)
 
@@ -215,6 +229,16 @@ def test_a_customers_device_goes_home_even_from_apart_and_that_is_its_end():
     story.when(home).then([on(ReturnedToCustomer, asset_no=CUSTOMERS, reference="receipt 4")])
     story.when(home).refused(ENDED)
     device(*CLAIMED).when(on(ReturnToCustomer, reference="receipt 4")).refused(NOT_OUT)
+
+
+def test_what_went_home_comes_again_as_if_for_the_first_time():
+    read = on(RecordFinalReading, reading=Reading(total_wh=1))
+    home = (release("customer"), on(ReturnToCustomer, reference="receipt 4"))
+    life = (*IN_STOCK, read, ground("review_sample"), *home, TURN_UP)
+    story = device(*(about(one, CUSTOMERS) for one in life))
+    assert story.state.dismantled_version is None
+    assert not story.state.preconditions
+    assert len(story.when(about(read, CUSTOMERS)).outcome) == 1
 
 
 def test_a_customers_device_goes_nowhere_else_without_consent():

@@ -407,8 +407,8 @@ def at_site(asset_no: str, site: str, meter: Meter) -> AtSite:
     return place
 
 
-def reappearance(asset_no: str, site: str, happened: Happened, meter: Meter) -> list[Reappeared]:
-    """The alarm, where a device that was sold, written off or destroyed is at a site."""
+def reappearance(sighting: Happened, meter: Meter) -> list[Reappeared]:
+    """The alarm, where a device that was sold, written off or destroyed is seen at the site that a command names."""
     match meter.place:
         case WithRecycler(recycler=recycler, lot=lot):
             ended_as, holder = f"sold in {lot}", recycler
@@ -416,7 +416,7 @@ def reappearance(asset_no: str, site: str, happened: Happened, meter: Meter) -> 
             ended_as = how
         case _:
             return []
-    return [becomes(happened, Reappeared, asset_no=asset_no, site=site, ended_as=ended_as, last_holder=holder)]
+    return [becomes(sighting, Reappeared, ended_as=ended_as, last_holder=holder)]
 
 
 def _receive(command: Receive, meter: Meter) -> list[Event]:
@@ -433,7 +433,7 @@ def _receive(command: Receive, meter: Meter) -> list[Event]:
 
 def _unexpected(command: Receive | ReceiveUnexpected, meter: Meter) -> list[Event]:
     number = command.asset_no
-    alarm = reappearance(number, command.site, command, meter)
+    alarm = reappearance(command, meter)
     match meter.place:
         case None:
             customers = is_well_formed(number) and is_customer_owned(number)
@@ -482,7 +482,6 @@ def _kept_apart(meter: Meter, event: Unexpected) -> Meter:
     """Nobody knows where it has been: what was cleared or certified before does not count any more."""
     return msgspec.structs.replace(
         meter,
-        asset_no=event.asset_no,
         device_class=event.moved.device_class,
         unit=event.unit,
         unit_version=meter.version + 1 if meter.place is None else meter.unit_version,

@@ -217,7 +217,7 @@ def _final(command: Dismantle | RecordFinalReading, reading: Reading, meter: Met
     if meter.has_final_reading:
         raise READING_EXISTS(asset_no=command.asset_no)
     _legible(reading)
-    return becomes(command, FinalReadingRecorded, reading=reading)
+    return becomes(command, FinalReadingRecorded)
 
 
 def _legible(reading: Reading) -> None:

@@ -188,7 +188,7 @@ def evolve(meter: Meter, event: Event) -> Meter:
         case ChipDestroyed():
             return msgspec.structs.replace(meter, chip_destroyed=True)
         case BatteryRemoved():
-            return msgspec.structs.replace(meter, battery_removed=True)
+            return meter
         case Defaced():
             return msgspec.structs.replace(meter, defaced=True)
         case HandedToRecycler(recycler=recycler, lot=lot):

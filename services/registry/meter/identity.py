@@ -312,7 +312,7 @@ def _bind(command: BindIdentity, meter: Meter) -> IdentityBound:
 def _adopt(command: AdoptIdentity, meter: Meter) -> Sequence[Event | HoldPlaced | Reappeared]:
     if command.asset_no.startswith("T"):
         raise WRONG_FORM(asset_no=command.asset_no)
-    alarm = reappearance(command.asset_no, command.site, command, meter)
+    alarm = reappearance(command, meter)
     if isinstance(meter.place, Ended) and meter.place.how == "destroyed":
         return alarm
     if meter.place is None:
@@ -365,7 +365,6 @@ def _correct(command: CorrectRecord, meter: Meter) -> RecordCorrected:
 def _identified(meter: Meter, event: Registered | TemporaryIdentityAssigned | IdentityAdopted, place: Place) -> Meter:
     return msgspec.structs.replace(
         meter,
-        asset_no=event.asset_no,
         device_class=event.device_class,
         unit=event.unit,
         unit_version=meter.version + 1,

@@ -339,7 +339,6 @@ def _in_service_again(meter: Meter, unit: str) -> Meter:
         has_final_reading=False,
         preconditions={},
         data_cleared=False,
-        battery_removed=False,
     )
 
 

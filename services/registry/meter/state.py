@@ -137,7 +137,6 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     version: int = -1
-    asset_no: str = ""
     place: Place | None = None
     device_class: DeviceClass = "01"
     unit: str = ""
@@ -153,7 +152,6 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     preconditions: dict[PreconditionKind, str] = {}
     data_cleared: bool = False
     chip_destroyed: bool = False
-    battery_removed: bool = False
     defaced: bool = False
 
     @property
