@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.__main__ import app
 from cli.inventory import modules, reasons
 from cli.reference import REFERENCE, ROOT, made_from_doors, pages
 from kernel.settings import Settings
@@ -130,6 +131,15 @@ def test_every_target_says_what_it_does_and_is_documented():
     assert set(targets) == set(re.findall(r"(?m)^(\w+):.*## \S", makefile))
     contributing = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     assert [target for target in targets if f"| `make {target}` |" not in contributing] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "CONTRIBUTING.md"])
+def test_targets_and_commands_that_are_spoken_of_exist(page):
+    text = (ROOT / page).read_text("utf-8")
+    targets = set(re.findall(r"(?m)^\.PHONY: (\w+)$", (ROOT / "Makefile").read_text("utf-8")))
+    assert set(re.findall(r"(?m)(?:^|`)(?:\w+=\S+ )?make ([a-z]+)\b", text)) <= targets
+    offered = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert set(re.findall(r"meterloop ([a-z]+)\b", text)) <= offered
 
 
 def test_every_decision_is_in_the_index_and_has_its_parts():
