@@ -7,6 +7,7 @@ import msgspec
 import structlog
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import Response
+from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import Status, StatusCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,6 +20,14 @@ READY: Final = "/readyz"
 METRICS: Final = "/metrics"
 QUIET: Final = frozenset({LIVE, READY, METRICS})
 """Asked every few seconds by machines: no span, no log line, and never turned away for too many requests."""
+
+NO_TELEMETRY_OF_ITS_OWN: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+}
+"""FastAPI would tell paths and queries, which hold ids and cursors, in four spans a request, and count all twice."""
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
@@ -58,7 +67,7 @@ def add_operations(app: FastAPI, readiness: Readiness, telemetry: Telemetry | No
 
 def operations_app(readiness: Readiness, telemetry: Telemetry) -> FastAPI:
     """An app of nothing but probes and metrics, for a port that no stranger reaches."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, telemetry=NO_TELEMETRY_OF_ITS_OWN)
     add_operations(app, readiness, telemetry)
     return app
 
@@ -99,4 +108,6 @@ class TelemetryMiddleware:
                 span.set_attributes(labels)
                 if status >= 500:  # noqa: PLR2004  the class of our own faults
                     span.set_status(Status(StatusCode.ERROR))
-                _LOG.info("request", method=method, route=route, status=status, ms=round(seconds * 1e3, 2))
+                # A question that was answered is counted and not logged: there are thousands, and nothing came of them.
+                log = _LOG.debug if method == "GET" and status < 400 else _LOG.info  # noqa: PLR2004  errors from there
+                log("request", method=method, route=route, status=status, ms=round(seconds * 1e3, 2))

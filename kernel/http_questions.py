@@ -28,10 +28,13 @@ class _PageParameters(msgspec.Struct, frozen=True, kw_only=True):
 
 def add_question_route(app: FastAPI, schemas: Schemas, question: Question) -> None:
     """Register the path of a question."""
+    known = frozenset(field.encode_name for field in msgspec.structs.fields(question.ask))
+    if question.paged:
+        known |= _PAGE_NAMES
 
     async def endpoint(request: Request) -> Response:
         asker = await _asker(request, public=question.public)
-        ask, page = _asked(request, question)
+        ask, page = _asked(request, question, known)
         return response(request, await question.answer(asker, ask, page))
 
     app.add_api_route(
@@ -107,12 +110,10 @@ async def _asker(request: Request, *, public: bool) -> Principal:
     return await verifier.of_header(request.headers.get("authorization"))
 
 
-def _asked(request: Request, question: Question) -> tuple[Any, PageAsked]:
+def _asked(request: Request, question: Question, known: frozenset[str]) -> tuple[Any, PageAsked]:
     """The question and the page, or Malformed raised with every fault."""
     counted = Counter(name for name, _ in request.query_params.multi_items())
-    fields = {field.encode_name: field.type for field in msgspec.structs.fields(question.ask)}
-    own = {**fields, **({"cursor": str, "limit": int} if question.paged else {})}
-    faults: list[FieldError] = [field_error(UNKNOWN_FIELD(field=name), name) for name in counted if name not in own]
+    faults: list[FieldError] = [field_error(UNKNOWN_FIELD(field=name), name) for name in counted if name not in known]
     faults += [field_error(REPEATED_FIELD(field=name), name) for name, times in counted.items() if times > 1]
     if faults:
         raise malformed(faults)

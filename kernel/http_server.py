@@ -22,7 +22,7 @@ from kernel.door import DATABASE_UNAVAILABLE, BadRequest, refusal_of
 from kernel.http_commands import add_command_routes
 from kernel.http_limits import HttpLimits, LimitsMiddleware
 from kernel.http_openapi import Schemas
-from kernel.http_operations import TelemetryMiddleware, add_operations
+from kernel.http_operations import NO_TELEMETRY_OF_ITS_OWN, TelemetryMiddleware, add_operations
 from kernel.http_page import Cursors
 from kernel.http_parameters import parameter_errors
 from kernel.http_problem import problem_response
@@ -74,7 +74,13 @@ class HttpDoor:
     ) -> None:
         self.schemas: Final = Schemas()
         self.limits: Final = limits or HttpLimits()
-        self.app: Final[FastAPI] = FastAPIOffline(title=title, version=version, description=description, redoc_url=None)
+        self.app: Final[FastAPI] = FastAPIOffline(
+            title=title,
+            version=version,
+            description=description,
+            redoc_url=None,
+            telemetry=NO_TELEMETRY_OF_ITS_OWN,
+        )
         self.app.state.verifier = verifier
         self.app.state.cursors = cursors
         self.app.openapi = lambda: self.schemas.document(self.app)  # type: ignore[method-assign]  # FastAPI's documented way

@@ -148,6 +148,7 @@ class _HttpDoor:
 
     def __init__(self, app: FastAPI, host: str, port: int, stop_s_max: float) -> None:
         self._socket: Final = _listen(host, port)
+        _look_for_reads_first(app)
         config = uvicorn.Config(
             app,
             http=BoundedHttp,
@@ -250,6 +251,13 @@ class _Running:
         _LOG.info("stopped")
         if self._process.telemetry is not None:
             await _within(FLUSH_S_MAX, asyncio.to_thread(self._process.telemetry.close))
+
+
+def _look_for_reads_first(app: FastAPI) -> None:
+    """Routes are tried one after the other, and a service has a hundred commands before its questions: looking past
+    them would cost a read several times its own routing. Which of them answers does not change, their methods differ.
+    """
+    app.router.routes.sort(key=lambda route: "GET" not in (getattr(route, "methods", None) or ()))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -17,6 +17,7 @@ from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetr
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import Link, Span, SpanKind, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry
@@ -63,8 +64,10 @@ def open_telemetry(service: str, version: str, environ: Mapping[str, str], *, in
     readers: list[MetricReader] = [
         PrometheusMetricReader(registry=registry, scope_info_enabled=False, disable_target_info=True)
     ]
-    tracers = TracerProvider(resource=resource)
-    if any(environ.get(name) for name in OTLP_VARIABLES):
+    exported = any(environ.get(name) for name in OTLP_VARIABLES)
+    # Where spans go nowhere they are not recorded. Their ids are still made, for logs and for events' metadata.
+    tracers = TracerProvider(sampler=None if exported else ALWAYS_OFF, resource=resource)
+    if exported:
         # Imported only here: they load gRPC's whole client side, which a process without a collector never needs.
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter  # noqa: PLC0415  as said
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  as said

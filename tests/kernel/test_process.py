@@ -21,6 +21,7 @@ from kernel.settings import Settings
 from tests.kernel.parcel_door import CLERK
 from tests.kernel.parcel_process import assemble
 
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 ROOT = Path(__file__).parents[2]
 
 
@@ -82,9 +83,11 @@ async def test_it_reports_its_ports_answers_probes_and_stops_in_order(tmp_path):
             assert (await web.get("/livez")).status_code == 200
             ready = await web.get("/readyz", params={"verbose": ""})
             assert ready.json()["checks"] == {"ledger": {"ok": True, "detail": "head 0", "degraded": False}}
+            assert (await web.get("/nowhere", headers={"traceparent": TRACEPARENT})).status_code == 404
             metrics = await web.get("/metrics", headers={"Accept": "application/openmetrics-text"})
             assert metrics.headers["content-type"].startswith("application/openmetrics-text")
             assert metrics.text.rstrip().endswith("# EOF")
+            assert 'http_server_request_duration_seconds_count{http_request_method="GET"' in metrics.text
         peer = Peer(service.addresses["rpc"])
         assert await peer.ready(5)
         await peer.close()
@@ -94,6 +97,9 @@ async def test_it_reports_its_ports_answers_probes_and_stops_in_order(tmp_path):
         status, out, _ = await service.end()
         assert status == 0
         assert out == ["follower stopped", "ledger closed"]
+        # Nothing is exported here, and still a line names the trace that it belongs to.
+        (request,) = [line for line in service.lines if line["event"] == "request"]
+        assert (request["status"], request["trace_id"]) == (404, TRACEPARENT.split("-")[1])
         said = [line["event"] for line in service.lines]
         assert said.index("draining") < said.index("stopped")
 
