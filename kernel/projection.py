@@ -122,12 +122,15 @@ class _Member:
         """Each row that these events touch, in the events' order."""
         classes, keys = self._classes, self.view.keys
         touched: list[_Touch] = []
-        for event, recorded in decoded:
-            if not classes or type(event) in classes:
-                try:
-                    touched += [(key, event, recorded) for key in keys(event, recorded)]
-                except Exception as error:
-                    raise self._undigested(recorded, error) from error
+        recorded = None
+        try:
+            for event, recorded in decoded:
+                if not classes or type(event) in classes:
+                    for key in keys(event, recorded):
+                        touched.append((key, event, recorded))  # noqa: PERF401  twice as fast for a key or two
+        except Exception as error:
+            assert recorded is not None
+            raise self._undigested(recorded, error) from error
         return touched
 
     def take(self, connection: Connection, touched: Sequence[_Touch]) -> None:
