@@ -230,7 +230,7 @@ class RpcDoor:
             try:
                 answer = await self._in_time(call, body, metadata, context)
                 status = "OK"
-                return answer  # noqa: TRY300  `finally` needs to know that it came to this
+                return answer  # noqa: TRY300  the `finally` needs to know that it came to this
             except Refusal as error:
                 status = status_of(error).rpc.name
                 await context.abort_with_status(rpc_status.to_status(rich_status(error)))
