@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 import structlog
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kernel.door import DEADLINE, FAULT, OVERLOADED, STOPPING, TooLarge
@@ -31,7 +32,7 @@ _LOG: Final = structlog.get_logger("http")
 
 
 class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one door takes. `untimed` are path prefixes whose requests may take as long as they need (uploads)."""
+    """What one door takes."""
 
     command_bytes_max: int = 256 * 1024
     bulk_bytes_max: int = 8 * 1024 * 1024
@@ -39,7 +40,6 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     query_bytes_max: int = 8 * 1024
     request_s_max: float = 30.0
     in_flight_max: int = 1_000
-    untimed: tuple[str, ...] = ()
 
 
 class LimitsMiddleware:
@@ -70,7 +70,7 @@ class LimitsMiddleware:
                 self._in_flight -= 1
 
     async def _within_time(self, scope: Scope, receive: Receive, send: Send) -> None:
-        seconds = None if scope["path"].startswith(self._limits.untimed or ("\0",)) else self._limits.request_s_max
+        seconds = self._limits.request_s_max
         begun = False
         timer = asyncio.timeout(seconds)
 
@@ -79,6 +79,8 @@ class LimitsMiddleware:
             if message["type"] == "http.response.start" and not begun:
                 begun = True
                 timer.reschedule(None)
+                # What we call JSON is never run as anything else, whatever stands in it.
+                message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
             await send(message)
 
         refusal: Refusal
@@ -94,6 +96,9 @@ class LimitsMiddleware:
             if begun:
                 raise
             refusal = STOPPING()
+        except ClientDisconnect:
+            # Nobody is there to be told, and nothing was decided: a body is read before anything else.
+            return
         except Exception:
             _LOG.exception("request failed", path=scope["path"])
             if begun:

@@ -29,6 +29,9 @@ NO_TELEMETRY_OF_ITS_OWN: Final[TelemetryConfig] = {
 }
 """FastAPI would tell paths and queries, which hold ids and cursors, in four spans a request, and count all twice."""
 
+CALLER_LEFT: Final = 499
+"""Counted where no answer was sent, since whatever breaks is answered: the caller closed the connection before."""
+
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 _DURATION: Final = METER.create_histogram(
@@ -82,7 +85,7 @@ class TelemetryMiddleware:
         if scope["type"] != "http" or scope["path"] in QUIET:
             await self._app(scope, receive, send)
             return
-        status = 500
+        status = CALLER_LEFT
 
         async def noting_send(message: Message) -> None:
             nonlocal status

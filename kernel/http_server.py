@@ -3,14 +3,14 @@
     door = HttpDoor(title="registry", version="1", verifier=verifier, cursors=Cursors(key))
     door.commands(Commands(...))         # POST /v1/meters/{asset_no}/record-final-reading, and bulk
     door.question(Question(...))         # GET /v1/meters/{asset_no}
-    door.app.add_api_route(...)          # what is neither, with `Caller` for who asks
+    door.app.add_api_route(...)          # what is neither; the same problems for what goes wrong
 
 A handler refuses by raising a Refusal, nothing else.
 """
 
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi_offline import FastAPIOffline
@@ -27,7 +27,7 @@ from kernel.http_page import Cursors
 from kernel.http_parameters import parameter_errors
 from kernel.http_problem import problem_response
 from kernel.http_questions import add_question_route
-from kernel.identity import ANONYMOUS, Principal, Verifier
+from kernel.identity import Verifier
 from kernel.intake import malformed
 from kernel.questions import Question
 from kernel.readiness import Readiness
@@ -40,23 +40,6 @@ METHOD_NOT_ALLOWED = Reason(
     BadRequest, "http.method_not_allowed", "该地址不支持此方法。", "this address does not take that method"
 )
 BAD_HTTP = Reason(BadRequest, "http.bad_request", "请求有误：{why}", "the request is not valid: {why}")
-
-
-async def caller_of(request: Request) -> Principal:
-    """The principal of this request, or a refusal."""
-    verifier: Verifier = request.app.state.verifier
-    return await verifier.of_header(request.headers.get("authorization"))
-
-
-async def caller_or_public(request: Request) -> Principal:
-    """The same, but whoever shows no token is the public. A token that does not count is still refused."""
-    if "authorization" not in request.headers:
-        return ANONYMOUS
-    return await caller_of(request)
-
-
-Caller = Annotated[Principal, Depends(caller_of)]
-CallerOrPublic = Annotated[Principal, Depends(caller_or_public)]
 
 
 class HttpDoor:

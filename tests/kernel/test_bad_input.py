@@ -197,6 +197,34 @@ async def test_a_body_over_the_limit_is_refused_whether_announced_or_not(web, le
     assert await ledger.head() == 0
 
 
+async def test_a_caller_who_leaves_in_the_middle_leaves_nothing(ledger, tmp_path):
+    door = parcel_door(ledger, tmp_path)
+    headers = {
+        "authorization": f"Bearer {issue(tmp_path, CLERK)}",
+        "idempotency-key": "k",
+        "content-type": "application/json",
+    }
+    coming = [{"type": "http.request", "body": b'{"mass_g":5,', "more_body": True}, {"type": "http.disconnect"}]
+    sent = []
+
+    async def receive():
+        return coming.pop(0)
+
+    async def send(part):
+        sent.append(part)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/crates/c1/weigh",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    await door.app(scope, receive, send)
+    assert (sent, coming) == ([], [])
+    assert await ledger.head() == 0
+
+
 def test_deep_json_that_is_shallow_enough_is_read():
     deep = b"[" * 200 + b"]" * 200
     assert plain_of_json(deep)

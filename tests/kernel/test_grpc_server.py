@@ -9,7 +9,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from kernel.door import CannotNow, Unidentified
-from kernel.grpc_client import Peer
+from kernel.grpc_client import RETRY_TOKENS, Peer
 from kernel.grpc_server import RpcDoor
 from kernel.identity import Principal
 from kernel.identity_issuer import issue
@@ -175,6 +175,59 @@ async def test_a_peer_that_is_away_is_a_refusal_to_try_again():
         await peer.call("sample.v1.Parcels/Send", message("Send")(), message("Outcome"), timeout_s=3)
     assert refused.value.code == "peer.unavailable"
     await peer.close()
+
+
+async def failing(times, code):
+    """A server that fails so many times before it answers, and how often it was asked."""
+    asked = []
+
+    async def answer(_: bytes, context) -> bytes:
+        asked.append(context.time_remaining())
+        if len(asked) <= times:
+            await context.abort(code, "away")
+        return b""
+
+    handler = grpc.unary_unary_rpc_method_handler(answer)
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("sample.v1.Parcels", {"Send": handler}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    peer = Peer(f"127.0.0.1:{port}")
+
+    async def send():
+        return await peer.call("sample.v1.Parcels/Send", message("Send")(), message("Outcome"), timeout_s=5)
+
+    async def close():
+        await peer.close()
+        await server.stop(0)
+
+    return send, asked, close
+
+
+async def test_a_call_that_did_not_get_through_is_tried_again_within_its_deadline():
+    send, asked, close = await failing(2, grpc.StatusCode.UNAVAILABLE)
+    await send()
+    assert len(asked) == 3
+    assert all(left_s <= 5 for left_s in asked)
+    await close()
+
+
+async def test_a_call_that_was_refused_is_not_tried_again():
+    send, asked, close = await failing(1, grpc.StatusCode.FAILED_PRECONDITION)
+    with pytest.raises(Refusal):
+        await send()
+    assert len(asked) == 1
+    await close()
+
+
+async def test_the_budget_for_retries_ends_where_nothing_succeeds():
+    send, asked, close = await failing(10_000, grpc.StatusCode.UNAVAILABLE)
+    for _ in range(RETRY_TOKENS):
+        with pytest.raises(CannotNow):
+            await send()
+    # Twenty calls would be sixty attempts; ten tokens of twenty are spent on retries, then calls go once.
+    assert RETRY_TOKENS < len(asked) <= RETRY_TOKENS + RETRY_TOKENS // 2
+    await close()
 
 
 async def test_a_method_that_nobody_answers_stops_the_service_before_it_starts(rpc):

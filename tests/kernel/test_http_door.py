@@ -2,8 +2,11 @@
 
 import asyncio
 import re
+from datetime import date
+from typing import Annotated, Literal
 
 import pytest
+from fastapi import Query
 
 from kernel.http_limits import HttpLimits
 from kernel.http_openapi import JSON
@@ -79,6 +82,7 @@ async def test_what_has_not_changed_is_not_sent_again(web):
     await web.post("/v1/parcels/p1/send", json=SEND, headers={"Idempotency-Key": "k"})
     shown = await web.get("/v1/parcels/p1")
     assert (shown.headers["etag"], shown.headers["cache-control"]) == ('"0"', "private, no-cache")
+    assert shown.headers["x-content-type-options"] == "nosniff"
     same = await web.get("/v1/parcels/p1", headers={"If-None-Match": '"7", W/"0"'})
     assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", '"0"')
     public = await web.get("/v1/numbers")
@@ -129,6 +133,33 @@ async def test_what_reaches_no_handler_is_a_problem_too(web, method, path, statu
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer.headers["content-type"] == PROBLEM_JSON
     assert ("allow" in answer.headers) is (status == 405)
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "field"),
+    [
+        ("", "input.missing_field", "size"),
+        ("size=x", "input.wrong_type", "size"),
+        ("size=0", "input.out_of_range", "size"),
+        ("size=1&name=", "input.wrong_length", "name"),
+        ("size=1&name=B", "input.wrong_format", "name"),
+        ("size=1&day=2024-02-30", "input.wrong_format", "day"),
+        ("size=1&colour=green", "input.not_in_list", "colour"),
+    ],
+)
+async def test_routes_of_fastapi_s_own_kind_say_it_in_our_words(door, web, query, code, field):
+    async def own(
+        size: Annotated[int, Query(ge=1)],
+        name: Annotated[str, Query(min_length=1, pattern="^[a-z]*$")] = "a",
+        day: date | None = None,
+        colour: Literal["red"] = "red",
+    ):
+        return [size, name, day, colour]
+
+    door.app.add_api_route("/own", own)
+    answer = await web.get(f"/own?{query}")
+    assert (answer.status_code, answer.headers["content-type"]) == (422, PROBLEM_JSON)
+    assert (answer.json()["code"], answer.json()["errors"][0]["field"]) == (code, field)
 
 
 async def test_a_fault_of_ours_tells_nothing_of_itself(door, web):

@@ -62,7 +62,11 @@ async def started(folder, *, listening=True, **environ) -> AsyncIterator[Service
         "-m",
         "tests.kernel.parcel_process",
         cwd=ROOT,
-        env={**os.environ, "METERLOOP_DATA_DIR": str(folder), **environ},
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("METERLOOP_")},
+            "METERLOOP_DATA_DIR": str(folder),
+            **environ,
+        },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
