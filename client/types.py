@@ -335,6 +335,18 @@ class FoundLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     damaged: bool = False
 
 
+class Gap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device whose custody is open: on its way, missing, lost, or unexpected and not resolved, since `since`."""
+
+    asset_no: str
+    device_class: str
+    unit: str
+    phase: str
+    since: date
+    site: str | None = None
+    shipment: str | None = None
+
+
 class Hold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A hold that stands on a device. Without `until` it has no end of its own."""
 
@@ -1304,6 +1316,15 @@ class ListContainers(Question[Page[ContainerRow]], frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/containers"
     ANSWER: ClassVar[Any] = Page[ContainerRow]
     site: str | None = None
+    limit: int | None = None
+
+
+class ListCustodyGaps(Question[Page[Gap]], frozen=True, kw_only=True):
+    """保管断点 Devices between two custodians since before a day: on the way, missing, lost, unexpected."""
+
+    PATH: ClassVar[str] = "/v1/custody-gaps"
+    ANSWER: ClassVar[Any] = Page[Gap]
+    before: date
     limit: int | None = None
 
 

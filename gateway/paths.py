@@ -91,6 +91,7 @@ REGISTRY: Final = Service(
         "ListBurnt": "/v1/burnt",
         "ListHoldsDue": "/v1/holds/due",
         "ListAlarms": "/v1/alarms",
+        "ListCustodyGaps": "/v1/custody-gaps",
         "ListDuplicates": "/v1/duplicates",
         "ListSites": "/v1/sites",
         "ListShipments": "/v1/shipments",

@@ -12,7 +12,7 @@ from kernel.questions import PageAsked, Question, Rows, Shown
 from kernel.refusal import unreadable
 from services.registry.access import REPORT, Access
 from services.registry.app import Entry, Registry
-from services.registry.views.alarm import Alarm, Duplicate, alarms, duplicates
+from services.registry.views.alarm import Alarm, Duplicate, Gap, alarms, custody_gaps, duplicates
 from services.registry.views.balance import BalanceLine, balances
 from services.registry.views.card import CARD, Card
 from services.registry.views.consignment import Consignment
@@ -115,6 +115,13 @@ class ListAlarms(_Ask, frozen=True, kw_only=True):
     limit: Few = 100
 
 
+class ListCustodyGaps(_Ask, frozen=True, kw_only=True):
+    """保管断点 Devices between two custodians since before a day: on the way, missing, lost, unexpected."""
+
+    before: date
+    limit: Few = 100
+
+
 class ListDuplicates(_Ask, frozen=True, kw_only=True):
     """重号 Communication addresses that several devices share, the most shared first."""
 
@@ -178,6 +185,7 @@ class Questions:
             Question(ListBurnt, "/v1/burnt", BurntCount, self._burnt, rows=True, public=True),
             Question(ListHoldsDue, "/v1/holds/due", Hold, self._holds_due, rows=True),
             Question(ListAlarms, "/v1/alarms", Alarm, self._alarms, rows=True),
+            Question(ListCustodyGaps, "/v1/custody-gaps", Gap, self._custody_gaps, rows=True),
             Question(ListDuplicates, "/v1/duplicates", Duplicate, self._duplicates, rows=True),
             Question(ListSites, "/v1/sites", SiteRow, self._sites, rows=True, paged=True),
             Question(ListShipments, "/v1/shipments", ShipmentRow, self._shipments, rows=True, paged=True),
@@ -235,6 +243,11 @@ class Questions:
     async def _alarms(self, caller: Principal, ask: ListAlarms, _page: PageAsked) -> Rows:
         self._access.may(caller, "ReadAlarms", REPORT)
         return Rows(items=await self._registry.ask(lambda session: alarms(session, ask.limit)))
+
+    async def _custody_gaps(self, caller: Principal, ask: ListCustodyGaps, _page: PageAsked) -> Rows:
+        self._access.may(caller, "ReadAlarms", REPORT)
+        found = await self._registry.ask(lambda session: custody_gaps(session, ask.before, ask.limit))
+        return Rows(items=found)
 
     async def _duplicates(self, caller: Principal, ask: ListDuplicates, _page: PageAsked) -> Rows:
         self._access.may(caller, "ReadAlarms", REPORT)

@@ -136,3 +136,22 @@ async def test_the_status_page_says_what_is_up(platform):
     assert 'class="good"' in page.text
     assert platform.ledger.ledger_id in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+async def test_a_device_that_nobody_announced_is_a_gap_until_it_is_accepted(platform):
+    headers = platform.headers(Role.STOREKEEPER)
+    seen = None
+    for name, body in (
+        ("receive-unexpected", {"occurred_on": "2026-01-05", "site": "centre", "device_class": "01"}),
+        ("accept-unexpected", {"occurred_on": "2026-01-07", "reference": "R-1"}),
+    ):
+        done = await platform.client.post(
+            f"/v1/meters/{NUMBER}/{name}", json=body, headers=headers | {"Idempotency-Key": name}
+        )
+        assert done.status_code == 200, done.text
+        await platform.client.get(
+            f"/v1/meters/{NUMBER}/card", params={"seen": done.json()["position"]}, headers=headers
+        )
+        gaps = await platform.client.get("/v1/custody-gaps", params={"before": "2026-02-01"}, headers=headers)
+        seen, before = [(gap["asset_no"], gap["phase"]) for gap in gaps.json()["items"]], seen
+    assert (before, seen) == ([(NUMBER, "unexpected")], [])

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import case, func, or_, select
 from sqlmodel import Field, Session
 
 from kernel.view import View
@@ -46,6 +46,18 @@ class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
     devices: int
 
 
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """A device whose custody is open: on its way, missing, lost, or unexpected and not resolved, since `since`."""
+
+    asset_no: str
+    device_class: str
+    unit: str
+    phase: str
+    since: date
+    site: str | None = None
+    shipment: str | None = None
+
+
 def keys(event: Any, recorded: Recorded) -> Iterable[tuple[str, int]]:
     if not isinstance(event, custody.Reappeared) and event.recorded_as is None:
         return ()
@@ -82,3 +94,19 @@ def duplicates(session: Session, limit: int) -> list[Duplicate]:
     query = select(address, number).where(address.is_not(None)).group_by(address).having(number > 1)
     rows = session.execute(query.order_by(number.desc(), address).limit(limit))
     return [Duplicate(comm_address=shared, devices=devices) for shared, devices in rows]
+
+
+def custody_gaps(session: Session, before: date, limit: int) -> list[Gap]:
+    """保管断点: devices that have been between two custodians since before this day, the longest first. What is at a
+    site unexpectedly is named as phase `unexpected`.
+    """
+    of = CARD.columns.c
+    phase = case((of.unexpected, "unexpected"), else_=of.phase).label("phase")
+    is_open = or_(of.phase.in_(("in_transit", "missing", "lost")), of.unexpected)
+    query = (
+        select(of.asset_no, of.device_class, of.unit, phase, of.since, of.site, of.shipment)
+        .where(is_open, of.since < before)
+        .order_by(of.since, of.asset_no)
+        .limit(limit)
+    )
+    return [Gap(**row._mapping) for row in session.execute(query)]  # noqa: SLF001  its public name
