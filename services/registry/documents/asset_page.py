@@ -67,7 +67,7 @@ def facts(page: AssetPage) -> list[Fact]:
         Fact(("管理单位", "managing unit"), parts.party(page.unit)),
         Fact(("产权", "owner"), " ".join(filter(None, (page.owner.zh, page.owner.en)))),
         Fact(("当前保管", "custodian"), page.custodian),
-        Fact(("制表日期", "issued"), page.issued_on.isoformat()),
+        Fact(("记录截至", "record up to"), page.issued_on.isoformat()),
     ]
     if page.temporary_identity:
         lines.append(Fact(("临时标识", "temporary identity"), page.temporary_identity))
@@ -148,13 +148,13 @@ def _holds(lines: tuple[HoldLine, ...], script: Script) -> dict[str, object]:
 
 
 def _seals(lines: tuple[SealLine, ...], script: Script) -> dict[str, object]:
-    columns = (("封印编号", "seal number"), ("位置", "place"), ("施封", "applied"), ("拆封", "removed"))
+    columns = (("封印编号", "seal number"), ("施封", "applied"), ("拆封", "removed"), ("状况", "condition"))
     rows: list[tuple[object, ...]] = [
         (
             script.legible(line.number),
-            parts.word(line.place, script),
             moment(line.applied),
             moment(line.removed),
+            parts.word(line.condition, script),
         )
         for line in lines
     ]

@@ -20,10 +20,10 @@ class Label(msgspec.Struct, frozen=True):
 
 
 class Coded(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of a code list or of the directory of units: device class, unit, site, maker."""
+    """An entry of a code list: device class, unit, site. Without a name on record the code stands for it."""
 
     code: str
-    zh: str
+    zh: str = ""
     en: str = ""
 
 
@@ -56,6 +56,8 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     signed: When | None = None
     signer: str | None = None
     event_id: str | None = None
+    document_sha256: Sha256 | None = None
+    """Of the document that was signed, where the party said which."""
 
 
 class Outcome(Enum):
@@ -79,16 +81,17 @@ class NoteDevice(msgspec.Struct, frozen=True, kw_only=True):
 
     asset_number: str
     device_class: Coded
-    maker: str
-    reason: Label
+    maker: str = ""
+    reason: Label | None = None
     model: str = ""
     final_reading_wh: ReadingWh | None = None
     reading_disputed: bool = False
-    condition: Label | None = None
     container: str | None = None
     outcome: Outcome | None = None
     """None until the shipment is received."""
     damaged: bool = False
+    exceptions: tuple[str, ...] = ()
+    """Codes of the refusals that kept it from following the shipment."""
 
 
 class TransferNote(msgspec.Struct, frozen=True, kw_only=True, tag="transfer_note", tag_field="document"):
@@ -96,6 +99,8 @@ class TransferNote(msgspec.Struct, frozen=True, kw_only=True, tag="transfer_note
 
     number: str
     issued_on: CivilDate
+    status: Label
+    unit: Coded
     sender: Coded
     receiver: Coded
     manifest_hash: Sha256
@@ -112,27 +117,42 @@ class TransferNote(msgspec.Struct, frozen=True, kw_only=True, tag="transfer_note
 
 
 class Cohort(msgspec.Struct, frozen=True, kw_only=True):
-    """The devices one unit dismantled under work orders of one month, and what arrived of them by the cut-off."""
+    """The devices one unit dismantled under work orders of one month, and what became of them. Those at the centre are
+    `received` by the cut-off or `late`, the others `owed`, `missing`, `lost`, or `apart`: they came in unannounced and
+    are held apart. Together they are all that were dismantled.
+    """
 
     unit: Coded
     month: CivilDate
     """Its first day."""
     dismantled: Count
     received: Count
+    late: Count = 0
+    owed: Count = 0
     missing: Count = 0
-    """Of those not received: dispatched, and not there when the shipment was opened."""
-    restated: bool = False
-    """A day of the month changed after the figures were first shown."""
+    lost: Count = 0
+    apart: Count = 0
+    plan: "CohortPlan | None" = None
+    """Without one there is no cut-off, and every receipt counts as in time."""
 
     def __post_init__(self) -> None:
         if self.month.day != 1:
             raise ValueError(f"a cohort is named by the first day of its month, not {self.month}")
-        if self.received + self.missing > self.dismantled:
-            raise ValueError("of a cohort no more can be received and missing than was dismantled")
+        parts = (self.received, self.late, self.owed, self.missing, self.lost, self.apart)
+        if sum(parts) != self.dismantled:
+            raise ValueError(f"of a cohort {self.dismantled} were dismantled, and {parts} are accounted for")
+
+
+class CohortPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What was planned for a cohort: how many devices, which share of them received by which day."""
+
+    expected: Count
+    target_ppm: Count
+    cut_off: CivilDate
 
 
 class UnexpectedCount(msgspec.Struct, frozen=True, kw_only=True):
-    """Devices that arrived from a unit without being dispatched. They are in no cohort and in no rate."""
+    """Devices held apart that were never dismantled under a work order. They are in no cohort and in no rate."""
 
     unit: Coded
     count: Count
@@ -145,7 +165,6 @@ class RecoveryLedger(msgspec.Struct, frozen=True, kw_only=True, tag="recovery_le
     issued_on: CivilDate
     scope: Coded
     """The centre, or the unit whose subunits are shown."""
-    cut_off: CivilDate
     cohorts: tuple[Cohort, ...]
     verification: Verification
     unexpected: tuple[UnexpectedCount, ...] = ()
@@ -204,9 +223,10 @@ class SealLine(msgspec.Struct, frozen=True, kw_only=True):
     """封印."""
 
     number: str
-    place: Label
     applied: When | None = None
     removed: When | None = None
+    condition: Label | None = None
+    """How it was found when it was removed."""
 
 
 class DocumentLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,6 +243,7 @@ class AssetPage(msgspec.Struct, frozen=True, kw_only=True, tag="asset_page", tag
 
     asset_number: str
     issued_on: CivilDate
+    """The day up to which the record is shown."""
     device_class: Coded
     owner: Label
     unit: Coded

@@ -17,6 +17,13 @@ def percent(part: int, whole: int) -> str:
     return f"{hundredths // 100}.{hundredths % 100:02d} %"
 
 
+def share(ppm: int) -> str:
+    """A share given in millionths as per cent, exactly: two decimals, more where needed."""
+    units, rest = divmod(ppm, 10_000)
+    decimals = f"{rest:04d}"
+    return f"{units}.{decimals[:2]}{decimals[2:].rstrip('0')} %"
+
+
 def fraction(part: int, whole: int) -> str:
     return f"{part:,} / {whole:,}"
 

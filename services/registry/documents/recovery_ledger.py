@@ -6,13 +6,13 @@ counted apart, so no rate passes 100 %.
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
 from services.registry.documents import sheet as parts
-from services.registry.documents.data import Coded, Cohort, RecoveryLedger
-from services.registry.documents.figures import NOTHING, fraction, percent
+from services.registry.documents.data import Coded, Cohort, CohortPlan, RecoveryLedger
+from services.registry.documents.figures import NOTHING, fraction, percent, share
 from services.registry.documents.font import Script
 from services.registry.documents.refusals import TOO_MANY_ROWS
 from services.registry.documents.sheet import Fact, Pair, verification_facts
@@ -23,24 +23,40 @@ COHORTS_MAX: Final = 10_000
 """In one PDF: a province's counties over five years."""
 
 TITLE: Final = ("拆回电能计量器具回收统计台账", "Recovery ledger of dismantled metering devices")
-COUNTED: Final[tuple[Pair, ...]] = (
-    ("拆回", "dismantled"),
-    ("接收", "received"),
-    ("回收率", "recovery rate"),
-    ("精确值", "exact"),
-    ("尚欠", "still owed"),
-    ("其中缺失", "of which missing"),
+
+PLANNED: Final[Pair] = ("计划", "planned")
+DISMANTLED: Final[Pair] = ("拆回", "dismantled")
+RATE: Final[Pair] = ("回收率", "recovery rate")
+BECAME: Final[tuple[Pair, ...]] = (
+    ("按期接收", "in time"),
+    ("迟收", "late"),
+    ("未交", "still owed"),
+    ("缺失", "missing"),
+    ("丢失", "lost"),
+    ("待认领", "held apart"),
 )
-UNEXPECTED: Final = ("意外接收", "unexpected")
-RESTATED: Final = "更正 restated"
+"""What became of those dismantled: each is in one of these."""
+
+TARGET: Final[Pair] = ("目标", "target")
+CUT_OFF: Final[Pair] = ("截止日", "cut-off")
+RESULT: Final[Pair] = ("结果", "result")
+UNEXPECTED: Final[Pair] = ("计划外（单列）", "unexpected, apart")
+
+MET: Final[Pair] = ("达标", "met")
+BELOW: Final[Pair] = ("未达", "below")
+NOT_DUE: Final[Pair] = ("未到期", "not due")
+
 _DEFINED_ZH: Final = (
-    "回收率＝当月（北京时间）依工单拆回的器具中，省级中心截止日（含）前已接收的份额。百分数截至两位小数，不进位："
-    "全部收回才显示 100.00 %。尚欠＝拆回－接收。意外接收不属于任何月份，单列，不计入回收率。"
+    "回收率＝当月（北京时间）依工单拆回的器具中，省级中心截止日（含）前已接收的份额；无计划的月份没有截止日，接收即计入。"
+    "百分数截至两位小数，不进位：全部收回才显示 100.00 %。拆回＝按期接收＋迟收＋未交＋缺失＋丢失＋待认领。"
+    "待认领：已拆回，未经移交单到货，隔离存放。计划外到货没有拆回工单，不属于任何月份，单列，不计入回收率。"
 )
 _DEFINED_EN: Final = (
     "Recovery rate: of the devices dismantled under work orders of a month (Beijing time), the share received at the "
-    "provincial centre by the end of the cut-off day. Percentages are cut after two decimals, never rounded up: "
-    "100.00 % means all. Still owed = dismantled - received. Unexpected receipts belong to no month and to no rate."
+    "provincial centre by the end of the cut-off day; a month without a plan has no cut-off, and every receipt counts. "
+    "Percentages are cut after two decimals, never rounded up: 100.00 % means all. Dismantled = in time + late + still "
+    "owed + missing + lost + held apart. Held apart: dismantled, and come in without a transfer note. Unexpected "
+    "devices have no work order; they belong to no month and to no rate."
 )
 DEFINITION: Final = (_DEFINED_ZH, _DEFINED_EN)
 
@@ -48,27 +64,52 @@ _MONTHS_ABREAST: Final = 12
 
 
 class Sum(msgspec.Struct, frozen=True):
-    """Counts of one cohort or of several."""
+    """Counts of one cohort or of several. `expected` is None where one of them has no plan; `became` as in BECAME."""
 
+    expected: int | None
     dismantled: int
-    received: int
-    missing: int
-    restated: bool
+    became: tuple[int, ...]
+
+    @classmethod
+    def of(cls, cohorts: Iterable[Cohort]) -> Self:
+        expected: int | None = 0
+        dismantled, became = 0, [0] * len(BECAME)
+        for cohort in cohorts:
+            dismantled += cohort.dismantled
+            for at, number in enumerate(_became(cohort)):
+                became[at] += number
+            expected = None if expected is None or cohort.plan is None else expected + cohort.plan.expected
+        return cls(expected, dismantled, tuple(became))
 
     @property
-    def owed(self) -> int:
-        return self.dismantled - self.received
+    def received(self) -> int:
+        """By the cut-off."""
+        return self.became[0]
+
+    @property
+    def rate(self) -> str:
+        return percent(self.received, self.dismantled)
+
+    @property
+    def exact(self) -> str:
+        return fraction(self.received, self.dismantled)
 
 
-def sum_of(cohorts: Iterable[Cohort]) -> Sum:
-    dismantled = received = missing = 0
-    restated = False
-    for cohort in cohorts:
-        dismantled += cohort.dismantled
-        received += cohort.received
-        missing += cohort.missing
-        restated = restated or cohort.restated
-    return Sum(dismantled, received, missing, restated)
+def _became(cohort: Cohort) -> tuple[int, ...]:
+    return (cohort.received, cohort.late, cohort.owed, cohort.missing, cohort.lost, cohort.apart)
+
+
+def result(cohort: Cohort, today: date) -> Pair | None:
+    """Whether the target was met; None where there is none, or nothing to be measured by it."""
+    plan = cohort.plan
+    if plan is None or cohort.dismantled == 0:
+        return None
+    if cohort.received * 1_000_000 >= plan.target_ppm * cohort.dismantled:
+        return MET
+    return NOT_DUE if today <= plan.cut_off else BELOW
+
+
+COLUMNS: Final[tuple[Pair, ...]] = (PLANNED, DISMANTLED, BECAME[0], RATE, *BECAME[1:], TARGET, CUT_OFF, RESULT)
 
 
 def by_unit(ledger: RecoveryLedger) -> list[tuple[Coded, list[Cohort]]]:
@@ -96,7 +137,7 @@ def pdf(ledger: RecoveryLedger, setter: Typesetter) -> bytes:
 
 def sheet_of(ledger: RecoveryLedger, script: Script) -> dict[str, object]:
     """The ledger as its template takes it."""
-    running = f"{ledger.number}　{ledger.scope.zh}　截止 cut-off {ledger.cut_off}"
+    running = f"{ledger.number}　{ledger.scope.zh or ledger.scope.code}　{ledger.issued_on}"
     units = by_unit(ledger)
     return {
         **parts.head(TITLE, ledger.number, running, ledger.verification, script),
@@ -118,37 +159,24 @@ def facts(ledger: RecoveryLedger) -> list[Fact]:
         Fact(("台账编号", "ledger number"), ledger.number),
         Fact(("统计范围", "scope"), parts.party(ledger.scope)),
         Fact(("拆回月份", "cohort months"), span),
-        Fact(("截止日期", "cut-off"), ledger.cut_off.isoformat()),
         Fact(("制表日期", "issued"), ledger.issued_on.isoformat()),
         Fact(("单位 / 月份数", "units / cohorts"), f"{len(by_unit(ledger)):,} / {len(ledger.cohorts):,}"),
+        Fact(("账本位置", "as of position"), f"{ledger.verification.position:,}"),
     ]
     if ledger.remark:
         lines.append(Fact(("备注", "remark"), ledger.remark, wide=True))
     return lines
 
 
-def counts(total: Sum) -> tuple[str, ...]:
-    """The columns of `COUNTED`."""
-    return (
-        f"{total.dismantled:,}",
-        f"{total.received:,}",
-        percent(total.received, total.dismantled),
-        fraction(total.received, total.dismantled),
-        f"{total.owed:,}",
-        f"{total.missing:,}",
-    )
-
-
 def _totals(ledger: RecoveryLedger) -> list[tuple[Pair, str, str]]:
     """Name, figure, and the exact fraction under the rate."""
-    total = sum_of(ledger.cohorts)
+    total = Sum.of(ledger.cohorts)
+    became = [(name, f"{number:,}", "") for name, number in zip(BECAME, total.became, strict=True)]
     return [
-        (COUNTED[0], f"{total.dismantled:,}", ""),
-        (COUNTED[1], f"{total.received:,}", ""),
-        (COUNTED[2], percent(total.received, total.dismantled), fraction(total.received, total.dismantled)),
-        (COUNTED[4], f"{total.owed:,}", ""),
-        (COUNTED[5], f"{total.missing:,}", ""),
-        (("意外（单列）", "unexpected"), f"{unexpected_total(ledger):,}", ""),
+        (DISMANTLED, f"{total.dismantled:,}", ""),
+        (RATE, total.rate, total.exact),
+        *became,
+        (UNEXPECTED, f"{unexpected_total(ledger):,}", ""),
     ]
 
 
@@ -171,27 +199,41 @@ def _rates(cohorts: list[Cohort], abreast: Sequence[date]) -> list[str]:
     for cohort in cohorts:
         if cohort.month in of_month:
             of_month[cohort.month].append(cohort)
-    sums = [sum_of(found) for found in of_month.values()]
-    sums.append(sum_of(cohort for found in of_month.values() for cohort in found))
-    return [percent(total.received, total.dismantled).removesuffix(" %") for total in sums]
+    sums = [Sum.of(found) for found in of_month.values()]
+    sums.append(Sum.of(cohort for found in of_month.values() for cohort in found))
+    return [total.rate.removesuffix(" %") for total in sums]
 
 
 def _detail(ledger: RecoveryLedger, units: list[tuple[Coded, list[Cohort]]], script: Script) -> dict[str, object]:
     return {
-        "columns": [("单位 / 拆回月份", "unit / cohort month"), *COUNTED, ("备注", "remark")],
+        "columns": [("单位 / 拆回月份", "unit / cohort month"), *COLUMNS],
         "groups": [
             {
                 "name": script.legible(parts.party(unit)),
-                "counts": counts(sum_of(cohorts)),
-                "rows": [
-                    (_month(cohort.month), *counts(sum_of([cohort])), RESTATED if cohort.restated else "")
-                    for cohort in cohorts
-                ],
+                "counts": _counts(Sum.of(cohorts)),
+                "rows": [(_month(cohort.month), *_line(cohort, ledger.issued_on)) for cohort in cohorts],
             }
             for unit, cohorts in units
         ],
-        "total": counts(sum_of(ledger.cohorts)),
+        "total": _counts(Sum.of(ledger.cohorts)),
     }
+
+
+def _counts(total: Sum) -> tuple[str, ...]:
+    """The numbers of `COLUMNS`, up to those that only a single cohort has."""
+    planned = NOTHING if total.expected is None else f"{total.expected:,}"
+    received, *others = (f"{number:,}" for number in total.became)
+    return (planned, f"{total.dismantled:,}", received, total.rate, *others)
+
+
+def _line(cohort: Cohort, today: date) -> tuple[object, ...]:
+    target, cut_off = _planned(cohort.plan)
+    found = result(cohort, today)
+    return (*_counts(Sum.of([cohort])), target, cut_off, None if found is None else (*found, found is BELOW))
+
+
+def _planned(plan: CohortPlan | None) -> tuple[str, str]:
+    return (NOTHING, NOTHING) if plan is None else (share(plan.target_ppm), plan.cut_off.isoformat())
 
 
 def _unexpected(ledger: RecoveryLedger, script: Script) -> dict[str, object]:
@@ -211,13 +253,16 @@ _UNIT_COLUMNS: Final = (
     Column(zh="单位（英）", en="unit in English", width=30),
 )
 _COUNT_COLUMNS: Final = (
-    Column(zh="拆回", en="dismantled", width=16, number_format="#,##0"),
-    Column(zh="接收", en="received", width=16, number_format="#,##0"),
-    Column(zh="回收率", en="recovery rate", width=16, right=True),
+    Column(zh=PLANNED[0], en=PLANNED[1], width=12, number_format="#,##0"),
+    Column(zh=DISMANTLED[0], en=DISMANTLED[1], width=14, number_format="#,##0"),
+    *(Column(zh=zh, en=en, width=12, number_format="#,##0") for zh, en in BECAME),
+    Column(zh=RATE[0], en=RATE[1], width=14, right=True),
     Column(zh="精确值", en="exact", width=24, right=True),
-    Column(zh="尚欠", en="still owed", width=14, number_format="#,##0"),
-    Column(zh="其中缺失", en="of which missing", width=20, number_format="#,##0"),
-    Column(zh="备注", en="remark", width=16),
+)
+_PLAN_COLUMNS: Final = (
+    Column(zh=TARGET[0], en=TARGET[1], width=12, right=True),
+    Column(zh=CUT_OFF[0], en=CUT_OFF[1], width=14),
+    Column(zh=RESULT[0], en=RESULT[1], width=16),
 )
 
 
@@ -232,20 +277,16 @@ def xlsx(ledger: RecoveryLedger) -> bytes:
         book.rows(
             "单位 Units",
             (*_UNIT_COLUMNS, *_COUNT_COLUMNS),
-            [(unit.code, unit.zh, unit.en, *_cells(sum_of(cohorts))) for unit, cohorts in units],
+            [(unit.code, unit.zh, unit.en, *_cells(Sum.of(cohorts))) for unit, cohorts in units],
         )
         month = Column(zh="拆回月份", en="cohort month", width=12)
         book.rows(
             "明细 Cohorts",
-            (*_UNIT_COLUMNS, month, *_COUNT_COLUMNS),
-            (
-                (unit.code, unit.zh, unit.en, _month(cohort.month), *_cells(sum_of([cohort])))
-                for unit, cohorts in units
-                for cohort in cohorts
-            ),
+            (*_UNIT_COLUMNS, month, *_COUNT_COLUMNS, *_PLAN_COLUMNS),
+            (_row(unit, cohort, ledger.issued_on) for unit, cohorts in units for cohort in cohorts),
         )
         book.rows(
-            "意外 Unexpected",
+            "计划外 Unexpected",
             (*_UNIT_COLUMNS, Column(zh="件数", en="devices", width=12, number_format="#,##0")),
             [(line.unit.code, line.unit.zh, line.unit.en, line.count) for line in ledger.unexpected],
         )
@@ -253,12 +294,10 @@ def xlsx(ledger: RecoveryLedger) -> bytes:
 
 
 def _cells(total: Sum) -> tuple[Value, ...]:
-    return (
-        total.dismantled,
-        total.received,
-        percent(total.received, total.dismantled),
-        fraction(total.received, total.dismantled),
-        total.owed,
-        total.missing,
-        RESTATED if total.restated else "",
-    )
+    return (total.expected, total.dismantled, *total.became, total.rate, total.exact)
+
+
+def _row(unit: Coded, cohort: Cohort, today: date) -> tuple[Value, ...]:
+    found = " ".join(result(cohort, today) or (NOTHING,))
+    counted = _cells(Sum.of([cohort]))
+    return (unit.code, unit.zh, unit.en, _month(cohort.month), *counted, *_planned(cohort.plan), found)

@@ -9,6 +9,12 @@ FONT_MISSING = Reason(
     "缺少文档字体：{path}。请运行 make setup。",
     "the font for documents is not there: {path}; run make setup",
 )
+BUSY = Reason(
+    CannotNow,
+    "document.busy",
+    "已有 {waiting} 份文档在等候生成，请稍后再试。",
+    "{waiting} documents are waiting to be made already; try again shortly",
+)
 NOT_TYPESET = Reason(
     Faulty,
     "document.not_typeset",

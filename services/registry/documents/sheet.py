@@ -89,7 +89,7 @@ def word(label: Label | None, script: Script) -> Pair:
 
 
 def coded(entry: Coded, script: Script) -> Pair:
-    return script.legible(entry.zh), script.legible(entry.en)
+    return script.legible(entry.zh or entry.code), script.legible(entry.en)
 
 
 def party(entry: Coded) -> str:
@@ -121,6 +121,7 @@ def signature_boxes(signatures: tuple[Signature, ...], script: Script) -> list[d
                 (("日期", "date"), "" if box.signed is None else moment(box.signed)),
             ],
             "event": _short(box.event_id or "", script),
+            "document": box.document_sha256 or "",
         }
         for box in signatures
     ]

@@ -23,16 +23,17 @@ TITLE: Final = ("拆回计量资产移交单", "Transfer note for dismantled met
 OUTCOMES: Final[dict[Outcome, Pair]] = {
     Outcome.RECEIVED: ("已收", "received"),
     Outcome.MISSING: ("缺失", "missing"),
-    Outcome.UNEXPECTED: ("意外", "unexpected"),
+    Outcome.UNEXPECTED: ("计划外", "unexpected"),
 }
 DAMAGED: Final = ("损坏", "damaged")
+EXCEPTION: Final = ("异常", "exception")
 DISPUTED: Final = "有异议 disputed"
 
 COUNTED: Final[tuple[Pair, ...]] = (
     ("应交", "listed"),
     ("实收", "received"),
     ("缺失", "missing"),
-    ("意外", "unexpected"),
+    ("计划外", "unexpected"),
     ("其中损坏", "of which damaged"),
 )
 
@@ -110,10 +111,11 @@ def pdf(note: TransferNote, setter: Typesetter) -> bytes:
 
 def sheet_of(note: TransferNote, script: Script) -> dict[str, object]:
     """The note as its template takes it."""
-    running = f"{note.number}　{note.sender.zh} → {note.receiver.zh}"
+    running = f"{note.number}　{_name(note.sender)} → {_name(note.receiver)}"
     return {
         **parts.head(TITLE, note.number, running, note.verification, script),
         "qr": qr_svg(note.verification.qr),
+        "status": parts.word(note.status, script),
         "facts": parts.fact_rows(facts(note), script),
         "summary": _summary(note, script),
         "differences": _differences(note, script),
@@ -126,7 +128,7 @@ def sheet_of(note: TransferNote, script: Script) -> dict[str, object]:
 def facts(note: TransferNote) -> list[Fact]:
     lines = [
         Fact(("移交单号", "note number"), note.number),
-        Fact(("制单日期", "issued"), note.issued_on.isoformat()),
+        Fact(("管理单位", "managing unit"), parts.party(note.unit)),
         Fact(("移交单位", "from"), parts.party(note.sender)),
         Fact(("接收单位", "to"), parts.party(note.receiver)),
         Fact(("清单编制", "prepared"), moment(note.prepared)),
@@ -140,6 +142,10 @@ def facts(note: TransferNote) -> list[Fact]:
     if note.remark:
         lines.append(Fact(("备注", "remark"), note.remark, wide=True))
     return lines
+
+
+def _name(end: Coded) -> str:
+    return end.zh or end.code
 
 
 def is_received(note: TransferNote) -> bool:
@@ -184,11 +190,13 @@ def difference(device: NoteDevice) -> Pair | None:
     found = [OUTCOMES[device.outcome]] if device.outcome in {Outcome.MISSING, Outcome.UNEXPECTED} else []
     if device.damaged:
         found.append(DAMAGED)
+    if device.exceptions:
+        found.append(EXCEPTION)
     return ("、".join(zh for zh, _ in found), ", ".join(en for _, en in found)) if found else None
 
 
 def _differences(note: TransferNote, script: Script) -> dict[str, object] | None:
-    if not is_received(note):
+    if not is_received(note) and not any(device.exceptions for device in note.devices):
         return None
     rows = []
     number = 0
@@ -197,9 +205,10 @@ def _differences(note: TransferNote, script: Script) -> dict[str, object] | None
             number += 1
             if found := difference(device):
                 cls = parts.coded(device.device_class, script)
-                rows.append((str(number), _asset(device, script), cls, script.legible(group.name[0]), found))
+                why = [script.legible(code) for code in device.exceptions]
+                rows.append((str(number), _asset(device, script), cls, script.legible(group.name[0]), found, why))
     return {
-        "title": ("收货差异", "differences at receipt"),
+        "title": ("差异与异常", "differences and exceptions"),
         "note": f"{len(rows):,} 件 devices" if rows else _ALL_AS_LISTED,
         "columns": [
             ("序号", "no."),
@@ -231,7 +240,6 @@ def _devices(note: TransferNote, script: Script) -> dict[str, object]:
             ("生产厂家", "maker and model"),
             ("拆回原因", "reason"),
             ("底度 kWh", "final reading"),
-            ("外观", "condition"),
             ("收货", "receipt"),
         ],
         "groups": groups,
@@ -256,7 +264,6 @@ def _row(number: int, device: NoteDevice, script: Script) -> tuple[object, ...]:
         (script.legible(device.maker) or NOTHING, script.legible(device.model)),
         parts.word(device.reason, script),
         (in_thousands(device.final_reading_wh), DISPUTED if device.reading_disputed else ""),
-        parts.word(device.condition, script),
         None if device.outcome is None else (*outcome(device), difference(device) is not None),
     )
 
@@ -279,12 +286,11 @@ _COLUMNS: Final = (
     Column(zh="拆回原因", en="reason", width=14),
     Column(zh="底度 kWh", en="final reading", width=18, number_format="#,##0.00#"),
     Column(zh="底度异议", en="reading", width=18),
-    Column(zh="外观", en="condition", width=12),
     Column(zh="容器", en="container", width=28),
-    Column(zh="收货", en="receipt", width=12),
+    Column(zh="收货", en="receipt", width=14),
+    Column(zh="异常代码", en="exceptions", width=24),
     Column(zh="类别（英）", en="class in English", width=24, printed=False),
     Column(zh="拆回原因（英）", en="reason in English", width=22, printed=False),
-    Column(zh="外观（英）", en="condition in English", width=22, printed=False),
     Column(zh="收货（英）", en="receipt in English", width=22, printed=False),
 )
 
@@ -294,7 +300,8 @@ def xlsx(note: TransferNote) -> bytes:
     book = Workbook(TITLE, note.verification, note.issued_on)
     with book:
         signed = [Fact((box.role.zh, box.role.en), _signed(box)) for box in note.signatures]
-        book.facts("移交单 Note", TITLE, [*facts(note), *signed, *verification_facts(note.verification)])
+        status = Fact(("状态", "status"), " ".join(filter(None, (note.status.zh, note.status.en))))
+        book.facts("移交单 Note", TITLE, [*facts(note), status, *signed, *verification_facts(note.verification)])
         counted = [Column(zh=zh, en=en, width=18, number_format="#,##0") for zh, en in COUNTED]
         book.rows(
             "数量 Counts",
@@ -314,7 +321,7 @@ def _signed(box: Signature) -> str:
 
 def _cells(number: int, group: Group, device: NoteDevice) -> tuple[Value, ...]:
     reading_wh = device.final_reading_wh
-    condition = device.condition or Label("")
+    reason = device.reason or Label("")
     receipt = outcome(device)
     return (
         number,
@@ -323,14 +330,13 @@ def _cells(number: int, group: Group, device: NoteDevice) -> tuple[Value, ...]:
         device.device_class.zh,
         device.maker,
         device.model,
-        device.reason.zh,
+        reason.zh,
         None if reading_wh is None else reading_wh / 1_000,
         DISPUTED if device.reading_disputed else "",
-        condition.zh,
         device.container or group.name[0],
         receipt[0],
+        " ".join(device.exceptions),
         device.device_class.en,
-        device.reason.en,
-        condition.en,
+        reason.en,
         receipt[1],
     )

@@ -7,6 +7,8 @@ font, which nobody notices beside a document.
 import asyncio
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Final
 
@@ -16,7 +18,7 @@ from kernel.refusal import Refusal, reasons_in
 from services.registry import documents
 from services.registry.documents import refusals
 from services.registry.documents.data import Document
-from services.registry.documents.refusals import ENDED_EARLY, TOO_SLOW
+from services.registry.documents.refusals import BUSY, ENDED_EARLY, TOO_SLOW
 from services.registry.documents.rendering import Format
 
 _MIB: Final = 2**20
@@ -25,11 +27,14 @@ _MIB: Final = 2**20
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one document may take. A transfer note of 5,000 devices takes about 5 s of one core and 0.9 GiB as PDF."""
 
-    seconds_max: int = 60
+    seconds_max: int = 25
+    """Less than a door gives a request, so that whoever asks is told the reason."""
     address_space_bytes_max: int = 3_072 * _MIB
     """Of virtual memory, which counts more than what is resident."""
     at_once_max: int = 1
     """More wait for their turn."""
+    waiting_max: int = 8
+    """More are sent away, to come again: at a second for a usual document, that many still get theirs in time."""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -62,12 +67,23 @@ class Workshop:
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._turns = asyncio.Semaphore(self._limits.at_once_max)
+        self._inside = 0
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place in the queue, to be taken before anything is done for a document. Refuses `document.busy`."""
+        if self._inside >= self._limits.at_once_max + self._limits.waiting_max:
+            raise BUSY(waiting=self._limits.waiting_max)
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
 
     async def make(self, document: Document, form: Format) -> bytes:
         """The document's bytes. Refuses as refusals.py says; `document.too_slow` after `seconds_max` of its turn."""
-        work = msgspec.msgpack.encode(Work(document, form, self._limits))
         async with self._turns:
-            answer = await self._answer(work)
+            answer = await self._answer(msgspec.msgpack.encode(Work(document, form, self._limits)))
         match _ANSWER.decode(answer):
             case Made(content):
                 return content

@@ -8,6 +8,7 @@ from services.registry.documents.data import (
     AssetPage,
     Coded,
     Cohort,
+    CohortPlan,
     Container,
     DocumentLine,
     Fact,
@@ -31,7 +32,6 @@ SINGLE = Coded(code="01", zh="单相电能表", en="single-phase meter")
 THREE = Coded(code="02", zh="三相电能表", en="three-phase meter")
 MODULE = Coded(code="11", zh="通信模块", en="communication module")
 ROTATION = Label("到期轮换", "rotation at term")
-INTACT = Label("完好", "intact")
 CITY = Coded(code=UNIT, zh="合成市供电公司", en="Synthetic City")
 CENTRE = Coded(code="99000", zh="合成省级分拣中心", en="synthetic provincial centre")
 MANIFEST = "0123456789abcdef" * 4
@@ -74,7 +74,6 @@ def devices(count: int, *, received: bool, seed: int = 1) -> list[NoteDevice]:
                 reason=ROTATION,
                 final_reading_wh=None if kind is MODULE else dice.randrange(10**9),
                 reading_disputed=dice.random() < 0.01,
-                condition=INTACT,
                 container=box_number(at // PER_BOX),
                 outcome=outcome,
                 damaged=outcome is Outcome.RECEIVED and dice.random() < 0.02,
@@ -88,6 +87,8 @@ def transfer_note(listed: list[NoteDevice], **changes: object) -> TransferNote:
     given: dict = {
         "number": NOTE_NUMBER,
         "issued_on": date(2024, 3, 6),
+        "status": Label("在途", "on the way"),
+        "unit": CITY,
         "sender": CITY,
         "receiver": CENTRE,
         "manifest_hash": MANIFEST,
@@ -117,7 +118,6 @@ def recovery_ledger(cohorts: list[Cohort], **changes: object) -> RecoveryLedger:
         "number": "HS-2023",
         "issued_on": date(2024, 1, 16),
         "scope": CENTRE,
-        "cut_off": date(2024, 1, 15),
         "cohorts": tuple(cohorts),
         "unexpected": (UnexpectedCount(unit=CITY, count=3),),
         "signatures": (Signature(role=Label("制表", "prepared by"), party=CENTRE.zh),),
@@ -126,8 +126,20 @@ def recovery_ledger(cohorts: list[Cohort], **changes: object) -> RecoveryLedger:
     return RecoveryLedger(**{**given, **changes})
 
 
-def cohort(received: int, dismantled: int, *, unit: Coded = CITY, month: int = 1, **more: object) -> Cohort:
-    return Cohort(unit=unit, month=date(2023, month, 1), dismantled=dismantled, received=received, **more)
+def cohort(
+    received: int,
+    dismantled: int,
+    *,
+    unit: Coded = CITY,
+    month: int = 1,
+    cut_off: date = date(2024, 1, 15),
+    **more: int,
+) -> Cohort:
+    """What is not said to be anything else is still owed. The plan asks for 99.99 % of as many as were dismantled."""
+    owed = dismantled - received - sum(more.values())
+    plan = CohortPlan(expected=dismantled, target_ppm=999_900, cut_off=cut_off)
+    begins = date(2023, month, 1)
+    return Cohort(unit=unit, month=begins, dismantled=dismantled, received=received, owed=owed, plan=plan, **more)
 
 
 def timeline(count: int) -> tuple[TimelineEntry, ...]:
@@ -176,7 +188,7 @@ def asset_page(events: int = 14, **changes: object) -> AssetPage:
                 reference="LC-0007",
             ),
         ),
-        "seals": (SealLine(number="FY000001", place=Label("表盖", "meter cover"), removed=When(on=date(2024, 3, 20))),),
+        "seals": (SealLine(number="FY000001", removed=When(on=date(2024, 3, 20)), condition=Label("破损", "broken")),),
         "documents": (
             DocumentLine(
                 kind=Label("移交单", "transfer note"),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.registry.documents.data import Cohort, When
-from services.registry.documents.figures import fraction, grouped, in_thousands, moment, percent, ratio
+from services.registry.documents.figures import fraction, grouped, in_thousands, moment, percent, ratio, share
 from tests.registry.documents import papers
 
 
@@ -39,6 +39,14 @@ def test_readings_are_exact(reading_wh):
     assert int(units) * 1_000 + int(decimals.ljust(3, "0")) == reading_wh
 
 
+@pytest.mark.parametrize(
+    ("ppm", "shown"),
+    [(1_000_000, "100.00 %"), (999_900, "99.99 %"), (999_950, "99.995 %"), (1, "0.0001 %"), (0, "0.00 %")],
+)
+def test_a_target_is_shown_exactly(ppm, shown):
+    assert share(ppm) == shown
+
+
 def test_what_is_not_known_is_a_dash():
     assert in_thousands(None) == ratio(None) == moment(None) == moment(When()) == "—"
 
@@ -60,9 +68,12 @@ def test_an_asset_number_is_grouped_by_its_parts():
     assert grouped("临-0001") == ["临-0001"]
 
 
-@pytest.mark.parametrize("wrong", [{"received": 11}, {"missing": 1, "received": 10}, {"month": date(2023, 1, 2)}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"received": 8}, {"missing": 2}, {"owed": 1, "late": 1, "lost": 1, "apart": 1}, {"month": date(2023, 1, 2)}],
+)
 def test_a_cohort_that_does_not_add_up_cannot_be_made(wrong):
-    right = {"unit": papers.CITY, "month": date(2023, 1, 1), "dismantled": 10, "received": 9}
+    right = {"unit": papers.CITY, "month": date(2023, 1, 1), "dismantled": 10, "received": 9, "missing": 1}
     Cohort(**right)
     with pytest.raises(ValueError, match="cohort"):
         Cohort(**{**right, **wrong})

@@ -3,14 +3,26 @@
 import io
 import re
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
+import msgspec
 import pypdf
 import pytest
 
 from kernel.refusal import Refusal
 from services.registry.documents import asset_page, recovery_ledger, transfer_note
-from services.registry.documents.data import Container, Document, Label, NoteDevice, Outcome, Verification
+from services.registry.documents.data import (
+    Cohort,
+    Container,
+    Document,
+    Label,
+    NoteDevice,
+    Outcome,
+    Signature,
+    Verification,
+    When,
+)
 from services.registry.documents.font import FAMILY, installed_font, present
 from services.registry.documents.rendering import Format, render
 from services.registry.documents.typesetting import Typesetter
@@ -108,9 +120,9 @@ def test_a_note_counts_by_class_and_lists_what_differs():
     note = papers.transfer_note(listed)
     assert transfer_note.counts_by_class(note) == [(papers.SINGLE, (3, 2, 1, 1, 2))]
     text = squeezed(pages(render(note, Format.PDF))[0])
-    assert "应交3件，实收2件，缺失1件，意外1件，其中损坏2件" in text
+    assert "应交3件，实收2件，缺失1件，计划外1件，其中损坏2件" in text
     assert f"2{papers.meter_number(1)}单相电能表single-phasemeter散装损坏damaged" in text
-    assert f"4{papers.meter_number(3)}单相电能表single-phasemeter清单之外意外、损坏unexpected,damaged" in text
+    assert f"4{papers.meter_number(3)}单相电能表single-phasemeter清单之外计划外、损坏unexpected,damaged" in text
 
 
 def test_an_empty_shipment_is_a_document_too():
@@ -179,16 +191,52 @@ def test_rates_are_never_rounded_up():
     counts = [(9_999, 10_000), (99_999, 100_000)]
     cohorts = [papers.cohort(*count, month=month) for month, count in enumerate(counts, 1)]
     text = squeezed("".join(pages(render(papers.recovery_ledger(cohorts), Format.PDF))))
-    assert "99.99%9,999/10,000" in text
-    assert "99.99%99,999/100,000" in text
+    assert "10,0009,99999.99%" in text
+    assert "100,00099,99999.99%" in text
+    assert "99.99%109,998/110,000" in text
     # The definition says once in each language what it would mean.
     assert text.count("100.00") == text.count("才显示100.00%") + text.count("up:100.00%means") == 2
 
 
-def test_restated_cohorts_say_so():
-    cohorts = [papers.cohort(1, 2), papers.cohort(1, 2, month=2, restated=True)]
-    text = "".join(pages(render(papers.recovery_ledger(cohorts), Format.PDF)))
-    assert text.count("更正") == 1
+def test_a_cohort_says_whether_its_target_was_met():
+    """The ledger is of 2024-01-16."""
+    before, after = date(2024, 1, 15), date(2024, 1, 16)
+    results = [
+        (papers.cohort(9_999, 10_000, cut_off=before), recovery_ledger.MET),
+        (papers.cohort(9_998, 10_000, late=2, cut_off=before, month=2), recovery_ledger.BELOW),
+        (papers.cohort(0, 10_000, cut_off=after, month=3), recovery_ledger.NOT_DUE),
+        (papers.cohort(0, 0, cut_off=before, month=4), None),
+        (Cohort(unit=papers.CITY, month=date(2023, 5, 1), dismantled=1, received=1), None),
+    ]
+    ledger = papers.recovery_ledger([cohort for cohort, _ in results])
+    assert [recovery_ledger.result(cohort, ledger.issued_on) for cohort, _ in results] == [one for _, one in results]
+    text = squeezed("".join(pages(render(ledger, Format.PDF))))
+    assert "2023-0110,00010,0009,99999.99%0100099.99%2024-01-15达标met" in text
+    assert "2023-0210,00010,0009,99899.98%2000099.99%2024-01-15未达below" in text
+    assert "2023-0310,00010,00000.00%010,00000099.99%2024-01-16未到期notdue" in text
+    assert "2023-05—11100.00%00000———" in text
+
+
+def test_what_was_dismantled_is_all_accounted_for():
+    cohort = papers.cohort(60, 100, late=1, missing=2, lost=3, apart=4)
+    text = squeezed("".join(pages(render(papers.recovery_ledger([cohort]), Format.PDF))))
+    assert "合计total1001006060.00%130234" in text
+
+
+def test_exceptions_are_listed_with_their_codes_even_before_receipt():
+    one, other = papers.devices(2, received=False)
+    strayed = msgspec.structs.replace(one, exceptions=("meter.not_at_site",))
+    text = "".join(pages(render(papers.transfer_note([strayed, other]), Format.PDF)))
+    assert "异常 exception meter.not_at_site" in text
+    assert "差异与异常" not in "".join(pages(render(papers.transfer_note([other]), Format.PDF)))
+
+
+def test_a_signature_names_the_document_that_was_signed():
+    signed = Signature(
+        role=Label("移交方"), party="合成", signer="s", signed=When(at=papers.MORNING), document_sha256="ab" * 32
+    )
+    *_, text = pages(render(papers.transfer_note([], signatures=(signed,)), Format.PDF))
+    assert "ab" * 32 in text
 
 
 def test_without_the_font_the_refusal_says_what_to_do(tmp_path):

@@ -1,7 +1,9 @@
 import asyncio
+import contextlib
 
 import pytest
 
+from kernel.door import CannotNow
 from kernel.refusal import Refusal
 from services.registry.documents.data import Verification
 from services.registry.documents.rendering import Format, render
@@ -13,7 +15,7 @@ async def test_a_process_makes_what_this_one_would():
     documents = [
         (papers.transfer_note(papers.devices(30, received=True)), Format.PDF),
         (papers.transfer_note(papers.devices(30, received=True)), Format.XLSX),
-        (papers.recovery_ledger([papers.cohort(1, 2, restated=True)]), Format.PDF),
+        (papers.recovery_ledger([papers.cohort(1, 2)]), Format.PDF),
         (papers.asset_page(), Format.PDF),
     ]
     workshop = Workshop(Limits(at_once_max=2))
@@ -45,3 +47,16 @@ async def test_a_document_that_takes_too_much_memory_harms_nobody():
         await Workshop(Limits(address_space_bytes_max=400 * 2**20)).make(note, Format.PDF)
     assert refused.value.code == "document.ended_early"
     assert await Workshop().make(papers.asset_page(), Format.PDF)
+
+
+async def test_more_than_may_wait_are_sent_away():
+    workshop = Workshop(Limits(at_once_max=1, waiting_max=2))
+    with contextlib.ExitStack() as places:
+        for _ in range(3):
+            places.enter_context(workshop.place())
+        with pytest.raises(Refusal) as refused, workshop.place():
+            pass
+        assert refused.value.code == "document.busy"
+        assert isinstance(refused.value, CannotNow)
+    with workshop.place():
+        assert await workshop.make(papers.asset_page(), Format.PDF)

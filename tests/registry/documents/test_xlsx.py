@@ -42,10 +42,9 @@ def test_every_device_comes_back_as_it_was(count):
         reading_wh = None if line[7] == "" else round(line[7] * 1_000)
         assert reading_wh == device.final_reading_wh
         assert (line[8] != "") == device.reading_disputed
-        assert line[9] == device.condition.zh
-        assert line[10] == device.container
-        assert ("损坏" in line[11]) == device.damaged
-        assert line[12:15] == [device.device_class.en, device.reason.en, device.condition.en]
+        assert line[9] == device.container
+        assert ("损坏" in line[10]) == device.damaged
+        assert line[12:14] == [device.device_class.en, device.reason.en]
 
 
 def test_the_note_itself_and_its_counts_are_there():
@@ -59,14 +58,16 @@ def test_the_note_itself_and_its_counts_are_there():
 
 
 def test_rates_stay_texts_beside_their_numbers():
-    cohorts = [papers.cohort(99_999, 100_000, missing=1), papers.cohort(5, 5, month=2)]
+    cohorts = [papers.cohort(99_995, 100_000, missing=1, late=2, lost=1), papers.cohort(5, 5, month=2)]
     content = render(papers.recovery_ledger(cohorts), Format.XLSX)
     first, second = rows(content, "明细 Cohorts")[1:]
-    assert first[3:10] == ["2023-01", 100_000, 99_999, "99.99 %", "99,999 / 100,000", 1, 1]
-    assert second[3:10] == ["2023-02", 5, 5, "100.00 %", "5 / 5", 0, 0]
+    assert first[3:6] == ["2023-01", 100_000, 100_000]
+    assert first[6:12] == [99_995, 2, 1, 1, 1, 0]
+    assert first[12:] == ["99.99 %", "99,995 / 100,000", "99.99 %", "2024-01-15", "达标 met"]
+    assert second[3:] == ["2023-02", 5, 5, 5, 0, 0, 0, 0, 0, "100.00 %", "5 / 5", "99.99 %", "2024-01-15", "达标 met"]
     (unit,) = rows(content, "单位 Units")[1:]
-    assert unit[3:7] == [100_005, 100_004, "99.99 %", "100,004 / 100,005"]
-    assert rows(content, "意外 Unexpected")[1][3] == 3
+    assert unit[3:5] + unit[11:] == [100_005, 100_005, "99.99 %", "100,000 / 100,005"]
+    assert rows(content, "计划外 Unexpected")[1][3] == 3
 
 
 def test_nothing_is_a_formula_or_a_link():
