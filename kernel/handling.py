@@ -29,6 +29,9 @@ CONFLICT_RETRIES_MAX: Final = 8
 BATCH_COMMANDS_MAX: Final = 1_000
 """Commands in one append: some milliseconds of the writer, so that commands asked alone keep their latency."""
 
+UNBROKEN_COMMANDS_MAX: Final = 200
+"""Commands decided before others have their turn on the event loop: a few milliseconds."""
+
 ID_REUSED = against_rules(
     "command.id_reused",
     "命令编号 {command_id} 已用于另一条命令。请为新命令使用新的 Idempotency-Key。",
@@ -156,7 +159,11 @@ class Handling(Generic[State]):
         for retry in range(CONFLICT_RETRIES_MAX):
             histories = await self._read(set(streams) - fresh)
             histories |= {stream: _History(stream, self.decider.initial) for stream in fresh}
-            answers = [self._answer(ask, histories[stream]) for stream, ask in zip(streams, asks, strict=True)]
+            answers = []
+            for i, (stream, ask) in enumerate(zip(streams, asks, strict=True), 1):
+                answers.append(self._answer(ask, histories[stream]))
+                if i % UNBROKEN_COMMANDS_MAX == 0:
+                    await asyncio.sleep(0)
             if unread := {stream for stream in fresh if not histories[stream].drafts}:
                 # Nothing is to be appended there, so no conflict would tell that the stream is not empty after all.
                 fresh -= unread
@@ -222,12 +229,14 @@ class Handling(Generic[State]):
 
     def _done(self, context: Context, digest: str, history: _History[State]) -> Outcome | None:
         """What this command led to when it was handled before, in the log or a moment ago in the same batch."""
-        first = event_id(context.command_id, 0)
         if context.command_id in history.done:
             digest_before, outcome = history.done[context.command_id]
             if digest_before != digest:
                 raise ID_REUSED(command_id=context.command_id)
             return msgspec.structs.replace(outcome, repeated=True)
+        if not history.recorded:
+            return None
+        first = event_id(context.command_id, 0)
         start = next((i for i, one in enumerate(history.recorded) if one.id == first), None)
         if start is None:
             return None

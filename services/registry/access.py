@@ -64,7 +64,7 @@ class Access:
 
     def may_read_shipment(self, principal: Principal, shipment_id: str, unit: str) -> None:
         """Nothing where this principal may see this shipment, else a refusal raised."""
-        self.may(principal, "ReadShipment", Resource(type="Shipment", id=shipment_id, attrs={"unit": unit}))
+        self.may(principal, "ReadShipment", shipment(shipment_id, unit))
 
     def visible(self, principal: Principal, action: str, resource_type: str, view: View[Any]) -> ColumnElement[bool]:
         """Which rows of a view this principal may see: the same answer as `may` on each of them."""
@@ -85,6 +85,12 @@ class Access:
                 decided[kind] = self._policies.refusal(principal, type(command).__name__, resource)
             answers.append(decided[kind])
         return answers
+
+    def shipment_refusal(self, principal: Principal, command: Any, unit: str) -> Refusal | None:
+        """`refusals` for one command about a shipment that is known to be this unit's, though the views may not have
+        it yet.
+        """
+        return self._policies.refusal(principal, type(command).__name__, shipment(command.shipment_id, unit))
 
     async def _resources(self, commands: Sequence[Any]) -> Sequence[Resource]:
         """What each of the commands is about."""
@@ -121,6 +127,11 @@ def meter(asset_no: str, unit: str, owner: str = "company", maker: str | None = 
     return Resource(type="Meter", id=asset_no, attrs={"unit": unit, "owner": owner, "maker": maker})
 
 
+def shipment(shipment_id: str, unit: str) -> Resource:
+    """A shipment, as the policies see it."""
+    return Resource(type="Shipment", id=shipment_id, attrs={"unit": unit})
+
+
 def _resource(command: Any, units: Mapping[str, Mapping[str, str]]) -> Resource:
     """What a command is about. Its unit is the one it names itself, else the one on record."""
     own = getattr(command, "unit", None)
@@ -130,7 +141,7 @@ def _resource(command: Any, units: Mapping[str, Mapping[str, str]]) -> Resource:
             return meter(number, own or units[METER.category].get(number) or unit_of(number.removeprefix("T")))
         case SHIPMENT.category:
             key = command.shipment_id
-            return Resource(type="Shipment", id=key, attrs={"unit": own or units[SHIPMENT.category].get(key, "")})
+            return shipment(key, own or units[SHIPMENT.category].get(key, ""))
         case SITE.category:
             key = command.site_id
             return Resource(type="Site", id=key, attrs={"unit": own or units[SITE.category].get(key, "")})

@@ -1,7 +1,5 @@
 """What the registry keeps that is not derived from events: imports. Never dropped by a rebuild, in every backup."""
 
-from datetime import datetime
-
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -12,7 +10,8 @@ class Records(SQLModel, registry=registry()):
 
 class ImportRecord(Records, table=True):
     """An import. `ask` is what was asked for, `caller` who asked it, both as JSON; `after` is where reading goes on;
-    `begun_at` the ledger's head when it began; `errors_bytes` how much of the error file counts.
+    `begun_at` the ledger's head when it began; `errors_bytes` how much of the error file counts. Times are microseconds
+    since 1970-01-01 UTC.
     """
 
     __tablename__ = "import_record"
@@ -22,8 +21,8 @@ class ImportRecord(Records, table=True):
     caller: str
     ask: str
     state: str = Field(index=True)
-    created_at: datetime
-    finished_at: datetime | None = None
+    created_at_us: int
+    finished_at_us: int | None = None
     bytes_received: int = 0
     begun_at: int | None = None
     after: str | None = None

@@ -9,8 +9,9 @@ the last batch that was dealt with. Uploads go after SPOOL_DAYS.
 
 import asyncio
 import os
+from collections.abc import Collection
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -18,18 +19,20 @@ import msgspec
 from sqlalchemy import select, update
 from sqlmodel import Session, col
 
-from kernel.clock import Clock, now, system_clock_us
+from kernel.clock import Clock, system_clock_us
 from kernel.commands import command_id
-from kernel.database import Database
+from kernel.database import Database, DatabaseUnavailable
 from kernel.door import BadRequest, TooLarge
+from kernel.handling import ID_REUSED
 from kernel.identity import Principal
-from kernel.quantity import CivilDate, Name
+from kernel.quantity import CivilDate, Name, instant_of_us
 from kernel.refusal import Reason, against_rules, not_found
 from services.registry.imports.mapping import CheckDigit, parse
 from services.registry.records import ImportRecord
 from services.registry.vocabulary import SiteId, UnitCode
 
 SPOOL_DAYS: Final = 7
+SPOOL_US: Final = SPOOL_DAYS * 86_400_000_000
 FILE_BYTES_MAX: Final = 4 << 30
 PIECE_BYTES_MAX: Final = 3 << 20
 """Of one piece of an upload; a gRPC message takes 4 MiB."""
@@ -139,13 +142,15 @@ class Jobs:
             caller=msgspec.json.encode(caller).decode(),
             ask=msgspec.json.encode(ask).decode(),
             state="uploading",
-            created_at=now(self._clock),
+            created_at_us=self._clock(),
             total=ask.bytes,
         )
 
         def create(session: Session) -> Import:
             there = session.get(ImportRecord, import_id)
             if there is not None:
+                if there.ask != record.ask:
+                    raise ID_REUSED(command_id=import_id)
                 return shown(there)
             open_now = select(col(ImportRecord.id)).where(
                 col(ImportRecord.actor) == caller.subject, col(ImportRecord.state).in_(OPEN)
@@ -171,7 +176,8 @@ class Jobs:
             size = ask_of(record).bytes
             if offset + len(content) > size:
                 raise TOO_MUCH(bytes=size)
-            self._write(import_id, offset, content)
+            if content:
+                self._write(import_id, offset, content)
             record.bytes_received = offset + len(content)
             if record.bytes_received == size:
                 record.state = "waiting"
@@ -200,10 +206,13 @@ class Jobs:
             record = self._own(session, caller, import_id)
             if record.state not in OPEN:
                 raise NOT_OPEN(state=record.state)
-            record.state, record.finished_at = "cancelled", now(self._clock)
+            record.state, record.finished_at_us = "cancelled", self._clock()
             return shown(record)
 
-        return await self._database.write(cancel)
+        cancelled = await self._database.write(cancel)
+        # At this point a crash leaves the file to be swept away.
+        self.file_path(import_id).unlink(missing_ok=True)
+        return cancelled
 
     async def errors(self, caller: Principal, import_id: str, offset: int) -> bytes:
         """The error file (CSV) from this byte on, at most PIECE_BYTES_MAX of it; nothing at its end."""
@@ -224,7 +233,7 @@ class Jobs:
 
         def take(session: Session) -> ImportRecord | None:
             waiting = select(ImportRecord).where(col(ImportRecord.state).in_(("running", "waiting")))
-            return session.scalars(waiting.order_by(col(ImportRecord.state), col(ImportRecord.created_at))).first()
+            return session.scalars(waiting.order_by(col(ImportRecord.state), col(ImportRecord.created_at_us))).first()
 
         return await self._database.read(take)
 
@@ -235,32 +244,55 @@ class Jobs:
                 await self._more.wait()
         self._more.clear()
 
+    async def begin(self, import_id: str, head: int) -> bool:
+        """An import that waited runs, the log ending at `head`. False where it has been cancelled meanwhile."""
+        return await self._leave(import_id, "waiting", state="running", begun_at=head)
+
     async def advance(self, import_id: str, **values: Any) -> bool:
-        """Note how far an import is. False where it has been cancelled meanwhile."""
-        this = update(ImportRecord).where(
-            col(ImportRecord.id) == import_id, col(ImportRecord.state).in_(("waiting", "running"))
-        )
+        """Note what an import has recorded. False where it has been cancelled meanwhile: what it did is noted all the
+        same, and it is not to go on.
+        """
+        this = update(ImportRecord).where(col(ImportRecord.id) == import_id)
 
         def advance(session: Session) -> bool:
-            return session.execute(this.values(**values).returning(col(ImportRecord.id))).first() is not None
+            return session.scalar(this.values(**values).returning(col(ImportRecord.state))) == "running"
 
         return await self._database.write(advance)
 
     async def finish(self, import_id: str, state: State, failure: Failure | None = None) -> None:
         """The end of an import."""
         said = msgspec.json.encode(failure).decode() if failure else None
-        await self.advance(import_id, state=state, finished_at=now(self._clock), failure=said)
+        await self._leave(import_id, "waiting", "running", state=state, finished_at_us=self._clock(), failure=said)
+        # At this point a crash leaves the file to be swept away.
         self.file_path(import_id).unlink(missing_ok=True)
 
     async def sweep(self) -> None:
         """Remove what has lain for longer than SPOOL_DAYS; uploads that never ended are cancelled."""
-        before = now(self._clock) - timedelta(days=SPOOL_DAYS)
-        old = update(ImportRecord).where(col(ImportRecord.created_at) < before, col(ImportRecord.state) == "uploading")
-        await self._database.write(lambda session: session.execute(old.values(state="cancelled")))
+        at_us = self._clock()
+        before_us = at_us - SPOOL_US
+        old = update(ImportRecord).where(
+            col(ImportRecord.created_at_us) < before_us, col(ImportRecord.state) == "uploading"
+        )
+        await self._database.write(lambda session: session.execute(old.values(state="cancelled", finished_at_us=at_us)))
+        open_now = select(col(ImportRecord.id)).where(col(ImportRecord.state).in_(OPEN))
+        kept = set(await self._database.read(lambda session: session.scalars(open_now).all()))
+        await asyncio.to_thread(self._remove, before_us, kept)
+
+    def _remove(self, before_us: int, kept: Collection[str]) -> None:
+        """Remove the files last written before that, but for those of imports that are not over."""
         self._spool.mkdir(parents=True, exist_ok=True)
         for path in self._spool.iterdir():
-            if path.stat().st_mtime < before.timestamp():
+            if path.name.partition(".")[0] not in kept and path.stat().st_mtime_ns // 1_000 < before_us:
                 path.unlink(missing_ok=True)
+
+    async def _leave(self, import_id: str, *states: State, **values: Any) -> bool:
+        """Change an import that is in one of these states; whether it was."""
+        this = update(ImportRecord).where(col(ImportRecord.id) == import_id, col(ImportRecord.state).in_(states))
+
+        def leave(session: Session) -> bool:
+            return session.scalar(this.values(**values).returning(col(ImportRecord.id))) is not None
+
+        return await self._database.write(leave)
 
     def file_path(self, import_id: str) -> Path:
         return self._spool / f"{import_id}.upload"
@@ -275,14 +307,28 @@ class Jobs:
         return record
 
     def _write(self, import_id: str, offset: int, content: bytes) -> None:
-        self._spool.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(self.file_path(import_id), os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-            # A piece that was written and not noted is written over here.
-            file.truncate(offset)
-            file.seek(offset)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            self._spool.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(self.file_path(import_id), os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+                # A piece that was written and not noted is written over here.
+                file.truncate(offset)
+                file.seek(offset)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if offset == 0:
+                _fsync_folder(self._spool)
+        except OSError as error:
+            raise DatabaseUnavailable(f"{self._spool}: {error}") from error
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def ask_of(record: ImportRecord) -> NewImport:
@@ -308,14 +354,14 @@ def shown(record: ImportRecord) -> Import:
         code=failure.code if failure else None,
         zh=failure.zh if failure else None,
         en=failure.en if failure else None,
+        created_at=instant_of_us(record.created_at_us),
+        finished_at=None if record.finished_at_us is None else instant_of_us(record.finished_at_us),
         **{name: getattr(record, name) for name in _SHOWN},
     )
 
 
 _SHOWN: Final = (
     "state",
-    "created_at",
-    "finished_at",
     "bytes_received",
     "done",
     "total",

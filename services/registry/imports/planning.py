@@ -5,18 +5,19 @@ another, is the same command and changes nothing.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
-from kernel.intake import Malformed, errors_of, struct_of
+from kernel.intake import struct_of
 from kernel.refusal import Refusal, unreadable
 from services.registry.asset_number import unit_of
 from services.registry.imports.jobs import NewImport
-from services.registry.imports.rows import Finding, Row
+from services.registry.imports.locating import Sourced
+from services.registry.imports.rows import Row
 from services.registry.meter.dismantling import Dismantle
 from services.registry.meter.identity import Register
 from services.registry.shipment import (
@@ -53,37 +54,57 @@ MIXED_SHIPMENT = unreadable(
 )
 SHIPMENT_TOO_LONG = unreadable(
     "import.shipment_too_long",
-    "移交单 {shipment} 超过 {most} 只。",
-    "shipment {shipment} has more than {most} devices",
+    "移交单 {shipment} 超过 {most} 只。请拆分为多张移交单。",
+    "shipment {shipment} has more than {most} devices; make several shipments of it",
+)
+LISTED_OTHERWISE = unreadable(
+    "import.listed_otherwise",
+    "移交单 {shipment} 的第 {row} 行对 {asset_no} 另有记载。",
+    "row {row} says something else of {asset_no} in shipment {shipment}",
 )
 
 
+_BESIDE_REGISTERS: Final = frozenset({"ratio_micro", "customer_signature"})
+"""What is no reading where no register was read."""
+
+
 class Planned(msgspec.Struct, frozen=True):
-    """A command with its id, and the rows that it came from."""
+    """A command with its id."""
 
     command: Any
     command_id: UUID
-    rows: tuple[int, ...]
+
+
+class PlannedShipment(msgspec.Struct, frozen=True):
+    """The commands of a shipment, each for when the one before it is done, or why there are none; and its rows."""
+
+    shipment: str
+    commands: tuple[Planned, ...]
+    refusal: Refusal | None
+    sources: Sequence[Sourced]
 
 
 def single(ask: NewImport, row: Row, today: date) -> Planned:
     """The command of a row of devices or dismantlings. Raises Refusal."""
     values = row.values
-    values.setdefault("unit", ask.unit or unit_of(values["asset_no"].removeprefix("T")))
+    if "unit" not in values:
+        values["unit"] = ask.unit or unit_of(values["asset_no"].removeprefix("T"))
     if ask.occurred_on is not None:
         values.setdefault("occurred_on", ask.occurred_on.isoformat())
     if ask.kind == "devices":
         command_id = _id(Register, values)
         # The day of the import is no part of what the row says: tomorrow it will be the same command.
         values.setdefault("occurred_on", today.isoformat())
-        return Planned(struct_of(Register, values), command_id, (row.number,))
+        return Planned(struct_of(Register, values), command_id)
     if "occurred_on" not in values:
-        raise NO_DATE()
+        raise NO_DATE(field="occurred_on")
     if "site" not in values:
         if ask.site is None:
             raise NO_SITE(field="site", option="site")
         values["site"] = ask.site
-    return Planned(struct_of(Dismantle, values), _id(Dismantle, values), (row.number,))
+    if _BESIDE_REGISTERS.issuperset(values.get("reading", ())):
+        values.pop("reading", None)
+    return Planned(struct_of(Dismantle, values), _id(Dismantle, values))
 
 
 class Shipments:
@@ -91,31 +112,35 @@ class Shipments:
 
     def __init__(self, ask: NewImport) -> None:
         self._ask: Final = ask
-        self._rows: Final[dict[str, dict[str, Row]]] = {}
+        self._sources: Final[dict[str, dict[str, Sourced]]] = {}
 
-    def add(self, row: Row) -> bool:
-        """Another row; False where the shipment has that device already, scanned or listed twice. Raises Refusal where
-        the shipment is too long.
+    def add(self, source: Sourced) -> bool:
+        """Another row; False where the same was said before, as when a device is scanned twice. Raises Refusal where
+        something else was said of that device.
         """
-        rows = self._rows.setdefault(row.values["shipment"], {})
-        if row.values["asset_no"] in rows:
-            return False
-        if len(rows) == MANIFEST_LINES_MAX:
-            raise SHIPMENT_TOO_LONG(shipment=row.values["shipment"], most=MANIFEST_LINES_MAX)
-        rows[row.values["asset_no"]] = row
-        return True
+        values = source.row.values
+        sources = self._sources.setdefault(values["shipment"], {})
+        before = sources.setdefault(values["asset_no"], source)
+        if before is source:
+            return True
+        if before.row.values != values:
+            raise LISTED_OTHERWISE(asset_no=values["asset_no"], row=before.row.number, shipment=values["shipment"])
+        return False
 
-    def planned(self) -> Iterable[tuple[tuple[Planned, ...], list[Finding]]]:
-        """For each shipment its commands, or why there are none."""
-        for shipment, by_number in self._rows.items():
-            rows = list(by_number.values())
+    def planned(self) -> Iterator[PlannedShipment]:
+        """Each shipment, in the order of their first rows."""
+        for shipment, by_number in self._sources.items():
+            sources = list(by_number.values())
             try:
-                yield tuple(self._commands(shipment, rows)), []
+                if len(sources) > MANIFEST_LINES_MAX:
+                    raise SHIPMENT_TOO_LONG(shipment=shipment, most=MANIFEST_LINES_MAX, field="shipment")
+                commands = tuple(self._commands(shipment, [source.row for source in sources]))
             except Refusal as refusal:
-                yield (), refusals(refusal, tuple(row.number for row in rows))
+                yield PlannedShipment(shipment, (), refusal, sources)
+            else:
+                yield PlannedShipment(shipment, commands, None, sources)
 
-    def _commands(self, shipment: str, rows: list[Row]) -> Iterable[Planned]:
-        numbers = tuple(row.number for row in rows)
+    def _commands(self, shipment: str, rows: list[Row]) -> Iterator[Planned]:
         when = {"occurred_on": self._same(shipment, rows, "occurred_on", self._ask.occurred_on, "on")}
         if self._ask.kind == "received":
             found = [
@@ -126,42 +151,45 @@ class Shipments:
                 )
                 for row in rows
             ]
-            receive = {**when, "shipment_id": shipment, "found": msgspec.to_builtins(found)}
-            yield Planned(struct_of(ReceiveShipment, receive), _id(ReceiveShipment, receive), numbers)
+            yield _planned(ReceiveShipment, {**when, "shipment_id": shipment, "found": msgspec.to_builtins(found)})
             return
-        manifest = [_line(row) for row in rows]
         ends = {
             "from_site": self._same(shipment, rows, "from_site", self._ask.from_site, "from"),
             "to_site": self._same(shipment, rows, "to_site", self._ask.to_site, "to"),
         }
-        unit = self._ask.unit or unit_of(rows[0].values["asset_no"].removeprefix("T"))
-        prepare = {**when, **ends, "shipment_id": shipment, "unit": unit, "manifest": msgspec.to_builtins(manifest)}
-        yield Planned(struct_of(PrepareShipment, prepare), _id(PrepareShipment, prepare), numbers)
+        unit = _agreed(shipment, rows, "unit") or self._ask.unit
+        prepare = {
+            **when,
+            **ends,
+            "shipment_id": shipment,
+            "unit": unit or unit_of(rows[0].values["asset_no"].removeprefix("T")),
+            "manifest": msgspec.to_builtins([_line(row) for row in rows]),
+        }
+        if carrier := _agreed(shipment, rows, "carrier"):
+            prepare["carrier"] = carrier
         leave = {**when, "shipment_id": shipment}
-        yield Planned(struct_of(DispatchShipment, leave), _id(DispatchShipment, leave), ())
+        if seal_no := _agreed(shipment, rows, "seal_no"):
+            leave["seal_no"] = seal_no
+        yield _planned(PrepareShipment, prepare)
+        yield _planned(DispatchShipment, leave)
 
     def _same(self, shipment: str, rows: list[Row], field: str, given: object, option: str) -> object:
         """The value on which all rows of a shipment agree, or the one given."""
-        values = {row.values[field] for row in rows if field in row.values}
-        if len(values) > 1:
-            raise MIXED_SHIPMENT(shipment=shipment, field=field)
-        if values:
-            return values.pop()
+        if (value := _agreed(shipment, rows, field)) is not None:
+            return value
         if given is not None:
             return msgspec.to_builtins(given)
         if field == "occurred_on":
-            raise NO_DATE()
+            raise NO_DATE(field=field)
         raise NO_SITE(field=field, option=option)
 
 
-def refusals(refusal: Refusal, rows: tuple[int, ...]) -> list[Finding]:
-    """A refusal as findings: each fault on the first row that it concerns, and the rows after it by number alone."""
-    faults = errors_of(refusal) if isinstance(refusal, Malformed) else ()
-    first = [
-        Finding(row=rows[0], code=fault.code, zh=fault.zh, en=fault.en, field=fault.field) for fault in faults
-    ] or [Finding(row=rows[0], code=refusal.code, zh=refusal.zh, en=refusal.en)]
-    rest = [Finding(row=row, code=refusal.code, zh=f"同第 {rows[0]} 行", en=f"as row {rows[0]}") for row in rows[1:]]
-    return first + rest
+def _agreed(shipment: str, rows: list[Row], field: str) -> object:
+    """What the rows that say it agree on, None where no row does. Raises Refusal where they do not."""
+    values = {row.values[field] for row in rows if field in row.values}
+    if len(values) > 1:
+        raise MIXED_SHIPMENT(shipment=shipment, field=field)
+    return values.pop() if values else None
 
 
 def _line(row: Row) -> Line:
@@ -170,6 +198,10 @@ def _line(row: Row) -> Line:
     if device_class is None:
         raise NO_CLASS(asset_no=number)
     return Line(asset_no=number, device_class=device_class, container=row.values.get("container"))
+
+
+def _planned(command: type[msgspec.Struct], values: dict[str, Any]) -> Planned:
+    return Planned(struct_of(command, values), _id(command, values))
 
 
 def _id(command: type[msgspec.Struct], values: dict[str, Any]) -> UUID:

@@ -1,37 +1,57 @@
 """Runs imports, one at a time: reads in a child process, records in short transactions, notes how far it is.
 
-A batch of rows is recorded first and noted after. A kill between the two is made good by the commands' ids: the batch
-is asked again and repeats nothing; what of it was recorded since the import began counts as accepted all the same.
+A batch of rows is recorded first and noted after; while one is being written the next is decided. A kill between the
+two is made good by the commands' ids: what was not noted is asked again and repeats nothing, and what of it had been
+recorded since the last note counts as accepted all the same.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
+import msgspec
 import structlog
 
 from kernel.clock import Clock, system_clock_us
+from kernel.database import DatabaseUnavailable
 from kernel.handling import ID_REUSED, Ask, Context, Outcome
-from kernel.quantity import business_day
-from kernel.refusal import Refusal
+from kernel.quantity import business_day_of_us
+from kernel.refusal import Refusal, Stale, unreadable
+from ledger.port import Unavailable
 from services.registry.access import Access
 from services.registry.app import Registry
 from services.registry.imports.child import Request
 from services.registry.imports.error_file import ErrorFile
 from services.registry.imports.jobs import Failure, Jobs, ask_of, caller_of
+from services.registry.imports.locating import Sourced, located
 from services.registry.imports.mapping import load, parse
-from services.registry.imports.planning import Planned, Shipments, refusals, single
+from services.registry.imports.planning import PlannedShipment, Shipments, single
 from services.registry.imports.process import reading
 from services.registry.imports.reading import Options
-from services.registry.imports.rows import Batch, Finding
+from services.registry.imports.rows import Batch, Finding, Heading, Row
 from services.registry.records import ImportRecord
+from services.registry.shipment import PrepareShipment
 
 IDLE_S: Final = 0.5
 SWEEP_S: Final = 3_600.0
 CPU_S_MAX: Final = 3_600
-COMMANDS_A_CALL: Final = 1_000
-"""Commands recorded in one append: some milliseconds, so that those who wait for an answer are not kept waiting."""
+AWAY_S: Final = (0.5, 30.0)
+"""The first pause while a store is away, and the longest; each is twice the one before."""
+
+STALE_RETRIES_MAX: Final = 5
+STALE_S: Final = 0.2
+
+COUNTED: Final = ("accepted", "unchanged", "refused", "warned", "skipped")
+
+BROKEN = unreadable(
+    "import.broken",
+    "导入因内部错误中止（{error}）。已入账的行保持有效；请联系维护人员。",
+    "the import was ended by an error of the platform ({error}); what it recorded stands; tell those who run it",
+)
+
+_AWAY: Final = (Unavailable, DatabaseUnavailable, TimeoutError, OSError)
 
 _LOG: Final = structlog.get_logger("import")
 
@@ -46,23 +66,48 @@ class Runner:
         self._clock: Final = clock
 
     async def run(self) -> None:
-        """Run imports until cancelled."""
+        """Run imports until cancelled. A store that is away is waited for; the import goes on where it was."""
         swept_us = -SWEEP_S * 1e6
+        pause_s, longest_s = AWAY_S
         while True:
-            if self._clock() - swept_us > SWEEP_S * 1e6:
-                await self._jobs.sweep()
-                swept_us = self._clock()
-            record = await self._jobs.next()
-            if record is None:
-                await self._jobs.wait(IDLE_S)
-                continue
-            run = _Run(self._jobs, self._registry, self._access, record)
             try:
-                await run.go()
-            except Refusal as refusal:
-                notes = getattr(refusal, "__notes__", ())
-                _LOG.warning("import failed", import_id=record.id, code=refusal.code, notes=notes)
-                await self._jobs.finish(record.id, "failed", Failure(refusal.code, refusal.zh, refusal.en))
+                if self._clock() - swept_us > SWEEP_S * 1e6:
+                    await self._jobs.sweep()
+                    swept_us = self._clock()
+                if (record := await self._jobs.next()) is None:
+                    await self._jobs.wait(IDLE_S)
+                else:
+                    await self._run(record)
+                pause_s = AWAY_S[0]
+            except _AWAY as error:
+                _LOG.warning("import_waits", error=f"{type(error).__name__}: {error}", pause_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, longest_s)
+
+    async def _run(self, record: ImportRecord) -> None:
+        """Run one import to its end. Raises what says that a store is away."""
+        try:
+            await _Run(self._jobs, self._registry, self._access, record).go()
+        except _AWAY:
+            raise
+        except Refusal as refusal:
+            notes = getattr(refusal, "__notes__", ())
+            _LOG.warning("import_failed", import_id=record.id, code=refusal.code, notes=notes)
+            await self._jobs.finish(record.id, "failed", Failure(refusal.code, refusal.zh, refusal.en))
+        except Exception as error:  # noqa: BLE001  whatever it is, its owner hears of it and other imports go on
+            # Trying again would end the same way, and keep all other imports waiting.
+            _LOG.exception("import_broken", import_id=record.id)
+            broken = BROKEN(error=type(error).__name__)
+            await self._jobs.finish(record.id, "failed", Failure(broken.code, broken.zh, broken.en))
+
+
+class _Recorded(msgspec.Struct, frozen=True):
+    """A batch that is in the log, and what is to be noted of it."""
+
+    batch: Batch
+    found: list[Finding]
+    counts: Counter[str]
+    position: int
 
 
 class _Run:
@@ -70,117 +115,189 @@ class _Run:
 
     def __init__(self, jobs: Jobs, registry: Registry, access: Access, record: ImportRecord) -> None:
         self._jobs: Final = jobs
-        self._registry: Final = registry
         self._access: Final = access
+        self._do: Final = registry.preview if ask_of(record).dry_run else registry.do_many
+        self._head: Final = registry.head
         self._record: Final = record
         self._ask: Final = ask_of(record)
         self._caller: Final = caller_of(record)
-        self._today: Final = business_day(record.created_at)
-        self._counts: Final = Counter(
-            {name: getattr(record, name) for name in ("accepted", "unchanged", "refused", "warned", "skipped")}
-        )
+        self._today: Final = business_day_of_us(record.created_at_us)
+        self._alone: Final = self._ask.kind in {"devices", "dismantled"}
+        self._shipments: Final = Shipments(self._ask)
+        self._counts = Counter({name: getattr(record, name) for name in COUNTED})
         self._position = record.position
-        self._begun_at = record.begun_at or 0
-        self._in_doubt = record.state == "running"
+        # Where in the log this import, before it was cut off, may have recorded what it had not noted; and which of the
+        # commands that are found there have been counted since.
+        self._doubtful = range(0)
+        self._claimed: Final = set[UUID]()
 
     async def go(self) -> None:
         """Read to the end, and say so. Raises what refuses the file as a whole."""
         record = self._record
         if record.state == "waiting":
-            self._begun_at = await self._registry.head()
-            await self._jobs.advance(record.id, state="running", begun_at=self._begun_at)
-        alone = self._ask.kind in {"devices", "dismantled"}
-        shipments = None if alone else Shipments(self._ask)
-        if shipments is not None:
+            record.begun_at = await self._head()
+            if not await self._jobs.begin(record.id, record.begun_at):
+                return
+        else:
+            noted = max(record.position, record.begun_at or 0) if self._alone else record.begun_at or 0
+            self._doubtful = range(noted + 1, await self._head() + 1)
+        if not self._alone:
             # A shipment is known by its last row, so the reading begins anew; what was recorded is found again.
-            self._counts.clear()
+            self._counts = Counter(dict.fromkeys(COUNTED, 0))
             record.after, record.errors_bytes = None, 0
-        mapping = load() if self._ask.mapping is None else parse(self._ask.mapping.encode())
-        options = Options(today=self._today, check_digit=self._ask.check_digit, after=record.after)
-        request = Request(
-            path=str(self._jobs.file_path(record.id)),
-            kind=self._ask.kind,
-            mapping=mapping,
-            options=options,
-            cpu_s_max=CPU_S_MAX,
-        )
         errors = ErrorFile(self._jobs.errors_path(record.id), keep_bytes=record.errors_bytes)
         try:
-            async with reading(request) as parts:
-                async for part in parts:
-                    if isinstance(part, Batch) and not await self._batch(part, errors, shipments):
-                        return
-            if shipments is not None and not await self._shipments(shipments, errors):
+            if not await self._read(errors) or not await self._ship(errors):
                 return
         finally:
             errors.close()
         await self._jobs.finish(record.id, "done")
 
-    async def _batch(self, batch: Batch, errors: ErrorFile, shipments: Shipments | None) -> bool:
-        """Deal with a batch of rows. False where the import has been cancelled."""
+    async def _read(self, errors: ErrorFile) -> bool:
+        """Deal with the file batch by batch. False where the import has been cancelled."""
+        mapping = load() if self._ask.mapping is None else parse(self._ask.mapping.encode())
+        request = Request(
+            path=str(self._jobs.file_path(self._record.id)),
+            kind=self._ask.kind,
+            mapping=mapping,
+            options=Options(today=self._today, check_digit=self._ask.check_digit, after=self._record.after),
+            cpu_s_max=CPU_S_MAX,
+        )
+        heading = Heading(None, 0, ())
+        under_way = deque[asyncio.Task[_Recorded]]()
+        goes_on = True
+        try:
+            async with reading(request) as parts:
+                async for part in parts:
+                    if isinstance(part, Heading):
+                        heading = part
+                        continue
+                    under_way.append(asyncio.create_task(self._batch(part, heading)))
+                    if len(under_way) > 1 and not await self._settle(errors, under_way):
+                        break
+        finally:
+            # At this point a batch may be in the log that is not noted, however the reading ended.
+            while under_way:
+                goes_on = await self._settle(errors, under_way)
+        return goes_on
+
+    async def _settle(self, errors: ErrorFile, under_way: deque[asyncio.Task[_Recorded]]) -> bool:
+        """Note the first of the batches under way. False where the import has been cancelled."""
+        try:
+            return await self._noted(errors, await under_way.popleft())
+        except BaseException:
+            # To note a later one would be to pass over this one.
+            later = list(under_way)
+            under_way.clear()
+            await asyncio.gather(*later, return_exceptions=True)
+            raise
+
+    async def _batch(self, batch: Batch, heading: Heading) -> _Recorded:
+        """Record a batch of rows, or gather them where a shipment is made of them."""
         found = [*batch.errors, *batch.warnings]
-        planned: list[Planned] = []
+        counts = Counter(refused=batch.refused, warned=len(batch.warnings), skipped=batch.skipped)
+        asks: list[Ask] = []
+        rows: list[Row] = []
         for row in batch.rows:
             try:
-                if shipments is None:
-                    planned.append(single(self._ask, row, self._today))
-                elif not shipments.add(row):
-                    self._counts["unchanged"] += 1
+                if self._alone:
+                    planned = single(self._ask, row, self._today)
+                    asks.append(Ask(planned.command, self._context(planned.command_id)))
+                    rows.append(row)
+                elif not self._shipments.add(Sourced(row, heading)):
+                    counts["unchanged"] += 1
             except Refusal as refusal:
-                found += refusals(refusal, (row.number,))
-                self._counts["refused"] += 1
-        found += await self._record_all(planned)
-        self._counts.update(refused=batch.refused, warned=len(batch.warnings), skipped=batch.skipped)
-        self._in_doubt = False
-        return await self._note(errors, found, after=batch.after, done=batch.done, total=batch.total)
+                counts["refused"] += 1
+                found += located(refusal, [Sourced(row, heading)])
+        position = 0
+        for row, ask, answer in zip(rows, asks, await self._answers(asks), strict=True):
+            if isinstance(answer, Refusal) and answer.code != ID_REUSED.code:
+                counts["refused"] += 1
+                found += located(answer, [Sourced(row, heading)])
+                continue
+            counts["accepted" if self._is_new(ask, answer) else "unchanged"] += 1
+            position = max(position, 0 if isinstance(answer, Refusal) else answer.position)
+        return _Recorded(batch, found, counts, position)
 
-    async def _shipments(self, shipments: Shipments, errors: ErrorFile) -> bool:
-        for commands, found in shipments.planned():
-            self._counts["refused"] += len({finding.row for finding in found})
-            refused = list(found)
-            for planned in commands:
-                refused += await self._record_all([planned])
-                if refused:
-                    break
-            if not await self._note(errors, refused):
+    async def _noted(self, errors: ErrorFile, recorded: _Recorded) -> bool:
+        """Note a batch. False where the import has been cancelled."""
+        self._counts.update(recorded.counts)
+        self._position = max(self._position, recorded.position)
+        batch = recorded.batch
+        return await self._note(errors, recorded.found, after=batch.after, done=batch.done, total=batch.total)
+
+    async def _ship(self, errors: ErrorFile) -> bool:
+        """Record the shipments gathered. False where the import has been cancelled."""
+        for planned in self._shipments.planned():
+            refusal, is_new = planned.refusal, False
+            if refusal is None:
+                refusal, is_new = await self._shipped(planned)
+            found = [] if refusal is None else located(refusal, planned.sources, about="shipment")
+            outcome = "refused" if found else "accepted" if is_new else "unchanged"
+            self._counts[outcome] += len(planned.sources)
+            if not await self._note(errors, found):
                 return False
         return True
 
-    async def _record_all(self, planned: Sequence[Planned]) -> list[Finding]:
-        """Have these done where the caller may; the refusals as findings."""
-        found: list[Finding] = []
-        for start in range(0, len(planned), COMMANDS_A_CALL):
-            some = planned[start : start + COMMANDS_A_CALL]
-            allowed = await self._access.refusals(self._caller, [one.command for one in some])
-            asks = [
-                Ask(one.command, Context(command_id=one.command_id, actor=self._caller.subject))
-                for one, refusal in zip(some, allowed, strict=True)
-                if refusal is None
-            ]
-            do = self._registry.preview if self._ask.dry_run else self._registry.do_many
-            done = iter(await do(asks))
-            for one, refusal in zip(some, allowed, strict=True):
-                found += self._count(one, refusal or next(done))
-            # Between two appends others have their turn.
-            await asyncio.sleep(0)
-        return found
+    async def _shipped(self, planned: PlannedShipment) -> tuple[Refusal | None, bool]:
+        """Have the commands of a shipment done. Why not, if so, and whether any was new."""
+        commands = [one.command for one in planned.commands]
+        refusal: Refusal | None = (await self._access.refusals(self._caller, commands[:1]))[0]
+        if isinstance(commands[0], PrepareShipment):
+            for command in commands[1:]:
+                # Prepared as this file says it is this unit's; the views may not have it yet.
+                refusal = refusal or self._access.shipment_refusal(self._caller, command, commands[0].unit)
+        if refusal is not None:
+            return refusal, False
+        asks = [Ask(one.command, self._context(one.command_id)) for one in planned.commands]
+        is_new = False
+        # Each only when the one before it is done; where none is recorded the next must see it all the same.
+        for some in [asks] if self._ask.dry_run else [[ask] for ask in asks]:
+            for ask, answer in zip(some, await self._asked(some), strict=True):
+                if isinstance(answer, Refusal):
+                    return answer, is_new
+                is_new = self._is_new(ask, answer) or is_new
+                self._position = max(self._position, answer.position)
+        return None, is_new
 
-    def _count(self, planned: Planned, answer: Outcome | Refusal) -> Iterable[Finding]:
-        rows = len(planned.rows)
+    async def _answers(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+        """Have these done where the caller may."""
+        if not asks:
+            return []
+        refused = await self._access.refusals(self._caller, [ask.command for ask in asks])
+        done = iter(await self._asked([ask for ask, refusal in zip(asks, refused, strict=True) if refusal is None]))
+        return [refusal or next(done) for refusal in refused]
+
+    async def _asked(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+        """Have these done, and those again that came too close to somebody else."""
+        answers = await self._do(asks)
+        for _ in range(STALE_RETRIES_MAX):
+            again = [i for i, answer in enumerate(answers) if isinstance(answer, Stale)]
+            if not again:
+                break
+            await asyncio.sleep(STALE_S)
+            for i, answer in zip(again, await self._do([asks[i] for i in again]), strict=True):
+                answers[i] = answer
+        return answers
+
+    def _is_new(self, ask: Ask, answer: Outcome | Refusal) -> bool:
+        """Whether it was this import that recorded this, now or before it was cut off, and not an earlier row of it."""
         if isinstance(answer, Refusal):
-            if answer.code == ID_REUSED.code:
-                # The same row with another day of import in place of a date of its own.
-                self._counts["unchanged"] += rows
-                return ()
-            self._counts["refused"] += rows
-            return refusals(answer, planned.rows or (0,))
-        mine = not answer.repeated or (self._in_doubt and answer.position > self._begun_at)
-        self._counts["accepted" if mine else "unchanged"] += rows
-        self._position = max(self._position, answer.position)
-        return ()
+            # The same row with another day of import in place of a date of its own.
+            return False
+        command_id = ask.context.command_id
+        if answer.repeated and (answer.position not in self._doubtful or command_id in self._claimed):
+            return False
+        if answer.repeated:
+            self._claimed.add(command_id)
+        return True
+
+    def _context(self, command_id: UUID) -> Context:
+        return Context(command_id=command_id, actor=self._caller.subject)
 
     async def _note(self, errors: ErrorFile, found: Sequence[Finding], **where: object) -> bool:
-        length = await asyncio.to_thread(errors.add, found)
+        if found:
+            self._record.errors_bytes = await asyncio.to_thread(errors.add, found)
         return await self._jobs.advance(
-            self._record.id, errors_bytes=length, position=self._position, **self._counts, **where
+            self._record.id, errors_bytes=self._record.errors_bytes, position=self._position, **self._counts, **where
         )
