@@ -6,15 +6,24 @@ from typing import Final
 import msgspec
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 
-from kernel.commands import kebab
+from kernel.commands import RESERVED_KEY, kebab
 from kernel.wire.registry.v1 import registry_pb2
 
 OUTCOME: Final = "Outcome"
 DESCRIBE: Final = "Describe"
 ELSEWHERE: Final = frozenset(
-    {DESCRIBE, "CreateImport", "AppendImport", "GetImport", "ListImports", "CancelImport", "GetImportErrors"}
+    {
+        DESCRIBE,
+        "GiveMany",
+        "CreateImport",
+        "AppendImport",
+        "GetImport",
+        "ListImports",
+        "CancelImport",
+        "GetImportErrors",
+    }
 )
-"""Methods that are neither commands nor questions: see openapi.py and uploads.py."""
+"""Methods that are neither commands nor questions: see openapi.py, relay.py and uploads.py."""
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -28,6 +37,10 @@ class Command(msgspec.Struct, frozen=True):
     @property
     def path(self) -> str:
         return f"/v1/{self.plural}/{{{self.key}}}/{kebab(self.method.name)}"
+
+    @property
+    def bulk_path(self) -> str:
+        return f"/v1/{self.plural}/{RESERVED_KEY}/{kebab(self.method.name)}"
 
 
 class Question(msgspec.Struct, frozen=True):

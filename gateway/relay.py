@@ -17,12 +17,15 @@ from gateway.access import Access
 from gateway.paths import Command, Question, Service
 from kernel.grpc_client import Peer
 from kernel.grpc_messages import message_of, plain_of_message, struct_for, with_nulls
+from kernel.http_commands import require_media
 from kernel.http_limits import HttpLimits, read_body
-from kernel.http_openapi import JSON
+from kernel.http_openapi import JSON, NDJSON
 from kernel.http_page import content_tag, expected_version, idempotency_key, not_modified, version_tag
 from kernel.intake import REPEATED_FIELD, UNKNOWN_FIELD, field_error, malformed, plain_of_json, struct_of
 
 AUTHORIZATION: Final = "authorization"
+MANY_S_MAX: Final = 30.0
+"""A thousand commands, each with its reading, where the disk is slow."""
 
 
 class Relay:
@@ -36,7 +39,11 @@ class Relay:
 
     def add(self, service: Service) -> None:
         """Register every command and question of the service."""
-        for command in service.commands():
+        commands = list(service.commands())
+        # Bulk paths come first: `bulk` is no stream's key.
+        for command in commands:
+            self._add(command.bulk_path, "POST", f"Many{command.method.name}", command.plural, self._many(command))
+        for command in commands:
             self._add(command.path, "POST", command.method.name, command.plural, self._command(command))
         for question in service.asked():
             tag = question.path.split("/")[2]
@@ -78,6 +85,7 @@ class Relay:
             await self._access.require(request, command.method.name)
             name = idempotency_key(request.headers.get("idempotency-key"))
             version = expected_version(request.headers.get("if-match"))
+            require_media(request, JSON)
             plain = plain_of_json(await read_body(request, self._limits.command_bytes_max))
             asked = struct_of(body_type, _with_key(plain, command.key, request.path_params[command.key]))
             answer = await self._call(
@@ -92,6 +100,22 @@ class Relay:
                 event["data"] = msgspec.Raw(event["data"].encode())
             headers = {"ETag": version_tag(accepted["version"]), "Cache-Control": "no-store"}
             return Response(msgspec.json.encode(accepted), 200, headers, JSON)
+
+        return endpoint
+
+    def _many(self, command: Command) -> Callable[..., Any]:
+        service = command.method.containing_service
+        method = service.methods_by_name["GiveMany"]
+
+        async def endpoint(request: Request) -> Response:
+            await self._access.require(request, command.method.name)
+            key = idempotency_key(request.headers.get("idempotency-key"))
+            media = require_media(request, JSON, NDJSON)
+            body = await read_body(request, self._limits.bulk_bytes_max)
+            plain = {"command": command.method.name, "key": key, "body": body, "each_line": media == NDJSON}
+            asked = message_of(method.input_type, plain)
+            answer = await self._call(method, asked, request.headers.get(AUTHORIZATION), timeout_s=MANY_S_MAX)
+            return Response(plain_of_message(answer)["answer"], 200, {"Cache-Control": "no-store"}, JSON)
 
         return endpoint
 

@@ -87,6 +87,22 @@ class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[BulkLine, ...]
 
 
+class Many(msgspec.Struct, frozen=True):
+    """Many commands of one kind as they came: a JSON array, or one command a line."""
+
+    command: type[msgspec.Struct]
+    key: str
+    body: bytes
+    each_line: bool
+    lines_max: int
+
+
+async def answer_many(commands: Commands, asker: Principal, many: Many) -> BulkAnswer:
+    """What came of each. Raises Refusal where the whole is no list, or too long a one."""
+    lines = _lines(many.body, many.lines_max, each_line=many.each_line)
+    return _bulk_answer(await _handle_lines(commands, many.command, asker, many.key, lines))
+
+
 def add_command_routes(app: FastAPI, schemas: Schemas, commands: Commands, limits: HttpLimits) -> None:
     """Register the paths of all commands that are offered. Bulk paths come first: `bulk` is no stream's key."""
     if commands.do_many is not None:
@@ -106,7 +122,7 @@ def _add_single(
         asker = await _asker(request)
         name = idempotency_key(request.headers.get("idempotency-key"))
         version = expected_version(request.headers.get("if-match"))
-        _require_media(request, JSON)
+        require_media(request, JSON)
         plain = plain_of_json(await read_body(request, limits.command_bytes_max))
         asked = commands.read(command, request.path_params[key], plain)
         (refusal,) = await commands.permit(asker, (asked,))
@@ -155,11 +171,11 @@ def _add_bulk(
     async def endpoint(request: Request) -> Response:
         asker = await _asker(request)
         name = idempotency_key(request.headers.get("idempotency-key"))
-        media = _require_media(request, JSON, NDJSON)
+        media = require_media(request, JSON, NDJSON)
         body = await read_body(request, limits.bulk_bytes_max)
-        lines = _lines(body, limits.bulk_lines_max, each_line=media == NDJSON)
-        answers = await _handle_lines(commands, command, asker, name, lines)
-        return Response(msgspec.json.encode(_bulk_answer(answers)), 200, {"Cache-Control": "no-store"}, JSON)
+        many = Many(command, name, body, each_line=media == NDJSON, lines_max=limits.bulk_lines_max)
+        answer = await answer_many(commands, asker, many)
+        return Response(msgspec.json.encode(answer), 200, {"Cache-Control": "no-store"}, JSON)
 
     app.add_api_route(
         commands.bulk_path(command),
@@ -226,7 +242,7 @@ async def _asker(request: Request) -> Principal:
     return await verifier.of_header(request.headers.get("authorization"))
 
 
-def _require_media(request: Request, *expected: str) -> str:
+def require_media(request: Request, *expected: str) -> str:
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in expected:
         raise NOT_JSON_MEDIA(expected=" / ".join(expected))

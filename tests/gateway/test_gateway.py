@@ -127,7 +127,7 @@ async def test_one_document_describes_every_path_that_is_passed_on(platform):
     document = (await platform.client.get("/openapi.json")).json()
     assert "/v1/meters/{asset_no}/dismantle" in document["paths"]
     assert "/v1/balances" in document["paths"]
-    assert not any("/bulk/" in path for path in document["paths"])
+    assert "/v1/meters/bulk/register" in document["paths"]
 
 
 async def test_the_status_page_says_what_is_up(platform):
@@ -155,3 +155,18 @@ async def test_a_device_that_nobody_announced_is_a_gap_until_it_is_accepted(plat
         gaps = await platform.client.get("/v1/custody-gaps", params={"before": "2026-02-01"}, headers=headers)
         seen, before = [(gap["asset_no"], gap["phase"]) for gap in gaps.json()["items"]], seen
     assert (before, seen) == ([(NUMBER, "unexpected")], [])
+
+
+async def test_many_at_once_are_answered_line_by_line(platform):
+    numbers = [compose("99401", "01", f"{serial:014d}") for serial in range(3)]
+    lines = [{**REGISTER, "asset_no": number} for number in numbers]
+    lines[1]["unit"] = "9"
+    headers = platform.headers(Role.OPERATOR, units=("99401",), key="k")
+    first = await platform.client.post("/v1/meters/bulk/register", json=lines, headers=headers)
+    assert first.status_code == 200, first.text
+    assert [line["outcome"] for line in first.json()["lines"]] == ["accepted", "refused", "accepted"]
+    assert first.json()["lines"][1]["code"] == "input.wrong_format"
+    again = await platform.client.post("/v1/meters/bulk/register", json=lines, headers=headers)
+    assert (again.json()["repeated"], again.json()["accepted"]) == (2, 0)
+    wrong = await platform.client.post("/v1/meters/bulk/register", json={"no": "list"}, headers=headers)
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "input.wrong_type")
