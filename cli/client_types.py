@@ -32,7 +32,9 @@ def client_types(document: Mapping[str, Any]) -> str:
                 commands.append(_command(path, operation, schemas))
             elif verb == "get" and "application/json" in operation["responses"]["200"].get("content", {}):
                 questions.append(_question(path, operation))
-    bodies = {name for name in schemas if name.endswith(("Body", "Page"))}
+    # A command stands in the document whole as well, for bulk calls.
+    whole = {re.match(r"class (\w+)", text)[1] for text in commands}  # type: ignore[index]  # each is a class
+    bodies = {name for name in schemas if name.endswith(("Body", "Page"))} | whole
     models = [_model(name, schemas[name]) for name in _ordered(schemas) if name not in bodies]
     parts = [HEAD, *[text for text in models if text], *commands, *questions]
     return "\n\n".join(part.strip("\n") + "\n" for part in parts)

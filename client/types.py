@@ -8,15 +8,6 @@ import msgspec
 from client.calls import Command, Page, Question
 
 
-class AcceptUnexpected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """认领计划外到货 Take an unexpected device into ordinary stock, on the ground of a reference."""
-
-    asset_no: str
-    reference: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
 class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event that the command led to. `type` is its name in the log."""
 
@@ -49,15 +40,6 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     holder: str
 
 
-class ApplySeal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """加封 A seal is put on."""
-
-    asset_no: str
-    seal_no: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
 class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known of a device beside its number. `comm_address` is the RS-485 address, 12 digits."""
 
@@ -68,44 +50,6 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     installed_on: date | None = None
     comm_address: str | None = None
     remark: str | None = None
-
-
-class AssignTemporaryIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """赋予临时标识 Put a device on record whose number cannot be read, at the site that holds it."""
-
-    asset_no: str
-    device_class: Literal[
-        "01",
-        "02",
-        "03",
-        "04",
-        "05",
-        "06",
-        "07",
-        "08",
-        "09",
-        "10",
-        "11",
-        "19",
-        "20",
-        "21",
-        "23",
-        "24",
-        "31",
-        "32",
-        "33",
-        "34",
-        "35",
-        "36",
-        "37",
-        "41",
-    ]
-    unit: str
-    site: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    owner: Literal["company", "customer"] = "company"
-    description: Description = msgspec.field(default_factory=Description)
 
 
 class BalanceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -121,25 +65,6 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     outflow: int
     closing: int
     restated_on: date | None = None
-
-
-class BindIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """绑定编号 Say which numbered device a temporary identity turned out to be."""
-
-    asset_no: str
-    bound_to: str
-    evidence: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class BreakContainerSeal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """箱体拆封 Open it."""
-
-    container_id: str
-    seal_no: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
 
 
 LineOutcome = Literal["accepted", "refused", "repeated"]
@@ -187,15 +112,6 @@ class BurntCount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     devices: int
 
 
-class CancelShipment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """作废移交单 Before anything has left."""
-
-    shipment_id: str
-    why: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
 class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device now. `phase` is where it is in its life; `since` the business day it got there."""
 
@@ -231,36 +147,6 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bound_to: str | None = None
     version: int = 0
     position: int = 0
-
-
-class ClearData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """清除数据 Keys and records are wiped."""
-
-    asset_no: str
-    method: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    evidence_sha256: str | None = None
-
-
-class CloseSite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """停用站点 Nothing comes here any more."""
-
-    site_id: str
-    why: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class ConfirmLoss(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """认定丢失 A missing device is lost: why, and which unit answers for it."""
-
-    asset_no: str
-    cause: Literal["misrecorded", "storage", "theft", "transit", "unknown"]
-    liable_unit: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    finding: str | None = None
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -339,66 +225,6 @@ class ContainerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     version: int
 
 
-class CorrectRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """更正记录 Say what an earlier event should have said. The event stands; views follow the correction."""
-
-    asset_no: str
-    corrects_version: int
-    why: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    device_class: (
-        Literal[
-            "01",
-            "02",
-            "03",
-            "04",
-            "05",
-            "06",
-            "07",
-            "08",
-            "09",
-            "10",
-            "11",
-            "19",
-            "20",
-            "21",
-            "23",
-            "24",
-            "31",
-            "32",
-            "33",
-            "34",
-            "35",
-            "36",
-            "37",
-            "41",
-        ]
-        | None
-    ) = None
-    unit: str | None = None
-    county: str | None = None
-    reason: (
-        Literal[
-            "account_change",
-            "burnt",
-            "failed_accuracy",
-            "fault",
-            "other",
-            "renovation",
-            "rotation_at_term",
-            "status",
-            "theft_evidence",
-        ]
-        | None
-    ) = None
-    work_order: str | None = None
-    dismantled_on: date | None = None
-    description: Description | None = None
-    owner: Literal["company", "customer"] | None = None
-    did_not_happen: bool = False
-
-
 class CountLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One class in a stocktake: the book's number and the number counted."""
 
@@ -430,33 +256,6 @@ class CountLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ]
     book: int
     counted: int
-
-
-class Deface(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """打孔毁形 The device is made useless for the market. The evidence is a photo's hash."""
-
-    asset_no: str
-    evidence_sha256: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class Destroy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """销毁 The device is destroyed and certified so."""
-
-    asset_no: str
-    certificate: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class DestroyChip(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """销毁安全芯片 The security chip is destroyed."""
-
-    asset_no: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    evidence_sha256: str | None = None
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -508,49 +307,6 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ratio_micro: int | None = None
     photo_sha256: str | None = None
     customer_signature: Literal["absent", "refused", "signed"] | None = None
-
-
-class Dismantle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """拆回 Take a device out of service under a work order; the unit's store at `site` holds it from now on."""
-
-    asset_no: str
-    work_order: str
-    unit: str
-    site: str
-    reason: Literal[
-        "account_change",
-        "burnt",
-        "failed_accuracy",
-        "fault",
-        "other",
-        "renovation",
-        "rotation_at_term",
-        "status",
-        "theft_evidence",
-    ]
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    county: str | None = None
-    reading: Reading | None = None
-
-
-class DispatchShipment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """发车 All devices on the manifest leave."""
-
-    shipment_id: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    seal_no: str | None = None
-
-
-class DisputeFinalReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """底度争议 The customer or a unit disputes the final reading."""
-
-    asset_no: str
-    case: str
-    ground: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
 
 
 class Duplicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -619,17 +375,6 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     shipment: str | None = None
 
 
-class HandToRecycler(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """交回收商 The recycler who bought the lot takes the device."""
-
-    asset_no: str
-    recycler: str
-    lot: str
-    contract: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
 class Hold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A hold that stands on a device. Without `until` it has no end of its own."""
 
@@ -668,16 +413,6 @@ class Import(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     en: str | None = None
 
 
-class LiftHold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """解除留存 The ground of the hold is gone."""
-
-    asset_no: str
-    hold: str
-    reference: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device on a manifest."""
 
@@ -711,39 +446,6 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     container: str | None = None
 
 
-class MarkFound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """找回 A missing device is at this site."""
-
-    asset_no: str
-    site: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    reference: str | None = None
-
-
-class MarkMissing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """缺失 The device is not where it should be: not in the shipment, not at the site of a stocktake, or not where
-    it was released to under `release`, the reference of its release. One of the three.
-    """
-
-    asset_no: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    shipment: str | None = None
-    site: str | None = None
-    release: str | None = None
-
-
-class MoveContainer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """周转箱移动 It is at a site, newly or still. One that nobody registered is on record from now on."""
-
-    container_id: str
-    site: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    shipment: str | None = None
-
-
 class NewImport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is to be imported. The last six stand in where the file has no such column; `mapping` is a mapping
     file's text that goes before the default one.
@@ -762,18 +464,6 @@ class NewImport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     to_site: str | None = None
 
 
-class OpenSite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """启用站点 A place begins to hold devices."""
-
-    site_id: str
-    kind: Literal["centre", "laboratory", "materials", "unit_store"]
-    name: str
-    unit: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    county: str | None = None
-
-
 class Owed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device dismantled under a work order that no centre has received."""
 
@@ -782,27 +472,6 @@ class Owed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     work_order: str
     dismantled_on: date
     phase: str
-
-
-class Pack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """装箱 Put devices in."""
-
-    container_id: str
-    asset_numbers: tuple[str, ...]
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class PlaceHold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """设置留存 Keep the device as it is: why, on whose word, until when (open-ended without a day)."""
-
-    asset_no: str
-    hold: str
-    kind: Literal["court", "dispute", "retention", "safety", "theft_evidence"]
-    reference: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    until: date | None = None
 
 
 class PlanRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -815,19 +484,6 @@ class PlanRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cut_off: date
     revisions: int
     version: int
-
-
-class PrepareShipment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """编制移交单 List the devices that are to go."""
-
-    shipment_id: str
-    from_site: str
-    to_site: str
-    unit: str
-    manifest: tuple[Line, ...]
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    carrier: str | None = None
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -846,113 +502,6 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: tuple[FieldError, ...] = ()
 
 
-class ReceiveFromMaker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """厂家来货 A device has come from its maker: new, repaired, or in place of another."""
-
-    asset_no: str
-    site: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    replaces: str | None = None
-
-
-class ReceiveShipment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """接收 What was found on arrival, device by device; the rest of the manifest is missing."""
-
-    shipment_id: str
-    found: tuple[FoundLine, ...]
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class ReceiveUnexpected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """计划外到货 A device is here that nobody announced; it is kept apart until that is resolved."""
-
-    asset_no: str
-    site: str
-    device_class: Literal[
-        "01",
-        "02",
-        "03",
-        "04",
-        "05",
-        "06",
-        "07",
-        "08",
-        "09",
-        "10",
-        "11",
-        "19",
-        "20",
-        "21",
-        "23",
-        "24",
-        "31",
-        "32",
-        "33",
-        "34",
-        "35",
-        "36",
-        "37",
-        "41",
-    ]
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    shipment: str | None = None
-    damaged: bool = False
-
-
-class RecordConsent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """用户同意 The customer who owns the device leaves it to the company."""
-
-    asset_no: str
-    reference: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class RecordFinalReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """记录底度 Record the registers as they stood at dismantling."""
-
-    asset_no: str
-    reading: Reading
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class RecordPrecondition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """记录前提 A ground on which the device may be released, decided elsewhere: a verdict, an order, an approval."""
-
-    asset_no: str
-    kind: Literal[
-        "claim_agreement",
-        "evidence_order",
-        "laboratory_request",
-        "maker_sample_request",
-        "re_verification",
-        "repair_order",
-        "review_sample",
-        "scrap_approval",
-        "verdict_claim",
-        "verdict_reuse",
-        "verdict_scrap",
-    ]
-    reference: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class RecordStocktake(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """盘点 What was counted, class by class, and which devices are short or over against the book."""
-
-    site_id: str
-    lines: tuple[CountLine, ...]
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    short: tuple[Difference, ...] = ()
-    over: tuple[Difference, ...] = ()
-
-
 class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The cohort of a unit and month. rate = received / dismantled, a fraction of two whole numbers."""
 
@@ -968,170 +517,6 @@ class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     expected: int | None = None
     target_ppm: int | None = None
     cut_off: date | None = None
-
-
-class Register(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """登记器具 Put a device on record: in service at a customer's, or at its maker's before delivery. Without `owner`
-    the asset number tells whose it is.
-    """
-
-    asset_no: str
-    device_class: Literal[
-        "01",
-        "02",
-        "03",
-        "04",
-        "05",
-        "06",
-        "07",
-        "08",
-        "09",
-        "10",
-        "11",
-        "19",
-        "20",
-        "21",
-        "23",
-        "24",
-        "31",
-        "32",
-        "33",
-        "34",
-        "35",
-        "36",
-        "37",
-        "41",
-    ]
-    unit: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    owner: Literal["company", "customer"] | None = None
-    origin: Literal["in_service", "maker"] = "in_service"
-    county: str | None = None
-    description: Description = msgspec.field(default_factory=Description)
-
-
-class RegisterContainer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """登记周转箱 Put a container or pallet on record."""
-
-    container_id: str
-    device_class: Literal["23", "24"]
-    site: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class Reinstall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """利旧装用 A released device is in service again."""
-
-    asset_no: str
-    work_order: str
-    unit: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class Release(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """出库 The device leaves the site for a purpose."""
-
-    asset_no: str
-    site: str
-    purpose: Literal[
-        "customer", "evidence", "laboratory", "maker", "maker_sample", "materials", "reinstall", "repair", "review"
-    ]
-    reference: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class RemoveBattery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """拆除电池 The battery is taken out, to go its own way."""
-
-    asset_no: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class RemoveSeal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """拆封 A seal is taken off, or was found broken."""
-
-    asset_no: str
-    seal_no: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    condition: str | None = None
-    found_broken: bool = False
-
-
-class ResolveFinalReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """了结底度争议 The dispute ends: the reading stands, or is corrected."""
-
-    asset_no: str
-    case: str
-    outcome: Literal["corrected", "upheld"]
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    reading: Reading | None = None
-
-
-class ReturnSample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """送检样品退回 What went out to be tested, shown or repaired is back."""
-
-    asset_no: str
-    site: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class ReturnToCustomer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """退还用户 The customer has the device back."""
-
-    asset_no: str
-    reference: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class ReturnToMaker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """返厂 The maker has taken the device back."""
-
-    asset_no: str
-    maker: str
-    reference: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class RevisePlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """修订计划 New figures, and why."""
-
-    plan_id: str
-    expected: int
-    target_ppm: int
-    cut_off: date
-    why: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class SealContainer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """箱体加封 Close it with a seal."""
-
-    container_id: str
-    seal_no: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class SetPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """设定计划 The number expected, the share to reach, the last day that counts."""
-
-    plan_id: str
-    expected: int
-    target_ppm: int
-    cut_off: date
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
 
 
 class ShipmentRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1156,17 +541,6 @@ class ShipmentRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     version: int
 
 
-class SignHandover(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """移交签字 A party signs the transfer note. `signer` is an opaque subject id."""
-
-    shipment_id: str
-    party: Literal["from", "to"]
-    signer: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    document_sha256: str | None = None
-
-
 class SiteRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A place. `recorded_on` is the business day on which its record began."""
 
@@ -1182,35 +556,6 @@ class SiteRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     short: int
     over: int
     version: int
-
-
-class Store(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """入库 The device has a place within its site."""
-
-    asset_no: str
-    site: str
-    location: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-    container: str | None = None
-
-
-class Unpack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """出箱 Take devices out."""
-
-    container_id: str
-    asset_numbers: tuple[str, ...]
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-class WriteOff(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """盘亏核销 A lost device is written off on an approval."""
-
-    asset_no: str
-    approval: str
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
 
 
 class BreakContainerSeal(Command, frozen=True, kw_only=True, omit_defaults=True):
