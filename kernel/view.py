@@ -17,10 +17,13 @@ type that no log holds yet can be added without.
 
 import re
 from collections.abc import Callable, Iterable
+from datetime import date
 from inspect import Parameter, signature
+from types import NoneType
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
+from msgspec.inspect import BoolType, DateType, IntType, LiteralType, StrType, Type, UnionType, type_info
 from sqlalchemy import Column, Table
 from sqlmodel import SQLModel
 
@@ -33,6 +36,15 @@ Key: TypeAlias = tuple[Any, ...]
 
 TABLE_NAME_MAX: Final = 40
 """PostgreSQL cuts names at 63 bytes, and those of indexes and of tables being built are longer."""
+
+_PLAIN: Final[dict[type[Type], type]] = {
+    StrType: str,
+    LiteralType: str,
+    IntType: int,
+    BoolType: bool,
+    DateType: date,
+    msgspec.inspect.NoneType: NoneType,
+}
 
 
 class View(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
@@ -62,6 +74,8 @@ class View(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
             raise ValueError(f"{self.row.__name__} and {table.name} differ in their columns or their order")
         if not table.primary_key.columns or any(index.unique for index in table.indexes):
             raise ValueError(f"{table.name} needs a primary key and no other unique index: upserts go by it")
+        for field in msgspec.structs.fields(self.row):
+            plain_type(field.type)
         widen(table)
 
     @property
@@ -75,6 +89,15 @@ class View(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     def shape(self) -> str:
         """The table's columns in words, to notice when they changed under the same name."""
         return ", ".join(_described(column) for column in self.columns.columns)
+
+
+def plain_type(hint: Any) -> type:
+    """What a column of this type holds beside None. ValueError for what databases would keep in ways of their own."""
+    info = type_info(hint)
+    kinds = {_PLAIN.get(type(kind)) for kind in (info.types if isinstance(info, UnionType) else (info,))} - {NoneType}
+    if len(kinds) != 1 or None in kinds:
+        raise ValueError(f"a column holds text, a whole number, yes or no, or a day, and not {hint}")
+    return kinds.pop()
 
 
 def _described(column: Column[Any]) -> str:

@@ -159,7 +159,7 @@ def class_in_number(asset_no: str) -> DeviceClass | None:
     return _CLASS_OF_TYPE.get(asset_no[5:7]) if is_well_formed(asset_no) else None
 
 
-class Movement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Movement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A custody change as balances see it: one device of this class out of one site, into another, or both.
 
     Every event that moves custody into or out of a site carries one, so balances are a plain sum over the log.

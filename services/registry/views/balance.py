@@ -19,7 +19,7 @@ from services.registry.vocabulary import Movement
 BalanceKey: TypeAlias = tuple[str, str, date]
 
 
-class Balance(msgspec.Struct, frozen=True):
+class Balance(msgspec.Struct, frozen=True, gc=False):
     """A business day of one class at one site. `recorded_on` is the business day of its latest entry."""
 
     site: str
@@ -59,13 +59,15 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _MOVED: Final = ("moved", "moved_out", "moved_in")
-MOVING: Final = tuple(event for event in METER.events if not {*_MOVED}.isdisjoint(event.__struct_fields__))
-"""The events that carry a movement."""
+_MOVEMENTS: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
+    event: names for event in METER.events if (names := tuple(name for name in _MOVED if name in event.__struct_fields__))
+}
+"""The events that carry movements, and where."""
 
 
 def movements(event: Any) -> list[Movement]:
     """The movements that an event carries."""
-    return [moved for name in _MOVED if (moved := getattr(event, name, None)) is not None]
+    return [moved for name in _MOVEMENTS[type(event)] if (moved := getattr(event, name)) is not None]
 
 
 def keys(event: Any, _recorded: Recorded) -> Iterable[BalanceKey]:
@@ -88,7 +90,7 @@ def evolve(row: Balance | None, event: Any, recorded: Recorded, key: BalanceKey)
     return Balance(site, device_class, day, inflow, outflow, business_day_of_us(recorded.recorded_at_us))
 
 
-BALANCE: Final = View(name="balance", row=Balance, table=BalanceTable, events=MOVING, keys=keys, evolve=evolve)
+BALANCE: Final = View(name="balance", row=Balance, table=BalanceTable, events=tuple(_MOVEMENTS), keys=keys, evolve=evolve)
 
 
 def balances(

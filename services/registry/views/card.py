@@ -13,7 +13,7 @@ from services.registry.meter import METER, custody, dismantling, end, hold, iden
 from services.registry.views.tables import Tables
 
 
-class Card(msgspec.Struct, frozen=True):
+class Card(msgspec.Struct, frozen=True, gc=False):
     """A device now. `phase` is where it is in its life; `since` the business day it got there."""
 
     asset_no: str

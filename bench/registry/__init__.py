@@ -1,0 +1,1 @@
+"""`python -m bench.registry [--json]`: the registry against raw SQLite and against its peer."""
