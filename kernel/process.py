@@ -27,6 +27,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from kernel.collector import calm
 from kernel.grpc_server import RpcDoor
 from kernel.http_protocol import BoundedHttp
 from kernel.logs import configure_logs
@@ -108,6 +109,7 @@ def run(service: str, kind: type[Settings], assemble: Assemble) -> int:
         service, version("meterloop"), os.environ, instance=f"{socket.gethostname()}:{os.getpid()}"
     )
     process = Process(service, settings, Readiness(), telemetry)
+    calm()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(serve(process, assemble))
 

@@ -94,10 +94,12 @@ class View(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
 def plain_type(hint: Any) -> type:
     """What a column of this type holds beside None. ValueError for what databases would keep in ways of their own."""
     info = type_info(hint)
-    kinds = {_PLAIN.get(type(kind)) for kind in (info.types if isinstance(info, UnionType) else (info,))} - {NoneType}
-    if len(kinds) != 1 or None in kinds:
-        raise ValueError(f"a column holds text, a whole number, yes or no, or a day, and not {hint}")
-    return kinds.pop()
+    kinds = {_PLAIN.get(type(kind)) for kind in (info.types if isinstance(info, UnionType) else (info,))}
+    match [*(kinds - {NoneType})]:
+        case [type() as kind]:
+            return kind
+        case _:
+            raise ValueError(f"a column holds text, a whole number, yes or no, or a day, and not {hint}")
 
 
 def _described(column: Column[Any]) -> str:

@@ -26,8 +26,7 @@ _SQLITE_VALUES: Final[dict[type, Callable[[Any], Any]]] = {date: date.isoformat,
 """How SQLAlchemy keeps in SQLite what SQLite has no type for."""
 
 _Values: TypeAlias = Sequence[Any]
-_Found: TypeAlias = list[tuple[Any, ...]]
-_Load: TypeAlias = Callable[[Connection, _Values], _Found]
+_Load: TypeAlias = Callable[[Connection, _Values], Sequence[_Values]]
 
 
 class Misplaced(Exception):
@@ -127,9 +126,9 @@ def _load_as_json(table: Table, row: type[msgspec.Struct]) -> _Load:
     # Not strict because a truth value comes as 0 or 1.
     decode = msgspec.json.Decoder(list[tuple[types]], strict=False).decode  # type: ignore[valid-type]  # made from data
 
-    def load(connection: Connection, wanted: _Values) -> _Found:
+    def load(connection: Connection, wanted: _Values) -> Sequence[_Values]:
         statement = select.format(", ".join([marks] * (len(wanted) // len(keys))))
-        found: _Found = decode(connection.exec_driver_sql(statement, tuple(wanted)).scalar_one())
+        found: Sequence[_Values] = decode(connection.exec_driver_sql(statement, tuple(wanted)).scalar_one())
         return found
 
     return load
@@ -145,9 +144,9 @@ def _load_by_arrays(table: Table, dialect: Dialect) -> _Load:
         f" JOIN {table.name} AS kept USING ({names})"
     )
 
-    def load(connection: Connection, wanted: _Values) -> _Found:
+    def load(connection: Connection, wanted: _Values) -> Sequence[_Values]:
         values = tuple([list(wanted[place :: len(keys)]) for place in range(len(keys))])
-        return [row.tuple() for row in connection.exec_driver_sql(select, values)]
+        return connection.exec_driver_sql(select, values).fetchall()
 
     return load
 

@@ -1,1 +1,1 @@
-"""`python -m bench.registry [--json]`: the registry against raw SQLite and against its peer."""
+"""The registry against raw SQLite and against its peer: see __main__."""

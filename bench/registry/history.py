@@ -76,12 +76,18 @@ class Device:
         ]
 
     def dismantled(self) -> list[msgspec.Struct]:
-        moved = Movement(device_class="01", to_site=self.store)
-        when = {"asset_no": self.asset_no, "occurred_on": self.day}
-        work_order = f"WO-{self.serial:09d}"
+        number, day = self.asset_no, self.day
+        reading = Reading(total_wh=self.serial * 1_000, customer_signature="signed")
         return [
-            Dismantled(**when, work_order=work_order, unit=self.unit, reason="rotation_at_term", moved=moved),
-            FinalReadingRecorded(**when, reading=Reading(total_wh=self.serial * 1_000, customer_signature="signed")),
+            Dismantled(
+                asset_no=number,
+                occurred_on=day,
+                work_order=f"WO-{self.serial:09d}",
+                unit=self.unit,
+                reason="rotation_at_term",
+                moved=Movement(device_class="01", to_site=self.store),
+            ),
+            FinalReadingRecorded(asset_no=number, occurred_on=day, reading=reading),
         ]
 
     def dispatched(self) -> list[msgspec.Struct]:
@@ -89,10 +95,14 @@ class Device:
         day = self.day + timedelta(days=1)
         return [
             Dispatched(
-                asset_no=self.asset_no, occurred_on=day, shipment=self.shipment, to_site=CENTRE, moved=moved,
+                asset_no=self.asset_no,
+                occurred_on=day,
+                shipment=self.shipment,
+                to_site=CENTRE,
+                moved=moved,
                 container=f"box-{self.serial // 12:07d}",
             )
-        ]  # fmt: skip
+        ]
 
     def received(self) -> list[msgspec.Struct]:
         moved = Movement(device_class="01", to_site=CENTRE)

@@ -60,7 +60,9 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
 
 _MOVED: Final = ("moved", "moved_out", "moved_in")
 _MOVEMENTS: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
-    event: names for event in METER.events if (names := tuple(name for name in _MOVED if name in event.__struct_fields__))
+    event: names
+    for event in METER.events
+    if (names := tuple(name for name in _MOVED if name in event.__struct_fields__))
 }
 """The events that carry movements, and where."""
 
@@ -90,7 +92,9 @@ def evolve(row: Balance | None, event: Any, recorded: Recorded, key: BalanceKey)
     return Balance(site, device_class, day, inflow, outflow, business_day_of_us(recorded.recorded_at_us))
 
 
-BALANCE: Final = View(name="balance", row=Balance, table=BalanceTable, events=tuple(_MOVEMENTS), keys=keys, evolve=evolve)
+BALANCE: Final = View(
+    name="balance", row=Balance, table=BalanceTable, events=tuple(_MOVEMENTS), keys=keys, evolve=evolve
+)
 
 
 def balances(
