@@ -19,7 +19,7 @@ from services.registry.container import CONTAINER
 from services.registry.meter import METER
 from services.registry.meter.custody import Dispatch, Receive
 from services.registry.meter.identity import AdoptIdentity
-from services.registry.shipment import SHIPMENT, RecordShipmentException
+from services.registry.shipment import SHIPMENT, PrepareShipment, RecordShipmentException
 from services.registry.site import SITE
 from services.registry.views.card import CARD, Card
 from services.registry.views.places import SHIPMENTS, SITES
@@ -93,18 +93,17 @@ class Access:
         return self._policies.refusal(principal, type(command).__name__, shipment(command.shipment_id, unit))
 
     async def _resources(self, commands: Sequence[Any]) -> Sequence[Resource]:
-        """What each of the commands is about."""
+        """What each of the commands is about, and whose: the record's word counts before the command's own."""
         units: dict[str, dict[str, str]] = {}
-        for noun, view, key in (
-            (METER, CARD, "asset_no"),
-            (SHIPMENT, SHIPMENTS, "shipment_id"),
-            (SITE, SITES, "site_id"),
-        ):
+        for noun, view in _RECORDED:
             asked = {
-                getattr(command, key)
+                getattr(command, noun.key)
                 for command in commands
-                if type(command) in _COMMANDS[noun.category] and not hasattr(command, "unit")
+                if type(command) in _COMMANDS[noun.category] and type(command) not in noun.begins
             }
+            if noun is SITE:
+                # Whoever prepares a shipment takes devices out of a site, and must be allowed to there.
+                asked |= {command.from_site for command in commands if isinstance(command, PrepareShipment)}
             units[noun.category] = await self._units(view, asked)
         return [_resource(command, units) for command in commands]
 
@@ -133,18 +132,20 @@ def shipment(shipment_id: str, unit: str) -> Resource:
 
 
 def _resource(command: Any, units: Mapping[str, Mapping[str, str]]) -> Resource:
-    """What a command is about. Its unit is the one it names itself, else the one on record."""
+    """What a command is about. Its unit is the one on record; before there is any, the one it names itself."""
     own = getattr(command, "unit", None)
     match _CATEGORIES[type(command)]:
         case METER.category:
             number = command.asset_no
-            return meter(number, own or units[METER.category].get(number) or unit_of(number.removeprefix("T")))
+            return meter(number, units[METER.category].get(number) or own or unit_of(number.removeprefix("T")))
         case SHIPMENT.category:
             key = command.shipment_id
-            return shipment(key, own or units[SHIPMENT.category].get(key, ""))
+            if isinstance(command, PrepareShipment):
+                return shipment(key, units[SITE.category].get(command.from_site) or command.unit)
+            return shipment(key, units[SHIPMENT.category].get(key) or own or "")
         case SITE.category:
             key = command.site_id
-            return Resource(type="Site", id=key, attrs={"unit": own or units[SITE.category].get(key, "")})
+            return Resource(type="Site", id=key, attrs={"unit": units[SITE.category].get(key) or own or ""})
         case CONTAINER.category:
             return Resource(type="Container", id=command.container_id)
         case _:

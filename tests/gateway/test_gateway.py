@@ -170,3 +170,17 @@ async def test_many_at_once_are_answered_line_by_line(platform):
     assert (again.json()["repeated"], again.json()["accepted"]) == (2, 0)
     wrong = await platform.client.post("/v1/meters/bulk/register", json={"no": "list"}, headers=headers)
     assert (wrong.status_code, wrong.json()["code"]) == (422, "input.wrong_type")
+
+
+async def test_whoever_names_a_unit_of_their_own_does_not_get_at_a_device_of_another(platform):
+    position = (await registered(platform))["position"]
+    stranger = platform.headers(Role.OPERATOR, units=("99402",), key="k")
+    await platform.client.get(
+        f"/v1/meters/{NUMBER}/card", params={"seen": position}, headers=platform.headers(Role.AUDITOR)
+    )
+    answer = await platform.client.post(
+        f"/v1/meters/{NUMBER}/dismantle",
+        json={"occurred_on": "2026-02-01", "work_order": "W1", "unit": "99402", "site": "s", "reason": "fault"},
+        headers=stranger,
+    )
+    assert (answer.status_code, answer.json()["code"]) == (403, "access.denied")
