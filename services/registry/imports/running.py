@@ -40,6 +40,9 @@ CPU_S_MAX: Final = 3_600
 AWAY_S: Final = (0.5, 30.0)
 """The first pause while a store is away, and the longest; each is twice the one before."""
 
+TRIES_MAX: Final = 3
+"""How often an import is taken up that was cut off for a reason that may pass, such as its reader being killed."""
+
 STALE_RETRIES_MAX: Final = 5
 STALE_S: Final = 0.2
 
@@ -64,6 +67,7 @@ class Runner:
         self._registry: Final = registry
         self._access: Final = access
         self._clock: Final = clock
+        self._tries: Final = Counter[str]()
 
     async def run(self) -> None:
         """Run imports until cancelled. A store that is away is waited for; the import goes on where it was."""
@@ -91,6 +95,11 @@ class Runner:
         except _AWAY:
             raise
         except Refusal as refusal:
+            self._tries[record.id] += 1
+            if isinstance(refusal, Stale) and self._tries[record.id] < TRIES_MAX:
+                _LOG.warning("import_tried_again", import_id=record.id, code=refusal.code)
+                await asyncio.sleep(AWAY_S[0])
+                return
             notes = getattr(refusal, "__notes__", ())
             _LOG.warning("import_failed", import_id=record.id, code=refusal.code, notes=notes)
             await self._jobs.finish(record.id, "failed", Failure(refusal.code, refusal.zh, refusal.en))
