@@ -81,6 +81,8 @@ def when_identity_bound_adopt_identity(event: IdentityBound, _recorded: Recorded
             unit=event.unit,
             owner=event.owner,
             site=event.moved.from_site,
+            unexpected=event.unexpected,
+            holds=event.holds,
         )
 
 

@@ -32,8 +32,9 @@ from services.registry.meter.identity import (
 )
 from services.registry.meter.release import ReturnToCustomer
 from services.registry.meter.state import BOUND, ENDED, NOT_IN_HAND, ON_HOLD, UNKNOWN, AtSite, InService
+from services.registry.policies import when_identity_bound_adopt_identity
 from services.registry.vocabulary import StandingHold
-from tests.given import given
+from tests.given import given, recorded
 from tests.registry.stories import (
     ASSIGN,
     CENTRE,
@@ -151,6 +152,12 @@ def test_holds_go_along_to_the_number_and_a_dispute_is_settled_first():
     story.when(on(BindIdentity, bound_to=NUMBER, evidence="x")).refused(NOT_TEMPORARY)
     assert story.state.held
     device(REGISTER, about(PLACE_COURT, NUMBER)).when(adopts).then([ADOPTED])
+
+
+def test_the_policy_takes_all_of_it_along():
+    (bound,) = device(about(TURN_UP, TEMPORARY), PLACE_COURT).when(BIND).outcome
+    (adopts,) = when_identity_bound_adopt_identity(bound, recorded(bound))
+    assert adopts == msgspec.structs.replace(ADOPT, unexpected=True, holds=(COURT,))
 
 
 def test_what_was_kept_apart_stays_apart_under_its_number():
