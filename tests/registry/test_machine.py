@@ -59,6 +59,7 @@ from tests.registry.stories import (
     CENTRE,
     CLEAR,
     CUSTOMERS,
+    DEFACE,
     DISMANTLE,
     DISPATCH,
     HOLD,
@@ -67,15 +68,18 @@ from tests.registry.stories import (
     ON_THE_WAY,
     OTHER,
     PHOTO,
+    RECEIVE,
+    SELL,
     SOLD,
     STORE,
     TEMPORARY,
     TO_REUSE,
     UNIT,
+    WITH_MATERIALS,
     YARD,
     ground,
     on,
-)  # fmt: skip
+)
 from tests.registry.stories import release as release_for
 from tests.registry.witness import GROUNDS, Witness
 
@@ -191,7 +195,7 @@ def suitable(asset_no: str, meter: Meter) -> tuple[list[type[msgspec.Struct]], d
             return [*settle, custody.AcceptUnexpected, *PAPERS], fits | {"site": site}
         case AtSite(site=site):
             here = {"site": site, "from_site": site, "shipment": "SH-1", "release": None}
-            moves = [custody.Dispatch, custody.MarkMissing, identity.BindIdentity]
+            moves = [custody.Dispatch, custody.MarkMissing, identity.BindIdentity, release.Release]
             return [*moves, *PAPERS, *WORK, *DOUBTS], fits | here
         case InTransit(shipment=shipment):
             return [custody.Receive, custody.MarkMissing], fits | {"shipment": shipment, "release": None}
@@ -210,10 +214,11 @@ def suitable(asset_no: str, meter: Meter) -> tuple[list[type[msgspec.Struct]], d
             return DOUBTS, fits
 
 
-REINSTALLED = (*TO_REUSE, release_for("reinstall"), on(release.Reinstall, work_order="WO-2", unit=UNIT))
+REINSTALLED = (*TO_REUSE, CLEAR, release_for("reinstall"), on(release.Reinstall, work_order="WO-2", unit=UNIT))
+SECOND_ARRIVAL = (DISMANTLE, *(msgspec.structs.replace(one, shipment="SH-2") for one in (DISPATCH, RECEIVE)))
 LIVES = (
+    (*REINSTALLED, *SECOND_ARRIVAL, *WITH_MATERIALS[len(IN_STOCK) :], DEFACE, SELL),
     (*SOLD, on(end.Destroy, certificate="C-9")),
-    (*REINSTALLED, DISMANTLE, msgspec.structs.replace(DISPATCH, shipment="SH-2"), CLEAR),
     (*ON_THE_WAY, on(custody.MarkMissing, shipment="SH-1"), LOSE, on(custody.WriteOff, approval="A-1")),
     (*IN_STOCK, ground("verdict_claim"), ground("claim_agreement"), release_for("maker"), GIVE_BACK),
     (ASSIGN, HOLD, on(identity.BindIdentity, bound_to=NUMBER, evidence="read")),
@@ -261,6 +266,10 @@ class Registry(RuleBasedStateMachine):
             return self.ask(msgspec.json.decode(msgspec.json.encode(command), type=command_type))
         except msgspec.ValidationError:
             return None
+
+    def ask_now(self, command: Any, asset_no: str) -> None:
+        now = START + timedelta(hours=5 * self.steps)
+        self.ask(msgspec.structs.replace(command, asset_no=asset_no, occurred_at=now, occurred_on=None))
 
     def ask(self, command: Any) -> Outcome | Refusal:
         self.steps += 1
@@ -321,8 +330,7 @@ class Registry(RuleBasedStateMachine):
     @rule(asset_no=st.sampled_from(DEVICES), life=st.sampled_from(LIVES), cut=st.integers(0, 3))
     def a_life_is_led_far(self, asset_no: str, life: tuple[Any, ...], cut: int) -> None:
         for command in life[: len(life) - cut]:
-            now = START + timedelta(hours=5 * self.steps)
-            self.ask(msgspec.structs.replace(command, asset_no=asset_no, occurred_at=now, occurred_on=None))
+            self.ask_now(command, asset_no)
 
     @rule(data=st.data(), asset_no=st.sampled_from(DEVICES), steps=st.integers(1, 6))
     def a_life_goes_on(self, data: st.DataObject, asset_no: str, steps: int) -> None:
@@ -332,16 +340,24 @@ class Registry(RuleBasedStateMachine):
             members = data.draw(members_of(command)) | {"asset_no": asset_no}
             self.do(command, **members | {name: value for name, value in known.items() if name in members})
 
-    @rule(asset_no=st.sampled_from(DEVICES), purpose=st.sampled_from(sorted(GROUNDS)), clear=st.booleans())
-    def a_device_is_released_on_its_grounds(self, asset_no: str, purpose: str, *, clear: bool) -> None:
+    @rule(
+        asset_no=st.sampled_from(DEVICES),
+        purpose=st.sampled_from(sorted(GROUNDS)),
+        left_out=st.integers(0, 3),
+        held=st.sampled_from([False, False, True]),
+        work=st.lists(st.sampled_from([CLEAR, DEFACE, on(end.DestroyChip)]), max_size=2),
+    )
+    def a_device_is_worked_on_and_released(
+        self, asset_no: str, purpose: str, left_out: int, work: list[Any], *, held: bool
+    ) -> None:
         place = self.state(asset_no).place
         if isinstance(place, AtSite):
-            for kind in sorted(GROUNDS[purpose], reverse=True):
-                self.do(release.RecordPrecondition, asset_no=asset_no, kind=kind, reference="R-1")
-            if clear:
-                self.do(end.ClearData, asset_no=asset_no, method="reset")
-                self.do(end.Deface, asset_no=asset_no, evidence_sha256=PHOTO)
-            self.do(release.Release, asset_no=asset_no, site=place.site, purpose=purpose, reference="R-1")
+            # One ground may be missing, and a hold may stand: then the device must stay.
+            grounds = sorted(GROUNDS[purpose], reverse=True)
+            papers = [ground(kind) for number, kind in enumerate(grounds, 1) if number != left_out]
+            leave = release_for(purpose, site=place.site)
+            for command in [*papers, *([HOLD] if held else []), *work, leave]:
+                self.ask_now(command, asset_no)
 
     @rule(
         sites=st.permutations(SITES),

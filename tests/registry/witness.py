@@ -45,6 +45,7 @@ class Witnessed(msgspec.Struct):
     consented: bool = False
     new: bool = False
     holds: set[str] = msgspec.field(default_factory=set)
+    holds_due: set[str] = msgspec.field(default_factory=set)
     disputed: bool = False
     grounds: dict[str, str] = msgspec.field(default_factory=dict)
     cleared: bool = False
@@ -133,8 +134,9 @@ class Witness:
                 device.sold = False
                 device.grounds.pop("re_verification", None)
                 device.cleared = device.cleared and not isinstance(event, custody.Unexpected)
-            case identity.IdentityBound():
+            case identity.IdentityBound(bound_to=number):
                 device.bound = True
+                self.devices.setdefault(number, Witnessed()).holds_due |= device.holds
             case identity.RecordCorrected(owner=owner, device_class=device_class):
                 device.owner, device.device_class = owner or device.owner, device_class or device.device_class
             case custody.CustomerConsented():
@@ -172,7 +174,12 @@ class Witness:
                 device.destroyed = True
 
     def adds_up(self) -> None:
-        """At every site and class: what came in less what went out lies there, on every day, and has names."""
+        """At every site and class: what came in less what went out lies there, on every day, and has names. Holds on a
+        temporary record have gone along to the number, unless that was destroyed before.
+        """
+        for device in self.devices.values():
+            assert device.holds_due <= device.holds or device.destroyed
+            device.holds_due = set()
         lying = Counter((one.site, one.device_class) for one in self.devices.values() if one.site is not None)
         assert lying == +self.balance
         for place, day in self.days.items():
