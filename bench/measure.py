@@ -20,12 +20,13 @@ _PAGE_BYTES: Final = 4_096
 
 
 class Measure(msgspec.Struct, frozen=True):
-    """One line of a report. `at_least`: what it must reach, if anything is asked of it."""
+    """One line of a report. `at_least` and `at_most`: what it must reach or keep to, if anything is asked of it."""
 
     key: str
     value: float
     meaning: str
     at_least: float | None = None
+    at_most: float | None = None
 
 
 @contextmanager
@@ -72,8 +73,14 @@ def report(title: str, measures: Sequence[Measure], *, as_json: bool) -> None:
         return
     table = Table("key", "value", "must reach", "meaning", title=title)
     for measure in measures:
-        asked = "" if measure.at_least is None else f"{measure.at_least:g}"
-        missed = measure.at_least is not None and measure.value < measure.at_least
+        asked = " ".join(
+            f"{sign}{bound:g}"
+            for sign, bound in ((">= ", measure.at_least), ("<= ", measure.at_most))
+            if bound is not None
+        )
+        missed = (measure.at_least is not None and measure.value < measure.at_least) or (
+            measure.at_most is not None and measure.value > measure.at_most
+        )
         value = f"{measure.value:,.2f}" if measure.value < 1_000 else f"{measure.value:,.0f}"
         table.add_row(measure.key, f"[red]{value}[/red]" if missed else value, asked, measure.meaning)
     Console().print(table)

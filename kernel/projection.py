@@ -10,8 +10,8 @@ decoded, or that a view cannot take, stops that view at that event and leaves a 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -51,6 +51,12 @@ WAIT_S_MAX: Final = 5.0
 
 LAG_US_MAX: Final = 30_000_000
 """Views further behind are reported as degraded: what a person did half a minute ago should be seen."""
+
+REST: Final = 4
+"""While views give way they rest this many times as long as a page took them."""
+
+GIVE_WAY_US_MAX: Final = 10_000_000
+"""Views this far behind no longer give way."""
 
 _EVENTS: Final = METER.create_counter("projection.events", unit="{event}", description="events that views have taken")
 _LAG: Final = METER.create_gauge(
@@ -200,6 +206,9 @@ class Projector:
         self._stopped: dict[str, ViewProgress] = {}
         self._trouble: str | None = None
         self._moved = asyncio.Event()
+        self._giving_way = 0
+        self._waiting = 0
+        self._wanted = asyncio.Event()
         self.events_taken = 0
 
     async def open(self) -> None:
@@ -247,6 +256,8 @@ class Projector:
 
         Raises Stale `view.behind` when they do not in time, or will not because one has stopped.
         """
+        self._waiting += 1
+        self._wanted.set()
         try:
             async with asyncio.timeout(timeout_s):
                 while self.position < position:
@@ -255,8 +266,22 @@ class Projector:
                     await self._moved.wait()
         except TimeoutError:
             pass
+        finally:
+            self._waiting -= 1
         if (reached := self.position) < position:
             raise BEHIND(reached=reached, wanted=position)
+
+    @contextmanager
+    def giving_way(self) -> Iterator[None]:
+        """Leave most of the processor to what goes on in the block. Whoever waits for a position is served at once all
+        the same, and views never fall behind by more than GIVE_WAY_US_MAX for this.
+        """
+        self._giving_way += 1
+        try:
+            yield
+        finally:
+            self._giving_way -= 1
+            self._wanted.set()
 
     async def read(self, query: Callable[[Session], T], *, seen: int = 0, timeout_s: float = WAIT_S_MAX) -> T:
         """Ask the views, at one moment of theirs that is not before position `seen`. Without it nothing is waited for.
@@ -327,10 +352,21 @@ class Projector:
             pages = self._ledger.follow(live.position, limit=self._page_events, stream_prefixes=self._streams)
             async with aclosing(pages):
                 async for page in pages:
+                    began_s = asyncio.get_running_loop().time()
                     await self._take(live, page.events, page.scanned_to)
                     if not self._cursors:
                         break
+                    if page.events:
+                        await self._rest(page.events[-1], asyncio.get_running_loop().time() - began_s)
         await asyncio.Event().wait()
+
+    async def _rest(self, last: Recorded, took_s: float) -> None:
+        """Give way after a page where that is asked, nobody waits and there is time."""
+        self._wanted.clear()
+        if self._giving_way and not self._waiting and self._clock() - last.recorded_at_us < GIVE_WAY_US_MAX:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REST * took_s):
+                    await self._wanted.wait()
 
     async def _watch(self) -> None:
         """Return when another process has begun, replaced or switched a table."""

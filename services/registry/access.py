@@ -1,13 +1,14 @@
 """What each command is about, for the policies in policies.cedar: which device, shipment or site, and whose."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, select
 from sqlmodel import Session
 
-from kernel.authority import Policies, Resource
+from kernel.authority import Attribute, Policies, Resource
 from kernel.commands import Commands
 from kernel.decider import Decider
 from kernel.identity import Principal
@@ -27,6 +28,9 @@ from services.registry.views.places import SHIPMENTS, SITES
 INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset({Dispatch, Receive, AdoptIdentity, RecordShipmentException})
 """Given by policies only: the shipment decides, its devices follow."""
 
+DECISIONS_KEPT: Final = 4_096
+"""What was decided stays decided: policies are read once, and a principal is all that its token says."""
+
 REPORT: Final = Resource(type="Report", id="registry")
 
 
@@ -38,6 +42,7 @@ class Access:
     def __init__(self, policies: Policies, registry: Registry) -> None:
         self._policies: Final = policies
         self._registry: Final = registry
+        self._allows: Final = lru_cache(DECISIONS_KEPT)(self._decide)
 
     def offered(self) -> Sequence[Commands]:
         """The registry's commands as both doors offer them."""
@@ -80,11 +85,16 @@ class Access:
         decided: dict[tuple[Any, ...], Refusal | None] = {}
         answers = []
         for command, resource in zip(commands, await self._resources(commands), strict=True):
-            kind = (type(command), resource.type, *sorted(resource.attrs.items()))
+            kind = (type(command), resource.type, *resource.attrs.items())
             if kind not in decided:
-                decided[kind] = self._policies.refusal(principal, type(command).__name__, resource)
+                action = type(command).__name__
+                allowed = self._allows(principal, action, resource.type, tuple(resource.attrs.items()))
+                decided[kind] = None if allowed else self._policies.refusal(principal, action, resource)
             answers.append(decided[kind])
         return answers
+
+    def _decide(self, principal: Principal, action: str, kind: str, attrs: tuple[tuple[str, Attribute], ...]) -> bool:
+        return self._policies.decide(principal, action, Resource(type=kind, id="any", attrs=dict(attrs))).allowed
 
     def shipment_refusal(self, principal: Principal, command: Any, unit: str) -> Refusal | None:
         """`refusals` for one command about a shipment that is known to be this unit's, though the views may not have

@@ -1,6 +1,7 @@
 """What the registry does, and what one may ask it. Both doors, the policies and the import end here."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -93,6 +94,10 @@ class Registry:
     async def preview(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
         """What `do_many` would answer now, and nothing is recorded."""
         return await self._by_noun(asks, Handling.preview)
+
+    def views_give_way(self) -> AbstractContextManager[None]:
+        """For work of many commands at once: what it records is in the views a little later."""
+        return self._projector.giving_way()
 
     async def head(self) -> int:
         """The position of the last event in the log."""

@@ -91,7 +91,8 @@ class Runner:
     async def _run(self, record: ImportRecord) -> None:
         """Run one import to its end. Raises what says that a store is away."""
         try:
-            await _Run(self._jobs, self._registry, self._access, record).go()
+            with self._registry.views_give_way():
+                await _Run(self._jobs, self._registry, self._access, record).go()
         except _AWAY:
             raise
         except Refusal as refusal:

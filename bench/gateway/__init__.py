@@ -1,0 +1,1 @@
+"""The platform measured from outside. See __main__."""
