@@ -46,7 +46,7 @@ test: setup ## Every test
 
 .PHONY: bench
 bench: setup ## Every measurement, with its limit
-	for part in $(patsubst bench/%.py,%,$(shell grep -l __main__ bench/*.py)); do $(BIN)/python -m bench.$$part || exit 1; done
+	for part in $(patsubst bench/%/__main__.py,%,$(wildcard bench/*/__main__.py)) $(patsubst bench/%.py,%,$(shell grep -l __main__ bench/*.py)); do $(BIN)/python -m bench.$$part || exit 1; done
 
 .PHONY: docs
 docs: setup ## The reference pages, from the code

@@ -29,8 +29,10 @@ CONFLICT_RETRIES_MAX: Final = 8
 BATCH_COMMANDS_MAX: Final = 1_000
 """Commands in one append: some milliseconds of the writer, so that commands asked alone keep their latency."""
 
-UNBROKEN_COMMANDS_MAX: Final = 200
-"""Commands decided before others have their turn on the event loop: a few milliseconds."""
+UNBROKEN_COMMANDS_MAX: Final = 50
+"""Commands decided before others have their turn on the event loop: a millisecond or two. A request takes several turns
+from its arrival to its answer.
+"""
 
 ID_REUSED = against_rules(
     "command.id_reused",

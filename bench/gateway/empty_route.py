@@ -1,4 +1,4 @@
-"""`python -m bench.gateway.empty_route`: a FastAPI route that does nothing, on uvicorn as the services run it. Prints where."""
+"""`python -m bench.gateway.empty_route`: a route that does nothing, on uvicorn as services run it. Prints where."""
 
 import socket
 import sys

@@ -40,6 +40,9 @@ CPU_S_MAX: Final = 3_600
 AWAY_S: Final = (0.5, 30.0)
 """The first pause while a store is away, and the longest; each is twice the one before."""
 
+UNBROKEN_ROWS_MAX: Final = 100
+"""Rows made into commands before others have their turn on the event loop: about a millisecond."""
+
 TRIES_MAX: Final = 3
 """How often an import is taken up that was cut off for a reason that may pass, such as its reader being killed."""
 
@@ -208,7 +211,9 @@ class _Run:
         counts = Counter(refused=batch.refused, warned=len(batch.warnings), skipped=batch.skipped)
         asks: list[Ask] = []
         rows: list[Row] = []
-        for row in batch.rows:
+        for done, row in enumerate(batch.rows):
+            if done % UNBROKEN_ROWS_MAX == 0:
+                await asyncio.sleep(0)
             try:
                 if self._alone:
                     planned = single(self._ask, row, self._today)
