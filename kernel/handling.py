@@ -159,8 +159,12 @@ class Handling(Generic[State]):
         begins = self.decider.begins
         fresh = {stream for stream, ask in zip(streams, asks, strict=True) if type(ask.command) in begins}
         for retry in range(CONFLICT_RETRIES_MAX):
-            histories = await self._read(set(streams) - fresh)
-            histories |= {stream: _History(stream, self.decider.initial) for stream in fresh}
+            known = await self._read(set(streams) - fresh)
+            # In the order asked, so that the same batch makes the same log.
+            histories = {
+                stream: known[stream] if stream in known else _History(stream, self.decider.initial)
+                for stream in dict.fromkeys(streams)
+            }
             answers = []
             for i, (stream, ask) in enumerate(zip(streams, asks, strict=True), 1):
                 answers.append(self._answer(ask, histories[stream]))

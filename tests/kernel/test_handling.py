@@ -76,6 +76,15 @@ async def everything(ledger):
     return (await ledger.read_all()).events
 
 
+async def test_a_batch_is_recorded_in_the_order_asked(ledger, parcels):
+    names = [f"p{number}" for number in (5, 3, 9, 1, 7, 8, 2)]
+    await parcels.handle_many([Ask(Send(parcel=name, place="A", weight_g=10), by(name)) for name in names])
+    again = [Ask(HandOn(parcel=name, place="B"), by(f"{name} on")) for name in reversed(names)]
+    await parcels.handle_many(again)
+    order = [event.stream.removeprefix("parcel-") for event in await everything(ledger)]
+    assert order == [*names, *reversed(names)]
+
+
 async def test_an_outcome_says_what_was_recorded_and_where(ledger, parcels):
     sent = await parcels.handle(SEND, by("send"))
     assert sent == Outcome(stream="parcel-p1", version=0, position=await ledger.head(), events=(SENT,))
