@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from client.calls import Command, Page, Question
+from client.calls import Command, Download, Page, Question
 '''
 _PATH_NAME: Final = re.compile(r"{(\w+)}")
 _REF: Final = "#/components/schemas/"
@@ -30,8 +30,9 @@ def client_types(document: Mapping[str, Any]) -> str:
         for verb, operation in item.items():
             if verb == "post" and "_" in operation["operationId"] and "/bulk/" not in path:
                 commands.append(_command(path, operation, schemas))
-            elif verb == "get" and "application/json" in operation["responses"]["200"].get("content", {}):
-                questions.append(_question(path, operation))
+            elif verb == "get":
+                is_json = "application/json" in operation["responses"]["200"].get("content", {})
+                questions.append(_question(path, operation) if is_json else _download(path, operation))
     # A command stands in the document whole as well, for bulk calls.
     whole = {re.match(r"class (\w+)", text)[1] for text in commands}  # type: ignore[index]  # each is a class
     bodies = {name for name in schemas if name.endswith(("Body", "Page"))} | whole
@@ -88,18 +89,27 @@ def _command(path: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]
     return _struct(f"class {name}(Command, frozen=True, kw_only=True, omit_defaults=True):", schema, constants)
 
 
+def _download(path: str, operation: Mapping[str, Any]) -> str:
+    head = f"class {operation['operationId']}(Download, frozen=True, kw_only=True):"
+    return _struct(head, _parameters(operation), (f'PATH: ClassVar[str] = "{path}"',))
+
+
 def _question(path: str, operation: Mapping[str, Any]) -> str:
     answer = operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].removeprefix(_REF)
     kind = f"Page[{answer.removesuffix('Page')}]" if answer.endswith("Page") else answer
+    constants = (f'PATH: ClassVar[str] = "{path}"', f"ANSWER: ClassVar[Any] = {kind}")
+    head = f"class {operation['operationId']}(Question[{kind}], frozen=True, kw_only=True):"
+    return _struct(head, _parameters(operation), constants)
+
+
+def _parameters(operation: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a GET as a schema of an object."""
     parameters = [one for one in operation.get("parameters", ()) if one["name"] != "cursor"]
-    schema = {
+    return {
         "description": operation.get("description", ""),
         "properties": {one["name"]: one["schema"] for one in parameters},
         "required": [one["name"] for one in parameters if one["required"]],
     }
-    constants = (f'PATH: ClassVar[str] = "{path}"', f"ANSWER: ClassVar[Any] = {kind}")
-    head = f"class {operation['operationId']}(Question[{kind}], frozen=True, kw_only=True):"
-    return _struct(head, schema, constants)
 
 
 def _type(schema: Mapping[str, Any]) -> str:

@@ -7,11 +7,25 @@
         card = meterloop.ask(types.GetDevice(asset_no=..., seen=done.position))
         for line in meterloop.rows(types.ListOwed(unit="99401")):
             ...
+        with open("note.pdf", "wb") as file:
+            meterloop.fetch(types.GetTransferNote(shipment_id=...), file)
 
 `AsyncClient` has the same methods, to be awaited. What the platform refuses is raised as Refused, with its code.
 """
 
 from client.api import AsyncClient, Client, PublicEvent
-from client.calls import Command, Page, Question, Refused, Unreachable
+from client.calls import Command, Download, Page, Question, Refused, Unreachable
+from client.downloads import Fetched
 
-__all__ = ["AsyncClient", "Client", "Command", "Page", "PublicEvent", "Question", "Refused", "Unreachable"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Command",
+    "Download",
+    "Fetched",
+    "Page",
+    "PublicEvent",
+    "Question",
+    "Refused",
+    "Unreachable",
+]

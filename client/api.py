@@ -1,7 +1,7 @@
 """The two clients: one blocks, the other is awaited."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Final, Self, TypeVar
+from typing import Any, BinaryIO, Final, Self, TypeVar
 
 import httpx
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from client.calls import (
     Answer,
     Command,
+    Download,
     Page,
     Question,
     Unreachable,
@@ -20,6 +21,7 @@ from client.calls import (
     question_request,
     refuse,
 )
+from client.downloads import Arriving, Fetched, Told
 from client.types import Accepted, Import, NewImport
 
 Row = TypeVar("Row")
@@ -71,6 +73,20 @@ class Client:
             cursor = page.next
             if cursor is None:
                 return
+
+    def fetch(self, wanted: Download, into: BinaryIO, told: Told | None = None) -> Fetched:
+        """Write a file as it comes. Raises Refused, Unreachable; then what was written is not the file."""
+        try:
+            with self._http.stream(**question_request(wanted)) as response:
+                if not response.is_success:
+                    response.read()
+                    refuse(response)
+                arriving = Arriving(response, into, told)
+                for piece in response.iter_bytes():
+                    arriving.take(piece)
+        except httpx.TransportError as error:
+            raise Unreachable(str(error)) from error
+        return arriving.done()
 
     def events(self, after: int | None = None) -> Iterator[PublicEvent]:
         """Public events as they happen: those after this number, or from now on. Ends when the platform stops."""
@@ -172,6 +188,20 @@ class AsyncClient:
         """Send a piece of the file, which begins at this byte. Raises Refused, Unreachable."""
         stands: Import = answer_of(await self._sent(piece_request(import_id, offset, content)), Import)
         return stands
+
+    async def fetch(self, wanted: Download, into: BinaryIO, told: Told | None = None) -> Fetched:
+        """Write a file as it comes. Raises Refused, Unreachable; then what was written is not the file."""
+        try:
+            async with self._http.stream(**question_request(wanted)) as response:
+                if not response.is_success:
+                    await response.aread()
+                    refuse(response)
+                arriving = Arriving(response, into, told)
+                async for piece in response.aiter_bytes():
+                    arriving.take(piece)
+        except httpx.TransportError as error:
+            raise Unreachable(str(error)) from error
+        return arriving.done()
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -64,6 +64,12 @@ class Question(msgspec.Struct, Generic[Answer], frozen=True, kw_only=True):
     ANSWER: ClassVar[Any] = None
 
 
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """A file to be fetched."""
+
+    PATH: ClassVar[str] = ""
+
+
 class Page(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     """A page of a list; `next` is the cursor of the one after, None on the last."""
 
@@ -86,7 +92,7 @@ def command_request(command: Command, key: str | None, expected_version: int | N
     return {"method": "POST", "url": path, "content": msgspec.json.encode(body), "headers": headers}
 
 
-def question_request(question: Question[Any], cursor: str | None = None) -> dict[str, Any]:
+def question_request(question: Question[Any] | Download, cursor: str | None = None) -> dict[str, Any]:
     """The arguments of httpx's request for a question."""
     given = {name: value for name, value in msgspec.to_builtins(question).items() if value is not None}
     path = question.PATH

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from client.calls import Command, Page, Question
+from client.calls import Command, Download, Page, Question
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -160,7 +160,32 @@ class ConsignmentLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """A device of a shipment. `became` is None until the shipment is received; `unexpected` ones were not listed."""
 
     asset_no: str
-    device_class: str
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
     container: str | None = None
     became: Literal["missing", "received", "unexpected"] | None = None
     damaged: bool = False
@@ -169,7 +194,7 @@ class ConsignmentLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 class ConsignmentSignature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A party's signature: `from` or `to`. `signer` is an opaque subject id."""
 
-    party: str
+    party: Literal["from", "to"]
     signer: str
     event_id: str
     signed: Moment
@@ -195,7 +220,7 @@ class Consignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """A transfer note whole: its head, every device and what became of it, signatures, exceptions, events."""
 
     shipment: str
-    phase: str
+    phase: Literal["cancelled", "dispatched", "none", "prepared", "received"]
     from_site: str
     to_site: str
     unit: str
@@ -1388,6 +1413,13 @@ class GetImport(Question[Import], frozen=True, kw_only=True):
     import_id: str
 
 
+class GetImportErrors(Download, frozen=True, kw_only=True):
+    """See the API reference."""
+
+    PATH: ClassVar[str] = "/v1/imports/{import_id}/errors"
+    import_id: str
+
+
 class ListDevices(Question[Page[Card]], frozen=True, kw_only=True):
     """档案卡列表 Devices by asset number, those that the caller may see."""
 
@@ -1420,6 +1452,15 @@ class GetLife(Question[Page[Entry]], frozen=True, kw_only=True):
     asset_no: str
 
 
+class GetAssetPage(Download, frozen=True, kw_only=True):
+    """一表一档 Everything that is recorded about one device, now or as of a position."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/page"
+    asset_no: str
+    format: Literal["pdf"] | None = None
+    as_of_position: int | None = None
+
+
 class ListPlans(Question[Page[PlanRow]], frozen=True, kw_only=True):
     """回收计划 Recovery plans by unit and month."""
 
@@ -1438,6 +1479,17 @@ class ListRecovery(Question[Page[RecoveryRate]], frozen=True, kw_only=True):
     first: str
     last: str
     unit: str | None = None
+    seen: int | None = None
+
+
+class GetRecoveryLedger(Download, frozen=True, kw_only=True):
+    """回收统计台账文件 Recovery by unit and month against the plans, as of now."""
+
+    PATH: ClassVar[str] = "/v1/recovery/ledger"
+    first: str
+    last: str
+    unit: str | None = None
+    format: Literal["pdf", "xlsx"] | None = None
     seen: int | None = None
 
 
@@ -1468,6 +1520,17 @@ class GetShipment(Question[Consignment], frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/shipments/{shipment_id}"
     ANSWER: ClassVar[Any] = Consignment
     shipment_id: str
+
+
+class GetTransferNote(Download, frozen=True, kw_only=True):
+    """移交单文件 A shipment's transfer note, to be printed, signed and kept. After receipt it stands as of the
+    shipment's last event, before that as of now; as of one position it is always the same note.
+    """
+
+    PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/transfer-note"
+    shipment_id: str
+    format: Literal["pdf", "xlsx"] | None = None
+    as_of_position: int | None = None
 
 
 class ListSites(Question[Page[SiteRow]], frozen=True, kw_only=True):

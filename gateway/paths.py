@@ -51,6 +51,11 @@ class Question(msgspec.Struct, frozen=True):
     path: str
     public: bool = False
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the answer is a file, in parts."""
+        return self.method.server_streaming
+
 
 class Service(msgspec.Struct, frozen=True):
     """A service behind the gateway: its proto, the plural of each key of its streams, the path of each question."""
@@ -111,6 +116,9 @@ REGISTRY: Final = Service(
         "GetShipment": "/v1/shipments/{shipment_id}",
         "ListContainers": "/v1/containers",
         "ListPlans": "/v1/plans",
+        "GetTransferNote": "/v1/shipments/{shipment_id}/transfer-note",
+        "GetRecoveryLedger": "/v1/recovery/ledger",
+        "GetAssetPage": "/v1/meters/{asset_no}/page",
     },
     public=frozenset({"ListBurnt"}),
 )

@@ -4,20 +4,24 @@ A request is read as strictly here as behind, from the proto alone: what a field
 service's to say. The gateway decides whether a role may ask this at all; the service decides with the row.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, Final
 
 import msgspec
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.access import Access
 from gateway.paths import Command, Question, Service
-from kernel.grpc_client import Peer
+from kernel.grpc_client import Peer, Streamed
+from kernel.grpc_files import head_in, require_parts
 from kernel.grpc_messages import message_of, plain_of_message, struct_for, with_nulls
 from kernel.http_commands import require_media
+from kernel.http_files import held_already, streamed_response
 from kernel.http_limits import HttpLimits, read_body
 from kernel.http_openapi import JSON, NDJSON
 from kernel.http_page import content_tag, expected_version, idempotency_key, not_modified, version_tag
@@ -47,15 +51,14 @@ class Relay:
             self._add(command.path, "POST", command.method.name, command.plural, self._command(command))
         for question in service.asked():
             tag = question.path.split("/")[2]
-            self._add(question.path, "GET", question.method.name, tag, self._question(question))
+            endpoint = self._file(question) if question.is_file else self._question(question)
+            self._add(question.path, "GET", question.method.name, tag, endpoint)
 
     async def ask(
         self, question: Question, plain: Mapping[str, Any], authorization: str | None, *, strict: bool = True
     ) -> dict[str, Any]:
         """The answer to a question as plain values. Raises what the service refuses."""
-        kind = question.method.input_type
-        request = message_of(kind, struct_of(struct_for(kind), dict(plain), strict=strict))
-        answer = await self._call(question.method, request, authorization)
+        answer = await self._call(question.method, _asked(question, plain, strict=strict), authorization)
         return with_nulls(question.method.output_type, plain_of_message(answer))
 
     async def describe(self, service: Service) -> dict[str, Any]:
@@ -129,11 +132,45 @@ class Relay:
 
         return endpoint
 
+    def _file(self, question: Question) -> Callable[..., Any]:
+        method = question.method
+        part = GetMessageClass(method.output_type)
+        require_parts(method)
+
+        async def endpoint(request: Request) -> Response:
+            await self._access.require(request, method.name)
+            asked = _asked(question, parameters(request), strict=False)
+            authorization = request.headers.get(AUTHORIZATION)
+            streamed = await self._peer.stream(_name(method), asked, part, authorization=authorization)
+            head = head_in(streamed.first)
+            if (already := held_already(request, head)) is not None:
+                streamed.cancel()
+                return already
+            return streamed_response(head, _content(streamed))
+
+        return endpoint
+
     async def _call(self, method: Any, request: Message, authorization: str | None, **more: Any) -> Message:
-        name = f"{method.containing_service.full_name}/{method.name}"
         return await self._peer.call(
-            name, request, GetMessageClass(method.output_type), authorization=authorization, **more
+            _name(method), request, GetMessageClass(method.output_type), authorization=authorization, **more
         )
+
+
+def _name(method: MethodDescriptor) -> str:
+    return f"{method.containing_service.full_name}/{method.name}"
+
+
+def _asked(question: Question, plain: Mapping[str, Any], *, strict: bool) -> Message:
+    """The request that a question's parameters make, or Malformed raised."""
+    kind = question.method.input_type
+    return message_of(kind, struct_of(struct_for(kind), dict(plain), strict=strict))
+
+
+async def _content(streamed: Streamed[Any]) -> AsyncIterator[bytes]:
+    """What the parts carry. At most one of them is held, however slowly the caller takes them."""
+    async with aclosing(streamed.parts()) as parts:
+        async for part in parts:
+            yield part.content
 
 
 def parameters(request: Request) -> dict[str, str]:

@@ -59,7 +59,11 @@ class Decider(msgspec.Struct, Generic[State], frozen=True):
 
     def stream(self, command: msgspec.Struct) -> str:
         """The name of the stream that a command is about."""
-        return f"{self.category}{CATEGORY_SEPARATOR}{getattr(command, self.key)}"
+        return self.stream_of(getattr(command, self.key))
+
+    def stream_of(self, key: str) -> str:
+        """The name of the stream with this key."""
+        return f"{self.category}{CATEGORY_SEPARATOR}{key}"
 
     def decide(self, command: msgspec.Struct, state: State) -> Sequence[msgspec.Struct]:
         """The events that the command leads to, or a Refusal raised. No events: it was so already."""

@@ -7,7 +7,7 @@ Idempotency-Key makes it harmless.
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final, Generic, TypeVar
 
 import grpc
@@ -57,7 +57,7 @@ Reply = TypeVar("Reply", bound=Message)
 
 
 class Streamed(Generic[Reply]):
-    """An answer in parts, the first of which is here. Take the rest, or cancel."""
+    """An answer in parts, the first of which is here. Take the parts, or cancel."""
 
     def __init__(
         self, call: "grpc.aio.UnaryStreamCall[Message, Reply]", first: Reply, rest: AsyncIterator[Reply]
@@ -66,9 +66,10 @@ class Streamed(Generic[Reply]):
         self._rest: Final = rest
         self.first: Final = first
 
-    async def rest(self) -> AsyncIterator[Reply]:
-        """The other parts. Raises the peer's refusal; whoever stops taking them before the end cancels the call."""
+    async def parts(self) -> AsyncGenerator[Reply, None]:
+        """All of them. Raises the peer's refusal; whoever stops taking them before the end cancels the call."""
         try:
+            yield self.first
             async for part in self._rest:
                 yield part
         except grpc.aio.AioRpcError as error:

@@ -302,6 +302,17 @@ class Projector:
                 raise BUILDING(views=", ".join(building)) from error
             raise
 
+    async def read_at(self, query: Callable[[Session], T], *, seen: int = 0) -> tuple[T, int]:
+        """The same, and the position up to which the views held every event at that moment."""
+        views = list(self._views.values())
+
+        def asked(session: Session) -> tuple[T, int]:
+            answer = query(session)
+            positions = [slot.position for slot in slots(session.connection(), views) if slot.ready]
+            return answer, min(positions, default=0)
+
+        return await self.read(asked, seen=seen)
+
     async def progress(self) -> Progress:
         """How the views stand. Raises ledger.port.Unavailable."""
         head, position = await self._ledger.head(), max(self.position, 0)

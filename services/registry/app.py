@@ -1,6 +1,6 @@
 """What the registry does, and what one may ask it. Both doors, the policies and the import end here."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import Any, Final, TypeAlias, TypeVar
@@ -23,9 +23,9 @@ from services.registry.plan import PLAN
 from services.registry.policies import exception_of
 from services.registry.shipment import SHIPMENT
 from services.registry.site import SITE
-from services.registry.views import card as cards
-from services.registry.views.card import CARD, Card
+from services.registry.views.card import CARD, Card, folded
 from services.registry.views.consignment import Consignment, consignment
+from services.registry.views.places import site_names
 from services.registry.views.tables import one, page
 
 T = TypeVar("T")
@@ -36,6 +36,9 @@ Row = TypeVar("Row", bound=msgspec.Struct)
 SERVICE: Final = "registry"
 DECIDERS: Final[tuple[Decider[Any], ...]] = (METER, SHIPMENT, CONTAINER, SITE, PLAN)
 CODEC: Final = Codec(SERVICE, [event for decider in DECIDERS for event in decider.events])
+STREAMS_AT_ONCE: Final = 100
+"""Read and decoded in one go, which takes some milliseconds."""
+
 STREAMS: Final = tuple(f"{decider.category}-" for decider in DECIDERS)
 
 NOT_THEN = not_found(
@@ -66,6 +69,11 @@ class Registry:
         self._handlings: Final[dict[type[msgspec.Struct], Handling[Any]]] = {
             command: handlings[decider.category] for decider in DECIDERS for command in decider.commands
         }
+
+    @property
+    def ledger_id(self) -> str:
+        """The log's own name."""
+        return self._ledger.ledger_id
 
     async def do(self, command: Any, context: Context) -> Outcome:
         """Decide and record one command. Raises Refusal, ledger.port.Unavailable."""
@@ -121,6 +129,10 @@ class Registry:
         """Ask the views a question of services.registry.views, they being at least at position `seen`. Raises Stale."""
         return await self._projector.read(query, seen=seen)
 
+    async def ask_at(self, query: Callable[[Session], T], *, seen: int = 0) -> tuple[T, int]:
+        """The same, and the position up to which every event is in the answer."""
+        return await self._projector.read_at(query, seen=seen)
+
     async def one(self, view: View[Row], key: Key, *, seen: int = 0) -> Row | None:
         """The row of this key."""
         return await self.ask(lambda session: one(session, view, key), seen=seen)
@@ -147,13 +159,28 @@ class Registry:
         """The device as the log had it at a position, or as it was by what had happened until the end of a business
         day. Raises NotFound.
         """
-        card: Card | None = None
-        for event, recorded in await self.meter_events(asset_no, position=position):
-            if day is None or event.day <= day:
-                card = cards.evolve(card, event, recorded, (asset_no,))
+        told = await self.meter_events(asset_no, position=position)
+        card = folded(one for one in told if day is None or one[0].day <= day)
         if card is None:
             raise NOT_THEN(asset_no=asset_no)
         return card
+
+    async def cards_as_of(self, asset_nos: Sequence[str], position: int | None) -> dict[str, Card]:
+        """These devices as the log had them at a position, or has them now; those it did not know are left out."""
+        cards = {}
+        async for number, told in self._told_each(METER, asset_nos, position):
+            if (card := folded(told)) is not None:
+                cards[number] = card
+        return cards
+
+    async def containers_as_of(self, container_ids: Sequence[str], position: int | None) -> dict[str, list[Told]]:
+        """The events of these containers up to a position, or all; those without any are left out."""
+        return {key: told async for key, told in self._told_each(CONTAINER, container_ids, position) if told}
+
+    async def site_names(self, site_ids: Iterable[str], *, seen: int) -> dict[str, str]:
+        """The names of these sites, those that are on record. Raises Stale."""
+        asked = frozenset(site_ids)
+        return await self.ask(lambda session: site_names(session, asked), seen=seen)
 
     async def life(self, asset_no: str) -> list[Entry]:
         """Every event of a device, in order. Raises NotFound."""
@@ -182,11 +209,27 @@ class Registry:
 
     async def _told(self, decider: Decider[Any], key: str, position: int | None) -> list[Told]:
         """The events of one stream up to a position."""
-        stream = f"{decider.category}-{key}"
+        return _decoded(await self._rest(decider.stream_of(key), 0), position)
+
+    async def _told_each(
+        self, decider: Decider[Any], keys: Sequence[str], position: int | None
+    ) -> AsyncIterator[tuple[str, list[Told]]]:
+        """The same of many streams. Some at a time, so that whatever else wants the event loop gets its turn."""
+        for begin in range(0, len(keys), STREAMS_AT_ONCE):
+            streams = {decider.stream_of(key): key for key in keys[begin : begin + STREAMS_AT_ONCE]}
+            for stream, got in (await self._ledger.read_many(streams)).items():
+                more = [] if got.next_from is None else await self._rest(stream, got.next_from)
+                yield streams[stream], _decoded([*got.events, *more], position)
+
+    async def _rest(self, stream: str, next_from: int | None) -> list[Recorded]:
+        """The events of a stream from a version on."""
         found: list[Recorded] = []
-        next_from: int | None = 0
         while next_from is not None:
             got = await self._ledger.read(stream, from_version=next_from)
             found += got.events
             next_from = got.next_from
-        return [(CODEC.decode(one), one) for one in found if position is None or one.position <= position]
+        return found
+
+
+def _decoded(events: Iterable[Recorded], position: int | None) -> list[Told]:
+    return [(CODEC.decode(one), one) for one in events if position is None or one.position <= position]

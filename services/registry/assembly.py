@@ -24,6 +24,7 @@ from services.registry.app import CODEC, SERVICE, STREAMS, Registry
 from services.registry.imports.jobs import Jobs
 from services.registry.imports.offered import LocalUploads, import_methods
 from services.registry.imports.running import Runner
+from services.registry.papers.offered import Papers
 from services.registry.policies import POLICIES
 from services.registry.questions import Questions
 from services.registry.records import Records
@@ -48,7 +49,8 @@ async def assemble(process: Process) -> Parts:
     )
     await process.wait_for("database", policies.open, DatabaseUnavailable)
     access = Access(Policies.load(Path(__file__).parent), registry)
-    commands, questions = access.offered(), Questions(registry, access).table()
+    commands = access.offered()
+    questions = [*Questions(registry, access).table(), *Papers(registry, access).table()]
     verifier, cursors = open_verifier(settings), Cursors(read_cursor_key(settings.keys_dir))
     rest = HttpDoor(
         title=SERVICE,

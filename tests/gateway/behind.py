@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -26,6 +27,7 @@ from services.registry.app import CODEC, STREAMS, Registry
 from services.registry.imports.jobs import Jobs
 from services.registry.imports.offered import LocalUploads, import_methods
 from services.registry.imports.running import Runner
+from services.registry.papers.offered import Papers
 from services.registry.questions import Questions
 from services.registry.records import Records
 from services.registry.rest import open_rest
@@ -45,11 +47,21 @@ class Behind:
     ) -> None:
         self.client, self.keys, self.ledger, self.registry, self.gateway = client, keys, ledger, registry, gateway
 
-    def headers(
-        self, *roles: Role, units: tuple[str, ...] = (), key: str | None = None, subject: str = "u-1"
-    ) -> dict[str, str]:
-        principal = Principal(subject=subject, roles=frozenset(roles), units=frozenset(units))
-        headers = {"Authorization": f"Bearer {issue(self.keys, principal)}"}
+    @property
+    def transport(self) -> httpx.ASGITransport:
+        """To the gateway, for a client of another kind."""
+        return httpx.ASGITransport(self.gateway.app)
+
+    def token(
+        self, *roles: Role, units: tuple[str, ...] = (), subject: str = "u-1", organisation: str | None = None
+    ) -> str:
+        principal = Principal(
+            subject=subject, roles=frozenset(roles), units=frozenset(units), organisation=organisation
+        )
+        return issue(self.keys, principal)
+
+    def headers(self, *roles: Role, key: str | None = None, **who: Any) -> dict[str, str]:
+        headers = {"Authorization": f"Bearer {self.token(*roles, **who)}"}
         return headers if key is None else headers | {"Idempotency-Key": key}
 
 
@@ -96,7 +108,8 @@ async def behind(folder: Path) -> AsyncIterator[Behind]:
 
 def _doors(registry: Registry, verifier: Verifier, jobs: Jobs) -> tuple[RpcDoor, Runner]:
     access = Access(Policies.load(ROOT / "services" / "registry"), registry)
-    commands, questions = access.offered(), Questions(registry, access).table()
+    commands = access.offered()
+    questions = [*Questions(registry, access).table(), *Papers(registry, access).table()]
     uploads = LocalUploads(jobs, access)
     rest = HttpDoor(title="registry", version="1", verifier=verifier, cursors=CURSORS)
     open_rest(rest, commands, questions, uploads)

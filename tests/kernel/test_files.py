@@ -83,7 +83,7 @@ async def test_the_description_names_the_media_type(web):
 @pytest.mark.parametrize("copies", [0, 1, 100_000])
 async def test_parts_make_the_file_again(rpc, copies):
     streamed = await rpc(parcel="p1", copies=copies)
-    parts = [streamed.first, *[part async for part in streamed.rest()]]
+    parts = [part async for part in streamed.parts()]
     content = b"".join(part.content for part in parts)
     head = head_in(parts[0])
     assert content == "".join(f"p1 {copy}\n" for copy in range(copies)).encode()
@@ -105,9 +105,10 @@ async def test_the_rest_need_not_be_taken(rpc):
     streamed.cancel()
     assert head_in(streamed.first).size_bytes > PART_BYTES
     streamed = await rpc(parcel="p1", copies=100_000)
-    rest = streamed.rest()
-    await anext(rest)
-    await rest.aclose()
+    parts = streamed.parts()
+    await anext(parts)
+    await anext(parts)
+    await parts.aclose()
     async with asyncio.timeout(5):
         assert (await rpc(parcel="p1", copies=1)).first.content == b"p1 0\n"
 

@@ -82,7 +82,7 @@ def _timeline(entries: tuple[TimelineEntry, ...], script: Script) -> dict[str, o
     columns = (
         ("时间", "when"),
         ("事件", "event"),
-        ("地点 / 当事方", "place, party"),
+        ("地点 / 当事方", "where"),
         ("依据", "under"),
         ("位置", "position"),
         ("事件编号", "event id"),
@@ -166,7 +166,7 @@ def _documents(lines: tuple[DocumentLine, ...], script: Script) -> dict[str, obj
     rows: list[tuple[object, ...]] = [
         (
             parts.word(line.kind, script),
-            script.legible(line.number),
+            script.legible(line.number) or NOTHING,
             NOTHING if line.dated is None else line.dated.isoformat(),
             NOTHING if line.content_hash is None else parts.hash_groups(line.content_hash),
         )

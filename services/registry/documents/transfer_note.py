@@ -269,8 +269,12 @@ def _row(number: int, device: NoteDevice, script: Script) -> tuple[object, ...]:
 
 
 def outcome(device: NoteDevice) -> Pair:
-    """What became of a device, in words; nothing before receipt."""
-    return difference(device) or (parts.NO_WORD if device.outcome is None else OUTCOMES[device.outcome])
+    """What became of a device, in words; before receipt only what is to be settled."""
+    found = difference(device)
+    if device.outcome is Outcome.RECEIVED:
+        received = OUTCOMES[Outcome.RECEIVED]
+        return received if found is None else (f"{received[0]}、{found[0]}", f"{received[1]}, {found[1]}")
+    return found or parts.NO_WORD
 
 
 _CLASS_COLUMNS: Final = (

@@ -102,6 +102,14 @@ def evolve(card: Card | None, event: Any, recorded: Recorded, _key: tuple[str]) 
     return Card(**changes) if "device_class" in changes else None
 
 
+def folded(told: Iterable[tuple[Any, Recorded]]) -> Card | None:
+    """The card as these events of one device leave it."""
+    card: Card | None = None
+    for event, recorded in told:
+        card = evolve(card, event, recorded, (event.asset_no,))
+    return card
+
+
 def _described(description: identity.Description) -> dict[str, Any]:
     return {
         name: value

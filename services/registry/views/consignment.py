@@ -8,26 +8,24 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from kernel.quantity import CivilDate, Happened, Instant
+from kernel.quantity import Happened
 from ledger.port import Recorded
 from services.registry import shipment
-from services.registry.shipment import UNKNOWN
+from services.registry.shipment import UNKNOWN, Party, Phase
+from services.registry.vocabulary import DeviceClass
 
 Became: TypeAlias = Literal["received", "missing", "unexpected"]
 
 
-class Moment(msgspec.Struct, frozen=True, kw_only=True):
+class Moment(Happened, frozen=True, kw_only=True):
     """When something happened, as its source knows it: an instant, or only the day."""
-
-    occurred_at: Instant | None = None
-    occurred_on: CivilDate | None = None
 
 
 class ConsignmentLine(msgspec.Struct, frozen=True, kw_only=True):
     """A device of a shipment. `became` is None until the shipment is received; `unexpected` ones were not listed."""
 
     asset_no: str
-    device_class: str
+    device_class: DeviceClass
     container: str | None = None
     became: Became | None = None
     damaged: bool = False
@@ -36,7 +34,7 @@ class ConsignmentLine(msgspec.Struct, frozen=True, kw_only=True):
 class ConsignmentSignature(msgspec.Struct, frozen=True, kw_only=True):
     """A party's signature: `from` or `to`. `signer` is an opaque subject id."""
 
-    party: str
+    party: Party
     signer: str
     event_id: str
     signed: Moment
@@ -62,7 +60,7 @@ class Consignment(msgspec.Struct, frozen=True, kw_only=True):
     """A transfer note whole: its head, every device and what became of it, signatures, exceptions, events."""
 
     shipment: str
-    phase: str
+    phase: Phase
     from_site: str
     to_site: str
     unit: str

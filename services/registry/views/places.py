@@ -1,11 +1,12 @@
 """Sites, plans, shipments and containers: one row each."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from typing import Any, Final
 
 import msgspec
-from sqlmodel import Field
+from sqlalchemy import select
+from sqlmodel import Field, Session
 
 from kernel.quantity import business_day_of_us
 from kernel.view import View
@@ -262,3 +263,10 @@ CONTAINERS: Final = View(
     keys=lambda event, _recorded: ((event.container_id,),),
     evolve=evolve_container,
 )
+
+
+def site_names(session: Session, sites: Collection[str]) -> dict[str, str]:
+    """The names of these sites, those that are on record."""
+    of = SITES.columns.c
+    found = session.execute(select(of.site, of.name).where(of.site.in_(sites)))
+    return {site: name for site, name in found}  # noqa: C416  a row is no tuple to dict()

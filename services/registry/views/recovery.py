@@ -16,7 +16,8 @@ from sqlmodel import Field, Session
 from kernel.view import View
 from ledger.port import Recorded
 from services.registry.meter import custody, dismantling, identity
-from services.registry.views.places import PLANS, SITES
+from services.registry.views.card import CARD
+from services.registry.views.places import PLANS, SITES, PlanRow
 from services.registry.views.tables import Tables
 
 _LOST: Final = ("lost", "written_off")
@@ -203,6 +204,24 @@ def recovery_rates(session: Session, first: str, last: str, unit: str | None = N
     if unit is not None:
         query = query.where(of.unit == unit)
     return [RecoveryRate(**row._mapping) for row in session.execute(query)]  # noqa: SLF001  its public name
+
+
+def planned(session: Session, first: str, last: str, unit: str | None = None) -> list[PlanRow]:
+    """The plans for the cohorts of these months, by month and unit."""
+    table = PLANS.columns
+    query = select(table).where(table.c.cohort.between(first, last)).order_by(table.c.cohort, table.c.unit)
+    if unit is not None:
+        query = query.where(table.c.unit == unit)
+    return [PlanRow(*row) for row in session.execute(query)]
+
+
+def unexpected_by_unit(session: Session, unit: str | None = None) -> dict[str, int]:
+    """How many devices of each unit are held apart that no work order ever dismantled: they are in no cohort."""
+    of = CARD.columns.c
+    query = select(of.unit, func.count()).where(of.unexpected, of.dismantled_on.is_(None)).group_by(of.unit)
+    if unit is not None:
+        query = query.where(of.unit == unit)
+    return {one: devices for one, devices in session.execute(query)}  # noqa: C416  a row is no tuple to dict()
 
 
 def still_owed(session: Session, unit: str, limit: int, after: tuple[date, str] | None = None) -> list[Owed]:
