@@ -178,6 +178,8 @@ class _Run:
         )
         heading = Heading(None, 0, ())
         under_way = deque[asyncio.Task[_Recorded]]()
+        turn_after = asyncio.Event()
+        turn_after.set()
         goes_on = True
         try:
             async with reading(request) as parts:
@@ -185,7 +187,8 @@ class _Run:
                     if isinstance(part, Heading):
                         heading = part
                         continue
-                    under_way.append(asyncio.create_task(self._batch(part, heading)))
+                    turn, turn_after = turn_after, asyncio.Event()
+                    under_way.append(asyncio.create_task(self._batch(part, heading, turn, turn_after)))
                     if len(under_way) > 1 and not await self._settle(errors, under_way):
                         break
         finally:
@@ -205,8 +208,18 @@ class _Run:
             await asyncio.gather(*later, return_exceptions=True)
             raise
 
-    async def _batch(self, batch: Batch, heading: Heading) -> _Recorded:
-        """Record a batch of rows, or gather them where a shipment is made of them."""
+    async def _batch(self, batch: Batch, heading: Heading, turn: asyncio.Event, turn_after: asyncio.Event) -> _Recorded:
+        """Record a batch of rows, or gather them where a shipment is made of them.
+
+        Batches are read and planned beside each other, and recorded one after the other: after a kill, what is beyond
+        the last position noted is what was not noted.
+        """
+        try:
+            return await self._recorded(batch, heading, turn)
+        finally:
+            turn_after.set()
+
+    async def _recorded(self, batch: Batch, heading: Heading, turn: asyncio.Event) -> _Recorded:
         found = [*batch.errors, *batch.warnings]
         counts = Counter(refused=batch.refused, warned=len(batch.warnings), skipped=batch.skipped)
         asks: list[Ask] = []
@@ -224,6 +237,7 @@ class _Run:
             except Refusal as refusal:
                 counts["refused"] += 1
                 found += located(refusal, [Sourced(row, heading)])
+        await turn.wait()
         position = 0
         for row, ask, answer in zip(rows, asks, await self._answers(asks), strict=True):
             if isinstance(answer, Refusal) and answer.code != ID_REUSED.code:
