@@ -11,8 +11,10 @@ from kernel.policy import Policy
 from kernel.refusal import Refusal
 from ledger.port import Recorded
 from services.registry.container import MoveContainer
-from services.registry.meter.custody import Dispatch, MarkMissing, Receive, ReceiveUnexpected
+from services.registry.meter.custody import Dispatch, Receive
 from services.registry.meter.identity import AdoptIdentity, IdentityBound
+from services.registry.meter.missing import MarkMissing
+from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.shipment import RecordShipmentException, ShipmentDispatched, ShipmentReceived
 from services.registry.site import StocktakeRecorded
 

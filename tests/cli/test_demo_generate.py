@@ -15,9 +15,10 @@ from kernel.refusal import Refusal
 from services.registry import asset_number
 from services.registry.imports import mapping
 from services.registry.meter import METER
-from services.registry.meter.custody import Dispatch, MarkMissing, Receive
+from services.registry.meter.custody import Dispatch, Receive
 from services.registry.meter.dismantling import Dismantle
 from services.registry.meter.identity import Register
+from services.registry.meter.missing import MarkMissing
 from services.registry.meter.state import AtSite, InService, MissingFrom
 from tests.registry.imports.sheets import result_of
 

@@ -14,7 +14,8 @@ from python_calamine import CalamineWorkbook
 from client import AsyncClient, Refused, types
 from kernel.identity import Role
 from services.registry.documents.rendering import MEDIA_TYPES, Format
-from services.registry.meter.custody import MarkFound, MarkMissing, ReceiveUnexpected
+from services.registry.meter.missing import MarkFound, MarkMissing
+from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.plan import SetPlan
 from services.registry.shipment import FoundLine, RecordShipmentException
 from tests.gateway.behind import behind

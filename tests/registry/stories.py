@@ -6,12 +6,13 @@ import msgspec
 
 from services.registry.asset_number import compose
 from services.registry.meter import METER
-from services.registry.meter.custody import Dispatch, Receive, ReceiveUnexpected
+from services.registry.meter.custody import Dispatch, Receive
 from services.registry.meter.dismantling import Dismantle
 from services.registry.meter.end import ClearData, Deface, HandToRecycler
 from services.registry.meter.hold import PlaceHold
 from services.registry.meter.identity import AssignTemporaryIdentity, Register
 from services.registry.meter.release import RecordPrecondition, Release
+from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.vocabulary import Movement
 from tests.given import given
 

@@ -4,39 +4,36 @@ import msgspec
 import pytest
 
 from services.registry.meter import METER
-from services.registry.meter.custody import (
-    ALREADY_AT_SITE,
-    ALREADY_RECEIVED,
+from services.registry.meter.custody import ALREADY_RECEIVED, NOT_AT_SITE, Dispatched, Received, Store, Stored
+from services.registry.meter.end import Destroy
+from services.registry.meter.identity import BindIdentity, CorrectRecord
+from services.registry.meter.missing import (
     LOSS_NOT_CONFIRMED,
-    NOT_AT_SITE,
-    NOT_CUSTOMERS,
     NOT_HERE_TO_MISS,
     NOT_MISSING,
-    NOT_UNEXPECTED,
-    AcceptUnexpected,
     ConfirmLoss,
-    CustomerConsented,
-    Dispatched,
     Found,
     LossConfirmed,
     MarkFound,
     MarkMissing,
     Missing,
-    Reappeared,
-    Received,
-    ReceiveUnexpected,
-    RecordConsent,
-    Store,
-    Stored,
-    Unexpected,
-    UnexpectedAccepted,
     WriteOff,
     WrittenOff,
 )
-from services.registry.meter.end import Destroy
-from services.registry.meter.identity import BindIdentity, CorrectRecord
 from services.registry.meter.release import ReceiveFromMaker, Reinstall, ReturnToCustomer
 from services.registry.meter.state import CONSENT_MISSING, ENDED, KEPT_APART, UNKNOWN, AtSite
+from services.registry.meter.unexpected import (
+    ALREADY_AT_SITE,
+    NOT_CUSTOMERS,
+    NOT_UNEXPECTED,
+    AcceptUnexpected,
+    CustomerConsented,
+    Reappeared,
+    ReceiveUnexpected,
+    RecordConsent,
+    Unexpected,
+    UnexpectedAccepted,
+)
 from tests.given import given
 from tests.registry.stories import (
     ASSIGN,

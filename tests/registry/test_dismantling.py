@@ -5,7 +5,6 @@ import pytest
 
 from kernel.quantity import INT64_MAX
 from services.registry.meter import METER
-from services.registry.meter.custody import AcceptUnexpected
 from services.registry.meter.dismantling import (
     ALREADY_DISPUTED,
     NO_READING,
@@ -27,6 +26,7 @@ from services.registry.meter.dismantling import (
 )
 from services.registry.meter.release import ReceiveFromMaker, Reinstall
 from services.registry.meter.state import UNKNOWN, AtSite
+from services.registry.meter.unexpected import AcceptUnexpected
 from tests.given import given
 from tests.registry.stories import (
     CENTRE,

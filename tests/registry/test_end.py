@@ -5,7 +5,6 @@ from itertools import combinations
 import pytest
 
 from services.registry.meter import METER
-from services.registry.meter.custody import RecordConsent
 from services.registry.meter.end import (
     DATA_NOT_CLEARED,
     NOT_APPROVED,
@@ -23,6 +22,7 @@ from services.registry.meter.end import (
     RemoveBattery,
 )
 from services.registry.meter.state import CONSENT_MISSING, ENDED, NOT_IN_HAND, UNKNOWN, Ended
+from services.registry.meter.unexpected import RecordConsent
 from tests.given import given
 from tests.registry.stories import (
     CLEAR,

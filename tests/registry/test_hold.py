@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from services.registry.meter import METER
-from services.registry.meter.custody import MarkMissing
 from services.registry.meter.end import DataCleared, Destroy, DestroyChip, RemoveBattery
 from services.registry.meter.hold import (
     HOLD_EXISTS,
@@ -20,6 +19,7 @@ from services.registry.meter.hold import (
     SealApplied,
     SealRemoved,
 )
+from services.registry.meter.missing import MarkMissing
 from services.registry.meter.release import Reinstall, ReturnToCustomer, ReturnToMaker
 from services.registry.meter.state import ENDED, ON_HOLD, UNKNOWN
 from services.registry.vocabulary import HOLD_KINDS

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from services.registry.asset_number import compose
 from services.registry.meter import METER
-from services.registry.meter.custody import ConfirmLoss, MarkMissing, Reappeared, Unexpected, WriteOff
 from services.registry.meter.dismantling import DisputeFinalReading, Reading, RecordFinalReading
 from services.registry.meter.end import Destroy
 from services.registry.meter.hold import HoldPlaced, PlaceHold
@@ -30,8 +29,10 @@ from services.registry.meter.identity import (
     Registered,
     TemporaryIdentityAssigned,
 )
+from services.registry.meter.missing import ConfirmLoss, MarkMissing, WriteOff
 from services.registry.meter.release import ReturnToCustomer
 from services.registry.meter.state import BOUND, ENDED, NOT_IN_HAND, ON_HOLD, UNKNOWN, AtSite, InService
+from services.registry.meter.unexpected import Reappeared, Unexpected
 from services.registry.policies import when_identity_bound_adopt_identity
 from services.registry.vocabulary import StandingHold
 from tests.given import given, recorded

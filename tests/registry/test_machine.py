@@ -29,7 +29,7 @@ from ledger.memory import MemoryLedger
 from ledger.port import Ledger
 from ledger.sqlite import SqliteLedger
 from services.registry.container import CONTAINER
-from services.registry.meter import METER, custody, dismantling, end, hold, identity, release
+from services.registry.meter import METER, custody, dismantling, end, hold, identity, missing, release, unexpected
 from services.registry.meter.state import (
     AtSite,
     InService,
@@ -167,16 +167,16 @@ def members_of(command: type[msgspec.Struct]) -> st.SearchStrategy[dict[str, Any
     return st.fixed_dictionaries(pools)
 
 
-LOSE = on(custody.ConfirmLoss, cause="transit", liable_unit=UNIT)
+LOSE = on(missing.ConfirmLoss, cause="transit", liable_unit=UNIT)
 GIVE_BACK = on(release.ReturnToMaker, maker="M-1", reference="R-2")
-BACK = [release.ReturnSample, release.ReceiveFromMaker, custody.MarkMissing]
+BACK = [release.ReturnSample, release.ReceiveFromMaker, missing.MarkMissing]
 AWAY: dict[str, list[type[msgspec.Struct]]] = {
     "reinstall": [release.Reinstall],
     "maker": [release.ReturnToMaker],
     "customer": [release.ReturnToCustomer],
     "materials": [end.ClearData, end.DestroyChip, end.Deface, end.HandToRecycler],
 }
-DOUBTS = [custody.ReceiveUnexpected, hold.PlaceHold, hold.LiftHold, identity.CorrectRecord]
+DOUBTS = [unexpected.ReceiveUnexpected, hold.PlaceHold, hold.LiftHold, identity.CorrectRecord]
 PAPERS = [dismantling.RecordFinalReading, dismantling.DisputeFinalReading, dismantling.ResolveFinalReading]
 WORK = [end.ClearData, end.DestroyChip, end.RemoveBattery, end.Deface, hold.ApplySeal, hold.RemoveSeal, custody.Store]
 
@@ -191,25 +191,30 @@ def suitable(asset_no: str, meter: Meter) -> tuple[list[type[msgspec.Struct]], d
         case InService():
             return [dismantling.Dismantle, dismantling.Dismantle, *DOUBTS], fits
         case AtSite(site=site, unexpected=True):
-            settle = [custody.AcceptUnexpected, custody.RecordConsent, dismantling.Dismantle, identity.BindIdentity]
-            return [*settle, custody.AcceptUnexpected, *PAPERS], fits | {"site": site}
+            settle = [
+                unexpected.AcceptUnexpected,
+                unexpected.RecordConsent,
+                dismantling.Dismantle,
+                identity.BindIdentity,
+            ]
+            return [*settle, unexpected.AcceptUnexpected, *PAPERS], fits | {"site": site}
         case AtSite(site=site):
             here = {"site": site, "from_site": site, "shipment": "SH-1", "release": None}
-            moves = [custody.Dispatch, custody.MarkMissing, identity.BindIdentity, release.Release]
+            moves = [custody.Dispatch, missing.MarkMissing, identity.BindIdentity, release.Release]
             return [*moves, *PAPERS, *WORK, *DOUBTS], fits | here
         case InTransit(shipment=shipment):
-            return [custody.Receive, custody.MarkMissing], fits | {"shipment": shipment, "release": None}
+            return [custody.Receive, missing.MarkMissing], fits | {"shipment": shipment, "release": None}
         case MissingFrom(shipment=shipment):
-            return [custody.MarkFound, custody.ConfirmLoss, custody.Receive], fits | {"shipment": shipment}
+            return [missing.MarkFound, missing.ConfirmLoss, custody.Receive], fits | {"shipment": shipment}
         case LostFrom():
-            return [custody.MarkFound, custody.WriteOff], fits
+            return [missing.MarkFound, missing.WriteOff], fits
         case Out(purpose=purpose, reference=reference):
             there = {"release": reference, "shipment": None, "site": CENTRE}
             return [*BACK, *AWAY.get(purpose, []) * 3], fits | there
         case WithMaker():
             return [release.ReceiveFromMaker], fits
         case WithRecycler():
-            return [end.Destroy, custody.ReceiveUnexpected, hold.PlaceHold, hold.LiftHold], fits
+            return [end.Destroy, unexpected.ReceiveUnexpected, hold.PlaceHold, hold.LiftHold], fits
         case _:
             return DOUBTS, fits
 
@@ -219,7 +224,7 @@ SECOND_ARRIVAL = (DISMANTLE, *(msgspec.structs.replace(one, shipment="SH-2") for
 LIVES = (
     (*REINSTALLED, *SECOND_ARRIVAL, *WITH_MATERIALS[len(IN_STOCK) :], DEFACE, SELL),
     (*SOLD, on(end.Destroy, certificate="C-9")),
-    (*ON_THE_WAY, on(custody.MarkMissing, shipment="SH-1"), LOSE, on(custody.WriteOff, approval="A-1")),
+    (*ON_THE_WAY, on(missing.MarkMissing, shipment="SH-1"), LOSE, on(missing.WriteOff, approval="A-1")),
     (*IN_STOCK, ground("verdict_claim"), ground("claim_agreement"), release_for("maker"), GIVE_BACK),
     (ASSIGN, HOLD, on(identity.BindIdentity, bound_to=NUMBER, evidence="read")),
 )
@@ -297,11 +302,11 @@ class Registry(RuleBasedStateMachine):
                     kind(**when, asset_no=line.asset_no, site=event.to_site, device_class=line.device_class)
                     for kind, lines in (
                         (custody.Receive, event.received),
-                        (custody.ReceiveUnexpected, event.unexpected),
+                        (unexpected.ReceiveUnexpected, event.unexpected),
                     )
                     for line in lines
                 ]
-                follow += [custody.MarkMissing(**when, asset_no=number) for number in event.missing]
+                follow += [missing.MarkMissing(**when, asset_no=number) for number in event.missing]
             case identity.IdentityBound():
                 shared = {name: getattr(event, name) for name in ("occurred_at", "device_class", "unit", "owner")}
                 shared |= {"unexpected": event.unexpected, "holds": event.holds, "site": event.moved.from_site}

@@ -8,10 +8,11 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from services.registry.meter import METER
-from services.registry.meter.custody import NOT_AT_SITE, MarkFound, MarkMissing, RecordConsent
+from services.registry.meter.custody import NOT_AT_SITE
 from services.registry.meter.dismantling import Reading, RecordFinalReading
 from services.registry.meter.end import DestroyChip
 from services.registry.meter.identity import CorrectRecord
+from services.registry.meter.missing import MarkFound, MarkMissing
 from services.registry.meter.release import (
     MADE_USELESS,
     NOT_OUT,
@@ -34,6 +35,7 @@ from services.registry.meter.release import (
     SampleReturned,
 )
 from services.registry.meter.state import CONSENT_MISSING, ENDED, KEPT_APART, UNKNOWN, AtSite, InService, WithMaker
+from services.registry.meter.unexpected import RecordConsent
 from services.registry.vocabulary import PRECONDITIONS, PURPOSES, VERDICTS, PreconditionKind, Purpose
 from tests.given import given
 from tests.registry.stories import (

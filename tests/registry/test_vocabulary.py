@@ -17,14 +17,39 @@ from kernel.decider import Decider
 from kernel.refusal import Reason, reasons_in
 from services.registry import container, plan, shipment, site, vocabulary
 from services.registry.container import CONTAINER
-from services.registry.meter import METER, custody, dismantling, end, hold, identity, release, state
+from services.registry.meter import (
+    METER,
+    custody,
+    dismantling,
+    end,
+    hold,
+    identity,
+    missing,
+    release,
+    state,
+    unexpected,
+)
 from services.registry.plan import PLAN
 from services.registry.shipment import SHIPMENT
 from services.registry.site import SITE
 from services.registry.vocabulary import AssetNo, class_in_number
 
 DECIDERS: tuple[Decider[Any], ...] = (METER, SHIPMENT, CONTAINER, SITE, PLAN)
-NOUNS = (container, plan, shipment, site, custody, dismantling, end, hold, identity, release, state)
+NOUNS = (
+    container,
+    plan,
+    shipment,
+    site,
+    custody,
+    dismantling,
+    end,
+    hold,
+    identity,
+    missing,
+    release,
+    state,
+    unexpected,
+)
 STORIES = sorted(path.stem for path in Path(__file__).parent.glob("test_*.py"))
 
 

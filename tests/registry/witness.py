@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.registry.meter import custody, dismantling, end, hold, identity, release
+from services.registry.meter import custody, dismantling, end, hold, identity, missing, release, unexpected
 from services.registry.vocabulary import Movement
 
 GROUNDS: Final = {
@@ -70,7 +70,7 @@ class Witness:
 
     def reads(self, event: Any) -> None:
         device = self.devices.setdefault(event.asset_no, Witnessed())
-        assert not device.destroyed or isinstance(event, custody.Reappeared | identity.RecordCorrected), event
+        assert not device.destroyed or isinstance(event, unexpected.Reappeared | identity.RecordCorrected), event
         assert not device.bound or isinstance(event, identity.RecordCorrected), event
         self._moves(device, event)
         self._objects(device, event)
@@ -129,19 +129,19 @@ class Witness:
         match event:
             case identity.Registered():
                 device.owner, device.new, device.device_class = event.owner, event.origin == "maker", event.device_class
-            case identity.TemporaryIdentityAssigned() | identity.IdentityAdopted() | custody.Unexpected():
+            case identity.TemporaryIdentityAssigned() | identity.IdentityAdopted() | unexpected.Unexpected():
                 device.owner = event.owner
                 device.sold = False
                 device.grounds.pop("re_verification", None)
-                device.cleared = device.cleared and not isinstance(event, custody.Unexpected)
+                device.cleared = device.cleared and not isinstance(event, unexpected.Unexpected)
             case identity.IdentityBound(bound_to=number):
                 device.bound = True
                 self.devices.setdefault(number, Witnessed()).holds_due |= device.holds
             case identity.RecordCorrected(owner=owner, device_class=device_class):
                 device.owner, device.device_class = owner or device.owner, device_class or device.device_class
-            case custody.CustomerConsented():
+            case unexpected.CustomerConsented():
                 device.consented = True
-            case custody.Found():
+            case missing.Found():
                 device.grounds.pop("re_verification", None)
             case dismantling.FinalReadingDisputed():
                 device.disputed = True

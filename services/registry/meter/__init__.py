@@ -1,8 +1,10 @@
-"""A device of any class, from its number to its end. One stream `meter-<asset_no>`, five phases of one life.
+"""A device of any class, from its number to its end. One stream `meter-<asset_no>`, the phases of one life.
 
 identity.py     who it is; temporary numbers; corrections
 dismantling.py  out of service, final reading, dispute
-custody.py      shipped, received, missing, found, lost, unexpected
+custody.py      shipped, received, stored
+missing.py      missing, found, lost, written off
+unexpected.py   here though nobody announced it, or though its life had ended
 hold.py         留存, seals
 release.py      out for a purpose, and back
 end.py          cleared, defaced, sold, destroyed
@@ -13,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from kernel.decider import Decider, Evolve, Part
-from services.registry.meter import custody, dismantling, end, hold, identity, release
+from services.registry.meter import custody, dismantling, end, hold, identity, missing, release, unexpected
 from services.registry.meter.state import NOTHING, Meter
 
 
@@ -31,5 +33,7 @@ METER: Final = Decider(
     initial=NOTHING,
     key="asset_no",
     begins=(identity.Register, identity.AssignTemporaryIdentity),
-    parts=tuple(_counted(module.PART) for module in (identity, dismantling, custody, hold, release, end)),
+    parts=tuple(
+        _counted(module.PART) for module in (identity, dismantling, custody, missing, unexpected, hold, release, end)
+    ),
 )

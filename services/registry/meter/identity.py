@@ -18,7 +18,6 @@ from kernel.decider import Part, becomes, members
 from kernel.quantity import CivilDate, Code, Happened, Name, Remark
 from kernel.refusal import against_rules, unreadable
 from services.registry.asset_number import is_customer_owned
-from services.registry.meter.custody import Reappeared, reappearance
 from services.registry.meter.hold import HoldPlaced
 from services.registry.meter.state import (
     NOT_IN_HAND,
@@ -35,6 +34,7 @@ from services.registry.meter.state import (
     known,
     spoken,
 )
+from services.registry.meter.unexpected import Reappeared, reappearance
 from services.registry.vocabulary import (
     HOLD_KINDS,
     AssetNo,

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from services.registry.documents.data import Label
-from services.registry.meter import custody, dismantling, end, hold, identity, release
+from services.registry.meter import custody, dismantling, end, hold, identity, missing, release, unexpected
 from services.registry.vocabulary import (
     DISMANTLE_REASONS,
     HOLD_KINDS,
@@ -93,15 +93,15 @@ def _received(event: custody.Received, site: SiteName) -> Said:
     return Said(what, site(event.moved.to_site), event.shipment)
 
 
-def _unexpected(event: custody.Unexpected, site: SiteName) -> Said:
+def _unexpected(event: unexpected.Unexpected, site: SiteName) -> Said:
     return Said(_of("计划外到货", "unexpected arrival"), site(event.moved.to_site), event.shipment or "")
 
 
-def _missing(event: custody.Missing, site: SiteName) -> Said:
+def _missing(event: missing.Missing, site: SiteName) -> Said:
     return Said(_of("缺失", "missing"), f"原在 last at {site(event.last_site)}", event.shipment or "")
 
 
-def _lost(event: custody.LossConfirmed, _site: SiteName) -> Said:
+def _lost(event: missing.LossConfirmed, _site: SiteName) -> Said:
     what = _of("认定丢失", "loss confirmed", LOSS_CAUSES[event.cause])
     return Said(what, f"责任单位 liable unit {event.liable_unit}")
 
@@ -134,15 +134,17 @@ _SAYING: Final[dict[type[msgspec.Struct], Saying]] = {
     dismantling.FinalReadingResolved: _resolved,
     custody.Dispatched: _dispatched,
     custody.Received: _received,
-    custody.Unexpected: _unexpected,
-    custody.UnexpectedAccepted: lambda e, site: Said(_of("认领", "accepted into stock"), site(e.site), e.reference),
-    custody.CustomerConsented: lambda e, _: Said(_of("用户同意", "customer consented"), reference=e.reference),
-    custody.Missing: _missing,
-    custody.Found: lambda e, site: Said(_of("找回", "found"), site(e.moved.to_site), e.reference or ""),
-    custody.LossConfirmed: _lost,
-    custody.WrittenOff: lambda e, _: Said(_of("盘亏核销", "written off"), reference=e.approval),
+    unexpected.Unexpected: _unexpected,
+    unexpected.UnexpectedAccepted: lambda e, site: Said(_of("认领", "accepted into stock"), site(e.site), e.reference),
+    unexpected.CustomerConsented: lambda e, _: Said(_of("用户同意", "customer consented"), reference=e.reference),
+    missing.Missing: _missing,
+    missing.Found: lambda e, site: Said(_of("找回", "found"), site(e.moved.to_site), e.reference or ""),
+    missing.LossConfirmed: _lost,
+    missing.WrittenOff: lambda e, _: Said(_of("盘亏核销", "written off"), reference=e.approval),
     custody.Stored: _stored,
-    custody.Reappeared: lambda e, site: Said(_of("再现（警报）", "reappeared, an alarm"), site(e.site), e.last_holder),
+    unexpected.Reappeared: lambda e, site: Said(
+        _of("再现（警报）", "reappeared, an alarm"), site(e.site), e.last_holder
+    ),
     hold.HoldPlaced: lambda e, _: Said(_of("设置留存", "hold placed", HOLD_KINDS[e.kind]), reference=e.reference),
     hold.HoldLifted: lambda e, _: Said(_of("解除留存", "hold lifted", HOLD_KINDS[e.kind]), reference=e.reference),
     hold.SealApplied: lambda e, _: Said(_of("加封", "seal applied"), reference=e.seal_no),

@@ -21,7 +21,7 @@ from services.registry.documents.data import (
     Verification,
     When,
 )
-from services.registry.meter import METER, custody, dismantling, end, hold, identity, release
+from services.registry.meter import METER, custody, dismantling, end, hold, identity, missing, release
 from services.registry.meter.state import (
     ENDS,
     AtSite,
@@ -229,7 +229,7 @@ _DOCUMENTS: Final[tuple[tuple[type[Happened], Callable[[Any], DocumentLine | Non
         lambda e: _paper(e, ("底度照片", "photo of the reading"), content_hash=e.reading.photo_sha256),
     ),
     (custody.Received, lambda e: _paper(e, ("移交单", "transfer note"), e.shipment)),
-    (custody.WrittenOff, lambda e: _paper(e, ("核销审批", "approval of writing off"), e.approval)),
+    (missing.WrittenOff, lambda e: _paper(e, ("核销审批", "approval of writing off"), e.approval)),
     (release.PreconditionRecorded, lambda e: _paper(e, PRECONDITIONS[e.kind], e.reference)),
     (end.DataCleared, lambda e: _paper(e, ("数据清除凭证", "proof of clearing"), content_hash=e.evidence_sha256)),
     (end.ChipDestroyed, lambda e: _paper(e, ("芯片销毁凭证", "proof of destruction"), content_hash=e.evidence_sha256)),

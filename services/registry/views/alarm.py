@@ -10,7 +10,7 @@ from sqlmodel import Field, Session
 
 from kernel.view import View
 from ledger.port import Recorded
-from services.registry.meter import custody, identity
+from services.registry.meter import identity, unexpected
 from services.registry.views.card import CARD
 from services.registry.views.tables import Tables
 
@@ -59,13 +59,13 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keys(event: Any, recorded: Recorded) -> Iterable[tuple[str, int]]:
-    if not isinstance(event, custody.Reappeared) and event.recorded_as is None:
+    if not isinstance(event, unexpected.Reappeared) and event.recorded_as is None:
         return ()
     return ((event.asset_no, recorded.version),)
 
 
 def evolve(_row: Alarm | None, event: Any, _recorded: Recorded, key: tuple[str, int]) -> Alarm:
-    if isinstance(event, custody.Reappeared):
+    if isinstance(event, unexpected.Reappeared):
         return Alarm(*key, "reappeared", event.site, event.day, event.last_holder)
     return Alarm(*key, "displaced", event.moved.to_site, event.day, event.recorded_as)
 
@@ -74,7 +74,7 @@ ALARMS: Final = View(
     name="alarm",
     row=Alarm,
     table=AlarmTable,
-    events=(custody.Reappeared, custody.Unexpected, identity.IdentityAdopted),
+    events=(unexpected.Reappeared, unexpected.Unexpected, identity.IdentityAdopted),
     keys=keys,
     evolve=evolve,
 )

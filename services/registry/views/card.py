@@ -9,7 +9,7 @@ from sqlmodel import Field
 
 from kernel.view import View
 from ledger.port import Recorded
-from services.registry.meter import METER, custody, dismantling, end, hold, identity, release
+from services.registry.meter import METER, custody, dismantling, end, hold, identity, missing, release, unexpected
 from services.registry.views.tables import Tables
 
 
@@ -169,7 +169,7 @@ def _resolved(event: dismantling.FinalReadingResolved) -> dict[str, Any]:
     return {"disputed": False, **corrected}
 
 
-def _unexpected(event: custody.Unexpected) -> dict[str, Any]:
+def _unexpected(event: unexpected.Unexpected) -> dict[str, Any]:
     return {
         "asset_no": event.asset_no,
         "device_class": event.moved.device_class,
@@ -204,15 +204,15 @@ _CHANGES: Final[dict[type[msgspec.Struct], Callable[[Any], dict[str, Any]]]] = {
         **_place(event, "at_site", site=event.moved.to_site),
         "damaged": event.damaged,
     },
-    custody.Unexpected: _unexpected,
-    custody.UnexpectedAccepted: lambda _: {"unexpected": False},
-    custody.CustomerConsented: lambda _: {},
-    custody.Missing: lambda event: _place(event, "missing", shipment=event.shipment),
-    custody.Found: lambda event: _place(event, "at_site", site=event.moved.to_site),
-    custody.LossConfirmed: lambda event: _place(event, "lost"),
-    custody.WrittenOff: lambda event: _place(event, "ended", reference=event.approval),
+    unexpected.Unexpected: _unexpected,
+    unexpected.UnexpectedAccepted: lambda _: {"unexpected": False},
+    unexpected.CustomerConsented: lambda _: {},
+    missing.Missing: lambda event: _place(event, "missing", shipment=event.shipment),
+    missing.Found: lambda event: _place(event, "at_site", site=event.moved.to_site),
+    missing.LossConfirmed: lambda event: _place(event, "lost"),
+    missing.WrittenOff: lambda event: _place(event, "ended", reference=event.approval),
     custody.Stored: _stored,
-    custody.Reappeared: lambda _: {},
+    unexpected.Reappeared: lambda _: {},
     hold.HoldPlaced: lambda _: {},
     hold.HoldLifted: lambda _: {},
     hold.SealApplied: lambda _: {},

@@ -15,7 +15,7 @@ from sqlmodel import Field, Session
 
 from kernel.view import View
 from ledger.port import Recorded
-from services.registry.meter import custody, dismantling, identity
+from services.registry.meter import custody, dismantling, identity, missing, unexpected
 from services.registry.views.card import CARD
 from services.registry.views.places import PLANS, SITES, PlanRow
 from services.registry.views.tables import Tables
@@ -140,7 +140,7 @@ def evolve_recovery(row: Recovery | None, event: Any, _recorded: Recorded, key: 
 
 def receipt_keys(event: Any, _recorded: Recorded) -> Iterable[ReceiptKey]:
     version = event.dismantled_version
-    site = event.site if isinstance(event, custody.UnexpectedAccepted) else event.moved.to_site
+    site = event.site if isinstance(event, unexpected.UnexpectedAccepted) else event.moved.to_site
     return () if version is None or site is None else ((event.asset_no, version, site),)
 
 
@@ -152,12 +152,12 @@ def evolve_receipt(row: Receipt | None, event: Any, _recorded: Recorded, key: Re
 
 _PHASES: Final[dict[type[msgspec.Struct], str]] = {
     custody.Received: "owed",
-    custody.Found: "owed",
-    custody.UnexpectedAccepted: "owed",
-    custody.Unexpected: "unexpected",
-    custody.Missing: "missing",
-    custody.LossConfirmed: "lost",
-    custody.WrittenOff: "written_off",
+    missing.Found: "owed",
+    unexpected.UnexpectedAccepted: "owed",
+    unexpected.Unexpected: "unexpected",
+    missing.Missing: "missing",
+    missing.LossConfirmed: "lost",
+    missing.WrittenOff: "written_off",
 }
 RECOVERIES: Final = View(
     name="recovery",
@@ -171,7 +171,7 @@ RECEIPTS: Final = View(
     name="receipt",
     row=Receipt,
     table=ReceiptTable,
-    events=(custody.Received, custody.Found, custody.UnexpectedAccepted),
+    events=(custody.Received, missing.Found, unexpected.UnexpectedAccepted),
     keys=receipt_keys,
     evolve=evolve_receipt,
 )

@@ -1,0 +1,225 @@
+"""Here, though nobody expected it, or though its life had ended.
+
+    anywhere           -> Unexpected (held apart) -> UnexpectedAccepted | released to its customer
+    sold, written off  -> Reappeared (an alarm: who held it last) and Unexpected
+    destroyed          -> Reappeared, and nothing else: destroyed is the end
+
+One custodian at a time: whoever reports a device that is on record elsewhere has it, and the record follows the thing.
+A number that comes back from destruction is not a device come back but a number on a device, which is then kept under
+a temporary identity.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from kernel.decider import Part, becomes, members
+from kernel.quantity import Happened, Name
+from kernel.refusal import against_rules
+from services.registry.asset_number import is_customer_owned, is_well_formed, unit_of
+from services.registry.meter.state import (
+    BOUND,
+    AtSite,
+    Ended,
+    Meter,
+    Out,
+    Place,
+    WithRecycler,
+    consented,
+    known,
+    spoken,
+    uncertified,
+)
+from services.registry.vocabulary import (
+    AssetNo,
+    DeviceClass,
+    Movement,
+    Owner,
+    Reference,
+    ShipmentId,
+    SiteId,
+    UnitCode,
+    Version,
+)
+
+ALREADY_AT_SITE = against_rules(
+    "meter.already_at_site",
+    "器具 {asset_no} 已在 {site}。",
+    "{asset_no} is at {site} already",
+)
+NOT_UNEXPECTED = against_rules(
+    "meter.not_unexpected",
+    "器具 {asset_no} 不是计划外到货。",
+    "{asset_no} is not an unexpected arrival",
+)
+NOT_CUSTOMERS = against_rules(
+    "meter.not_customers",
+    "器具 {asset_no} 为公司资产，不需用户同意。",
+    "{asset_no} belongs to the company; no customer's consent is needed",
+)
+
+
+class Sighting(Happened, frozen=True, kw_only=True):
+    """A device is at this site."""
+
+    asset_no: AssetNo
+    site: SiteId
+
+
+class ReceiveUnexpected(Sighting, frozen=True, kw_only=True):
+    """计划外到货 A device is here that nobody announced; it is kept apart until that is resolved."""
+
+    device_class: DeviceClass
+    shipment: ShipmentId | None = None
+    damaged: bool = False
+
+
+class AcceptUnexpected(Happened, frozen=True, kw_only=True):
+    """认领计划外到货 Take an unexpected device into ordinary stock, on the ground of a reference."""
+
+    asset_no: AssetNo
+    reference: Reference
+
+
+class RecordConsent(Happened, frozen=True, kw_only=True):
+    """用户同意 The customer who owns the device leaves it to the company."""
+
+    asset_no: AssetNo
+    reference: Reference
+
+
+class Unexpected(Happened, frozen=True, kw_only=True):
+    """Here, unannounced, held apart. `recorded_as` is where the record had it until now."""
+
+    asset_no: AssetNo
+    owner: Owner
+    unit: UnitCode
+    moved: Movement
+    shipment: ShipmentId | None = None
+    recorded_as: Name | None = None
+    damaged: bool = False
+    dismantled_version: Version | None = None
+
+
+class UnexpectedAccepted(Happened, frozen=True, kw_only=True):
+    """In ordinary stock from now on, and received as far as its dismantling is concerned."""
+
+    asset_no: AssetNo
+    reference: Reference
+    site: SiteId
+    dismantled_version: Version | None = None
+
+
+class CustomerConsented(Happened, frozen=True, kw_only=True):
+    """The owner leaves the device to the company."""
+
+    asset_no: AssetNo
+    reference: Reference
+
+
+class Reappeared(Happened, frozen=True, kw_only=True):
+    """An alarm: a device that was sold, written off or destroyed is here. `last_holder` answers for it."""
+
+    asset_no: AssetNo
+    site: SiteId
+    ended_as: Name
+    last_holder: Name
+
+
+Command: TypeAlias = ReceiveUnexpected | AcceptUnexpected | RecordConsent
+Event: TypeAlias = Unexpected | UnexpectedAccepted | CustomerConsented | Reappeared
+
+
+def decide(command: Command, meter: Meter) -> Sequence[Event]:
+    match command:
+        case ReceiveUnexpected():
+            return turned_up(command, command.device_class, meter)
+        case AcceptUnexpected():
+            place = known(command.asset_no, meter)
+            if not (isinstance(place, AtSite) and place.unexpected):
+                raise NOT_UNEXPECTED(asset_no=command.asset_no)
+            consented(command.asset_no, meter)
+            return [becomes(command, UnexpectedAccepted, site=place.site, **meter.dismantlement)]
+        case RecordConsent():
+            known(command.asset_no, meter)
+            if meter.owner != "customer":
+                raise NOT_CUSTOMERS(asset_no=command.asset_no)
+            return [becomes(command, CustomerConsented)]
+
+
+def evolve(meter: Meter, event: Event) -> Meter:
+    match event:
+        case Unexpected():
+            return _kept_apart(meter, event)
+        case UnexpectedAccepted(site=site):
+            return msgspec.structs.replace(meter, place=AtSite(site))
+        case CustomerConsented():
+            return msgspec.structs.replace(meter, consented=True)
+        case Reappeared():
+            return meter
+
+
+def reappearance(sighting: Happened, meter: Meter) -> list[Reappeared]:
+    """The alarm, where a device that was sold, written off or destroyed is seen at the site that a command names."""
+    match meter.place:
+        case WithRecycler(recycler=recycler, lot=lot):
+            ended_as, holder = f"sold in {lot}", recycler
+        case Ended(how="destroyed" | "written_off" as how, last_holder=holder):
+            ended_as = how
+        case _:
+            return []
+    return [becomes(sighting, Reappeared, ended_as=ended_as, last_holder=holder)]
+
+
+def turned_up(sighting: Sighting, device_class: DeviceClass, meter: Meter) -> list[Event]:
+    """What follows where a device is at the site that a command names, unannounced."""
+    number = sighting.asset_no
+    alarm = reappearance(sighting, meter)
+    match meter.place:
+        case None:
+            customers = is_well_formed(number) and is_customer_owned(number)
+            who: dict[str, str] = {"owner": "customer" if customers else "company"}
+            who["unit"] = unit_of(number.removeprefix("T"))
+            moved = Movement(device_class=device_class, to_site=sighting.site)
+            return [becomes(sighting, Unexpected, **who, moved=moved)]
+        case Ended(how="destroyed"):
+            return [*alarm]
+        case Ended(how="bound", last_holder=bound_to):
+            raise BOUND(asset_no=number, number=bound_to)
+        case AtSite(site=sighting.site):
+            raise ALREADY_AT_SITE(asset_no=number, site=sighting.site)
+        case place:
+            return [*alarm, displaced(sighting, meter, place)]
+
+
+def displaced(sighting: Sighting, meter: Meter, place: Place) -> Unexpected:
+    """The device is here, whatever the record says, and is kept apart."""
+    return becomes(
+        sighting,
+        Unexpected,
+        owner=meter.owner,
+        unit=meter.unit,
+        moved=meter.moves(sighting.site),
+        recorded_as=spoken(place)[1],
+        **meter.dismantlement,
+    )
+
+
+def _kept_apart(meter: Meter, event: Unexpected) -> Meter:
+    """Nobody knows where it has been: what was cleared or certified before does not count any more."""
+    return msgspec.structs.replace(
+        meter,
+        device_class=event.moved.device_class,
+        unit=event.unit,
+        unit_version=meter.version + 1 if meter.place is None else meter.unit_version,
+        owner=event.owner,
+        place=AtSite(event.moved.to_site or "", unexpected=True),
+        new=meter.new and not isinstance(meter.place, Out),
+        arrived_with=event.shipment or meter.arrived_with,
+        preconditions=uncertified(meter),
+        data_cleared=False,
+    )
+
+
+PART = Part(members(Command), members(Event), decide, evolve)
