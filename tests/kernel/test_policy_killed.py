@@ -17,7 +17,7 @@ from tests.kernel.van import READER, SEND_PARCELS, load, parcels_of, sent_of
 
 SEED = 20240305
 CHANCE = random.Random(SEED)
-KILLS = int(os.environ.get("METERLOOP_KILLS", "20"))
+KILLS = int(os.environ.get("TEST_KILLS", "20"))
 VANS = 20
 PARCELS = 40
 BATCH_COMMANDS = 7

@@ -29,7 +29,7 @@ from tests.kernel.projecting import (
 
 SEED = 20240305
 CHANCE = random.Random(SEED)
-KILLS = int(os.environ.get("METERLOOP_KILLS", "20"))
+KILLS = int(os.environ.get("TEST_KILLS", "20"))
 EVENTS = 1_500
 REBUILT_EVENTS = 150
 PAGE_EVENTS = 5

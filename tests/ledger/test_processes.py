@@ -15,7 +15,7 @@ from ledger.sqlite import SqliteLedger
 from ledger.sqlite_lock import WriterTurn
 from tests.ledger.making import first_events, one
 
-KILLS = int(os.environ.get("METERLOOP_KILLS", "120"))
+KILLS = int(os.environ.get("TEST_KILLS", "120"))
 WAIT_S = 60
 
 
