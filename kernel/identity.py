@@ -1,8 +1,9 @@
 """Who asks: bearer tokens become principals here, the same way at every door.
 
 A token counts when its signature is by a key of the one issuer we trust, in an algorithm pinned beforehand (never a
-symmetric one, so that a public key cannot be passed off as a secret), it is for our audience, and exp, iss, aud and
-sub are there. Which claim carries roles, units and organisation is a matter of the issuer: kernel.identity_claims.
+symmetric one, so that a public key cannot be passed off as a secret), it is an access token (RFC 9068 says so in its
+header; an ID token tells a client who signed in and opens no door), it is for our audience, and exp, iss, aud and sub
+are there. Which claim carries roles, units and organisation is a matter of the issuer: kernel.identity_claims.
 """
 
 import hashlib
@@ -26,6 +27,19 @@ CACHED_TOKENS_MAX: Final = 10_000
 
 CLOCK_LEEWAY_S: Final = 30
 """By how much an issuer's clock may differ from ours."""
+
+
+AT_JWT: Final = "at+jwt"
+"""The media type of access tokens, RFC 9068 section 2.1, as the header's `typ` has it."""
+
+PLAIN_JWT: Final = "jwt"
+"""What a token is whose header does not say more."""
+
+CLAIMS_OF_ID_TOKENS: Final = frozenset({"at_hash", "c_hash"})
+"""OpenID Connect Core section 3.3.2.11: they tie an ID token to what came with it. No access token has them."""
+
+OTHER_TOKENS: Final = frozenset({"ID", "Refresh", "Offline", "Logout"})
+"""The claim `typ` by which Keycloak tells its tokens apart."""
 
 
 class Role(StrEnum):
@@ -80,6 +94,11 @@ BAD_ALGORITHM = _unidentified(
     "identity.bad_algorithm", "令牌的签名算法不被接受。", "the token is signed with an algorithm that is not accepted"
 )
 BAD_SIGNATURE = _unidentified("identity.bad_signature", "令牌的签名不正确。", "the token's signature is wrong")
+NOT_ACCESS_TOKEN = _unidentified(
+    "identity.not_access_token",
+    "这不是访问令牌。请使用访问令牌，而非身份令牌。",
+    "this is no access token; send the access token, not the ID token",
+)
 UNKNOWN_KEY = _unidentified(
     "identity.unknown_key", "令牌的签名密钥未知。", "the token is signed with a key that the issuer does not name"
 )
@@ -128,6 +147,7 @@ class Verifier:
         algorithms: tuple[str, ...],
         keys: Keys,
         claims: Claims,
+        types: tuple[str, ...] = (AT_JWT,),
         clock: Clock = system_clock_us,
     ) -> None:
         if not algorithms or any(name.startswith("HS") or name.lower() == "none" for name in algorithms):
@@ -135,6 +155,7 @@ class Verifier:
         self._issuer: Final = issuer
         self._audience: Final = audience
         self._algorithms: Final = algorithms
+        self._types: Final = frozenset(name.lower() for name in types)
         self._keys: Final = keys
         self._claims: Final = claims
         self._clock: Final = clock
@@ -174,12 +195,14 @@ class Verifier:
             raise MALFORMED() from None
         if header.get("alg") not in self._algorithms:
             raise BAD_ALGORITHM()
+        if _type_of(header) not in self._types:
+            raise NOT_ACCESS_TOKEN()
         kid = header.get("kid")
         key = await self._keys.key(kid if isinstance(kid, str) else None)
         if key.algorithm_name not in self._algorithms:
             raise BAD_ALGORITHM()
         try:
-            return jwt.decode(
+            claims = jwt.decode(
                 token,
                 key,
                 algorithms=[key.algorithm_name],
@@ -190,6 +213,15 @@ class Verifier:
             )
         except jwt.PyJWTError as error:
             raise _refusal_of(error) from None
+        if CLAIMS_OF_ID_TOKENS & claims.keys() or str(claims.get("typ")) in OTHER_TOKENS:
+            raise NOT_ACCESS_TOKEN()
+        return claims
+
+
+def _type_of(header: dict[str, Any]) -> str:
+    """What a token says it is. RFC 7515 section 4.1.9: letter case says nothing, and `application/` may be left out."""
+    named = header.get("typ") or PLAIN_JWT
+    return named.lower().removeprefix("application/") if isinstance(named, str) else ""
 
 
 def _refusal_of(error: jwt.PyJWTError) -> Refusal:

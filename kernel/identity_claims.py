@@ -3,6 +3,7 @@
 issuer: https://sso.example/realms/centre
 audience: meterloop
 algorithms: [RS256]
+token_types: [at+jwt]            # the header `typ`; [at+jwt, JWT] for an issuer that does not mark access tokens
 jwks_uri: https://sso.example/realms/centre/certs   # found by OpenID Connect Discovery where it is left out
 claims:
 roles: realm_access.roles      # a path of members, by dots
@@ -14,7 +15,7 @@ mc-storekeeper: storekeeper
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -46,6 +47,7 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     issuer: Annotated[str, Meta(min_length=1)]
     audience: Annotated[str, Meta(min_length=1)]
     algorithms: Annotated[tuple[str, ...], Meta(min_length=1)]
+    token_types: Annotated[tuple[Literal["at+jwt", "JWT"], ...], Meta(min_length=1)] = ("at+jwt",)
     jwks_uri: str | None = None
     claims: ClaimNames = ClaimNames()
     roles: dict[str, Role] = {}

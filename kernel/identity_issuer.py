@@ -102,6 +102,7 @@ def built_in_verifier(folder: Path, hosts: Iterable[str]) -> Verifier:
         issuer=BUILT_IN.issuer,
         audience=BUILT_IN.audience,
         algorithms=BUILT_IN.algorithms,
+        types=BUILT_IN.token_types,
         keys=PublicKeyFile(folder / PUBLIC_KEY_FILE),
         claims=BUILT_IN,
     )

@@ -127,6 +127,7 @@ def oidc_verifier(issuer: Issuer, *, clock: Clock = system_clock_us) -> Verifier
         issuer=issuer.issuer,
         audience=issuer.audience,
         algorithms=issuer.algorithms,
+        types=issuer.token_types,
         keys=Jwks(issuer, clock=clock),
         claims=issuer,
         clock=clock,

@@ -101,7 +101,7 @@ class Provider:
     def issuer(self, **more):
         return Issuer(**{"issuer": self.url, "audience": "meterloop", "algorithms": ("RS256", "ES256")} | more)
 
-    def token(self, key=None, kid="k1", algorithm="RS256", **claims):
+    def token(self, key=None, kid="k1", algorithm="RS256", kind="at+jwt", **claims):
         given = {
             "iss": self.url,
             "aud": "meterloop",
@@ -110,7 +110,8 @@ class Provider:
             "roles": ["operator"],
         } | claims
         given = {name: value for name, value in given.items() if value is not None}
-        return jwt.encode(given, key or rsa_key("a"), algorithm=algorithm, headers={"kid": kid} if kid else None)
+        headers = {"typ": kind} | ({"kid": kid} if kid else {})
+        return jwt.encode(given, key or rsa_key("a"), algorithm=algorithm, headers=headers)
 
 
 @pytest.fixture
@@ -186,6 +187,34 @@ async def test_claims_that_do_not_count(provider, claims, code):
 
 def segments(header, claims):
     return ".".join(base64.urlsafe_b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in (header, claims))
+
+
+@pytest.mark.parametrize(
+    ("kind", "claims", "counts"),
+    [
+        ("at+jwt", {}, "both"),
+        ("AT+JWT", {}, "both"),
+        ("application/at+jwt", {}, "both"),
+        ("JWT", {}, "where told"),
+        (None, {}, "where told"),
+        ("JWT", {"typ": "Bearer"}, "where told"),
+        ("JWT", {"typ": "ID"}, "never"),
+        ("JWT", {"typ": "Refresh"}, "never"),
+        ("JWT", {"at_hash": "x"}, "never"),
+        ("at+jwt", {"at_hash": "x"}, "never"),
+        ("logout+jwt", {}, "never"),
+        ("dpop+jwt", {}, "never"),
+    ],
+)
+async def test_only_access_tokens_count(provider, kind, claims, counts):
+    token = provider.token(kind=kind, **claims)
+    strict = oidc_verifier(provider.issuer())
+    told = oidc_verifier(provider.issuer(token_types=("at+jwt", "JWT")))
+    for verifier, accepts in ((strict, counts == "both"), (told, counts != "never")):
+        if accepts:
+            assert (await verifier.of_token(token)).subject == "u-17"
+        else:
+            assert await code_of(verifier, token) == "identity.not_access_token"
 
 
 async def test_signatures_that_do_not_count(provider):
