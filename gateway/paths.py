@@ -27,12 +27,15 @@ ELSEWHERE: Final = frozenset(
 
 
 class Command(msgspec.Struct, frozen=True):
-    """`POST /v1/<plural>/{key}/<name>`. `key` is the field of the request that names the stream."""
+    """`POST /v1/<plural>/{key}/<name>`. `key` is the field of the request that names the stream; `shown_at` the path
+    where what it is about is shown, if there is one.
+    """
 
     service: str
     method: MethodDescriptor
     plural: str
     key: str
+    shown_at: str | None
 
     @property
     def path(self) -> str:
@@ -58,12 +61,15 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Service(msgspec.Struct, frozen=True):
-    """A service behind the gateway: its proto, the plural of each key of its streams, the path of each question."""
+    """A service behind the gateway: its proto, the plural of each key of its streams, the path of each question, and
+    which question shows what a key names.
+    """
 
     name: str
     file: FileDescriptor
     plurals: dict[str, str]
     questions: dict[str, str]
+    shown_by: dict[str, str]
     public: frozenset[str] = frozenset()
 
     def commands(self) -> Iterator[Command]:
@@ -71,7 +77,8 @@ class Service(msgspec.Struct, frozen=True):
         for method in self._methods():
             if method.output_type.name == OUTCOME:
                 key = next(field.name for field in method.input_type.fields if field.name in self.plurals)
-                yield Command(self.name, method, self.plurals[key], key)
+                shown_at = self.questions[self.shown_by[key]] if key in self.shown_by else None
+                yield Command(self.name, method, self.plurals[key], key, shown_at)
 
     def asked(self) -> Iterator[Question]:
         """Every other method. KeyError where one has no path."""
@@ -120,6 +127,7 @@ REGISTRY: Final = Service(
         "GetRecoveryLedger": "/v1/recovery/ledger",
         "GetAssetPage": "/v1/meters/{asset_no}/page",
     },
+    shown_by={"asset_no": "GetDevice", "shipment_id": "GetShipment"},
     public=frozenset({"ListBurnt"}),
 )
 SERVICES: Final = (REGISTRY,)

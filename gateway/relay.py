@@ -20,7 +20,7 @@ from gateway.paths import Command, Question, Service
 from kernel.grpc_client import Peer, Streamed
 from kernel.grpc_files import head_in, require_parts
 from kernel.grpc_messages import message_of, plain_of_message, struct_for, with_nulls
-from kernel.http_commands import require_media
+from kernel.http_commands import location, recorded_response, require_media
 from kernel.http_files import held_already, streamed_response
 from kernel.http_limits import HttpLimits, read_body
 from kernel.http_openapi import JSON, NDJSON
@@ -101,8 +101,8 @@ class Relay:
             accepted = plain_of_message(answer)
             for event in accepted["events"]:
                 event["data"] = msgspec.Raw(event["data"].encode())
-            headers = {"ETag": version_tag(accepted["version"]), "Cache-Control": "no-store"}
-            return Response(msgspec.json.encode(accepted), 200, headers, JSON)
+            at = location(command.shown_at, request.path_params)
+            return recorded_response(msgspec.json.encode(accepted), accepted["version"], len(accepted["events"]), at)
 
         return endpoint
 

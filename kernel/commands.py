@@ -60,7 +60,8 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
 
     `permit` is asked before anything is decided, and there is no default: who offers commands says who may give them.
     `inside` are those that machines give: REST leaves them out, gRPC takes them from whom `permit` lets. Without
-    `do_many` there is no bulk call.
+    `do_many` there is no bulk call. `may_begin` are those that, beside the decider's `begins`, can be the first thing
+    recorded of a stream. `shown_at` is the path where what a stream is about is shown, its key in braces.
     """
 
     service: str
@@ -70,6 +71,8 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
     permit: Permit
     do_many: DoMany | None = None
     inside: frozenset[type[msgspec.Struct]] = frozenset()
+    may_begin: frozenset[type[msgspec.Struct]] = frozenset()
+    shown_at: str | None = None
 
     @property
     def offered(self) -> tuple[type[msgspec.Struct], ...]:

@@ -1,9 +1,11 @@
 """Commands over REST: one POST each, `/v1/<plural>/{key}/<command-name>`, and one for many of each."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Any, Final, TypeAlias
+from urllib.parse import quote
 
 import msgspec
 from fastapi import FastAPI, Request
@@ -116,7 +118,6 @@ def _add_single(
     app: FastAPI, schemas: Schemas, commands: Commands, command: type[msgspec.Struct], limits: HttpLimits
 ) -> None:
     key = commands.key_name(command)
-    ok = 201 if command in commands.decider.begins else 200
 
     async def endpoint(request: Request) -> Response:
         asker = await _asker(request)
@@ -130,13 +131,10 @@ def _add_single(
             raise refusal
         context = commands.context(asker, asked, name, expected_version=version)
         outcome = await commands.do(asked, context)
-        headers = {"ETag": version_tag(outcome.version), "Cache-Control": "no-store"}
-        status = ok if outcome.events else 200
-        return Response(msgspec.json.encode(commands.accepted(outcome)), status, headers, JSON)
+        body = msgspec.json.encode(commands.accepted(outcome))
+        at = location(commands.shown_at, request.path_params)
+        return recorded_response(body, outcome.version, len(outcome.events), at)
 
-    successes = {200: (200, Accepted, "已记录，或本已如此 / recorded, or it was so already")}
-    if ok != successes[200][0]:
-        successes[ok] = (ok, Accepted, "已记录 / recorded")
     app.add_api_route(
         commands.path(command, f"{{{key}}}"),
         endpoint,
@@ -148,7 +146,7 @@ def _add_single(
         status_code=200,
         response_class=Response,
         response_model=None,
-        responses=schemas.answers(*successes.values()),
+        responses=_successes(schemas, commands, command),
         openapi_extra={
             "parameters": [
                 {
@@ -163,6 +161,34 @@ def _add_single(
             "requestBody": schemas.body(body_type(commands, command)),
         },
     )
+
+
+def recorded_response(body: bytes, version: int, events: int, shown_at: str | None) -> Response:
+    """What came of a command. 201 where these events, up to `version`, are the first of their stream; `shown_at` is
+    where one may look at what has come to be.
+    """
+    headers = {"ETag": version_tag(version), "Cache-Control": "no-store"}
+    began = events > 0 and version == events - 1
+    if began and shown_at is not None:
+        headers["Location"] = shown_at
+    return Response(body, 201 if began else 200, headers, JSON)
+
+
+def location(path: str | None, names: Mapping[str, str]) -> str | None:
+    """The path with its names filled in, as a URL has them."""
+    return None if path is None else path.format_map({name: quote(one, safe="") for name, one in names.items()})
+
+
+def _successes(schemas: Schemas, commands: Commands, command: type[msgspec.Struct]) -> dict[int | str, dict[str, Any]]:
+    tag = {"description": "The version after it, for If-Match.", "schema": {"type": "string"}}
+    found = schemas.answers((200, Accepted, "已记录，或本已如此 / recorded, or it was so already"))
+    if command in {*commands.decider.begins, *commands.may_begin}:
+        found |= schemas.answers((201, Accepted, "已记录，为首次建档 / recorded, the first that is on record of it"))
+    for status, answer in found.items():
+        answer["headers"] = {"ETag": tag}
+        if status != HTTPStatus.OK and commands.shown_at is not None:
+            answer["headers"]["Location"] = {"description": "Where it is shown.", "schema": {"type": "string"}}
+    return found
 
 
 def _add_bulk(

@@ -20,6 +20,7 @@ from services.registry.container import CONTAINER
 from services.registry.meter import METER
 from services.registry.meter.custody import Dispatch, Receive
 from services.registry.meter.identity import AdoptIdentity
+from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.shipment import SHIPMENT, PrepareShipment, RecordShipmentException
 from services.registry.site import SITE
 from services.registry.views.card import CARD, Card
@@ -27,6 +28,9 @@ from services.registry.views.places import SHIPMENTS, SITES
 
 INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset({Dispatch, Receive, AdoptIdentity, RecordShipmentException})
 """Given by policies only: the shipment decides, its devices follow."""
+
+SHOWN_AT: Final = {METER.category: "/v1/meters/{asset_no}/card", SHIPMENT.category: "/v1/shipments/{shipment_id}"}
+"""Where one noun is shown by its key; of the others there are lists."""
 
 DECISIONS_KEPT: Final = 4_096
 """What was decided stays decided: policies are read once, and a principal is all that its token says."""
@@ -55,6 +59,8 @@ class Access:
                 do_many=self._registry.do_many,
                 permit=self.refusals,
                 inside=INSIDE,
+                may_begin=frozenset({ReceiveUnexpected}),
+                shown_at=SHOWN_AT.get(decider.category),
             )
             for decider in DECIDERS
         ]

@@ -22,8 +22,28 @@ async def registered(platform):
         json=REGISTER,
         headers=platform.headers(Role.OPERATOR, units=("99401",), key="k1"),
     )
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 201, answer.text
     return answer.json()
+
+
+async def test_what_began_is_201_and_says_where_it_is_shown(platform):
+    began = await platform.client.post(
+        f"/v1/meters/{NUMBER}/register",
+        json=REGISTER,
+        headers=platform.headers(Role.STOREKEEPER, key="k1"),
+    )
+    assert (began.status_code, began.headers["location"]) == (201, f"/v1/meters/{NUMBER}/card")
+    position = began.json()["position"]
+    shown = await platform.client.get(
+        began.headers["location"], params={"seen": position}, headers=platform.headers(Role.AUDITOR)
+    )
+    assert shown.json()["asset_no"] == NUMBER
+    went_on = await platform.client.post(
+        f"/v1/meters/{NUMBER}/place-hold",
+        json={"occurred_on": "2026-01-06", "hold": "H-1", "kind": "court", "reference": "case 7"},
+        headers=platform.headers(Role.LEGAL, key="k2"),
+    )
+    assert (went_on.status_code, "location" in went_on.headers) == (200, False), went_on.text
 
 
 async def test_a_command_goes_through_and_its_repetition_adds_nothing(platform):
@@ -148,7 +168,7 @@ async def test_a_device_that_nobody_announced_is_a_gap_until_it_is_accepted(plat
         done = await platform.client.post(
             f"/v1/meters/{NUMBER}/{name}", json=body, headers=headers | {"Idempotency-Key": name}
         )
-        assert done.status_code == 200, done.text
+        assert done.status_code in {200, 201}, done.text
         await platform.client.get(
             f"/v1/meters/{NUMBER}/card", params={"seen": done.json()["position"]}, headers=headers
         )

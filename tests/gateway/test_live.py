@@ -45,7 +45,7 @@ async def opened(platform, site):
         json={"occurred_on": "2026-01-05", "kind": "centre", "name": "示例", "unit": "99401"},
         headers=platform.headers(Role.ADMIN, key="k"),
     )
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 201, answer.text
 
 
 async def registered(platform, **headers):
@@ -54,7 +54,7 @@ async def registered(platform, **headers):
         json={"occurred_on": "2026-01-05", "device_class": "01", "unit": "99401"},
         headers=platform.headers(Role.STOREKEEPER, key="k") | headers,
     )
-    assert answer.status_code == 200, answer.text
+    assert answer.status_code == 201, answer.text
 
 
 async def taken(response, number):

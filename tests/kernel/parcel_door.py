@@ -77,6 +77,7 @@ def crate_commands(ledger: Ledger) -> Commands:
         do=handling.handle,
         do_many=handling.handle_many,
         permit=operators_only,
+        may_begin=frozenset(crate.CRATE.commands),
     )
 
 
@@ -89,6 +90,7 @@ def parcel_commands(ledger: Ledger) -> Commands:
         do=handling.handle,
         do_many=handling.handle_many,
         permit=operators_only,
+        shown_at="/v1/parcels/{parcel}",
     )
 
 

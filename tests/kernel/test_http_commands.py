@@ -42,6 +42,7 @@ async def test_a_command_is_recorded_and_told(web):
     assert answer.headers["etag"] == '"0"'
     moved = await web.post("/v1/parcels/p1/hand-on", json={"place": "B"}, headers=key("k2") | {"If-Match": '"0"'})
     assert (moved.status_code, moved.json()["version"]) == (200, 1)
+    assert (answer.headers.get("location"), moved.headers.get("location")) == ("/v1/parcels/p1", None)
     shown = await web.get("/v1/parcels/p1")
     assert shown.json() == {"parcel": "p1", "place": "B", "delivered": False}
     assert shown.headers["etag"] == '"1"'
