@@ -43,7 +43,7 @@ class Codec:
             if name in self._readers:
                 raise ValueError(f"{name} is written today; an upcaster is for a name that is not")
             self._readers[name] = upcaster
-        self._encoder: Final = msgspec.json.Encoder()
+        self.encode: Final[Callable[[msgspec.Struct], bytes]] = msgspec.json.Encoder().encode
 
     @property
     def types(self) -> Mapping[str, type[msgspec.Struct]]:
@@ -52,9 +52,6 @@ class Codec:
 
     def type_of(self, event: msgspec.Struct) -> str:
         return self._names[type(event)]
-
-    def encode(self, event: msgspec.Struct) -> bytes:
-        return self._encoder.encode(event)
 
     def reads(self, type_name: str) -> bool:
         """Whether events of this type are this service's."""

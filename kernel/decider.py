@@ -84,13 +84,15 @@ class Decider(msgspec.Struct, Generic[State], frozen=True):
 
 def becomes(command: msgspec.Struct, event: type[Event], **more: Any) -> Event:
     """The event with the members it shares with the command by name, and `more`."""
-    shared = _shared(type(command), event)
-    return event(**{name: getattr(command, name) for name in shared if name not in more}, **more)
+    said = msgspec.structs.asdict(command)
+    for name in _unshared(type(command), event):
+        del said[name]
+    return event(**(said | more))
 
 
 @cache
-def _shared(command: type[msgspec.Struct], event: type[msgspec.Struct]) -> tuple[str, ...]:
-    return tuple(name for name in event.__struct_fields__ if name in command.__struct_fields__)
+def _unshared(command: type[msgspec.Struct], event: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(name for name in command.__struct_fields__ if name not in event.__struct_fields__)
 
 
 def members(union: Any) -> tuple[type[msgspec.Struct], ...]:

@@ -12,6 +12,7 @@ of the stream), or a reused id would go unnoticed in another stream.
 import asyncio
 import hashlib
 import random
+import struct
 from collections.abc import Sequence
 from typing import Any, Final, Generic
 from uuid import UUID
@@ -21,7 +22,7 @@ import msgspec
 from kernel.codec import Codec
 from kernel.decider import Decider, State
 from kernel.refusal import Refusal, against_rules, stale
-from ledger.port import NO_STREAM, Append, Conflict, Draft, Ledger, Recorded, StreamPage
+from ledger.port import ID_BYTES, NO_STREAM, Append, Conflict, Draft, Ledger, Recorded, StreamPage
 
 CONFLICT_RETRIES_MAX: Final = 8
 """Conflicts in a row before a command gives up. Each means that another writer got through."""
@@ -51,7 +52,7 @@ STALE_VERSION = stale(
 )
 
 
-class Context(msgspec.Struct, frozen=True, kw_only=True):
+class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who asks, and in what connection. `actor` is an opaque subject id; names live with `people`.
 
     `expected_version` is the version that the caller saw (If-Match), if it cares.
@@ -68,15 +69,15 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is recorded beside an event: who and why. `command_digest` is SHA-256 over the command's name and JSON."""
 
-    correlation_id: str = msgspec.field(name="$correlationId")
-    causation_id: str = msgspec.field(name="$causationId")
+    correlation_id: UUID = msgspec.field(name="$correlationId")
+    causation_id: UUID = msgspec.field(name="$causationId")
     actor: str
     command_digest: str
     schema: int = 1
     traceparent: str | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What came of a command. `position` is 0 where nothing was recorded because it was so already. `repeated`: it
     had been done before, and this is what was recorded then.
     """
@@ -88,27 +89,26 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     repeated: bool = False
 
 
-class Ask(msgspec.Struct, frozen=True):
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """A command and who asks it."""
 
     command: Any
     context: Context
 
 
-class _History(Generic[State]):
-    """A stream as it was read, and what a call is about to add to it."""
+class _History(msgspec.Struct, Generic[State]):
+    """A stream as it was read, and what a call is about to add to it. `unfolded` are the call's own events that are not
+    in the state: most streams of a call get one command, and nobody asks for the state after it.
+    """
 
-    def __init__(self, stream: str, state: State, recorded: Sequence[Recorded] = ()) -> None:
-        self.stream: Final = stream
-        self.state = state
-        self.recorded: Final = recorded
-        self.version_read: Final = recorded[-1].version if recorded else -1
-        self.drafts: list[Draft] = []
-        self.done: dict[UUID, tuple[str, Outcome]] = {}
-
-    @property
-    def version(self) -> int:
-        return self.version_read + len(self.drafts)
+    stream: str
+    state: State
+    recorded: Sequence[Recorded] = ()
+    version: int = -1
+    version_read: int = -1
+    unfolded: Sequence[Any] = ()
+    drafts: list[Draft] = []
+    done: dict[UUID, tuple[str, Outcome]] = {}
 
     def append(self) -> Append:
         return Append(self.stream, NO_STREAM if self.version_read < 0 else self.version_read, self.drafts)
@@ -159,12 +159,9 @@ class Handling(Generic[State]):
         begins = self.decider.begins
         fresh = {stream for stream, ask in zip(streams, asks, strict=True) if type(ask.command) in begins}
         for retry in range(CONFLICT_RETRIES_MAX):
-            known = await self._read(set(streams) - fresh)
             # In the order asked, so that the same batch makes the same log.
-            histories = {
-                stream: known[stream] if stream in known else _History(stream, self.decider.initial)
-                for stream in dict.fromkeys(streams)
-            }
+            histories = {stream: _History(stream, self.decider.initial) for stream in streams}
+            histories |= await self._read(histories.keys() - fresh)
             answers = []
             for i, (stream, ask) in enumerate(zip(streams, asks, strict=True), 1):
                 answers.append(self._answer(ask, histories[stream]))
@@ -191,7 +188,11 @@ class Handling(Generic[State]):
                 # will tell.
                 fresh = set()
                 continue
-            return [_placed(answer, receipt.position) for answer in answers]
+            for answer in answers:
+                if isinstance(answer, Outcome) and answer.events and not answer.position:
+                    # Nobody has seen it yet. A copy of each would take as long as deciding them.
+                    msgspec.structs.force_setattr(answer, "position", receipt.position)
+            return answers
         return [BUSY(stream=stream) for stream in streams]
 
     async def _read(self, streams: set[str]) -> dict[str, _History[State]]:
@@ -207,28 +208,30 @@ class Handling(Generic[State]):
         while page.next_from is not None:
             page = await self._ledger.read(stream, from_version=page.next_from)
             recorded += page.events
-        decode = self._codec.decode
-        return _History(stream, self.decider.fold(decode(one) for one in recorded), recorded)
+        decode, version = self._codec.decode, recorded[-1].version
+        return _History(stream, self.decider.fold(decode(one) for one in recorded), recorded, version, version)
 
     def _answer(self, ask: Ask, history: _History[State]) -> Outcome | Refusal:
         """Decide one command, and leave its drafts and the state after them in the history."""
         command, context = ask.command, ask.context
         digest = self._digest(command)
         try:
-            if (done := self._done(context, digest, history)) is not None:
+            if (history.done or history.recorded) and (done := self._done(context, digest, history)) is not None:
                 return done
-            if context.expected_version not in (None, history.version):
+            if context.expected_version is not None and context.expected_version != history.version:
                 raise STALE_VERSION(expected=context.expected_version, actual=history.version)
+            if history.unfolded:
+                history.state, history.unfolded = self.decider.fold(history.unfolded, history.state), ()
             events = tuple(self.decider.decide(command, history.state))
         except Refusal as refusal:
             return refusal
         if events:
             metadata = self._metadata(context, digest)
-            history.drafts += [
-                Draft(event_id(context.command_id, i), self._codec.type_of(event), self._codec.encode(event), metadata)
-                for i, event in enumerate(events)
-            ]
-            history.state = self.decider.fold(events, history.state)
+            for i, event in enumerate(events):
+                type_name, data = self._codec.type_of(event), self._codec.encode(event)
+                history.drafts.append(Draft(event_id(context.command_id, i), type_name, data, metadata))
+            history.unfolded = events
+            history.version += len(events)
         outcome = Outcome(stream=history.stream, version=history.version, position=0, events=events)
         history.done[context.command_id] = (digest, outcome)
         return outcome
@@ -240,8 +243,6 @@ class Handling(Generic[State]):
             if digest_before != digest:
                 raise ID_REUSED(command_id=context.command_id)
             return msgspec.structs.replace(outcome, repeated=True)
-        if not history.recorded:
-            return None
         first = event_id(context.command_id, 0)
         start = next((i for i, one in enumerate(history.recorded) if one.id == first), None)
         if start is None:
@@ -262,15 +263,14 @@ class Handling(Generic[State]):
         )
 
     def _digest(self, command: msgspec.Struct) -> str:
-        named = type(command).__name__.encode() + b"\0" + self._json.encode(command)
+        named = b"%b\0%b" % (type(command).__name__.encode(), self._json.encode(command))
         return hashlib.sha256(named).hexdigest()
 
     def _metadata(self, context: Context, digest: str) -> bytes:
-        own = str(context.command_id)
         return self._json.encode(
             Metadata(
-                correlation_id=str(context.correlation_id or own),
-                causation_id=str(context.causation_id or own),
+                correlation_id=context.correlation_id or context.command_id,
+                causation_id=context.causation_id or context.command_id,
                 actor=context.actor,
                 command_digest=digest,
                 traceparent=context.traceparent,
@@ -280,13 +280,11 @@ class Handling(Generic[State]):
 
 def event_id(command_id: UUID, index: int) -> bytes:
     """The id of the command's event at this place: UUID version 5 of the place within the command's id."""
-    digest = bytearray(hashlib.sha1(command_id.bytes + b"%d" % index, usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    return bytes(digest)
+    named = command_id.int.to_bytes(ID_BYTES, "big") + b"%d" % index
+    first, second = _HALVES_OF_SHA1.unpack(hashlib.sha1(named, usedforsecurity=False).digest())
+    return _HALVES.pack(first & ~0xF000 | 0x5000, second & ~(0b11 << 62) | 0b10 << 62)
 
 
-def _placed(answer: Outcome | Refusal, position: int) -> Outcome | Refusal:
-    if isinstance(answer, Refusal) or answer.position or not answer.events:
-        return answer
-    return msgspec.structs.replace(answer, position=position)
+_HALVES: Final = struct.Struct(">QQ")
+_HALVES_OF_SHA1: Final = struct.Struct(">QQ4x")
+"""RFC 9562 section 5.5: the first 16 of the 20 bytes; the version is in the first half, the variant in the second."""

@@ -71,15 +71,22 @@ def check_appends(appends: Sequence[Append]) -> Size:
     if len({append.stream for append in appends}) != len(appends):
         raise Rejected("a stream is named twice in one append")
     total_bytes = 0
+    types: set[str] = set()
+    content_types: set[str] = set()
     for append in appends:
         check_stream(append.stream)
-        total_bytes += _check_drafts(append)
+        total_bytes += _check_drafts(append, types, content_types)
+    for name in types:
+        _check_name("an event type", name)
+    for name in content_types:
+        _check_name("a content type", name)
     if total_bytes > APPEND_BYTES_MAX:
         raise Rejected(f"{total_bytes} bytes in one append, at most {APPEND_BYTES_MAX}")
     return Size(events, total_bytes)
 
 
-def _check_drafts(append: Append) -> int:
+def _check_drafts(append: Append, types: set[str], content_types: set[str]) -> int:
+    """The bytes of all drafts. The names that they use are added to those to be checked: a call has few."""
     stream, expected, drafts = append.stream, append.expected, append.drafts
     if isinstance(expected, int) and expected < 0:
         raise Rejected(f"{stream}: a version is at least 0, not {expected}")
@@ -91,8 +98,8 @@ def _check_drafts(append: Append) -> int:
     for draft in drafts:
         if len(draft.id) != ID_BYTES:
             raise Rejected(f"{stream}: an event id is {ID_BYTES} bytes, not {len(draft.id)}")
-        _check_name("an event type", draft.type)
-        _check_name("a content type", draft.content_type)
+        types.add(draft.type)
+        content_types.add(draft.content_type)
         event_bytes = len(draft.data) + len(draft.metadata)
         if event_bytes > EVENT_BYTES_MAX:
             raise Rejected(f"{stream}: an event of {event_bytes} bytes, at most {EVENT_BYTES_MAX}")

@@ -4,7 +4,7 @@ Each file of devices is registered, dismantled with final readings, dispatched a
 that a page of the log touches as many devices as it has events, or half as many.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
@@ -53,7 +53,7 @@ class Device:
         self.day = FIRST_DAY + timedelta(days=serial // FILE_DEVICES * 3)
         self.shipment = f"{self.unit}-{serial // 500}"
 
-    def registered(self) -> list[msgspec.Struct]:
+    def registered(self) -> list[Registered]:
         description = Description(
             maker=MAKERS[self.serial % len(MAKERS)],
             model="DDZY-Z",
@@ -122,13 +122,19 @@ async def record(ledger: SqliteLedger, first: int, devices: int) -> None:
 
 def _steps(file: list[Device]) -> Iterator[list[Append]]:
     version = -1
-    for step in (Device.registered, Device.dismantled, Device.dispatched, Device.received):
+    steps: tuple[Callable[[Device], Sequence[msgspec.Struct]], ...] = (
+        Device.registered,
+        Device.dismantled,
+        Device.dispatched,
+        Device.received,
+    )
+    for step in steps:
         for start in range(0, len(file), APPEND_STREAMS):
             yield [_append(device, step(device), version) for device in file[start : start + APPEND_STREAMS]]
         version += len(step(file[0]))
 
 
-def _append(device: Device, events: list[msgspec.Struct], version: int) -> Append:
+def _append(device: Device, events: Sequence[msgspec.Struct], version: int) -> Append:
     command = UUID(int=(device.serial << 8) + version + 1)
     drafts = [
         Draft(event_id(command, i), CODEC.type_of(event), CODEC.encode(event), METADATA)

@@ -219,8 +219,10 @@ async def test_metadata_says_who_why_and_what(ledger, parcels):
     traced = by("b", correlation_id=why, causation_id=cause, traceparent="00-1-2-01")
     await parcels.handle(TO_B, traced)
     first, second = [msgspec.json.decode(one.metadata, type=Metadata) for one in await everything(ledger)]
-    assert (first.correlation_id, first.causation_id, first.actor) == (str(own), str(own), "subject-1")
-    assert (second.correlation_id, second.causation_id, second.traceparent) == (str(why), str(cause), "00-1-2-01")
+    assert (first.correlation_id, first.causation_id, first.actor) == (own, own, "subject-1")
+    assert (second.correlation_id, second.causation_id, second.traceparent) == (why, cause, "00-1-2-01")
+    plain = msgspec.json.decode((await everything(ledger))[1].metadata)
+    assert (plain["$correlationId"], plain["$causationId"]) == (str(why), str(cause))
     assert first.command_digest != second.command_digest
     made = UUID(bytes=(await everything(ledger))[0].id)
     assert (made.bytes, made.version) == (event_id(own, 0), 5)

@@ -103,8 +103,8 @@ def asks_of(command):
 async def test_what_follows_names_its_cause(database):
     ledger = MemoryLedger()
     cause = Metadata(
-        correlation_id=str(UUID(int=7)),
-        causation_id=str(UUID(int=8)),
+        correlation_id=UUID(int=7),
+        causation_id=UUID(int=8),
         actor="someone",
         command_digest="",
         traceparent=TRACEPARENT,
@@ -115,7 +115,7 @@ async def test_what_follows_names_its_cause(database):
     loaded, sent = await log_of(ledger)
     metadata = msgspec.json.decode(sent.metadata, type=Metadata)
     assert metadata.correlation_id == cause.correlation_id
-    assert metadata.causation_id == str(UUID(bytes=loaded.id))
+    assert metadata.causation_id == UUID(bytes=loaded.id)
     assert metadata.actor == "policy:parcels_follow_van"
     assert metadata.traceparent.split("-")[1] == TRACEPARENT.split("-")[1]
 
