@@ -19,6 +19,7 @@ import msgspec
 import structlog
 from sqlmodel import Session
 
+from kernel.checkpoint import refuse_beyond
 from kernel.clock import Clock, system_clock_us
 from kernel.codec import Reader
 from kernel.database import Database, DatabaseUnavailable
@@ -33,12 +34,13 @@ from kernel.policy_store import (
     checkpoint,
     enrol,
     record_refused,
+    spoken,
     stop,
 )
 from kernel.readiness import Health
 from kernel.refusal import Refusal, Stale
 from kernel.telemetry import METER
-from ledger.port import PAGE_EVENTS_MAX, Ledger, Page, Recorded, Unavailable, WrongLedger
+from ledger.port import PAGE_EVENTS_MAX, Ledger, Page, Recorded, Unavailable
 
 DoMany: TypeAlias = Callable[[Sequence[Ask]], Awaitable[list[Outcome | Refusal]]]
 Read: TypeAlias = Callable[[Callable[[Session], Any]], Awaitable[Any]]
@@ -223,14 +225,7 @@ class _Follower:
 
         self._stood = await self._database.write(begin)
         # The end of the log after the checkpoint: another process may be moving both.
-        head = await self._ledger.head()
-        if self._stood.position > head:
-            raise WrongLedger(
-                f"策略 {self.name} 已到达位置 {self._stood.position}，账本却止于 {head}：账本缺失其后的事件。"
-                "请先运行 rebuild。"
-                f" / policy {self.name} has reached position {self._stood.position}, and the ledger ends at {head}: it"
-                " has lost what came after; run `rebuild` first"
-            )
+        refuse_beyond(spoken(self.name), self._stood.position, await self._ledger.head())
 
     async def run(self) -> None:
         pause_s, longest_s = RETRY_S

@@ -11,8 +11,8 @@ import msgspec
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Row, Table, Text, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from kernel.checkpoint import Words, refuse_other_ledger
 from kernel.database import Database, lock_schema
-from ledger.port import WrongLedger
 
 META: Final = MetaData()
 _POLICIES: Final = Table(
@@ -90,13 +90,14 @@ def enrol(connection: Connection, name: str, types: str, ledger_id: str) -> Chec
     if found is None:
         connection.execute(insert(_POLICIES).values(name=name, types=types, ledger_id=ledger_id, position=0, done=0))
         return Checkpoint(name, types, ledger_id, 0, 0)
-    if found.ledger_id != ledger_id:
-        raise WrongLedger(
-            f"策略 {name} 跟随的是另一本账 {found.ledger_id}，现在打开的是 {ledger_id}。请先运行 rebuild。"
-            f" / policy {name} follows ledger {found.ledger_id}, and this is {ledger_id}; run `rebuild` first"
-        )
+    refuse_other_ledger(spoken(name), found.ledger_id, ledger_id)
     connection.execute(update(_POLICIES).where(_P.name == name).values(types=types))
     return msgspec.structs.replace(found, types=types)
+
+
+def spoken(name: str) -> Words:
+    """The policy, for messages."""
+    return f"策略 {name} ", f"policy {name}"
 
 
 def checkpoint(connection: Connection, name: str) -> Checkpoint | None:

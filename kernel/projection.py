@@ -9,38 +9,32 @@ decoded, or that a view cannot take, stops that view at that event and leaves a 
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
-from sqlalchemy import Connection
 from sqlmodel import Session
 
+from kernel.checkpoint import VIEWS, refuse_beyond
 from kernel.clock import Clock, system_clock_us
-from kernel.codec import Reader, Undecodable
+from kernel.codec import Reader
 from kernel.database import Database, MissingTable
+from kernel.projection_page import Cursor, Member, Undigested, take_page
 from kernel.readiness import Health
 from kernel.refusal import stale
 from kernel.telemetry import METER
-from kernel.view import Key, View
+from kernel.view import View
 from kernel.view_progress import Progress, ViewProgress
-from kernel.view_rows import Misplaced, Rows
-from kernel.view_store import META, Moved, Slot, advance, enrol, reading, slots, stop, switch
-from ledger.port import PAGE_EVENTS_MAX, Ledger, Page, Recorded, WrongLedger
+from kernel.view_store import META, Moved, enrol, reading, slots, stop, switch
+from ledger.port import PAGE_EVENTS_MAX, Ledger, Page, Recorded
 
 T = TypeVar("T")
 
 LIVE_EVERY_PAGES: Final = 4
 """While views are built, every so many pages of theirs the serving ones get one."""
-
-UNTOUCHED_POSITIONS_MAX: Final = 10_000
-"""Events of others that pass before a checkpoint is written for them alone: that many are looked at again after a
-restart, which takes milliseconds.
-"""
 
 WATCH_S: Final = 1.0
 """How often a process looks whether somebody asked for a rebuild."""
@@ -76,82 +70,11 @@ BUILDING = stale(
     "views {views} are being built and can be asked when they are complete",
 )
 
-_Decoded: TypeAlias = tuple[Any, Recorded]
-
 _LOG: Final = structlog.get_logger("projection")
 
 
-class _Undigested(Exception):
-    """An event that views could not take."""
-
-    def __init__(self, recorded: Recorded, culprits: "Sequence[_Member]", why: str) -> None:
-        super().__init__(why)
-        self.recorded, self.culprits, self.why = recorded, culprits, why
-
-
-class _Member:
-    """A view being projected into one of its tables."""
-
-    def __init__(self, view: View[Any], slot: Slot, database: Database) -> None:
-        self.view: Final = view
-        self.slot = slot
-        self.rows = Rows(view, slot.table_name, database.dialect)
-        self._classes: Final = frozenset(view.events)
-
-    def touches(self, decoded: Sequence[_Decoded]) -> dict[Key, list[_Decoded]]:
-        """The rows that these events touch, each with its events in order."""
-        classes, keys = self._classes, self.view.keys
-        touched: defaultdict[Key, list[_Decoded]] = defaultdict(list)
-        recorded = None
-        try:
-            for one in decoded:
-                event, recorded = one
-                if not classes or type(event) in classes:
-                    for key in keys(event, recorded):
-                        touched[key].append(one)
-        except Exception as error:
-            assert recorded is not None
-            raise self._undigested(recorded, error) from error
-        return touched
-
-    def take(self, connection: Connection, touched: Mapping[Key, Sequence[_Decoded]]) -> None:
-        """Evolve the rows touched, and store what became of them."""
-        row_of, evolve = self.rows.load(connection, touched).get, self.view.evolve
-        changed: dict[Key, Any] = {}
-        gone: list[Key] = []
-        recorded = None
-        try:
-            for key, events in touched.items():
-                row = before = row_of(key)
-                for event, recorded in events:
-                    row = evolve(row, event, recorded, key)
-                if row is not None and row is not before:
-                    changed[key] = row
-                elif row is None and before is not None:
-                    gone.append(key)
-        except Exception as error:
-            assert recorded is not None
-            raise self._undigested(recorded, error) from error
-        try:
-            self.rows.store(connection, changed)
-        except Misplaced as error:
-            raise self._undigested(touched[error.key][-1][1], error) from error
-        self.rows.delete(connection, gone)
-
-    def _undigested(self, recorded: Recorded, error: Exception) -> _Undigested:
-        return _Undigested(recorded, [self], f"{recorded.type}: {type(error).__name__}: {error}")
-
-
-def _switch(session: Session, built: _Member, now_us: int) -> None:
+def _switch(session: Session, built: Member, now_us: int) -> None:
     switch(session.connection(), built.view, built.slot, now_us)
-
-
-class _Cursor:
-    """Views that are at the same position. Their checkpoints may be before it where nothing since touched them."""
-
-    def __init__(self, position: int) -> None:
-        self.position = position
-        self.members: list[_Member] = []
 
 
 class Projector:
@@ -175,8 +98,8 @@ class Projector:
         self._database, self._ledger, self._decode = database, ledger, reader.decode
         self._views: Final = {view.columns.name: view for view in views}
         self._streams, self._clock, self._page_events = streams, clock, page_events
-        self._cursors: list[_Cursor] = []
-        self._parked: list[_Member] = []
+        self._cursors: list[Cursor] = []
+        self._parked: list[Member] = []
         self._stopped: dict[str, ViewProgress] = {}
         self._trouble: str | None = None
         self._moved = asyncio.Event()
@@ -195,12 +118,7 @@ class Projector:
         await self._look()
         # The end of the log after the positions of the views: another process may be moving both.
         furthest = max((cursor.position for cursor in self._cursors), default=0)
-        if furthest > (head := await self._ledger.head()):
-            raise WrongLedger(
-                f"视图已到达位置 {furthest}，账本却止于 {head}：账本缺失其后的事件。请先运行 rebuild。"
-                f" / the views have reached position {furthest}, and the ledger ends at {head}: it has lost what came"
-                " after; run `rebuild` first"
-            )
+        refuse_beyond(VIEWS, furthest, await self._ledger.head())
 
     async def run(self) -> None:
         """Follow the log until cancelled."""
@@ -309,10 +227,10 @@ class Projector:
         """Take up the views' tables as the database has them. One that had stopped gets another try."""
         views = list(self._views.values())
         found = await self._database.write(lambda session: slots(session.connection(), views))
-        cursors: dict[int, _Cursor] = {}
+        cursors: dict[int, Cursor] = {}
         for slot in found:
-            cursor = cursors.setdefault(slot.position, _Cursor(slot.position))
-            cursor.members.append(_Member(self._views[slot.name], slot, self._database))
+            cursor = cursors.setdefault(slot.position, Cursor(slot.position))
+            cursor.members.append(Member(self._views[slot.name], slot, self._database))
         self._cursors = [cursors[position] for position in sorted(cursors)]
         self._parked, self._stopped = [], {}
         self._announce()
@@ -388,12 +306,14 @@ class Projector:
     async def _page(self, after: int) -> Page:
         return await self._ledger.read_all(after, limit=self._page_events, stream_prefixes=self._streams)
 
-    async def _take(self, cursor: _Cursor, events: Sequence[Recorded], position: int) -> None:
+    async def _take(self, cursor: Cursor, events: Sequence[Recorded], position: int) -> None:
         """Project events up to a position. Views that cannot take one of them are brought to it, and parked there."""
         while cursor.members:
             try:
-                await self._database.in_writer(partial(self._project, cursor, events, position))
-            except _Undigested as undigested:
+                await self._database.in_writer(
+                    partial(take_page, self._database, cursor, events, position, self._decode)
+                )
+            except Undigested as undigested:
                 before = undigested.recorded.position - 1
                 await self._take(cursor, [event for event in events if event.position <= before], before)
                 await self._park(cursor, undigested, before)
@@ -406,39 +326,7 @@ class Projector:
                 self._announce()
                 return
 
-    def _project(self, cursor: _Cursor, events: Sequence[Recorded], position: int) -> None:
-        """In the database's thread: one page, one transaction."""
-        members = cursor.members
-        decoded = self._decoded(events, members)
-        touched = [(member, touches) for member in members if (touches := member.touches(decoded))]
-        written = min(member.slot.position for member in members)
-        if not touched and position - written < UNTOUCHED_POSITIONS_MAX:
-            return
-
-        def write(session: Session) -> None:
-            connection = session.connection()
-            advance(connection, [member.slot for member in members], position)
-            for member, touches in touched:
-                member.take(connection, touches)
-            # At this point a crash leaves the rows and the checkpoint as they were before the page.
-
-        self._database.transaction(write)
-        for member in members:
-            member.slot = msgspec.structs.replace(member.slot, position=position)
-
-    def _decoded(self, events: Sequence[Recorded], members: Sequence[_Member]) -> list[_Decoded]:
-        decode = self._decode
-        decoded: list[_Decoded] = []
-        for recorded in events:
-            try:
-                if (event := decode(recorded)) is not None:
-                    decoded.append((event, recorded))
-            except Exception as error:
-                why = str(error) if isinstance(error, Undecodable) else f"{type(error).__name__}: {error}"
-                raise _Undigested(recorded, list(members), why) from error
-        return decoded
-
-    async def _park(self, cursor: _Cursor, undigested: _Undigested, position: int) -> None:
+    async def _park(self, cursor: Cursor, undigested: Undigested, position: int) -> None:
         parked = [member for member in undigested.culprits if member in cursor.members]
         cursor.members = [member for member in cursor.members if member not in parked]
         self._cursors = [other for other in self._cursors if other.members]
@@ -451,10 +339,10 @@ class Projector:
         stopped, at, why = [member.slot for member in parked], undigested.recorded.position, undigested.why
         await self._database.write(lambda session: stop(session.connection(), stopped, at, why))
 
-    async def _switch(self, cursor: _Cursor) -> None:
+    async def _switch(self, cursor: Cursor) -> None:
         for built in [member for member in cursor.members if not member.slot.ready]:
             await self._database.write(partial(_switch, built=built, now_us=self._clock()))
-            ready = _Member(built.view, msgspec.structs.replace(built.slot, ready=True), self._database)
+            ready = Member(built.view, msgspec.structs.replace(built.slot, ready=True), self._database)
             cursor.members = [member for member in cursor.members if member.view is not built.view] + [ready]
             _LOG.info("view_switched", view=built.view.name, table=built.slot.name, position=cursor.position)
         self._announce()

@@ -30,9 +30,9 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.elements import quoted_name
 
+from kernel.checkpoint import refuse_other_ledger
 from kernel.database import lock_schema
 from kernel.view import View
-from ledger.port import WrongLedger
 
 RETIRED_KEPT_US: Final = 24 * 3_600 * 1_000_000
 """How long a table outlives its successor's completion: processes of the older version may still serve from it, and
@@ -85,12 +85,8 @@ def enrol(connection: Connection, views: Sequence[View[Any]], ledger_id: str, no
     for view in views:
         name = view.columns.name
         mine = connection.execute(select(_TABLES).where(_C.name == name)).all()
-        if any(row.ledger_id != ledger_id for row in mine):
-            raise WrongLedger(
-                f"视图 {view.name} 来自另一本账 {mine[0].ledger_id}，现在打开的是 {ledger_id}。请先运行 rebuild。"
-                f" / view {view.name} was projected from ledger {mine[0].ledger_id}, and this is {ledger_id};"
-                " run `rebuild` first"
-            )
+        for row in mine:
+            refuse_other_ledger((f"视图 {view.name} ", f"view {view.name}"), row.ledger_id, ledger_id)
         if any(row.shape != view.shape for row in mine):
             raise ValueError(f"{name} has other columns than when it was built: give the table a new version")
         if not mine:

@@ -76,14 +76,8 @@ async def assemble(process: Process) -> Parts:
     async def ledger_answers() -> Health:
         return Health(ok=True, detail=f"head {await ledger.head()}")
 
-    async def views_stand() -> Health:
-        progress = await projector.progress()
-        stopped = [f"{view.name}: {view.stopped_why}" for view in progress.views if view.stopped_why]
-        behind = f"{progress.lag_positions} behind, {progress.lag_us / 1e6:.1f} s"
-        return Health(ok=progress.ready or bool(stopped), detail="; ".join(stopped) or behind, degraded=bool(stopped))
-
     process.readiness.add("ledger", ledger_answers)
-    process.readiness.add("views", views_stand)
+    process.readiness.add("views", projector.health)
     process.readiness.add("policies", policies.health)
     return Parts(
         rest=rest.app,

@@ -1,0 +1,34 @@
+"""What every checkpoint is held against when it is taken up: the ledger it is of, and how far that ledger goes.
+
+A checkpoint of another ledger, or beyond the end of this one, would let everything behind it pass unseen: nothing goes
+on from there until somebody says `rebuild` on purpose. `whose` names what follows, in both languages.
+"""
+
+from typing import Final, TypeAlias
+
+from ledger.port import WrongLedger
+
+Words: TypeAlias = tuple[str, str]
+
+VIEWS: Final[Words] = ("视图", "the views")
+
+
+def refuse_other_ledger(whose: Words, followed: str, opened: str) -> None:
+    """Raises WrongLedger where these are two ledgers, by their ids."""
+    if followed != opened:
+        zh, en = whose
+        raise WrongLedger(
+            f"{zh}跟随的是另一本账 {followed}，现在打开的是 {opened}。请先运行 rebuild。"
+            f" / {en} followed ledger {followed}, and this is {opened}; run `rebuild` first"
+        )
+
+
+def refuse_beyond(whose: Words, position: int, head: int) -> None:
+    """Raises WrongLedger where the ledger ends before the position."""
+    if position > head:
+        zh, en = whose
+        raise WrongLedger(
+            f"{zh}已到达位置 {position}，账本却止于 {head}：账本缺失其后的事件。请先运行 rebuild。"
+            f" / {en} reached position {position}, and the ledger ends at {head}: it has lost what came after;"
+            " run `rebuild` first"
+        )
