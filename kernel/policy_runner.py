@@ -4,9 +4,9 @@ The checkpoint is written when the commands before it are durable. After a crash
 the same ids, and are not done again: each event has its effect once. An event may lead to thousands of commands; they
 are asked a batch at a time, and the checkpoint may stand between two of them.
 
-A refusal is recorded and counted, and the policy goes on; where the answer is Stale, or a store is away, it tries
-again. An event that a policy cannot digest, because it cannot be read or because code raised, stops that policy there,
-until an operator says `retry` or `skip`. The others go on.
+A refusal is recorded and counted, and the policy goes on; where a store is away it tries again until that is back. An
+event that a policy cannot digest, because it cannot be read, because code raised, or because a command was Stale each
+time it was asked, stops that policy there, until an operator says `retry` or `skip`. The others go on.
 """
 
 import asyncio
@@ -27,12 +27,14 @@ from kernel.handling import BATCH_COMMANDS_MAX, Ask, Context, Outcome
 from kernel.policy import ClockPolicy, Policy, actor, asks, deadline_command_id
 from kernel.policy_store import (
     META,
+    REFUSALS_KEPT_US,
     Checkpoint,
     Moved,
     RefusedCommand,
     advance,
     checkpoint,
     enrol,
+    forget_refused,
     record_refused,
     spoken,
     stop,
@@ -48,6 +50,14 @@ State: TypeAlias = Literal["following", "retrying", "stopped", "superseded"]
 
 RETRY_S: Final = (0.05, 10.0)
 """The first pause before trying again, and the longest; each is twice the one before."""
+
+STALE_TRIES_MAX: Final = 12
+"""Asked so often, some 45 seconds apart in all, a command that is Stale each time is not merely unlucky: its stream
+never rests, or what it waits for does not come, and a person must look.
+"""
+
+FORGET_S: Final = 24 * 3_600.0
+"""How often refusals that were kept long enough are removed."""
 
 WATCH_S: Final = 1.0
 """How often a stopped policy looks whether an operator let it go on."""
@@ -88,6 +98,13 @@ class _Undigested(Exception):
         self.position = recorded.position
 
 
+class _StillStale(Exception):
+    """A command that was Stale each time it was asked."""
+
+    def __init__(self, tries: int, refusal: Refusal) -> None:
+        super().__init__(f"{tries} 次均未成 / stale {tries} times: {refusal}")
+
+
 class _Item(msgspec.Struct, frozen=True):
     """A command to ask, and where it comes from."""
 
@@ -115,9 +132,11 @@ class Policies:
         clock: Clock = system_clock_us,
         batch_commands: int = BATCH_COMMANDS_MAX,
         page_events: int = PAGE_EVENTS_MAX,
+        retry_s: tuple[float, float] = RETRY_S,
     ) -> None:
-        asking = _Asking(do_many, clock, batch_commands)
+        asking = _Asking(do_many, clock, batch_commands, retry_s)
         self._database: Final = database
+        self._clock: Final = clock
         self._followers: Final = [
             _Follower(policy, database, ledger, reader, asking, streams, page_events) for policy in policies
         ]
@@ -138,11 +157,26 @@ class Policies:
         async with asyncio.TaskGroup() as tasks:
             for runner in self._all:
                 tasks.create_task(runner.run(), name=f"policy {runner.name}")
+            tasks.create_task(self._forget(), name="policy refusals")
 
     async def ask_due(self) -> None:
         """Ask once for what is due, of every clock policy. `run` does it by itself."""
         for timer in self._timers:
             await timer.ask_due()
+
+    async def forget_refusals(self) -> None:
+        """Remove the refusals that were kept long enough. `run` does it by itself."""
+        before_us = self._clock() - REFUSALS_KEPT_US
+        await self._database.write(lambda session: forget_refused(session.connection(), before_us))
+
+    async def _forget(self) -> None:
+        while True:
+            try:
+                await self.forget_refusals()
+            except DatabaseUnavailable as error:
+                # They are removed the next time.
+                _LOG.warning("refusals_not_forgotten", error=str(error))
+            await asyncio.sleep(FORGET_S)
 
     def standing(self) -> list[Standing]:
         """How each policy stands."""
@@ -157,19 +191,23 @@ class Policies:
 class _Asking:
     """Hands commands on, and makes rows of what was refused."""
 
-    def __init__(self, do_many: DoMany, clock: Clock, batch_commands: int) -> None:
-        self._do_many, self.clock, self.batch_commands = do_many, clock, batch_commands
+    def __init__(self, do_many: DoMany, clock: Clock, batch_commands: int, retry_s: tuple[float, float]) -> None:
+        self._do_many, self.clock, self.batch_commands, self.retry_s = do_many, clock, batch_commands, retry_s
 
     async def ask(self, policy: str, items: Sequence[_Item], stale: Callable[[Refusal], None]) -> list[RefusedCommand]:
-        """Ask, and again those that are Stale, until all are done or refused otherwise."""
+        """Ask, and again those that are Stale, until all are done or refused otherwise. Raises _StillStale."""
         refused: list[RefusedCommand] = []
-        pause_s, longest_s = RETRY_S
+        pause_s, longest_s = self.retry_s
+        tries = 0
         _COMMANDS.add(len(items), {"policy": policy})
         while items:
             answers = await self._do_many([item.ask for item in items])
             again: list[_Item] = []
+            tries += 1
             for item, answer in zip(items, answers, strict=True):
                 if isinstance(answer, Stale):
+                    if tries == STALE_TRIES_MAX:
+                        raise _StillStale(tries, answer)
                     again.append(item)
                     stale(answer)
                 elif isinstance(answer, Refusal):
@@ -215,6 +253,10 @@ class _Follower:
         self._policy, self._database, self._ledger, self._asking = policy, database, ledger, asking
         self._decode, self._streams, self._page_events = reader.decode, streams, page_events
         self._names: Final = reader.names_of(policy.when)
+        if not self._names:
+            # To follow no types is to follow all of them.
+            said = ", ".join(event.__name__ for event in policy.when) or "nothing"
+            raise ValueError(f"policy {policy.name} reacts to {said}, which this service does not read")
         self._types: Final = ",".join(sorted(self._names))
         self._stood = Checkpoint(policy.name, self._types, ledger.ledger_id, 0, 0)
         self._reached = 0
@@ -372,15 +414,23 @@ class _Timer:
             _Item(Ask(command, Context(command_id=deadline_command_id(self.name, identity), actor=actor(self.name))), 0)
             for identity, command in found
         ]
+        stale: _StillStale | None = None
         for start in range(0, len(items), self._asking.batch_commands):
             batch = items[start : start + self._asking.batch_commands]
-            refused = await self._asking.ask(self.name, batch, self._waits)
+            try:
+                refused = await self._asking.ask(self.name, batch, self._waits)
+            except _StillStale as error:
+                # What is due stays due; the others do not wait for it.
+                stale = error
+                continue
 
             def record(session: Session, refused: Sequence[RefusedCommand] = tuple(refused)) -> None:
                 record_refused(session.connection(), refused)
 
             if refused:
                 await self._database.write(record)
+        if stale is not None:
+            raise stale
 
     def _waits(self, refusal: Refusal) -> None:
         self.standing = Standing(self.name, "retrying", why=str(refusal))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, MetaData, Row, Table, Text, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Row, Table, Text, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kernel.checkpoint import Words, refuse_other_ledger
@@ -45,6 +45,10 @@ REFUSALS: Final = Table(
 """A command of a policy that was refused: at which event (position 0 and no type for a deadline), when last, and why.
 A row for each command, however often it is asked.
 """
+
+
+REFUSALS_KEPT_US: Final = 400 * 24 * 3_600 * 1_000_000
+"""A year and its review. What a refusal meant to a shipment stays in the log; the row is for whoever follows it up."""
 
 
 class Moved(Exception):
@@ -128,6 +132,11 @@ def record_refused(connection: Connection, refused: Iterable[RefusedCommand]) ->
     statement = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(REFUSALS)
     last = {name: statement.excluded[name] for name in ("code", "zh", "en", "at_us")}
     connection.execute(statement.on_conflict_do_update(index_elements=["command_id"], set_=last), rows)
+
+
+def forget_refused(connection: Connection, before_us: int) -> None:
+    """Remove the refusals that were last met before this time."""
+    connection.execute(delete(REFUSALS).where(REFUSALS.c.at_us < before_us))
 
 
 class Stands(msgspec.Struct, frozen=True):

@@ -14,14 +14,21 @@ from kernel.codec import Reader
 from kernel.database import Database
 from kernel.handling import BUSY, Ask, Context, Metadata
 from kernel.policy import Policy, command_id, deadline_command_id
-from kernel.policy_runner import Policies
-from kernel.policy_store import REFUSALS, checkpoint, restart, retry, skip
+from kernel.policy_runner import STALE_TRIES_MAX, Policies
+from kernel.policy_store import REFUSALS, REFUSALS_KEPT_US, checkpoint, restart, retry, skip
 from ledger.memory import MemoryLedger
 from ledger.port import Unavailable, WrongLedger
 from tests.given import asked
 from tests.kernel.parcel import SENT_ALREADY, Deliver, HandedOn, HandOn, Send, Sent
 from tests.kernel.projecting import log_of, until
 from tests.kernel.van import CODEC, READER, SEND_PARCELS, Loaded, load, parcels_of, put, sent_of
+
+
+class Shipped(msgspec.Struct, frozen=True):
+    """Another service's public event, as this one reads it."""
+
+    box: str
+
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -214,6 +221,54 @@ async def test_stale_and_unavailable_are_tried_again(database):
     assert await database.read(refusals) == []
 
 
+QUICK_S = (0.001, 0.002)
+
+
+async def test_what_is_stale_each_time_stops_the_policy_and_is_taken_up_again(database):
+    ledger, stuck, tries = MemoryLedger(), {"p2"}, []
+    handle_many = parcels_of(ledger).handle_many
+
+    async def do_many(asks):
+        tries.append([ask.command.parcel for ask in asks])
+        free = [ask for ask in asks if ask.command.parcel not in stuck]
+        done = iter(await handle_many(free))
+        return [BUSY(stream=ask.command.parcel) if ask.command.parcel in stuck else next(done) for ask in asks]
+
+    await load(ledger, "v1", ["p1", "p2", "p3"])
+    async with running(database, ledger, do_many=do_many, retry_s=QUICK_S) as company:
+        await until(lambda: stands(company, "stopped"))
+        assert len(tries) <= 2 * STALE_TRIES_MAX + 3
+        health = await company.health()
+        assert health.degraded
+        assert BUSY.code in health.detail
+        assert sorted(parcel for parcel, _ in sent_of(await log_of(ledger))) == ["p1", "p3"]
+        stuck.clear()
+        assert await retry(database, SEND_PARCELS.name)
+        await followed(company, ledger)
+    assert sorted(parcel for parcel, _ in sent_of(await log_of(ledger))) == ["p1", "p2", "p3"]
+    assert await database.read(refusals) == []
+
+
+async def test_refusals_are_kept_for_a_year_and_its_review(database):
+    ledger, now_us = MemoryLedger(), [0]
+    await load(ledger, "v1", ["p1", "p1"])
+    async with running(database, ledger, clock=lambda: now_us[0]) as company:
+        await followed(company, ledger)
+        now_us[0] = REFUSALS_KEPT_US
+        await company.forget_refusals()
+        assert len(await database.read(refusals)) == 1
+        now_us[0] += 1
+        await company.forget_refusals()
+        assert await database.read(refusals) == []
+
+
+def test_a_policy_of_events_that_nobody_reads_is_refused():
+    """Without types to ask for, it would be given every event there is."""
+    for when in ({}, {Shipped: lambda _event, _recorded: []}):
+        with pytest.raises(ValueError, match="does not read"):
+            Policies(None, MemoryLedger(), READER, None, policies=[Policy(name="deaf", when=when)])
+
+
 def when_handed_on_deliver(event, _recorded):
     return [Deliver(parcel=event.parcel)] if event.place == "home" else []
 
@@ -247,6 +302,7 @@ async def test_what_cannot_be_read_stops_one_policy_until_told(database, decisio
 
     async with running(database, ledger, [SEND_PARCELS, DELIVER], clock=clock) as company:
         await until(lambda: stands(company, "stopped"))
+        stops.clear()
         assert await decision(database, SEND_PARCELS.name)
         assert not await decision(database, DELIVER.name)
         if decision is skip:
@@ -341,11 +397,6 @@ async def test_another_ledger_is_refused_until_a_rebuild(database):
 
 
 async def test_events_of_other_services_are_read_by_their_own_reader(database):
-    class Shipped(msgspec.Struct, frozen=True):
-        """Another service's public event, as this one reads it."""
-
-        box: str
-
     ledger = MemoryLedger()
     reader = Reader(CODEC, {"other.Shipped": lambda data: Shipped(msgspec.json.decode(data)["box"])})
     policy = Policy(

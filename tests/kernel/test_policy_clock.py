@@ -7,12 +7,13 @@ from sqlalchemy import select as select_rows
 from sqlmodel import select
 
 from kernel.database import Database
+from kernel.handling import BUSY
 from kernel.policy import ClockPolicy
 from kernel.policy_runner import Policies
 from kernel.policy_store import REFUSALS
 from kernel.refusal import against_rules
 from ledger.memory import MemoryLedger
-from tests.kernel.parcel import Deliver, HandOn, Sent
+from tests.kernel.parcel import Deliver, HandOn, Send, Sent
 from tests.kernel.parcel_views import CardTable
 from tests.kernel.projecting import caught_up, log_of, projecting, record, until
 from tests.kernel.van import READER, parcels_of
@@ -92,6 +93,35 @@ async def test_a_refused_deadline_is_one_row_with_its_last_refusal(database):
         await company.ask_due()
     (row,) = await database.read(lambda session: session.connection().execute(select_rows(REFUSALS)).all())
     assert (row.policy, row.position, row.command, row.code, row.at_us) == ("daily", 0, "HandOn", NOT_TODAY.code, 3)
+
+
+async def test_a_deadline_that_is_stale_each_time_does_not_hold_up_the_others(database):
+    ledger = MemoryLedger()
+    handle_many = parcels_of(ledger).handle_many
+
+    async def do_many(asks):
+        (ask,) = asks
+        return [BUSY(stream="p1")] if ask.command.parcel == "p1" else await handle_many(asks)
+
+    def due(_session, _now_us):
+        return [(parcel, Send(parcel=parcel, place="A", weight_g=1)) for parcel in ("p1", "p2")]
+
+    company = Policies(
+        database,
+        ledger,
+        READER,
+        do_many,
+        clock_policies=[ClockPolicy(name="daily", every_s=60, due=due)],
+        batch_commands=1,
+        retry_s=(0.001, 0.002),
+    )
+    await company.open()
+    running = asyncio.create_task(company.run())
+    await until(lambda: "stale 12 times" in str(company.standing()[0].why))
+    assert (await company.health()).degraded
+    assert [recorded.stream for recorded in await log_of(ledger)] == ["parcel-p2"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_query_that_fails_is_asked_again_and_reported(database):
