@@ -1,47 +1,45 @@
-"""The two clients: one blocks, the other is awaited."""
+"""The two clients: one blocks, the other is awaited. Both raise what client.errors draws, and nothing of httpx."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, BinaryIO, Final, Self, TypeVar
 
 import httpx
-import msgspec
 
 from client.calls import (
+    TIMEOUT_S,
     Answer,
     Command,
     Download,
     Page,
     Question,
-    Unreachable,
     announcement_request,
     answer_of,
+    cancel_request,
     command_request,
     fresh_key,
+    headers_of,
+    many_request,
+    pause_before_next,
     piece_request,
     question_request,
-    refuse,
+    require_address,
 )
 from client.downloads import Arriving, Fetched, Told
-from client.types import Accepted, Import, NewImport
+from client.errors import refused, unreachable
+from client.events import Lines, PublicEvent, events_request
+from client.types import Accepted, BulkAnswer, GetImportErrors, Import, NewImport
 
 Row = TypeVar("Row")
 
-TIMEOUT_S: Final = 30.0
-ATTEMPTS_MAX: Final = 3
-"""A command without an answer is sent again under the same Idempotency-Key, so that it is done once."""
-
-
-class PublicEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A public event. `number` counts public events from 1: the stream goes on after it."""
-
-    number: int
-    type: str
-    recorded_at: str
-    data: dict[str, Any]
-
 
 class Client:
-    """A client that blocks."""
+    """A client that blocks. `timeout_s` is how long each of connecting, sending and waiting for more may take. Raises
+    ValueError where the address or the token cannot be one.
+    """
 
     def __init__(
         self,
@@ -51,21 +49,29 @@ class Client:
         timeout_s: float = TIMEOUT_S,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._http: Final = httpx.Client(base_url=url, headers=_headers(token), timeout=timeout_s, transport=transport)
+        self._timeout_s: Final = timeout_s
+        self._http: Final = httpx.Client(
+            base_url=require_address(url), headers=headers_of(token), timeout=timeout_s, transport=transport
+        )
 
     def do(self, command: Command, *, key: str | None = None, expected_version: int | None = None) -> Accepted:
-        """Have a command done. Raises Refused, Unreachable."""
+        """Have a command done. The same key again is the same command, done once."""
         request = command_request(command, key or fresh_key(), expected_version)
         accepted: Accepted = answer_of(self._sent(request), Accepted)
         return accepted
 
+    def do_many(self, commands: Sequence[Command], *, key: str | None = None) -> BulkAnswer:
+        """Have many commands of one kind done; each is accepted or refused by itself, in their order."""
+        done: BulkAnswer = answer_of(self._sent(many_request(commands, key or fresh_key())), BulkAnswer)
+        return done
+
     def ask(self, question: Question[Answer]) -> Answer:
-        """Ask a question. Raises Refused, Unreachable."""
+        """Ask a question."""
         answer: Answer = answer_of(self._sent(question_request(question)), question.ANSWER)
         return answer
 
     def rows(self, question: Question[Page[Row]]) -> Iterator[Row]:
-        """Every row of a list, page by page."""
+        """Every row of a list, fetched page by page as they are taken."""
         cursor = None
         while True:
             page: Page[Row] = answer_of(self._sent(question_request(question, cursor)), question.ANSWER)
@@ -75,51 +81,41 @@ class Client:
                 return
 
     def fetch(self, wanted: Download, into: BinaryIO, told: Told | None = None) -> Fetched:
-        """Write a file as it comes. Raises Refused, Unreachable; then what was written is not the file."""
-        try:
-            with self._http.stream(**question_request(wanted)) as response:
-                if not response.is_success:
-                    response.read()
-                    refuse(response)
-                arriving = Arriving(response, into, told)
-                for piece in response.iter_bytes():
-                    arriving.take(piece)
-        except httpx.TransportError as error:
-            raise Unreachable(str(error)) from error
+        """Write a file as it comes. Where it raises, what was written is not the file."""
+        with self._body(question_request(wanted)) as response:
+            arriving = Arriving(response, into, told)
+            for piece in response.iter_bytes():
+                arriving.take(piece)
         return arriving.done()
 
     def events(self, after: int | None = None) -> Iterator[PublicEvent]:
-        """Public events as they happen: those after this number, or from now on. Ends when the platform stops."""
-        headers = {} if after is None else {"Last-Event-ID": str(after)}
-        with self._http.stream("GET", "/v1/events", headers=headers, timeout=None) as response:
-            if not response.is_success:
-                response.read()
-                refuse(response)
-            yield from _events(response.iter_lines())
+        """Public events as they happen: those after this number, or from now on. Ends when the platform stops; after
+        Unreachable one goes on from the number of the last.
+        """
+        lines = Lines()
+        with self._body(events_request(after, self._timeout_s)) as response:
+            for line in response.iter_lines():
+                if (event := lines.take(line)) is not None:
+                    yield event
 
     def create_import(self, announced: NewImport, *, key: str | None = None) -> Import:
-        """Announce an import. The same key again is the same import. Raises Refused, Unreachable."""
+        """Announce an import. The same key again is the same import."""
         stands: Import = answer_of(self._sent(announcement_request(announced, key or fresh_key())), Import)
         return stands
 
     def append_import(self, import_id: str, offset: int, content: bytes) -> Import:
-        """Send a piece of the file, which begins at this byte. Raises Refused, Unreachable."""
+        """Send a piece of the file, which begins at this byte."""
         stands: Import = answer_of(self._sent(piece_request(import_id, offset, content)), Import)
         return stands
 
     def cancel_import(self, import_id: str) -> Import:
-        """End an import; what it has recorded stays. Raises Refused, Unreachable."""
-        headers = {"Idempotency-Key": fresh_key()}
-        request = {"method": "POST", "url": f"/v1/imports/{import_id}/cancel", "headers": headers}
-        stands: Import = answer_of(self._sent(request), Import)
+        """End an import; what it has recorded stays."""
+        stands: Import = answer_of(self._sent(cancel_request(import_id)), Import)
         return stands
 
     def import_errors(self, import_id: str) -> Iterator[bytes]:
-        """The rows that were refused, as the pieces of a CSV file. Raises Refused."""
-        with self._http.stream("GET", f"/v1/imports/{import_id}/errors") as response:
-            if not response.is_success:
-                response.read()
-                refuse(response)
+        """The rows that were refused, as the pieces of a CSV file."""
+        with self._body(question_request(GetImportErrors(import_id=import_id))) as response:
             yield from response.iter_bytes()
 
     def close(self) -> None:
@@ -132,13 +128,34 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _sent(self, request: dict[str, Any]) -> httpx.Response:
-        for attempt in range(1, ATTEMPTS_MAX + 1):
+    @contextmanager
+    def _body(self, request: dict[str, Any]) -> Iterator[httpx.Response]:
+        """An answer that is well, whose content is yet to come."""
+        response = self._sent(request, stream=True)
+        try:
+            if not response.is_success:
+                raise refused(response)
+            yield response
+        except httpx.RequestError as error:
+            raise unreachable(error) from error
+        finally:
+            response.close()
+
+    def _sent(self, request: dict[str, Any], *, stream: bool = False) -> httpx.Response:
+        for attempt in itertools.count(1):
+            got: httpx.Response | httpx.RequestError
             try:
-                return self._http.request(**request)
-            except httpx.TransportError as error:
-                if attempt == ATTEMPTS_MAX:
-                    raise Unreachable(str(error)) from error
+                got = self._http.send(self._http.build_request(**request), stream=stream)
+                if got.is_success:
+                    return got
+                got.read()
+            except httpx.RequestError as error:
+                got = error
+            pause_s = pause_before_next(attempt, got)
+            if pause_s is None:
+                assert isinstance(got, httpx.Response)
+                return got
+            time.sleep(pause_s)
         raise AssertionError
 
 
@@ -153,23 +170,29 @@ class AsyncClient:
         timeout_s: float = TIMEOUT_S,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        self._timeout_s: Final = timeout_s
         self._http: Final = httpx.AsyncClient(
-            base_url=url, headers=_headers(token), timeout=timeout_s, transport=transport
+            base_url=require_address(url), headers=headers_of(token), timeout=timeout_s, transport=transport
         )
 
     async def do(self, command: Command, *, key: str | None = None, expected_version: int | None = None) -> Accepted:
-        """Have a command done. Raises Refused, Unreachable."""
+        """Have a command done. The same key again is the same command, done once."""
         request = command_request(command, key or fresh_key(), expected_version)
         accepted: Accepted = answer_of(await self._sent(request), Accepted)
         return accepted
 
+    async def do_many(self, commands: Sequence[Command], *, key: str | None = None) -> BulkAnswer:
+        """Have many commands of one kind done; each is accepted or refused by itself, in their order."""
+        done: BulkAnswer = answer_of(await self._sent(many_request(commands, key or fresh_key())), BulkAnswer)
+        return done
+
     async def ask(self, question: Question[Answer]) -> Answer:
-        """Ask a question. Raises Refused, Unreachable."""
+        """Ask a question."""
         answer: Answer = answer_of(await self._sent(question_request(question)), question.ANSWER)
         return answer
 
     async def rows(self, question: Question[Page[Row]]) -> AsyncIterator[Row]:
-        """Every row of a list, page by page."""
+        """Every row of a list, fetched page by page as they are taken."""
         cursor = None
         while True:
             page: Page[Row] = answer_of(await self._sent(question_request(question, cursor)), question.ANSWER)
@@ -179,29 +202,44 @@ class AsyncClient:
             if cursor is None:
                 return
 
+    async def fetch(self, wanted: Download, into: BinaryIO, told: Told | None = None) -> Fetched:
+        """Write a file as it comes. Where it raises, what was written is not the file."""
+        async with self._body(question_request(wanted)) as response:
+            arriving = Arriving(response, into, told)
+            async for piece in response.aiter_bytes():
+                arriving.take(piece)
+        return arriving.done()
+
+    async def events(self, after: int | None = None) -> AsyncGenerator[PublicEvent, None]:
+        """Public events as they happen: those after this number, or from now on. Ends when the platform stops; after
+        Unreachable one goes on from the number of the last. Whoever stops taking them closes it (`aclosing`).
+        """
+        lines = Lines()
+        async with self._body(events_request(after, self._timeout_s)) as response:
+            async for line in response.aiter_lines():
+                if (event := lines.take(line)) is not None:
+                    yield event
+
     async def create_import(self, announced: NewImport, *, key: str | None = None) -> Import:
-        """Announce an import. The same key again is the same import. Raises Refused, Unreachable."""
+        """Announce an import. The same key again is the same import."""
         stands: Import = answer_of(await self._sent(announcement_request(announced, key or fresh_key())), Import)
         return stands
 
     async def append_import(self, import_id: str, offset: int, content: bytes) -> Import:
-        """Send a piece of the file, which begins at this byte. Raises Refused, Unreachable."""
+        """Send a piece of the file, which begins at this byte."""
         stands: Import = answer_of(await self._sent(piece_request(import_id, offset, content)), Import)
         return stands
 
-    async def fetch(self, wanted: Download, into: BinaryIO, told: Told | None = None) -> Fetched:
-        """Write a file as it comes. Raises Refused, Unreachable; then what was written is not the file."""
-        try:
-            async with self._http.stream(**question_request(wanted)) as response:
-                if not response.is_success:
-                    await response.aread()
-                    refuse(response)
-                arriving = Arriving(response, into, told)
-                async for piece in response.aiter_bytes():
-                    arriving.take(piece)
-        except httpx.TransportError as error:
-            raise Unreachable(str(error)) from error
-        return arriving.done()
+    async def cancel_import(self, import_id: str) -> Import:
+        """End an import; what it has recorded stays."""
+        stands: Import = answer_of(await self._sent(cancel_request(import_id)), Import)
+        return stands
+
+    async def import_errors(self, import_id: str) -> AsyncGenerator[bytes, None]:
+        """The rows that were refused, as the pieces of a CSV file."""
+        async with self._body(question_request(GetImportErrors(import_id=import_id))) as response:
+            async for piece in response.aiter_bytes():
+                yield piece
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -213,25 +251,32 @@ class AsyncClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _sent(self, request: dict[str, Any]) -> httpx.Response:
-        for attempt in range(1, ATTEMPTS_MAX + 1):
+    @asynccontextmanager
+    async def _body(self, request: dict[str, Any]) -> AsyncIterator[httpx.Response]:
+        """An answer that is well, whose content is yet to come."""
+        response = await self._sent(request, stream=True)
+        try:
+            if not response.is_success:
+                raise refused(response)
+            yield response
+        except httpx.RequestError as error:
+            raise unreachable(error) from error
+        finally:
+            await response.aclose()
+
+    async def _sent(self, request: dict[str, Any], *, stream: bool = False) -> httpx.Response:
+        for attempt in itertools.count(1):
+            got: httpx.Response | httpx.RequestError
             try:
-                return await self._http.request(**request)
-            except httpx.TransportError as error:
-                if attempt == ATTEMPTS_MAX:
-                    raise Unreachable(str(error)) from error
+                got = await self._http.send(self._http.build_request(**request), stream=stream)
+                if got.is_success:
+                    return got
+                await got.aread()
+            except httpx.RequestError as error:
+                got = error
+            pause_s = pause_before_next(attempt, got)
+            if pause_s is None:
+                assert isinstance(got, httpx.Response)
+                return got
+            await asyncio.sleep(pause_s)
         raise AssertionError
-
-
-def _headers(token: str | None) -> dict[str, str]:
-    return {} if token is None else {"Authorization": f"Bearer {token}"}
-
-
-def _events(lines: Iterator[str]) -> Iterator[PublicEvent]:
-    number = 0
-    for line in lines:
-        name, _, value = line.partition(": ")
-        if name == "id":
-            number = int(value)
-        elif name == "data":
-            yield PublicEvent(number=number, **msgspec.json.decode(value))

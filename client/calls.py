@@ -2,56 +2,30 @@
 
 import os
 import uuid
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Generic, TypeVar
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
+from client.errors import AGAIN, NotUnderstood, refused, unreachable
+
 Answer = TypeVar("Answer")
 Row = TypeVar("Row")
 
 JSON: Final = "application/json"
-
-
-class Refused(Exception):
-    """The platform refused. `code` is stable; `zh` and `en` are for people; `errors` name the fields at fault."""
-
-    def __init__(self, status: int, problem: "Problem") -> None:
-        super().__init__(f"{problem.code}: {problem.zh} / {problem.en}")
-        self.status, self.code, self.zh, self.en, self.errors = (
-            status,
-            problem.code,
-            problem.zh,
-            problem.en,
-            problem.errors,
-        )
-
-
-class Unreachable(Exception):
-    """No answer. Asking again with the same Idempotency-Key is safe."""
-
-
-class FieldError(msgspec.Struct, frozen=True, kw_only=True):
-    """A field at fault."""
-
-    field: str = ""
-    code: str = ""
-    zh: str = ""
-    en: str = ""
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """A refusal as it comes (RFC 9457)."""
-
-    code: str = "http.unknown"
-    zh: str = ""
-    en: str = ""
-    errors: tuple[FieldError, ...] = ()
+TIMEOUT_S: Final = 30.0
+ATTEMPTS_MAX: Final = 3
+"""A request without an answer is sent again as it is: a command under the same Idempotency-Key is done once, a piece of
+an upload with the same offset is kept once.
+"""
+PAUSE_S: Final = 0.2
+"""Before the second attempt where the platform does not say how long; each pause is twice the one before."""
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something to be done. `PATH` names the field that stands in it."""
+    """Something to be done. `KEY` names the field that stands in `PATH`."""
 
     PATH: ClassVar[str] = ""
     KEY: ClassVar[str] = ""
@@ -82,14 +56,35 @@ def fresh_key() -> str:
     return str(uuid.UUID(bytes=os.urandom(16), version=4))
 
 
-def command_request(command: Command, key: str | None, expected_version: int | None) -> dict[str, Any]:
+def headers_of(token: str | None) -> dict[str, str]:
+    """What goes with every request. Raises ValueError where the token cannot be one, without showing it."""
+    headers = {"User-Agent": "meterloop-client"}
+    if token is not None:
+        if not (token.isascii() and token.isprintable() and token and " " not in token):
+            raise ValueError("the token is empty or holds characters that no token has")
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
+
+
+def command_request(command: Command, key: str, expected_version: int | None) -> dict[str, Any]:
     """The arguments of httpx's request for a command."""
     body = msgspec.to_builtins(command)
     path = command.PATH.replace(f"{{{command.KEY}}}", quote(str(body.pop(command.KEY)), safe=""))
-    headers = {"Content-Type": JSON, "Idempotency-Key": key or fresh_key()}
+    headers = {"Content-Type": JSON, "Idempotency-Key": key}
     if expected_version is not None:
         headers["If-Match"] = f'"{expected_version}"'
     return {"method": "POST", "url": path, "content": msgspec.json.encode(body), "headers": headers}
+
+
+def many_request(commands: Sequence[Command], key: str) -> dict[str, Any]:
+    """The arguments of httpx's request for many commands of one kind."""
+    kinds = {type(command) for command in commands}
+    if len(kinds) != 1:
+        raise ValueError("commands of one kind go together, and at least one")
+    (kind,) = kinds
+    path = kind.PATH.replace(f"{{{kind.KEY}}}", "bulk")
+    headers = {"Content-Type": JSON, "Idempotency-Key": key}
+    return {"method": "POST", "url": path, "content": msgspec.json.encode(commands), "headers": headers}
 
 
 def question_request(question: Question[Any] | Download, cursor: str | None = None) -> dict[str, Any]:
@@ -113,22 +108,46 @@ def announcement_request(announced: msgspec.Struct, key: str) -> dict[str, Any]:
 def piece_request(import_id: str, offset: int, content: bytes) -> dict[str, Any]:
     """The arguments of httpx's request that sends a piece of a file."""
     headers = {"Content-Type": "application/octet-stream", "Upload-Offset": str(offset)}
-    return {"method": "PATCH", "url": f"/v1/imports/{quote(import_id)}", "content": content, "headers": headers}
+    url = f"/v1/imports/{quote(import_id, safe='')}"
+    return {"method": "PATCH", "url": url, "content": content, "headers": headers}
+
+
+def cancel_request(import_id: str) -> dict[str, Any]:
+    """The arguments of httpx's request that ends an import."""
+    headers = {"Idempotency-Key": fresh_key()}
+    return {"method": "POST", "url": f"/v1/imports/{quote(import_id, safe='')}/cancel", "headers": headers}
 
 
 def answer_of(response: httpx.Response, kind: Any) -> Any:
-    """The answer, or Refused raised."""
-    refuse(response)
-    return msgspec.json.decode(response.content, type=kind)
-
-
-def refuse(response: httpx.Response) -> None:
-    """Raise Refused unless it went well."""
-    if response.is_success:
-        return
+    """The answer. Raises Refused, NotUnderstood."""
+    if not response.is_success:
+        raise refused(response)
     try:
-        problem = msgspec.json.decode(response.content, type=Problem)
-    except msgspec.MsgspecError:
-        text = response.text[:200]
-        problem = Problem(zh=f"HTTP {response.status_code} {text}", en=f"HTTP {response.status_code} {text}")
-    raise Refused(response.status_code, problem)
+        return msgspec.json.decode(response.content, type=kind)
+    except msgspec.MsgspecError as error:
+        raise NotUnderstood(f"{response.request.url.path}: {error}") from error
+
+
+def pause_before_next(attempt: int, got: httpx.Response | httpx.RequestError) -> float | None:
+    """How long to wait before the same request again; None where what has come is the answer. Raises Unreachable where
+    there is none after the last attempt.
+    """
+    pause_s: float = PAUSE_S * 2 ** (attempt - 1)
+    if isinstance(got, httpx.Response):
+        if got.status_code not in AGAIN or attempt >= ATTEMPTS_MAX:
+            return None
+        return refused(got).retry_after_s or pause_s
+    if attempt >= ATTEMPTS_MAX:
+        raise unreachable(got) from got
+    return pause_s
+
+
+def require_address(url: str) -> str:
+    """The platform's address. Raises ValueError where nothing could be reached there."""
+    try:
+        found = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{url!r} is no address: {error}") from error
+    if found.scheme not in {"http", "https"} or not found.host:
+        raise ValueError(f"{url!r} is no address: it begins with http:// or https://")
+    return url

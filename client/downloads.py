@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import httpx
 import msgspec
 
-from client.calls import Unreachable
+from client.errors import Torn
 
 Told: TypeAlias = Callable[[int, int | None], None]
 """Called with the bytes that are here and, where it is known, how many there will be."""
@@ -50,10 +50,10 @@ class Arriving:
             self._told(self._size_bytes, self._whole_bytes)
 
     def done(self) -> Fetched:
-        """The whole file, or Unreachable raised where it is not what was sent."""
+        """The whole file, or Torn raised where it is not what was sent."""
         digest = _DIGEST.search(self._headers.get("repr-digest", ""))
         if digest is not None and base64.b64decode(digest[1]) != self._hash.digest():
-            raise Unreachable("the file did not come as it was sent")
+            raise Torn("the file did not come as it was sent")
         said = self._headers.get("content-disposition", "")
         name, plain = _NAME.search(said), _PLAIN_NAME.search(said)
         return Fetched(

@@ -1,36 +1,18 @@
 """Public events reach whoever listens, with numbers that say nothing of the others; a trace goes all the way."""
 
 import asyncio
-import socket
-from contextlib import asynccontextmanager
 
 import httpx
 import msgspec
 import pytest
-import uvicorn
 
 from kernel.handling import Metadata
 from kernel.identity import Role
 from services.registry.asset_number import compose
 from tests.gateway.behind import behind
+from tests.gateway.serving import served
 
 NUMBER = compose("99401", "01", f"{7:014d}")
-
-
-@asynccontextmanager
-async def served(app):
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, ws="none", lifespan="off", log_config=None))
-    task = asyncio.create_task(server.serve(sockets=[listening]))
-    while not server.started:  # noqa: ASYNC110  uvicorn tells nobody when it is
-        await asyncio.sleep(0.01)
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}") as client:
-            yield client
-    finally:
-        server.should_exit = True
-        server.force_exit = True
-        await task
 
 
 @pytest.fixture
@@ -74,7 +56,7 @@ async def taken(response, number):
 
 
 async def test_only_public_events_are_sent_and_counted(platform):
-    async with served(platform.gateway.app) as client:
+    async with served(platform.gateway.app) as url, httpx.AsyncClient(base_url=url) as client:
         async with client.stream("GET", "/v1/events", headers={"Last-Event-ID": "0"}) as response:
             assert response.headers["content-type"].startswith("text/event-stream")
             await opened(platform, "centre-1")
