@@ -21,6 +21,11 @@ class Access:
         self._policies: Final = Policies(text, _schema(commands, questions))
         self._verifier: Final = verifier
 
+    async def identify(self, request: Request) -> None:
+        """Check the token, if there is one: what is public is for everybody, but nobody is taken for another."""
+        if (header := request.headers.get("authorization")) is not None:
+            await self._verifier.of_header(header)
+
     async def require(self, request: Request, action: str) -> Principal:
         """The caller, if its roles may do this; a refusal raised else."""
         principal = await self._verifier.of_header(request.headers.get("authorization"))

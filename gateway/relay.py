@@ -124,7 +124,9 @@ class Relay:
 
     def _question(self, question: Question) -> Callable[..., Any]:
         async def endpoint(request: Request) -> Response:
-            if not question.public or AUTHORIZATION in request.headers:
+            if question.public:
+                await self._access.identify(request)
+            else:
                 await self._access.require(request, question.method.name)
             given = parameters(request)
             plain = await self.ask(question, given, request.headers.get(AUTHORIZATION), strict=False)

@@ -5,10 +5,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, False_, select
 from sqlmodel import Session
 
-from kernel.authority import Attribute, Policies, Resource
+from kernel.authority import DENIED, Attribute, Policies, Resource
 from kernel.commands import Commands
 from kernel.decider import Decider
 from kernel.identity import Principal
@@ -16,7 +16,7 @@ from kernel.refusal import Refusal
 from kernel.view import View
 from services.registry.app import DECIDERS, SERVICE, Registry
 from services.registry.asset_number import unit_of
-from services.registry.container import CONTAINER
+from services.registry.container import CONTAINER, MoveContainer
 from services.registry.meter import METER
 from services.registry.meter.custody import Dispatch, Receive
 from services.registry.meter.identity import AdoptIdentity
@@ -59,7 +59,7 @@ class Access:
                 do_many=self._registry.do_many,
                 permit=self.refusals,
                 inside=INSIDE,
-                may_begin=frozenset({ReceiveUnexpected}),
+                may_begin=frozenset({ReceiveUnexpected, MoveContainer}),
                 shown_at=SHOWN_AT.get(decider.category),
             )
             for decider in DECIDERS
@@ -78,10 +78,15 @@ class Access:
         self.may(principal, "ReadShipment", shipment(shipment_id, unit))
 
     def visible(self, principal: Principal, action: str, resource_type: str, view: View[Any]) -> ColumnElement[bool]:
-        """Which rows of a view this principal may see: the same answer as `may` on each of them."""
+        """Which rows of a view this principal may see: the same answer as `may` on each of them. Raises DENIED where
+        it could be none, whatever there is.
+        """
         attributes = {"unit", "owner", "maker"}.intersection(view.row.__struct_fields__)
         columns = {name: view.columns.c[name] for name in attributes}
-        return self._policies.where(principal, action, resource_type, columns)
+        rows = self._policies.where(principal, action, resource_type, columns)
+        if isinstance(rows, False_):
+            raise DENIED(action=action)
+        return rows
 
     async def refusals(self, principal: Principal, commands: Sequence[Any]) -> Sequence[Refusal | None]:
         """For each command: None where the principal may give it, else the refusal.
@@ -145,6 +150,11 @@ def meter(asset_no: str, unit: str, owner: str = "company", maker: str | None = 
 def shipment(shipment_id: str, unit: str) -> Resource:
     """A shipment, as the policies see it."""
     return Resource(type="Shipment", id=shipment_id, attrs={"unit": unit})
+
+
+def owed_by(unit: str) -> Resource:
+    """What a unit still owes, as the policies see it."""
+    return Resource(type="Report", id="owed", attrs={"unit": unit})
 
 
 def _resource(command: Any, units: Mapping[str, Mapping[str, str]]) -> Resource:

@@ -10,7 +10,7 @@ from kernel.authority import Resource
 from kernel.identity import Principal
 from kernel.questions import PageAsked, Question, Rows, Shown
 from kernel.refusal import unreadable
-from services.registry.access import REPORT, Access
+from services.registry.access import REPORT, Access, owed_by
 from services.registry.app import Entry, Registry
 from services.registry.views.alarm import Alarm, Duplicate, Gap, alarms, custody_gaps, duplicates
 from services.registry.views.balance import BalanceLine, balances
@@ -227,7 +227,7 @@ class Questions:
         return Rows(items=rates)
 
     async def _owed(self, caller: Principal, ask: ListOwed, page: PageAsked) -> Rows:
-        self._access.may(caller, "ReadRecovery", REPORT)
+        self._access.may(caller, "ReadOwed", owed_by(ask.unit))
         after = None if page.after is None else (date.fromisoformat(str(page.after[0])), str(page.after[1]))
         found = await self._registry.ask(lambda session: still_owed(session, ask.unit, page.limit, after))
         return _paged(found, page, "dismantled_on", "asset_no")
@@ -238,7 +238,8 @@ class Questions:
 
     async def _holds_due(self, caller: Principal, ask: ListHoldsDue, _page: PageAsked) -> Rows:
         self._access.may(caller, "ReadHolds", REPORT)
-        return Rows(items=await self._registry.ask(lambda session: holds_due(session, ask.by, ask.limit)))
+        seen = self._access.visible(caller, "ReadMeter", "Meter", CARD)
+        return Rows(items=await self._registry.ask(lambda session: holds_due(session, ask.by, ask.limit, seen)))
 
     async def _alarms(self, caller: Principal, ask: ListAlarms, _page: PageAsked) -> Rows:
         self._access.may(caller, "ReadAlarms", REPORT)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 
 from gateway.app import Gateway
 from kernel.authority import Policies
@@ -24,6 +25,7 @@ from kernel.readiness import Readiness
 from ledger.memory import MemoryLedger
 from services.registry.access import Access
 from services.registry.app import CODEC, STREAMS, Registry
+from services.registry.documents.workshop import Workshop
 from services.registry.imports.jobs import Jobs
 from services.registry.imports.offered import LocalUploads, import_methods
 from services.registry.imports.running import Runner
@@ -40,12 +42,20 @@ CURSORS = Cursors(b"c" * 32)
 
 
 class Behind:
-    """A client of the gateway, tokens for whoever asks, and what is behind."""
+    """A client of the gateway, tokens for whoever asks, and what is behind: the registry with its own two doors."""
 
     def __init__(
-        self, client: httpx.AsyncClient, keys: Path, ledger: MemoryLedger, registry: Registry, gateway: Gateway
+        self,
+        client: httpx.AsyncClient,
+        keys: Path,
+        ledger: MemoryLedger,
+        registry: Registry,
+        gateway: Gateway,
+        rest: FastAPI,
+        peer: Peer,
     ) -> None:
         self.client, self.keys, self.ledger, self.registry, self.gateway = client, keys, ledger, registry, gateway
+        self.rest, self.peer = rest, peer
 
     @property
     def transport(self) -> httpx.ASGITransport:
@@ -66,7 +76,7 @@ class Behind:
 
 
 @asynccontextmanager
-async def behind(folder: Path) -> AsyncIterator[Behind]:
+async def behind(folder: Path, workshop: Workshop | None = None) -> AsyncIterator[Behind]:
     """The gateway and a registry, until the block ends."""
     write_keys(folder / "keys")
     verifier = built_in_verifier(folder / "keys", [LOOPBACK])
@@ -76,7 +86,7 @@ async def behind(folder: Path) -> AsyncIterator[Behind]:
     await database.create(Records.metadata)
     jobs = Jobs(database, folder / "spool")
     registry = Registry(ledger, projector)
-    rpc, runner = _doors(registry, verifier, jobs)
+    rest, rpc, runner = _doors(registry, verifier, jobs, workshop)
     port = await rpc.start(LOOPBACK, 0)
     await rpc.say(serving_now=True)
     peer = Peer(f"{LOOPBACK}:{port}")
@@ -95,7 +105,7 @@ async def behind(folder: Path) -> AsyncIterator[Behind]:
     try:
         transport = httpx.ASGITransport(gateway.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-            yield Behind(client, folder / "keys", ledger, registry, gateway)
+            yield Behind(client, folder / "keys", ledger, registry, gateway, rest.app, peer)
     finally:
         for task in tasks:
             task.cancel()
@@ -106,13 +116,15 @@ async def behind(folder: Path) -> AsyncIterator[Behind]:
         await ledger.close()
 
 
-def _doors(registry: Registry, verifier: Verifier, jobs: Jobs) -> tuple[RpcDoor, Runner]:
+def _doors(
+    registry: Registry, verifier: Verifier, jobs: Jobs, workshop: Workshop | None
+) -> tuple[HttpDoor, RpcDoor, Runner]:
     access = Access(Policies.load(ROOT / "services" / "registry"), registry)
     commands = access.offered()
-    questions = [*Questions(registry, access).table(), *Papers(registry, access).table()]
+    questions = [*Questions(registry, access).table(), *Papers(registry, access, workshop).table()]
     uploads = LocalUploads(jobs, access)
     rest = HttpDoor(title="registry", version="1", verifier=verifier, cursors=CURSORS)
     open_rest(rest, commands, questions, uploads)
     rpc = RpcDoor(verifier=verifier, cursors=CURSORS)
     open_rpc(rpc, commands, [*questions, *import_methods(uploads)], rest.app)
-    return rpc, Runner(jobs, registry, access)
+    return rest, rpc, Runner(jobs, registry, access)

@@ -5,12 +5,13 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlmodel import Field, Session
 
 from kernel.view import View
 from ledger.port import Recorded
 from services.registry.meter import hold, identity
+from services.registry.views.card import CARD
 from services.registry.views.tables import Tables
 
 
@@ -62,9 +63,10 @@ HOLDS: Final = View(
 )
 
 
-def holds_due(session: Session, by: date, limit: int) -> list[Hold]:
-    """Holds that end on or before this day, the earliest first."""
-    table = HOLDS.columns
+def holds_due(session: Session, by: date, limit: int, visible: ColumnElement[bool]) -> list[Hold]:
+    """Holds that end on or before this day on devices that are `visible`, the earliest first."""
+    table, cards = HOLDS.columns, CARD.columns
     of = table.c
-    due = select(table).where(of.until <= by).order_by(of.until, of.asset_no, of.hold).limit(limit)
+    due = select(table).join(cards, cards.c.asset_no == of.asset_no).where(of.until <= by, visible)
+    due = due.order_by(of.until, of.asset_no, of.hold).limit(limit)
     return [Hold(*row) for row in session.execute(due)]

@@ -1,0 +1,167 @@
+"""Roles and rows at every entrance, against the table that is kept beside this file."""
+
+import msgspec
+import pytest
+
+from kernel.identity import Role
+from services.registry.access import INSIDE
+from services.registry.meter.custody import Dispatch
+from tests.gateway.behind import behind
+from tests.registry.doors.entrances import Entrances, bearer, said, workshop
+from tests.registry.doors.season import EXAMPLES
+from tests.registry.doors.who_may import (
+    ACTIONS,
+    DEVICES,
+    MAKER,
+    NEVER,
+    OF_MAKER,
+    OF_OTHERS,
+    OF_UNIT,
+    OFFERED,
+    OWN,
+    QUESTIONS,
+    TABLE,
+    about_each,
+    asker,
+    expected,
+    set_up,
+    table,
+    written,
+)
+from tests.registry.stories import DISMANTLE
+
+ENTRANCES = ("rest", "grpc", "gateway")
+PUBLIC = {"ListBurnt"}
+IMPORTERS = {Role.OPERATOR, Role.STOREKEEPER, Role.DISPATCHER}
+ANNOUNCED = {"kind": "devices", "name": "合成.csv", "bytes": 1}
+
+
+@pytest.fixture
+async def entrances(tmp_path):
+    async with behind(tmp_path, workshop()) as platform:
+        opened = Entrances(platform)
+        await set_up(opened)
+        yield opened
+
+
+def named(entrances, name):
+    return next(one for one in entrances.all() if one.name == name)
+
+
+def test_the_table_is_whole_and_in_its_own_form():
+    own, outer = expected()
+    assert tuple(own) == tuple(outer) == ACTIONS
+    assert written(own, outer) == TABLE.read_text("utf-8")
+    assert set(QUESTIONS) == {name for name in ACTIONS if name[:3] in {"Get", "Lis"}}
+
+
+@pytest.mark.parametrize("name", ENTRANCES)
+async def test_each_role_may_do_what_the_table_says_and_nothing_else(entrances, name):
+    own, outer = expected()
+    head = await entrances.ledger.head()
+    found = await table(entrances, named(entrances, name))
+    assert found == (outer if name == "gateway" else own)
+    assert await entrances.ledger.head() == head
+
+
+async def test_the_table_asks_every_question_there_is(entrances):
+    assert set(QUESTIONS) == set(entrances.offered.questions)
+    assert set(OFFERED) == set(entrances.offered.groups)
+
+
+@pytest.mark.parametrize("name", ENTRANCES)
+async def test_nobody_is_told_to_come_with_a_token(entrances, name):
+    entrance, head = named(entrances, name), await entrances.ledger.head()
+    for kind in OFFERED:
+        (answer, *_) = [await entrance.give(one, None, version=NEVER) for one in about_each(kind).values()]
+        assert answer.code == "identity.missing_token", kind
+    for question, asking in QUESTIONS.items():
+        (answer, *_) = [await entrance.ask(question, dict(plain), None) for plain in asking.about.values()]
+        assert answer.code == (None if question in PUBLIC else "identity.missing_token"), question
+    assert await entrances.ledger.head() == head
+
+
+@pytest.mark.parametrize("name", ENTRANCES)
+async def test_a_token_without_a_role_of_ours_is_nobodys(entrances, name):
+    entrance, token = named(entrances, name), entrances.token(units=(OWN,))
+    assert (await entrance.give(DISMANTLE, token)).code == "identity.missing_claim"
+    for question in ("ListDevices", "ListBurnt"):
+        assert (await entrance.ask(question, {}, token)).code == "identity.missing_claim"
+
+
+@pytest.mark.parametrize("name", ["rest", "gateway"])
+async def test_many_at_once_are_let_line_by_line_as_one_at_a_time(entrances, name):
+    client = named(entrances, name).client
+    lines = [msgspec.to_builtins(msgspec.structs.replace(DISMANTLE, asset_no=one, unit=OWN)) for one in DEVICES]
+    own, _ = expected()
+    for role in Role:
+        headers = bearer(asker(entrances, role)) | {"Idempotency-Key": "k"}
+        answer = said(await client.post("/v1/meters/bulk/dismantle", json=lines, headers=headers))
+        if answer.code == "access.denied":
+            assert (name, answer.status, role in own["Dismantle"]) == ("gateway", 403, False)
+            continue
+        let = {number for number, line in zip(DEVICES, answer.value["lines"], strict=True) if is_let(line)}
+        assert let == {None: set(), "unit": {OF_UNIT}}[own["Dismantle"].get(role)], role
+
+
+def is_let(line):
+    if line.get("code") == "access.denied":
+        return False
+    assert line["code"] == "meter.not_in_service"
+    return True
+
+
+async def test_what_policies_give_has_no_way_in(entrances):
+    token = entrances.token(*Role, units=(OWN,), organisation=MAKER)
+    for kind in INSIDE:
+        example = EXAMPLES[kind]
+        many = {"command": kind.__name__, "key": "k", "body": b"[]", "each_line": False}
+        assert (await entrances.rpc.call("GiveMany", many, token)).code == "command.unknown"
+        assert kind.__name__ not in {method.name for method in entrances.rpc_methods()}
+        plural = "meters" if hasattr(example, "asset_no") else "shipments"
+        for entrance in (entrances.rest, entrances.gateway):
+            path = f"/v1/{plural}/x/{kind.__name__.lower()}"
+            headers = bearer(token) | {"Idempotency-Key": "k"}
+            answer = said(await entrance.client.post(path, json={}, headers=headers))
+            assert answer.code == "http.no_such_path"
+    assert Dispatch in INSIDE
+
+
+@pytest.mark.parametrize("name", ENTRANCES)
+async def test_three_roles_may_import(entrances, name):
+    entrance = named(entrances, name)
+    let = set()
+    for role in Role:
+        token = asker(entrances, role)
+        if name == "grpc":
+            announced = {"key": "k", "announced": msgspec.json.encode(ANNOUNCED).decode()}
+            answer = await entrance.call("CreateImport", announced, token)
+        else:
+            headers = bearer(token) | {"Idempotency-Key": "k"}
+            answer = said(await entrance.client.post("/v1/imports", json=ANNOUNCED, headers=headers))
+        assert answer.code in {None, "access.denied"}, answer
+        let |= {role} if answer.code is None else set()
+    assert let == IMPORTERS
+
+
+async def test_whoever_sees_a_card_sees_the_timeline_and_nobody_else(entrances):
+    for role in Role:
+        headers = bearer(asker(entrances, role))
+        for number in DEVICES:
+            card = await entrances.platform.client.get(f"/v1/meters/{number}/card", headers=headers)
+            life = await entrances.platform.client.get(f"/v1/meters/{number}", headers=headers)
+            assert (life.status_code, card.status_code) in {(200, 200), (403, 403)}, role
+
+
+@pytest.mark.parametrize("name", ENTRANCES)
+async def test_rights_of_several_roles_and_units_add_up(entrances, name):
+    entrance = named(entrances, name)
+    both = entrances.token(Role.OPERATOR, Role.MANUFACTURER, units=(OWN,), organisation=MAKER)
+    seen = [row["asset_no"] for row in (await entrance.ask("ListDevices", {}, both)).value["items"]]
+    assert seen == [OF_UNIT, OF_MAKER]
+    no_unit = entrances.token(Role.OPERATOR)
+    assert (await entrance.ask("ListDevices", {}, no_unit)).value["items"] == []
+    assert (await entrance.ask("GetDevice", {"asset_no": OF_UNIT}, no_unit)).code == "access.denied"
+    no_maker = entrances.token(Role.MANUFACTURER, units=(OWN,))
+    assert (await entrance.ask("GetDevice", {"asset_no": OF_OTHERS}, no_maker)).code == "access.denied"
+    assert (await entrance.ask("ListDevices", {}, no_maker)).code == "access.denied"
