@@ -3,6 +3,7 @@
 import typer
 
 from cli.demo.run import demo
+from cli.document import document_app
 from cli.importing import import_file
 from cli.platform import init, token, up
 from cli.upkeep import policy_app, rebuild_views
@@ -20,6 +21,7 @@ app.command()(up)
 app.command("import")(import_file)
 app.command()(demo)
 app.command("rebuild")(rebuild_views)
+app.add_typer(document_app, name="document")
 app.add_typer(policy_app, name="policy")
 
 

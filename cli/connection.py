@@ -1,41 +1,116 @@
-"""Where the platform is and who asks: what commands that talk to a running platform have in common."""
+"""Where the platform is and who asks, and how what goes wrong is said: what commands that talk to a platform share.
+
+Exit statuses: 0 done; 1 refused, or failed; 2 the command line is wrong; 3 no platform was reached, the same command
+again is safe; 4 done, but some rows were refused (of an import); 130 broken off by Ctrl-C.
+"""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from cli.platform import CliSettings, Endpoints, cli_settings
-from client import Client
+from client import Client, NotUnderstood, Refused, TimedOut, Unidentified, Unreachable
 from kernel.identity import Principal, Role
 from kernel.identity_issuer import issue
 
 TIMEOUT_S: Final = 120.0
 """A piece of an upload may wait for others that are being recorded."""
 
+REFUSED: Final = 1
+AWAY: Final = 3
+PARTLY: Final = 4
+INTERRUPTED: Final = 130
 
-class NotConnected(typer.BadParameter):
-    """There is no platform to talk to, or nobody to talk as."""
+_NO_WAY: Final = ("无法连接", "cannot be reached")
+
+console = Console(stderr=True)
+
+
+class CannotGoOn(Exception):
+    """Something stands in the way on this side: no platform, no token, no room. `zh` and `en` say what to do."""
+
+    def __init__(self, zh: str, en: str, status: int = AWAY) -> None:
+        super().__init__(en)
+        self.zh, self.en, self.status = zh, en, status
 
 
 def connect(url: str | None, token: str | None, *roles: Role, units: frozenset[str] = frozenset()) -> Client:
     """A client of the platform: the one named, else the one running on this machine; with the token given, else one
-    of this machine's own for these roles.
+    of this machine's own for these roles. Raises CannotGoOn.
     """
     settings = cli_settings()
     address = url or settings.url or _running(settings)
-    return Client(address, token or settings.token or _own_token(settings, roles, units), timeout_s=TIMEOUT_S)
+    shown = (token or settings.token).strip() or _own_token(settings, roles, units)
+    try:
+        return Client(address, shown, timeout_s=TIMEOUT_S)
+    except ValueError as error:
+        what = "令牌" if "token" in str(error) else "平台地址"
+        raise CannotGoOn(f"{what}有误：{error}。", f"{error}.", typer.BadParameter.exit_code) from None
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Say in both languages what went wrong in the block and what to do next, and end with the status for it."""
+    try:
+        yield
+    except CannotGoOn as problem:
+        say(problem.zh, problem.en)
+        raise typer.Exit(problem.status) from None
+    except Refused as refused:
+        say(refused.zh, refused.en, refused.code)
+        for fault in refused.errors[1:]:
+            say(fault.zh, fault.en, fault.code, mark=" ")
+        if isinstance(refused, Unidentified):
+            note(
+                "请重新登录取得令牌；本机平台可用 `meterloop token`，或去掉 --token 与 METERLOOP_CLI__TOKEN。",
+                "get a new token; on this machine `meterloop token` makes one, or leave out --token and its variable",
+            )
+        raise typer.Exit(REFUSED) from None
+    except Unreachable as unreachable:
+        zh, en = ("没有及时回答", "did not answer in time") if isinstance(unreachable, TimedOut) else _NO_WAY
+        say(
+            f"平台{zh}（{unreachable}）。请确认它在运行，再次执行同一命令即可继续。",
+            f"the platform {en} ({unreachable}); "
+            "see that it is running, then the same command again goes on where it was",
+        )
+        raise typer.Exit(AWAY) from None
+    except NotUnderstood as strange:
+        say(
+            f"该地址的回答不是本平台的（{strange}）。请核对 --url，以及两边的版本。",
+            f"what answers there is not this platform ({strange}); check --url, and the versions of both",
+        )
+        raise typer.Exit(AWAY) from None
+    except KeyboardInterrupt:
+        say("已中断。再次执行同一命令即可继续。", "broken off; the same command again goes on where it was")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def say(zh: str, en: str, code: str | None = None, *, mark: str = "✗") -> None:
+    """Something that went wrong. What comes from elsewhere is shown as it is, not read as markup."""
+    console.print(Text.assemble((f"{mark} ", "red"), zh))
+    console.print(Text.assemble("  ", en, (f"  [{code}]" if code else "", "dim")))
+
+
+def note(zh: str, en: str) -> None:
+    """What one can do about it."""
+    console.print(Text.assemble(("→ ", "cyan"), zh))
+    console.print(Text.assemble("  ", en))
 
 
 def _running(settings: CliSettings) -> str:
     found = settings.data_dir / "run" / "endpoints.json"
     try:
         return msgspec.json.decode(found.read_bytes(), type=Endpoints).gateway
-    except FileNotFoundError:
-        raise NotConnected(
-            "没有找到运行中的平台，请先 `meterloop up`，或用 --url / METERLOOP_CLI__URL 指定。"
-            " No running platform: start one by `meterloop up`, or name it by --url or METERLOOP_CLI__URL."
+    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError):
+        raise CannotGoOn(
+            "没有找到运行中的平台，请先 `meterloop up`，或用 --url / METERLOOP_CLI__URL 指定。",
+            "no running platform was found: start one by `meterloop up`, or name it by --url or METERLOOP_CLI__URL",
         ) from None
 
 
@@ -43,7 +118,9 @@ def _own_token(settings: CliSettings, roles: tuple[Role, ...], units: frozenset[
     principal = Principal(subject=f"local-{os.getuid()}", roles=frozenset(roles), units=units)
     try:
         return issue(settings.keys_dir, principal)
-    except FileNotFoundError:
-        raise NotConnected(
-            "请用 --token 或 METERLOOP_CLI__TOKEN 给出令牌。 Give a token by --token or METERLOOP_CLI__TOKEN."
+    except (FileNotFoundError, NotADirectoryError):
+        raise CannotGoOn(
+            "没有本机签发令牌的密钥，请用 --token 或 METERLOOP_CLI__TOKEN 给出令牌。",
+            "there is no key on this machine to make tokens with: give one by --token or METERLOOP_CLI__TOKEN",
+            REFUSED,
         ) from None

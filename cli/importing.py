@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from cli.connection import connect
-from client import Client, Refused, Unreachable
+from cli.connection import connect, console, explained
+from client import Client, Refused
 from client.types import GetImport, Import, NewImport
 from kernel.identity import Role
 
@@ -24,8 +23,6 @@ OVER: Final = frozenset({"done", "failed", "cancelled"})
 Kind = Literal["devices", "dismantled", "dispatched", "received"]
 Watch = Callable[[str, int, int], None]
 """Called with what is under way (upload or reading), how far, of how much."""
-
-console = Console(stderr=True)
 
 
 def import_file(
@@ -64,18 +61,12 @@ def import_file(
         check_digit=check_digit,  # type: ignore[arg-type]  # the platform says what it takes
     )
     acts_for = frozenset(filter(None, units.split(",")))
-    with connect(url, token, Role.OPERATOR, Role.STOREKEEPER, Role.DISPATCHER, units=acts_for) as platform:
-        try:
-            with shown_progress() as watch:
-                stands = run_import(platform, file, announced, watch)
-        except Refused as refused:
-            console.print(f"[red]✗[/] {refused.zh}\n  {refused.en} ({refused.code})")
-            raise typer.Exit(1) from None
-        except Unreachable as unreachable:
-            console.print(
-                f"[red]✗[/] 无法连接 cannot be reached: {unreachable}. 再次运行同一命令即可继续 run it again to go on."
-            )
-            raise typer.Exit(1) from None
+    with (
+        explained(),
+        connect(url, token, Role.OPERATOR, Role.STOREKEEPER, Role.DISPATCHER, units=acts_for) as platform,
+    ):
+        with shown_progress() as watch:
+            stands = run_import(platform, file, announced, watch)
         errors = fetch_errors(platform, stands, file) if stands.refused or stands.warned else None
     tell(stands, errors)
     raise typer.Exit(0 if stands.state == "done" else 1)

@@ -139,6 +139,7 @@ def test_targets_and_commands_that_are_spoken_of_exist(page):
     targets = set(re.findall(r"(?m)^\.PHONY: (\w+)$", (ROOT / "Makefile").read_text("utf-8")))
     assert set(re.findall(r"(?m)(?:^|`)(?:\w+=\S+ )?make ([a-z]+)\b", text)) <= targets
     offered = {command.name or command.callback.__name__ for command in app.registered_commands}
+    offered |= {group.name for group in app.registered_groups}
     assert set(re.findall(r"meterloop ([a-z]+)\b", text)) <= offered
 
 
