@@ -896,6 +896,18 @@ class HandToRecycler(Command, frozen=True, kw_only=True, omit_defaults=True):
     occurred_on: date | None = None
 
 
+class LeaveWithMaker(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """留归厂家 The claim for a returned device is settled, and the device stays with its maker."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/leave-with-maker"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    settlement: Literal["paid", "replaced"]
+    reference: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
 class LiftHold(Command, frozen=True, kw_only=True, omit_defaults=True):
     """解除留存 The ground of the hold is gone."""
 
@@ -1044,6 +1056,19 @@ class RecordPrecondition(Command, frozen=True, kw_only=True, omit_defaults=True)
     reference: str
     occurred_at: datetime | None = None
     occurred_on: date | None = None
+
+
+class RecordTestDestruction(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """登记试验损毁 The examination for which the device is out has destroyed it. `holder` has what remains."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/record-test-destruction"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    holder: str
+    report: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    evidence_sha256: str | None = None
 
 
 class Register(Command, frozen=True, kw_only=True, omit_defaults=True):

@@ -20,14 +20,17 @@ from services.registry.container import CONTAINER, MoveContainer
 from services.registry.meter import METER
 from services.registry.meter.custody import Dispatch, Receive
 from services.registry.meter.identity import AdoptIdentity
+from services.registry.meter.release import RecordReplacement
 from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.shipment import SHIPMENT, PrepareShipment, RecordShipmentException
 from services.registry.site import SITE
 from services.registry.views.card import CARD, Card
 from services.registry.views.places import SHIPMENTS, SITES
 
-INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset({Dispatch, Receive, AdoptIdentity, RecordShipmentException})
-"""Given by policies only: the shipment decides, its devices follow."""
+INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
+    {Dispatch, Receive, AdoptIdentity, RecordReplacement, RecordShipmentException}
+)
+"""Given by policies only: the shipment decides, its devices follow; what came in place of a device says so."""
 
 SHOWN_AT: Final = {METER.category: "/v1/meters/{asset_no}/card", SHIPMENT.category: "/v1/shipments/{shipment_id}"}
 """Where one noun is shown by its key; of the others there are lists."""

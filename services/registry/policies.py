@@ -14,6 +14,7 @@ from services.registry.container import MoveContainer
 from services.registry.meter.custody import Dispatch, Receive
 from services.registry.meter.identity import AdoptIdentity, IdentityBound
 from services.registry.meter.missing import MarkMissing
+from services.registry.meter.release import ReceivedFromMaker, RecordReplacement
 from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.shipment import RecordShipmentException, ShipmentDispatched, ShipmentReceived
 from services.registry.site import StocktakeRecorded
@@ -88,6 +89,18 @@ def when_identity_bound_adopt_identity(event: IdentityBound, _recorded: Recorded
         )
 
 
+def when_received_from_maker_record_replacement(
+    event: ReceivedFromMaker, _recorded: Recorded
+) -> Iterator[RecordReplacement]:
+    if event.replaces is not None:
+        yield RecordReplacement(
+            occurred_at=event.occurred_at,
+            occurred_on=event.occurred_on,
+            asset_no=event.replaces,
+            replaced_by=event.asset_no,
+        )
+
+
 POLICIES: Final = (
     Policy(
         name="devices_follow_shipment",
@@ -99,6 +112,10 @@ POLICIES: Final = (
     Policy(name="containers_follow_shipment", when={ShipmentReceived: when_shipment_received_move_containers}),
     Policy(name="devices_follow_stocktake", when={StocktakeRecorded: when_stocktake_recorded_follow_differences}),
     Policy(name="identity_follows_binding", when={IdentityBound: when_identity_bound_adopt_identity}),
+    Policy(
+        name="replacement_stands_on_both_records",
+        when={ReceivedFromMaker: when_received_from_maker_record_replacement},
+    ),
 )
 """One policy where the order of events counts: a device is dispatched before it is received."""
 

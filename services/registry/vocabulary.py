@@ -63,6 +63,11 @@ DEVICE_CLASSES: Final[dict[DeviceClass, tuple[str, str]]] = {
 }
 """Class codes of the metering production dispatch platform, with the words for them."""
 
+DATA_BEARING: Final[frozenset[DeviceClass]] = frozenset({"01", "02", "03", "04", "05", "10", "11", "19"})
+"""待确认 / to be confirmed: the classes that keep a customer's records or keys, and go to no recycler before these are
+gone. Modules are among them for the keys of their network. Transformers, boxes, seals and containers keep nothing.
+"""
+
 Owner: TypeAlias = Literal["company", "customer"]
 OWNERS: Final[dict[Owner, tuple[str, str]]] = {
     "company": ("公司资产", "the company's"),
@@ -133,6 +138,12 @@ PRECONDITIONS: Final[dict[PreconditionKind, tuple[str, str]]] = {
     "scrap_approval": ("报废审批", "a scrap approval"),
 }
 VERDICTS: Final[frozenset[PreconditionKind]] = frozenset({"verdict_reuse", "verdict_claim", "verdict_scrap"})
+
+Settlement: TypeAlias = Literal["paid", "replaced"]
+SETTLEMENTS: Final[dict[Settlement, tuple[str, str]]] = {
+    "paid": ("赔付", "paid for"),
+    "replaced": ("换货", "replaced by another"),
+}
 
 LossCause: TypeAlias = Literal["transit", "storage", "theft", "misrecorded", "unknown"]
 LOSS_CAUSES: Final[dict[LossCause, tuple[str, str]]] = {

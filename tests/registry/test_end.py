@@ -2,13 +2,17 @@
 
 from itertools import combinations
 
+import msgspec
 import pytest
 
 from services.registry.meter import METER
 from services.registry.meter.end import (
     DATA_NOT_CLEARED,
+    MAY_DESTROY,
     NOT_APPROVED,
     NOT_DEFACED,
+    NOT_RETURNED_TO_MAKER,
+    NOT_UNDER_TEST,
     NOT_WITH_MATERIALS,
     NOT_WITH_RECYCLER,
     BatteryRemoved,
@@ -18,22 +22,35 @@ from services.registry.meter.end import (
     Destroy,
     DestroyChip,
     Destroyed,
+    DestroyedInTest,
     HandedToRecycler,
+    KeptByMaker,
+    LeaveWithMaker,
+    RecordTestDestruction,
     RemoveBattery,
 )
-from services.registry.meter.state import CONSENT_MISSING, ENDED, NOT_IN_HAND, UNKNOWN, Ended
-from services.registry.meter.unexpected import RecordConsent
+from services.registry.meter.identity import AdoptIdentity, CorrectRecord
+from services.registry.meter.release import ReceiveFromMaker, ReturnToMaker
+from services.registry.meter.state import CONSENT_MISSING, ENDED, NOT_IN_HAND, ON_HOLD, UNKNOWN, Ended
+from services.registry.meter.unexpected import Reappeared, RecordConsent, Unexpected
+from services.registry.vocabulary import DEVICE_CLASSES, SETTLEMENTS
 from tests.given import given
 from tests.registry.stories import (
+    CENTRE,
     CLEAR,
     CUSTOMERS,
     DEFACE,
+    HOLD,
     IN_SERVICE,
     IN_STOCK,
     PHOTO,
+    REGISTER,
     SELL,
     SOLD,
+    TEMPORARY,
     TO_SCRAP,
+    TURN_UP,
+    UNIT,
     WITH_MATERIALS,
     about,
     device,
@@ -71,6 +88,18 @@ def test_nothing_goes_to_a_recycler_uncleared_or_undefaced(done):
         story.refused(NOT_DEFACED)
     else:
         story.then([HANDED])
+
+
+@pytest.mark.parametrize("device_class", DEVICE_CLASSES)
+def test_only_classes_that_keep_data_are_cleared_before_they_go(device_class):
+    """The classes are those of the centre's list; a transformer or a seal has nothing to clear, and is defaced too."""
+    corrected = on(CorrectRecord, corrects_version=0, why="read again", device_class=device_class)
+    uncleared = (*WITH_MATERIALS, corrected, DEFACE)
+    if device_class in {"01", "02", "03", "04", "05", "10", "11", "19"}:
+        device(*uncleared).when(SELL).refused(DATA_NOT_CLEARED)
+    else:
+        device(*uncleared).when(SELL).then([HANDED])
+        device(*WITH_MATERIALS, corrected).when(SELL).refused(NOT_DEFACED)
 
 
 def test_the_work_may_be_done_before_it_goes_to_materials():
@@ -115,3 +144,75 @@ def test_only_what_is_with_materials_is_sold_and_only_what_was_sold_destroyed():
     device(*WITH_MATERIALS).when(DESTROY).refused(NOT_WITH_RECYCLER)
     given(METER).when(SELL).refused(UNKNOWN)
     given(METER).when(DESTROY).refused(UNKNOWN)
+
+
+UNDER_TEST = (*IN_STOCK, ground("laboratory_request"), release("laboratory", "LR-1"))
+CRUSHED = on(RecordTestDestruction, holder="LAB-1", report="REP-1", evidence_sha256=PHOTO)
+
+
+def test_a_test_may_end_a_device():
+    story = device(*UNDER_TEST).when(CRUSHED)
+    crushed = {"purpose": "laboratory", "last_site": CENTRE, "holder": "LAB-1", "report": "REP-1"}
+    story.then([on(DestroyedInTest, **crushed, evidence_sha256=PHOTO)])
+    assert story.state.place == Ended("destroyed_in_test", "LAB-1")
+    story.when(CRUSHED).refused(ENDED, how=("已在试验中损毁", "destroyed in a test"))
+    alarm = on(Reappeared, site=CENTRE, ended_as="destroyed_in_test", last_holder="LAB-1")
+    story.when(TURN_UP).then([alarm])
+    story.when(on(AdoptIdentity, temporary_id=TEMPORARY, device_class="01", unit=UNIT, owner="company", site=CENTRE))
+    story.then([alarm])
+
+
+@pytest.mark.parametrize(
+    ("purpose", "grounds"),
+    [
+        ("laboratory", ["laboratory_request"]),
+        ("maker_sample", ["maker_sample_request"]),
+        ("evidence", ["evidence_order"]),
+        ("review", ["review_sample"]),
+        ("repair", ["verdict_reuse", "repair_order"]),
+    ],
+)
+def test_only_an_examination_destroys(purpose, grounds):
+    story = device(*IN_STOCK, *map(ground, grounds), release(purpose)).when(CRUSHED)
+    if purpose in MAY_DESTROY:
+        assert [type(event) for event in story.outcome] == [DestroyedInTest]
+    else:
+        story.refused(NOT_UNDER_TEST)
+    device(*IN_STOCK).when(CRUSHED).refused(NOT_UNDER_TEST)
+    given(METER).when(CRUSHED).refused(UNKNOWN)
+
+
+def test_no_test_destroys_evidence_or_a_customers_device_without_consent():
+    device(*UNDER_TEST, HOLD).when(CRUSHED).refused(ON_HOLD)
+    theirs = on(CorrectRecord, corrects_version=0, why="third digit is 0", owner="customer")
+    device(*UNDER_TEST, theirs).when(CRUSHED).refused(CONSENT_MISSING)
+
+
+RETURNED = (
+    *IN_STOCK,
+    ground("verdict_claim"),
+    ground("claim_agreement"),
+    release("maker"),
+    on(ReturnToMaker, maker="M-1", reference="R-2"),
+)
+
+
+@pytest.mark.parametrize("settlement", SETTLEMENTS)
+def test_a_settled_claim_leaves_the_device_with_its_maker(settlement):
+    leave = on(LeaveWithMaker, settlement=settlement, reference="K-1")
+    story = device(*RETURNED).when(leave)
+    story.then([on(KeptByMaker, maker="M-1", settlement=settlement, reference="K-1")])
+    assert story.state.place == Ended("kept_by_maker", "M-1")
+    story.when(leave).refused(ENDED, how=("已留归厂家", "kept by its maker"))
+    story.when(on(ReceiveFromMaker, site=CENTRE)).refused(ENDED)
+    story.when(TURN_UP)
+    assert story.outcome[0] == on(Reappeared, site=CENTRE, ended_as="kept_by_maker", last_holder="M-1")
+    assert isinstance(story.outcome[1], Unexpected)
+
+
+def test_nothing_is_left_with_a_maker_that_did_not_get_it_back():
+    leave = on(LeaveWithMaker, settlement="paid", reference="K-1")
+    device(*RETURNED[:-1]).when(leave).refused(NOT_RETURNED_TO_MAKER)
+    device(msgspec.structs.replace(REGISTER, origin="maker")).when(leave).refused(NOT_RETURNED_TO_MAKER)
+    device(*RETURNED, on(ReceiveFromMaker, site=CENTRE)).when(leave).refused(NOT_RETURNED_TO_MAKER)
+    device(*RETURNED, HOLD).when(leave).refused(ON_HOLD)

@@ -106,6 +106,7 @@ POOLS: dict[str, tuple[Any, ...]] = {
     "bound_to": DEVICES,
     "temporary_id": (TEMPORARY,),
     "replaces": (None, NUMBER, OTHER),
+    "replaced_by": (NUMBER, OTHER),
     "site": SITES,
     "from_site": SITES,
     "to_site": SITES,
@@ -116,7 +117,7 @@ POOLS: dict[str, tuple[Any, ...]] = {
     "release": (None, "R-1", "R-2"),
     "case": ("D-1", "D-2"),
     "hold": ("H-1", "H-2"),
-    "device_class": ("01", "02"),
+    "device_class": ("01", "02", "06"),
     "unit": (UNIT, "99402"),
     "corrects_version": tuple(range(8)),
     "recycler": ("RC-1", "R" * 64),
@@ -168,6 +169,8 @@ def members_of(command: type[msgspec.Struct]) -> st.SearchStrategy[dict[str, Any
 
 
 LOSE = on(missing.ConfirmLoss, cause="transit", liable_unit=UNIT)
+KEEP = on(end.LeaveWithMaker, settlement="paid", reference="R-3")
+CRUSH = on(end.RecordTestDestruction, holder="LAB-1", report="REP-1")
 GIVE_BACK = on(release.ReturnToMaker, maker="M-1", reference="R-2")
 BACK = [release.ReturnSample, release.ReceiveFromMaker, missing.MarkMissing]
 AWAY: dict[str, list[type[msgspec.Struct]]] = {
@@ -175,6 +178,8 @@ AWAY: dict[str, list[type[msgspec.Struct]]] = {
     "maker": [release.ReturnToMaker],
     "customer": [release.ReturnToCustomer],
     "materials": [end.ClearData, end.DestroyChip, end.Deface, end.HandToRecycler],
+    "laboratory": [end.RecordTestDestruction],
+    "maker_sample": [end.RecordTestDestruction],
 }
 DOUBTS = [unexpected.ReceiveUnexpected, hold.PlaceHold, hold.LiftHold, identity.CorrectRecord]
 PAPERS = [dismantling.RecordFinalReading, dismantling.DisputeFinalReading, dismantling.ResolveFinalReading]
@@ -212,7 +217,7 @@ def suitable(asset_no: str, meter: Meter) -> tuple[list[type[msgspec.Struct]], d
             there = {"release": reference, "shipment": None, "site": CENTRE}
             return [*BACK, *AWAY.get(purpose, []) * 3], fits | there
         case WithMaker():
-            return [release.ReceiveFromMaker], fits
+            return [release.ReceiveFromMaker, end.LeaveWithMaker], fits
         case WithRecycler():
             return [end.Destroy, unexpected.ReceiveUnexpected, hold.PlaceHold, hold.LiftHold], fits
         case _:
@@ -225,7 +230,8 @@ LIVES = (
     (*REINSTALLED, *SECOND_ARRIVAL, *WITH_MATERIALS[len(IN_STOCK) :], DEFACE, SELL),
     (*SOLD, on(end.Destroy, certificate="C-9")),
     (*ON_THE_WAY, on(missing.MarkMissing, shipment="SH-1"), LOSE, on(missing.WriteOff, approval="A-1")),
-    (*IN_STOCK, ground("verdict_claim"), ground("claim_agreement"), release_for("maker"), GIVE_BACK),
+    (*IN_STOCK, ground("verdict_claim"), ground("claim_agreement"), release_for("maker"), GIVE_BACK, KEEP),
+    (*IN_STOCK, ground("laboratory_request"), release_for("laboratory"), CRUSH),
     (ASSIGN, HOLD, on(identity.BindIdentity, bound_to=NUMBER, evidence="read")),
 )
 
@@ -311,11 +317,14 @@ class Registry(RuleBasedStateMachine):
                 shared = {name: getattr(event, name) for name in ("occurred_at", "device_class", "unit", "owner")}
                 shared |= {"unexpected": event.unexpected, "holds": event.holds, "site": event.moved.from_site}
                 follow = [identity.AdoptIdentity(asset_no=event.bound_to, temporary_id=event.asset_no, **shared)]
+            case release.ReceivedFromMaker(replaces=str() as replaced):
+                when = {"occurred_at": event.occurred_at, "replaced_by": event.asset_no}
+                follow = [release.RecordReplacement(asset_no=replaced, **when)]
             case _:
                 return
         for command in follow:
             answer = self.ask(command)
-            if isinstance(answer, Refusal) and not isinstance(event, identity.IdentityBound):
+            if isinstance(answer, Refusal) and isinstance(event, ShipmentDispatched | ShipmentReceived):
                 exception = {"shipment_id": event.shipment_id, "asset_no": command.asset_no, "code": answer.code}
                 self.ask(RecordShipmentException(occurred_at=event.occurred_at, **exception))
 

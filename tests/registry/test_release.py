@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from services.registry.meter import METER
 from services.registry.meter.custody import NOT_AT_SITE
 from services.registry.meter.dismantling import Reading, RecordFinalReading
-from services.registry.meter.end import DestroyChip
-from services.registry.meter.identity import CorrectRecord
+from services.registry.meter.end import DestroyChip, LeaveWithMaker
+from services.registry.meter.identity import BindIdentity, CorrectRecord
 from services.registry.meter.missing import MarkFound, MarkMissing
 from services.registry.meter.release import (
+    ALREADY_REPLACED,
     MADE_USELESS,
     NOT_OUT,
     NOT_THE_CUSTOMERS,
@@ -24,9 +25,11 @@ from services.registry.meter.release import (
     ReceivedFromMaker,
     ReceiveFromMaker,
     RecordPrecondition,
+    RecordReplacement,
     Reinstall,
     Reinstalled,
     Released,
+    Replaced,
     ReturnedToCustomer,
     ReturnedToMaker,
     ReturnSample,
@@ -34,11 +37,23 @@ from services.registry.meter.release import (
     ReturnToMaker,
     SampleReturned,
 )
-from services.registry.meter.state import CONSENT_MISSING, ENDED, KEPT_APART, UNKNOWN, AtSite, InService, WithMaker
+from services.registry.meter.state import (
+    BOUND,
+    CONSENT_MISSING,
+    ENDED,
+    KEPT_APART,
+    UNKNOWN,
+    AtSite,
+    Ended,
+    InService,
+    WithMaker,
+)
 from services.registry.meter.unexpected import RecordConsent
+from services.registry.policies import when_received_from_maker_record_replacement
 from services.registry.vocabulary import PRECONDITIONS, PURPOSES, VERDICTS, PreconditionKind, Purpose
-from tests.given import given
+from tests.given import given, recorded
 from tests.registry.stories import (
+    ASSIGN,
     CENTRE,
     CUSTOMERS,
     DEFACE,
@@ -47,6 +62,7 @@ from tests.registry.stories import (
     OTHER,
     REGISTER,
     STORE,
+    TEMPORARY,
     TO_REUSE,
     TO_SCRAP,
     TURN_UP,
@@ -191,7 +207,7 @@ def test_what_was_made_useless_is_neither_repaired_nor_reinstalled():
 def test_a_claimed_device_goes_to_its_maker_and_may_come_back_to_be_judged_again():
     gave = on(ReturnToMaker, maker="M-1", reference="R-2")
     story = device(*CLAIMED).when(gave).then([on(ReturnedToMaker, maker="M-1", reference="R-2")])
-    assert story.state.place == WithMaker()
+    assert story.state.place == WithMaker("M-1")
     story.when(gave).refused(NOT_OUT)
     story.when(FROM_MAKER).then([on(ReceivedFromMaker, moved=moved(to_site=CENTRE))])
     assert not story.state.preconditions
@@ -210,6 +226,30 @@ def test_a_new_device_comes_in_place_of_another_and_needs_no_verdict():
     story.then(story.outcome)
     story.when(release("reinstall")).then([released("reinstall")])
     story.when(REINSTALL).then([on(Reinstalled, work_order="WO-2", unit=UNIT)])
+
+
+def test_what_came_in_place_of_a_device_stands_on_its_record_too():
+    came = on(ReceivedFromMaker, moved=moved(to_site=CENTRE), replaces=NUMBER, asset_no=OTHER)
+    (command,) = when_received_from_maker_record_replacement(came, recorded(came))
+    assert command == on(RecordReplacement, replaced_by=OTHER)
+    assert not list(when_received_from_maker_record_replacement(on(ReceivedFromMaker, moved=moved()), recorded(came)))
+    gave = on(ReturnToMaker, maker="M-1", reference="R-2")
+    story = device(*CLAIMED, gave).when(command).then([on(Replaced, replaced_by=OTHER)])
+    assert story.state.place == WithMaker("M-1")
+    story.when(command).refused(ALREADY_REPLACED, other=OTHER)
+    story.when(on(LeaveWithMaker, settlement="replaced", reference="K-1"))
+    story.then(story.outcome)
+
+
+def test_a_device_whose_life_has_ended_may_have_been_replaced():
+    replaced = on(RecordReplacement, replaced_by=OTHER)
+    gone = (on(LeaveWithMaker, settlement="replaced", reference="K-1"),)
+    story = device(*CLAIMED, on(ReturnToMaker, maker="M-1", reference="R-2"), *gone).when(replaced)
+    story.then([on(Replaced, replaced_by=OTHER)])
+    assert story.state.place == Ended("kept_by_maker", "M-1")
+    given(METER).when(replaced).refused(UNKNOWN)
+    bound = on(BindIdentity, asset_no=TEMPORARY, bound_to=NUMBER, evidence="read")
+    device(ASSIGN, bound).when(about(replaced, TEMPORARY)).refused(BOUND, number=NUMBER)
 
 
 def test_a_device_does_not_replace_itself():

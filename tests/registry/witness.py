@@ -28,11 +28,22 @@ AGAINST_A_HOLD: Final = (
     end.Defaced,
     end.HandedToRecycler,
     end.Destroyed,
+    end.DestroyedInTest,
+    end.KeptByMaker,
     release.Reinstalled,
     release.ReturnedToMaker,
     release.ReturnedToCustomer,
 )
-ON_THE_COMPANYS_OWN: Final = (end.DataCleared, end.ChipDestroyed, end.BatteryRemoved, end.Defaced)
+ON_THE_COMPANYS_OWN: Final = (
+    end.DataCleared,
+    end.ChipDestroyed,
+    end.BatteryRemoved,
+    end.Defaced,
+    end.DestroyedInTest,
+)
+KEEPS_NOTHING: Final = {"06", "07", "08", "09", "20", "21", "23", "24", *(f"3{kind}" for kind in range(1, 8)), "41"}
+"""Classes without records or keys, said once more."""
+AFTER_THE_END: Final = (unexpected.Reappeared, identity.RecordCorrected, release.Replaced)
 KEEPS_EVIDENCE: Final = {"review", "laboratory", "evidence"}
 
 
@@ -52,6 +63,8 @@ class Witnessed(msgspec.Struct):
     chip: bool = False
     defaced: bool = False
     sold: bool = False
+    out_for: str | None = None
+    with_maker: bool = False
     destroyed: bool = False
     bound: bool = False
 
@@ -70,11 +83,24 @@ class Witness:
 
     def reads(self, event: Any) -> None:
         device = self.devices.setdefault(event.asset_no, Witnessed())
-        assert not device.destroyed or isinstance(event, unexpected.Reappeared | identity.RecordCorrected), event
+        assert not device.destroyed or isinstance(event, AFTER_THE_END), event
         assert not device.bound or isinstance(event, identity.RecordCorrected), event
         self._moves(device, event)
         self._objects(device, event)
         self._remembers(device, event)
+        self._follows(device, event)
+
+    def _follows(self, device: Witnessed, event: Any) -> None:
+        """Where it is besides sites."""
+        match event:
+            case release.Released(purpose=purpose):
+                device.out_for = purpose
+            case release.ReturnedToMaker():
+                device.out_for, device.with_maker = None, True
+            case end.KeptByMaker():
+                device.with_maker = False
+            case _ if device.site is not None or isinstance(event, missing.Missing):
+                device.out_for, device.with_maker = None, False
 
     def _moves(self, device: Witnessed, event: Any) -> None:
         movements = [getattr(event, name, None) for name in ("moved", "moved_out", "moved_in")]
@@ -117,11 +143,15 @@ class Witness:
             case end.ChipDestroyed() | end.Defaced():
                 assert "scrap_approval" in device.grounds, event
             case end.HandedToRecycler():
-                assert device.cleared or device.chip, event
+                assert device.cleared or device.chip or device.device_class in KEEPS_NOTHING, event
                 assert device.defaced, event
                 assert "scrap_approval" in device.grounds, event
             case end.Destroyed():
                 assert device.sold, event
+            case end.DestroyedInTest(purpose=purpose):
+                assert device.out_for == purpose in {"laboratory", "maker_sample", "evidence"}, event
+            case end.KeptByMaker():
+                assert device.with_maker, event
             case custody.Received(dismantled_version=version):
                 assert event.moved.to_site is not None, (event, version)
 
@@ -170,7 +200,7 @@ class Witness:
                 device.defaced = True
             case end.HandedToRecycler():
                 device.sold = True
-            case end.Destroyed():
+            case end.Destroyed() | end.DestroyedInTest():
                 device.destroyed = True
 
     def adds_up(self) -> None:

@@ -1,13 +1,17 @@
-"""The end of a scrapped device: data cleared or chip destroyed, defaced, handed to a recycler, destroyed.
+"""The end of a device: scrapped and destroyed, destroyed in a test, or left with its maker.
 
     in stock or with materials -> DataCleared | ChipDestroyed, BatteryRemoved, Defaced
     released to materials      -> HandedToRecycler -> Destroyed
+    out to be tested           -> DestroyedInTest
+    back with its maker        -> KeptByMaker
 
-Nothing goes to a recycler without cleared data or a destroyed security chip, and defacing. Destroyed is the end.
+Nothing goes to a recycler without defacing and, where its class keeps data, cleared data or a destroyed security chip.
+Destroyed is the end. What a maker keeps after a claim was paid or another device sent has ended here; a claim that was
+refused ends nothing, and the device comes back to be judged again.
 """
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -18,6 +22,7 @@ from services.registry.meter.state import (
     Ended,
     Meter,
     Out,
+    WithMaker,
     WithRecycler,
     consented,
     in_ordinary_stock,
@@ -25,7 +30,7 @@ from services.registry.meter.state import (
     spoken,
     unheld,
 )
-from services.registry.vocabulary import AssetNo, Reference
+from services.registry.vocabulary import DATA_BEARING, AssetNo, Purpose, Reference, Settlement, SiteId
 
 NOT_APPROVED = against_rules(
     "meter.not_approved",
@@ -52,6 +57,21 @@ NOT_WITH_RECYCLER = against_rules(
     "器具 {asset_no} 未交回收商（{place}），不能登记销毁。",
     "{asset_no} is not with a recycler ({place}); there is no destruction to record",
 )
+
+
+NOT_UNDER_TEST = against_rules(
+    "meter.not_under_test",
+    "器具 {asset_no} 未为试验或取证出库（{place}），不能登记试验损毁。",
+    "{asset_no} is not out for a test or as evidence ({place}); no test can have destroyed it",
+)
+NOT_RETURNED_TO_MAKER = against_rules(
+    "meter.not_returned_to_maker",
+    "器具 {asset_no} 未返厂（{place}），不能留归厂家。",
+    "{asset_no} has not been returned to its maker ({place}) and cannot be left there",
+)
+
+MAY_DESTROY: Final[frozenset[Purpose]] = frozenset({"laboratory", "maker_sample", "evidence"})
+"""Releases for an examination that may not leave the device whole. The institute's review tests and gives back."""
 
 
 class ClearData(Happened, frozen=True, kw_only=True):
@@ -96,6 +116,23 @@ class Destroy(Happened, frozen=True, kw_only=True):
 
     asset_no: AssetNo
     certificate: Reference
+
+
+class RecordTestDestruction(Happened, frozen=True, kw_only=True):
+    """登记试验损毁 The examination for which the device is out has destroyed it. `holder` has what remains."""
+
+    asset_no: AssetNo
+    holder: Code
+    report: Reference
+    evidence_sha256: Sha256 | None = None
+
+
+class LeaveWithMaker(Happened, frozen=True, kw_only=True):
+    """留归厂家 The claim for a returned device is settled, and the device stays with its maker."""
+
+    asset_no: AssetNo
+    settlement: Settlement
+    reference: Reference
 
 
 class DataCleared(Happened, frozen=True, kw_only=True):
@@ -144,8 +181,39 @@ class Destroyed(Happened, frozen=True, kw_only=True):
     certificate: Reference
 
 
-Command: TypeAlias = ClearData | DestroyChip | RemoveBattery | Deface | HandToRecycler | Destroy
-Event: TypeAlias = DataCleared | ChipDestroyed | BatteryRemoved | Defaced | HandedToRecycler | Destroyed
+class DestroyedInTest(Happened, frozen=True, kw_only=True):
+    """The end, by a test."""
+
+    asset_no: AssetNo
+    purpose: Purpose
+    last_site: SiteId
+    holder: Code
+    report: Reference
+    evidence_sha256: Sha256 | None = None
+
+
+class KeptByMaker(Happened, frozen=True, kw_only=True):
+    """The end here: the maker keeps it."""
+
+    asset_no: AssetNo
+    maker: Code
+    settlement: Settlement
+    reference: Reference
+
+
+Command: TypeAlias = (
+    ClearData | DestroyChip | RemoveBattery | Deface | HandToRecycler | Destroy | RecordTestDestruction | LeaveWithMaker
+)
+Event: TypeAlias = (
+    DataCleared
+    | ChipDestroyed
+    | BatteryRemoved
+    | Defaced
+    | HandedToRecycler
+    | Destroyed
+    | DestroyedInTest
+    | KeptByMaker
+)
 
 
 def decide(command: Command, meter: Meter) -> Sequence[Event]:
@@ -169,7 +237,7 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
             if not (isinstance(place, Out) and place.purpose == "materials"):
                 raise NOT_WITH_MATERIALS(asset_no=asset_no, place=spoken(place))
             _approved(asset_no, meter)
-            if not (meter.data_cleared or meter.chip_destroyed):
+            if meter.device_class in DATA_BEARING and not (meter.data_cleared or meter.chip_destroyed):
                 raise DATA_NOT_CLEARED(asset_no=asset_no)
             if not meter.defaced:
                 raise NOT_DEFACED(asset_no=asset_no)
@@ -179,6 +247,17 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
             if not isinstance(place, WithRecycler):
                 raise NOT_WITH_RECYCLER(asset_no=asset_no, place=spoken(place))
             return [becomes(command, Destroyed, recycler=place.recycler, lot=place.lot)]
+        case RecordTestDestruction():
+            if not (isinstance(place, Out) and place.purpose in MAY_DESTROY):
+                raise NOT_UNDER_TEST(asset_no=asset_no, place=spoken(place))
+            consented(asset_no, meter)
+            unheld(asset_no, meter)
+            return [becomes(command, DestroyedInTest, purpose=place.purpose, last_site=place.last_site)]
+        case LeaveWithMaker():
+            if not (isinstance(place, WithMaker) and place.maker is not None):
+                raise NOT_RETURNED_TO_MAKER(asset_no=asset_no, place=spoken(place))
+            unheld(asset_no, meter)
+            return [becomes(command, KeptByMaker, maker=place.maker)]
 
 
 def evolve(meter: Meter, event: Event) -> Meter:
@@ -195,6 +274,10 @@ def evolve(meter: Meter, event: Event) -> Meter:
             return msgspec.structs.replace(meter, place=WithRecycler(recycler, lot))
         case Destroyed(recycler=recycler):
             return msgspec.structs.replace(meter, place=Ended("destroyed", recycler))
+        case DestroyedInTest(holder=holder):
+            return msgspec.structs.replace(meter, place=Ended("destroyed_in_test", holder))
+        case KeptByMaker(maker=maker):
+            return msgspec.structs.replace(meter, place=Ended("kept_by_maker", maker))
 
 
 def _in_hand(asset_no: str, meter: Meter) -> None:

@@ -20,6 +20,7 @@ from kernel.refusal import against_rules, unreadable
 from services.registry.asset_number import is_customer_owned
 from services.registry.meter.hold import HoldPlaced
 from services.registry.meter.state import (
+    DESTROYED,
     NOT_IN_HAND,
     ON_HOLD,
     UNKNOWN,
@@ -313,7 +314,7 @@ def _adopt(command: AdoptIdentity, meter: Meter) -> Sequence[Event | HoldPlaced 
     if command.asset_no.startswith("T"):
         raise WRONG_FORM(asset_no=command.asset_no)
     alarm = reappearance(command, meter)
-    if isinstance(meter.place, Ended) and meter.place.how == "destroyed":
+    if isinstance(meter.place, Ended) and meter.place.how in DESTROYED:
         return alarm
     if meter.place is None:
         by_number: Owner = "customer" if is_customer_owned(command.asset_no) else command.owner

@@ -17,6 +17,8 @@ from kernel.quantity import Code, Happened
 from kernel.refusal import against_rules
 from services.registry.meter.custody import at_site
 from services.registry.meter.state import (
+    BOUND,
+    UNKNOWN,
     AtSite,
     Ended,
     InService,
@@ -82,6 +84,11 @@ REPLACES_ITSELF = against_rules(
     "器具 {asset_no} 不能替换自身。",
     "{asset_no} cannot be sent in place of itself",
 )
+ALREADY_REPLACED = against_rules(
+    "meter.already_replaced",
+    "器具 {asset_no} 已由 {other} 替换。",
+    "{asset_no} has been replaced by {other} already",
+)
 NOT_THE_CUSTOMERS = against_rules(
     "meter.not_the_customers",
     "器具 {asset_no} 为公司资产，不能退还用户。",
@@ -124,6 +131,13 @@ class ReceiveFromMaker(Happened, frozen=True, kw_only=True):
     asset_no: AssetNo
     site: SiteId
     replaces: AssetNo | None = None
+
+
+class RecordReplacement(Happened, frozen=True, kw_only=True):
+    """登记换货 Another device has come from the maker in place of this one."""
+
+    asset_no: AssetNo
+    replaced_by: AssetNo
 
 
 class Reinstall(Happened, frozen=True, kw_only=True):
@@ -182,6 +196,13 @@ class ReceivedFromMaker(Happened, frozen=True, kw_only=True):
     replaces: AssetNo | None = None
 
 
+class Replaced(Happened, frozen=True, kw_only=True):
+    """Another device has come in its place. Where it is, and whether its life goes on, does not change by that."""
+
+    asset_no: AssetNo
+    replaced_by: AssetNo
+
+
 class Reinstalled(Happened, frozen=True, kw_only=True):
     """In service again."""
 
@@ -206,13 +227,21 @@ class ReturnedToCustomer(Happened, frozen=True, kw_only=True):
 
 
 Command: TypeAlias = (
-    RecordPrecondition | Release | ReturnSample | ReceiveFromMaker | Reinstall | ReturnToMaker | ReturnToCustomer
+    RecordPrecondition
+    | Release
+    | ReturnSample
+    | ReceiveFromMaker
+    | RecordReplacement
+    | Reinstall
+    | ReturnToMaker
+    | ReturnToCustomer
 )
 Event: TypeAlias = (
     PreconditionRecorded
     | Released
     | SampleReturned
     | ReceivedFromMaker
+    | Replaced
     | Reinstalled
     | ReturnedToMaker
     | ReturnedToCustomer
@@ -220,6 +249,8 @@ Event: TypeAlias = (
 
 
 def decide(command: Command, meter: Meter) -> Sequence[Event]:
+    if isinstance(command, RecordReplacement):
+        return [_replaced(command, meter)]
     place = known(command.asset_no, meter)
     match command:
         case RecordPrecondition():
@@ -266,10 +297,12 @@ def evolve(meter: Meter, event: Event) -> Meter:
             purpose = meter.place.purpose if isinstance(meter.place, Out) else "maker"
             left = {} if purpose == "maker" else _after_return(meter, purpose)
             return msgspec.structs.replace(meter, place=AtSite(moved.to_site or ""), preconditions=left)
+        case Replaced(replaced_by=replaced_by):
+            return msgspec.structs.replace(meter, replaced_by=replaced_by)
         case Reinstalled(unit=unit):
             return _in_service_again(meter, unit)
-        case ReturnedToMaker():
-            return msgspec.structs.replace(meter, place=WithMaker())
+        case ReturnedToMaker(maker=maker):
+            return msgspec.structs.replace(meter, place=WithMaker(maker))
         case ReturnedToCustomer():
             return msgspec.structs.replace(
                 meter,
@@ -279,6 +312,18 @@ def evolve(meter: Meter, event: Event) -> Meter:
                 has_final_reading=False,
                 preconditions={},
             )
+
+
+def _replaced(command: RecordReplacement, meter: Meter) -> Replaced:
+    """A device that has ended may have been replaced all the same, and mostly has."""
+    place = meter.place
+    if place is None:
+        raise UNKNOWN(asset_no=command.asset_no)
+    if isinstance(place, Ended) and place.how == "bound":
+        raise BOUND(asset_no=command.asset_no, number=place.last_holder)
+    if meter.replaced_by is not None:
+        raise ALREADY_REPLACED(asset_no=command.asset_no, other=meter.replaced_by)
+    return becomes(command, Replaced)
 
 
 def _release(command: Release, meter: Meter) -> Released:

@@ -100,7 +100,9 @@ class Out(msgspec.Struct, frozen=True, tag=True):
 
 
 class WithMaker(msgspec.Struct, frozen=True, tag=True):
-    """Not delivered yet, or given back."""
+    """Given back to `maker` under a claim; not delivered yet where it is None."""
+
+    maker: str | None = None
 
 
 class WithRecycler(msgspec.Struct, frozen=True, tag=True):
@@ -110,13 +112,21 @@ class WithRecycler(msgspec.Struct, frozen=True, tag=True):
     lot: str
 
 
-EndKind: TypeAlias = Literal["bound", "written_off", "returned_to_customer", "destroyed"]
+EndKind: TypeAlias = Literal[
+    "bound", "written_off", "returned_to_customer", "kept_by_maker", "destroyed", "destroyed_in_test"
+]
 ENDS: Final[dict[EndKind, tuple[str, str]]] = {
     "bound": ("已绑定编号", "bound to its number"),
     "written_off": ("已盘亏核销", "written off"),
     "returned_to_customer": ("已退还用户", "returned to its customer"),
+    "kept_by_maker": ("已留归厂家", "kept by its maker"),
     "destroyed": ("已销毁", "destroyed"),
+    "destroyed_in_test": ("已在试验中损毁", "destroyed in a test"),
 }
+DESTROYED: Final[frozenset[EndKind]] = frozenset({"destroyed", "destroyed_in_test"})
+"""Nothing comes back from these."""
+LEFT_FOR_GOOD: Final = DESTROYED | {"written_off", "kept_by_maker"}
+"""Whatever bears such a number and is seen again is an alarm. What a customer took back may well be seen again."""
 
 
 class Ended(msgspec.Struct, frozen=True, tag=True):
@@ -133,7 +143,8 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     """A device of any class. `place` is None before the first event; `version` is that of the last.
 
     `unit_version` is that of the event which said `unit`, `arrived_with` the shipment that brought it last, `new`
-    that it never was in service, `dispute` the case in which its final reading is disputed.
+    that it never was in service, `dispute` the case in which its final reading is disputed, `replaced_by` the device
+    that came from the maker in its place.
     """
 
     version: int = -1
@@ -148,6 +159,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     arrived_with: str | None = None
     holds: dict[str, StandingHold] = {}
     dispute: str | None = None
+    replaced_by: str | None = None
     has_final_reading: bool = False
     preconditions: dict[PreconditionKind, str] = {}
     data_cleared: bool = False

@@ -1,7 +1,8 @@
 """Here, though nobody expected it, or though its life had ended.
 
     anywhere           -> Unexpected (held apart) -> UnexpectedAccepted | released to its customer
-    sold, written off  -> Reappeared (an alarm: who held it last) and Unexpected
+    sold, written off, -> Reappeared (an alarm: who held it last) and Unexpected
+      kept by its maker
     destroyed          -> Reappeared, and nothing else: destroyed is the end
 
 One custodian at a time: whoever reports a device that is on record elsewhere has it, and the record follows the thing.
@@ -20,6 +21,8 @@ from kernel.refusal import against_rules
 from services.registry.asset_number import is_customer_owned, is_well_formed, unit_of
 from services.registry.meter.state import (
     BOUND,
+    DESTROYED,
+    LEFT_FOR_GOOD,
     AtSite,
     Ended,
     Meter,
@@ -119,7 +122,7 @@ class CustomerConsented(Happened, frozen=True, kw_only=True):
 
 
 class Reappeared(Happened, frozen=True, kw_only=True):
-    """An alarm: a device that was sold, written off or destroyed is here. `last_holder` answers for it."""
+    """An alarm: a device that was sold, or whose life had ended, is here. `last_holder` answers for it."""
 
     asset_no: AssetNo
     site: SiteId
@@ -161,11 +164,11 @@ def evolve(meter: Meter, event: Event) -> Meter:
 
 
 def reappearance(sighting: Happened, meter: Meter) -> list[Reappeared]:
-    """The alarm, where a device that was sold, written off or destroyed is seen at the site that a command names."""
+    """The alarm, where a device that was sold or whose life had ended is seen at the site that a command names."""
     match meter.place:
         case WithRecycler(recycler=recycler, lot=lot):
             ended_as, holder = f"sold in {lot}", recycler
-        case Ended(how="destroyed" | "written_off" as how, last_holder=holder):
+        case Ended(how=how, last_holder=holder) if how in LEFT_FOR_GOOD:
             ended_as = how
         case _:
             return []
@@ -183,7 +186,7 @@ def turned_up(sighting: Sighting, device_class: DeviceClass, meter: Meter) -> li
             who["unit"] = unit_of(number.removeprefix("T"))
             moved = Movement(device_class=device_class, to_site=sighting.site)
             return [becomes(sighting, Unexpected, **who, moved=moved)]
-        case Ended(how="destroyed"):
+        case Ended(how=how) if how in DESTROYED:
             return [*alarm]
         case Ended(how="bound", last_holder=bound_to):
             raise BOUND(asset_no=number, number=bound_to)

@@ -16,6 +16,7 @@ from services.registry.vocabulary import (
     LOSS_CAUSES,
     PRECONDITIONS,
     PURPOSES,
+    SETTLEMENTS,
     SIGNATURES,
 )
 
@@ -157,6 +158,7 @@ _SAYING: Final[dict[type[msgspec.Struct], Saying]] = {
     release.ReceivedFromMaker: lambda e, site: Said(
         _of("厂家来货", "received from maker"), site(e.moved.to_site), e.replaces or ""
     ),
+    release.Replaced: lambda e, _: Said(_of("已换货", "replaced"), reference=e.replaced_by),
     release.Reinstalled: lambda e, _: Said(_of("利旧装用", "reinstalled"), unit(e.unit), e.work_order),
     release.ReturnedToMaker: lambda e, _: Said(_of("返厂", "returned to maker"), e.maker, e.reference),
     release.ReturnedToCustomer: lambda e, _: Said(_of("退还用户", "returned to customer"), reference=e.reference),
@@ -168,4 +170,8 @@ _SAYING: Final[dict[type[msgspec.Struct], Saying]] = {
         _of("交回收商", "handed to recycler"), f"{e.recycler} 批次 lot {e.lot}", e.contract
     ),
     end.Destroyed: lambda e, _: Said(_of("销毁", "destroyed"), e.recycler, e.certificate),
+    end.DestroyedInTest: lambda e, _: Said(_of("试验损毁", "destroyed in a test"), e.holder, e.report),
+    end.KeptByMaker: lambda e, _: Said(
+        _of("留归厂家", "kept by its maker", SETTLEMENTS[e.settlement]), e.maker, e.reference
+    ),
 }

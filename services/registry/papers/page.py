@@ -106,8 +106,8 @@ def _where(meter: Meter, card: Card, site: SiteName) -> tuple[Label, str]:
         case Out(purpose=purpose, reference=reference):
             words = PURPOSES[purpose]
             return Label(f"已出库：{words[0]}", f"out: {words[1]}"), reference
-        case WithMaker():
-            return Label("在厂家", "with its maker"), card.maker or ""
+        case WithMaker(maker=maker):
+            return Label("在厂家", "with its maker"), maker or card.maker or ""
         case WithRecycler(recycler=recycler, lot=lot):
             return Label("已交回收商", "with a recycler"), f"{recycler} 批次 lot {lot}"
         case Ended(how=how, last_holder=holder):
@@ -236,6 +236,8 @@ _DOCUMENTS: Final[tuple[tuple[type[Happened], Callable[[Any], DocumentLine | Non
     (end.Defaced, lambda e: _paper(e, ("毁形照片", "photo of defacing"), content_hash=e.evidence_sha256)),
     (end.HandedToRecycler, lambda e: _paper(e, ("出售合同", "contract of sale"), e.contract)),
     (end.Destroyed, lambda e: _paper(e, ("销毁证明", "certificate of destruction"), e.certificate)),
+    (end.DestroyedInTest, lambda e: _paper(e, ("试验报告", "test report"), e.report, e.evidence_sha256)),
+    (end.KeptByMaker, lambda e: _paper(e, ("理赔协议", "settlement of the claim"), e.reference)),
 )
 """The events that leave a paper or a file, and what it is called."""
 

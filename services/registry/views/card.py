@@ -221,6 +221,7 @@ _CHANGES: Final[dict[type[msgspec.Struct], Callable[[Any], dict[str, Any]]]] = {
     release.Released: _released,
     release.SampleReturned: lambda event: _place(event, "at_site", site=event.moved.to_site),
     release.ReceivedFromMaker: lambda event: _place(event, "at_site", site=event.moved.to_site),
+    release.Replaced: lambda _: {},
     release.Reinstalled: lambda event: {**_place(event, "in_service"), "unit": event.unit, "data_cleared": False},
     release.ReturnedToMaker: lambda event: _place(event, "out", purpose="maker", reference=event.reference),
     release.ReturnedToCustomer: lambda event: _place(event, "ended", reference=event.reference),
@@ -230,6 +231,8 @@ _CHANGES: Final[dict[type[msgspec.Struct], Callable[[Any], dict[str, Any]]]] = {
     end.Defaced: lambda _: {"defaced": True},
     end.HandedToRecycler: lambda event: _place(event, "with_recycler", reference=event.contract),
     end.Destroyed: lambda event: _place(event, "ended", reference=event.certificate),
+    end.DestroyedInTest: lambda event: _place(event, "ended", reference=event.report),
+    end.KeptByMaker: lambda event: _place(event, "ended", reference=event.reference),
 }
 """What each event changes on the card. Every event of a device is here: a test compares it with METER.events."""
 
