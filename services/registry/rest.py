@@ -6,7 +6,8 @@ from kernel.commands import Commands
 from kernel.http_server import HttpDoor
 from kernel.http_uploads import add_upload_routes
 from kernel.questions import Question
-from services.registry.imports.jobs import Import, NewImport
+from services.registry.imports.asked import NewImport
+from services.registry.imports.jobs import Import
 from services.registry.imports.offered import LocalUploads
 
 

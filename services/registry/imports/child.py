@@ -17,8 +17,10 @@ from typing import BinaryIO, Final, TypeAlias
 import msgspec
 
 from kernel.refusal import Refusal
+from services.registry.imports.asked import ROW_IS_COMMAND, NewImport
 from services.registry.imports.faults import CHILD_MEMORY
 from services.registry.imports.mapping import Mapping
+from services.registry.imports.planning import as_commands
 from services.registry.imports.reading import Options, read
 from services.registry.imports.rows import Batch, Heading
 from services.registry.imports.tables.recognise import Format, recognise
@@ -42,7 +44,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What to read, and how."""
 
     path: str
-    kind: str
+    ask: NewImport
     mapping: Mapping
     options: Options
     cpu_s_max: int = 3_600
@@ -88,7 +90,10 @@ def _answer(request: Request, output: BinaryIO) -> None:
     try:
         with open(request.path, "rb") as file, _status() as status:  # noqa: PTH123  the descriptor is what matters
             _confine(recognise(file), request)
-            for part in read(file, request.kind, request.mapping, request.options):
+            parts = read(file, request.ask.kind, request.mapping, request.options)
+            if request.ask.kind in ROW_IS_COMMAND:
+                parts = as_commands(parts, request.ask, request.options.today)
+            for part in parts:
                 send(part)
             peak_bytes = _peak_bytes(status)
     except Refusal as refusal:

@@ -25,21 +25,19 @@ from kernel.database import Database, DatabaseUnavailable
 from kernel.door import BadRequest, TooLarge
 from kernel.handling import ID_REUSED
 from kernel.identity import Principal
-from kernel.quantity import CivilDate, Name, instant_of_us
+from kernel.quantity import instant_of_us
 from kernel.refusal import Reason, against_rules, not_found
-from services.registry.imports.mapping import CheckDigit, parse
+from services.registry.imports.asked import NewImport
+from services.registry.imports.mapping import parse
 from services.registry.records import ImportRecord
-from services.registry.vocabulary import SiteId, UnitCode
 
 SPOOL_DAYS: Final = 7
 SPOOL_US: Final = SPOOL_DAYS * 86_400_000_000
-FILE_BYTES_MAX: Final = 4 << 30
 PIECE_BYTES_MAX: Final = 3 << 20
 """Of one piece of an upload; a gRPC message takes 4 MiB."""
 OPEN_IMPORTS_MAX: Final = 20
 """Imports of one caller that are not over."""
 
-Kind: TypeAlias = Literal["devices", "dismantled", "dispatched", "received"]
 State: TypeAlias = Literal["uploading", "waiting", "running", "done", "failed", "cancelled"]
 ImportId: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$(?!\n)")]
 OPEN: Final = ("uploading", "waiting", "running")
@@ -66,24 +64,6 @@ TOO_MANY = Reason(
     "您已有 {most} 个未结束的导入任务。",
     "{most} imports of yours are not over yet",
 )
-
-
-class NewImport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be imported. The last six stand in where the file has no such column; `mapping` is a mapping file's
-    text that goes before the default one.
-    """
-
-    kind: Kind
-    name: Name
-    bytes: Annotated[int, msgspec.Meta(ge=1, le=FILE_BYTES_MAX)]
-    dry_run: bool = False
-    check_digit: CheckDigit | None = None
-    mapping: Annotated[str, msgspec.Meta(max_length=1 << 20)] | None = None
-    occurred_on: CivilDate | None = None
-    unit: UnitCode | None = None
-    site: SiteId | None = None
-    from_site: SiteId | None = None
-    to_site: SiteId | None = None
 
 
 class Import(msgspec.Struct, frozen=True, kw_only=True):

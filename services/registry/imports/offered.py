@@ -10,7 +10,8 @@ from kernel.identity import Principal
 from kernel.intake import struct_of
 from kernel.questions import PageAsked, Question, Rows, Shown
 from services.registry.access import Access
-from services.registry.imports.jobs import Import, ImportId, Jobs, NewImport
+from services.registry.imports.asked import NewImport
+from services.registry.imports.jobs import Import, ImportId, Jobs
 
 LISTED_MAX: Final = 500
 

@@ -5,7 +5,7 @@ another, is the same command and changes nothing.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -15,9 +15,9 @@ import msgspec
 from kernel.intake import struct_of
 from kernel.refusal import Refusal, unreadable
 from services.registry.asset_number import unit_of
-from services.registry.imports.jobs import NewImport
-from services.registry.imports.locating import Sourced
-from services.registry.imports.rows import Row
+from services.registry.imports.asked import Kind, NewImport
+from services.registry.imports.locating import Sourced, located
+from services.registry.imports.rows import Batch, Commands, Heading, Row
 from services.registry.meter.dismantling import Dismantle
 from services.registry.meter.identity import Register
 from services.registry.shipment import (
@@ -105,6 +105,56 @@ def single(ask: NewImport, row: Row, today: date) -> Planned:
     if _BESIDE_REGISTERS.issuperset(values.get("reading", ())):
         values.pop("reading", None)
     return Planned(struct_of(Dismantle, values), _id(Dismantle, values))
+
+
+def as_commands(parts: Iterable[Heading | Batch], ask: NewImport, today: date) -> Iterator[Heading | Batch]:
+    """The same parts with commands in place of rows; a row that makes no command is among the errors."""
+    heading = Heading(None, 0, ())
+    for part in parts:
+        if isinstance(part, Heading):
+            heading = part
+            yield part
+        else:
+            yield _with_commands(part, heading, ask, today)
+
+
+def _with_commands(batch: Batch, heading: Heading, ask: NewImport, today: date) -> Batch:
+    numbers: list[int] = []
+    ids = bytearray()
+    commands: list[msgspec.Struct] = []
+    errors = list(batch.errors)
+    for row in batch.rows:
+        try:
+            planned = single(ask, row, today)
+        except Refusal as refusal:
+            errors += located(refusal, [Sourced(row, heading)])
+            continue
+        numbers.append(row.number)
+        ids += planned.command_id.bytes
+        commands.append(planned.command)
+    return msgspec.structs.replace(
+        batch,
+        rows=[],
+        errors=errors,
+        refused=batch.refused + len(batch.rows) - len(commands),
+        commands=Commands(numbers, bytes(ids), msgspec.Raw(msgspec.msgpack.encode(commands))),
+    )
+
+
+def planned_in(batch: Batch, kind: Kind) -> list[tuple[int, Planned]]:
+    """The commands of a batch, each with its row's number, read as strictly as any other input."""
+    if batch.commands is None:
+        return []
+    numbers, ids = batch.commands.numbers, batch.commands.ids
+    found = _COMMANDS[kind].decode(batch.commands.list)
+    own = [UUID(bytes=ids[at : at + 16]) for at in range(0, len(ids), 16)]
+    return list(zip(numbers, map(Planned, found, own), strict=True))
+
+
+_COMMANDS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
+    "devices": msgspec.msgpack.Decoder(list[Register]),
+    "dismantled": msgspec.msgpack.Decoder(list[Dismantle]),
+}
 
 
 class Shipments:

@@ -22,12 +22,13 @@ from kernel.refusal import Refusal, Stale, unreadable
 from ledger.port import Unavailable
 from services.registry.access import Access
 from services.registry.app import Registry
+from services.registry.imports.asked import ROW_IS_COMMAND
 from services.registry.imports.child import Request
 from services.registry.imports.error_file import ErrorFile
 from services.registry.imports.jobs import Failure, Jobs, ask_of, caller_of
 from services.registry.imports.locating import Sourced, located
 from services.registry.imports.mapping import load, parse
-from services.registry.imports.planning import PlannedShipment, Shipments, single
+from services.registry.imports.planning import PlannedShipment, Shipments, planned_in
 from services.registry.imports.process import reading
 from services.registry.imports.reading import Options
 from services.registry.imports.rows import Batch, Finding, Heading, Row
@@ -135,7 +136,7 @@ class _Run:
         self._ask: Final = ask_of(record)
         self._caller: Final = caller_of(record)
         self._today: Final = business_day_of_us(record.created_at_us)
-        self._alone: Final = self._ask.kind in {"devices", "dismantled"}
+        self._alone: Final = self._ask.kind in ROW_IS_COMMAND
         self._shipments: Final = Shipments(self._ask)
         self._counts = Counter({name: getattr(record, name) for name in COUNTED})
         self._position = record.position
@@ -171,7 +172,7 @@ class _Run:
         mapping = load() if self._ask.mapping is None else parse(self._ask.mapping.encode())
         request = Request(
             path=str(self._jobs.file_path(self._record.id)),
-            kind=self._ask.kind,
+            ask=msgspec.structs.replace(self._ask, mapping=None),
             mapping=mapping,
             options=Options(today=self._today, check_digit=self._ask.check_digit, after=self._record.after),
             cpu_s_max=CPU_S_MAX,
@@ -222,26 +223,23 @@ class _Run:
     async def _recorded(self, batch: Batch, heading: Heading, turn: asyncio.Event) -> _Recorded:
         found = [*batch.errors, *batch.warnings]
         counts = Counter(refused=batch.refused, warned=len(batch.warnings), skipped=batch.skipped)
-        asks: list[Ask] = []
-        rows: list[Row] = []
         for done, row in enumerate(batch.rows):
             if done % UNBROKEN_ROWS_MAX == 0:
                 await asyncio.sleep(0)
             try:
-                if self._alone:
-                    planned = single(self._ask, row, self._today)
-                    asks.append(Ask(planned.command, self._context(planned.command_id)))
-                    rows.append(row)
-                elif not self._shipments.add(Sourced(row, heading)):
+                if not self._shipments.add(Sourced(row, heading)):
                     counts["unchanged"] += 1
             except Refusal as refusal:
                 counts["refused"] += 1
                 found += located(refusal, [Sourced(row, heading)])
+        planned = planned_in(batch, self._ask.kind)
+        asks = [Ask(one.command, self._context(one.command_id)) for _, one in planned]
         await turn.wait()
         position = 0
-        for row, ask, answer in zip(rows, asks, await self._answers(asks), strict=True):
+        for (number, _), ask, answer in zip(planned, asks, await self._answers(asks), strict=True):
             if isinstance(answer, Refusal) and answer.code != ID_REUSED.code:
                 counts["refused"] += 1
+                row = Row(number, msgspec.to_builtins(ask.command))
                 found += located(answer, [Sourced(row, heading)])
                 continue
             counts["accepted" if self._is_new(ask, answer) else "unchanged"] += 1

@@ -19,7 +19,8 @@ from ledger.port import Ledger, Recorded
 from services.registry.access import Access
 from services.registry.app import CODEC, STREAMS, Registry
 from services.registry.asset_number import compose
-from services.registry.imports.jobs import Import, Jobs, NewImport
+from services.registry.imports.asked import NewImport
+from services.registry.imports.jobs import Import, Jobs
 from services.registry.imports.running import Runner
 from services.registry.policies import POLICIES
 from services.registry.records import Records

@@ -7,7 +7,8 @@ import pytest
 
 from kernel.database import DatabaseUnavailable
 from kernel.refusal import Refusal
-from services.registry.imports.jobs import OPEN_IMPORTS_MAX, PIECE_BYTES_MAX, SPOOL_US, NewImport
+from services.registry.imports.asked import NewImport
+from services.registry.imports.jobs import OPEN_IMPORTS_MAX, PIECE_BYTES_MAX, SPOOL_US
 from tests.registry.imports.importing import KEEPER, OPERATOR, devices_csv, importing, number
 
 CONTENT = devices_csv([number(serial) for serial in range(5)])

@@ -13,7 +13,8 @@ from kernel.database import Database
 from kernel.settings import Settings
 from ledger.open import open_ledger
 from services.registry.app import CODEC
-from services.registry.imports.jobs import Jobs, NewImport
+from services.registry.imports.asked import NewImport
+from services.registry.imports.jobs import Jobs
 from services.registry.records import Records
 from services.registry.site import OpenSite
 from tests.registry.imports.importing import OPERATOR, ROOT, UNIT, as_csv, devices_csv, importing, number

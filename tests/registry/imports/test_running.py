@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from services.registry.imports.jobs import NewImport
+from services.registry.imports.asked import NewImport
 from services.registry.imports.locating import Sourced
 from services.registry.imports.planning import Shipments, single
 from services.registry.imports.rows import Column, Heading, Row

@@ -1,0 +1,34 @@
+"""What an import is asked to be."""
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+import msgspec
+
+from kernel.quantity import CivilDate, Name
+from services.registry.imports.mapping import CheckDigit
+from services.registry.vocabulary import SiteId, UnitCode
+
+FILE_BYTES_MAX: Final = 4 << 30
+
+Kind: TypeAlias = Literal["devices", "dismantled", "dispatched", "received"]
+
+ROW_IS_COMMAND: Final = frozenset({"devices", "dismantled"})
+"""Kinds of which each row is a command; those of the others make a shipment's commands together."""
+
+
+class NewImport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be imported. The last six stand in where the file has no such column; `mapping` is a mapping file's
+    text that goes before the default one.
+    """
+
+    kind: Kind
+    name: Name
+    bytes: Annotated[int, msgspec.Meta(ge=1, le=FILE_BYTES_MAX)]
+    dry_run: bool = False
+    check_digit: CheckDigit | None = None
+    mapping: Annotated[str, msgspec.Meta(max_length=1 << 20)] | None = None
+    occurred_on: CivilDate | None = None
+    unit: UnitCode | None = None
+    site: SiteId | None = None
+    from_site: SiteId | None = None
+    to_site: SiteId | None = None
