@@ -113,7 +113,10 @@ class BurntCount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A device now. `phase` is where it is in its life; `since` the business day it got there."""
+    """A device now. `phase` is where it is in its life: in_service, at_site, in_transit, missing, lost, out,
+    with_maker, with_recycler, or how its life ended: written_off, returned_to_customer, destroyed, bound. `since`
+    is the business day it got there.
+    """
 
     asset_no: str
     device_class: str
@@ -145,6 +148,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     defaced: bool = False
     damaged: bool = False
     bound_to: str | None = None
+    holder: str | None = None
+    unit_version: int = 0
+    county_version: int | None = None
+    dismantled_version: int | None = None
     version: int = 0
     position: int = 0
 
@@ -389,7 +396,9 @@ class FoundLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A device whose custody is open: on its way, missing, lost, or unexpected and not resolved, since `since`."""
+    """A device whose custody is open: on its way, missing, lost, or unexpected and not resolved, since `since`.
+    `holder` is the site that answers for it meanwhile.
+    """
 
     asset_no: str
     device_class: str
@@ -398,6 +407,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: date
     site: str | None = None
     shipment: str | None = None
+    holder: str | None = None
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -528,7 +538,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The cohort of a unit and month. rate = received / dismantled, a fraction of two whole numbers."""
+    """The cohort of a unit and month. rate = received / dismantled, a fraction of two whole numbers. What became
+    of those dismantled: received by the cut-off or late, or else, not having come to a centre, missing, lost,
+    unexpected (held apart), returned to customers, or still owed.
+    """
 
     unit: str
     cohort: str
@@ -539,6 +552,7 @@ class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     lost: int
     unexpected: int
     owed: int
+    returned: int
     expected: int | None = None
     target_ppm: int | None = None
     cut_off: date | None = None
@@ -1455,6 +1469,9 @@ class ListDevices(Question[Page[Card]], frozen=True, kw_only=True):
     unit: str | None = None
     shipment: str | None = None
     device_class: str | None = None
+    holder: str | None = None
+    purpose: str | None = None
+    comm_address: str | None = None
     limit: int | None = None
 
 

@@ -177,11 +177,11 @@ async def test_a_recovery_ledger_accounts_for_every_device_that_was_dismantled(p
     assert answer.status_code == 200, answer.text
     mine, idle = sheet(answer.content, "明细 Cohorts")[1:]
     assert mine[0] == UNIT
-    # Planned, dismantled; in time, late, owed, missing, lost, held apart.
-    assert mine[4:12] == [6, 6, 1, 1, 1, 2, 0, 1]
-    assert mine[5] == sum(mine[6:12])
-    assert mine[12:16] == ["16.66 %", "1 / 6", "99.99 %", "2026-04-10"]
-    assert (idle[0], idle[4:6], idle[14]) == ("99402", [9, 0], "100.00 %")
+    # Planned, dismantled; in time, late, owed, missing, lost, held apart, returned.
+    assert mine[4:13] == [6, 6, 1, 1, 1, 2, 0, 1, 0]
+    assert mine[5] == sum(mine[6:13])
+    assert mine[13:17] == ["16.66 %", "1 / 6", "99.99 %", "2026-04-10"]
+    assert (idle[0], idle[4:6], idle[15]) == ("99402", [9, 0], "100.00 %")
     assert sheet(answer.content, "计划外 Unexpected")[1][0::3] == [UNIT, 1]
     summary = {line[0]: line[1] for line in sheet(answer.content, "汇总 Summary")}
     assert summary["账本位置 as of position"] == f"{position:,}"
@@ -192,7 +192,7 @@ async def test_a_recovery_ledger_as_pdf_shows_the_same_numbers(platform):
     position = await plan_and_receive(platform)
     answer = await asked(platform, LEDGER, first="2026-03", last="2026-03", unit=UNIT, seen=position)
     text = squeezed(answer.content)
-    assert "2026-0366116.66%11201" in text
+    assert "2026-0366116.66%112010" in text
     assert "99402" not in text
     assert answer.headers["content-disposition"].startswith(f'attachment; filename="{UNIT}_2026-03_2026-03.pdf"')
 

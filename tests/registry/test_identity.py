@@ -183,14 +183,16 @@ def test_the_numbered_record_knows_better_who_it_is():
     "missing", [IN_SERVICE, (*ON_THE_WAY, on(MarkMissing, shipment="SH-1"))], ids=["in", "missing"]
 )
 def test_a_number_that_was_nowhere_else_is_adopted_into_stock(missing):
-    story = device(*missing).when(ADOPT).then([ADOPTED])
+    story = device(*missing)
+    of_dismantling = msgspec.structs.replace(ADOPTED, **story.state.dismantlement)
+    story.when(ADOPT).then([of_dismantling])
     assert story.state.place == AtSite(CENTRE)
 
 
 def test_a_number_on_record_elsewhere_is_adopted_and_kept_apart():
     story = device(*IN_STORE).when(ADOPT)
     displaced = {"moved": moved(STORE, CENTRE), "unexpected": True, "recorded_as": f"at site {STORE}"}
-    story.then([msgspec.structs.replace(ADOPTED, **displaced)])
+    story.then([msgspec.structs.replace(ADOPTED, **displaced, dismantled_version=1)])
 
 
 def test_a_number_on_record_at_the_very_site_is_one_device_and_not_two():
@@ -202,7 +204,7 @@ def test_a_number_on_record_at_the_very_site_is_one_device_and_not_two():
 def test_a_number_that_was_sold_or_destroyed_is_an_alarm():
     alarm = on(Reappeared, site=CENTRE, ended_as="sold in LOT-1", last_holder="RC-1")
     story = device(*SOLD).when(ADOPT)
-    displaced = {"unexpected": True, "recorded_as": "with recycler RC-1, lot LOT-1"}
+    displaced = {"unexpected": True, "recorded_as": "with recycler RC-1, lot LOT-1", "dismantled_version": 1}
     story.then([alarm, msgspec.structs.replace(ADOPTED, **displaced)])
     destroyed = msgspec.structs.replace(alarm, ended_as="destroyed")
     device(*SOLD, on(Destroy, certificate="C-9")).when(ADOPT).then([destroyed])
@@ -210,7 +212,7 @@ def test_a_number_that_was_sold_or_destroyed_is_an_alarm():
 
 def test_a_number_that_was_written_off_or_given_back_is_in_custody_again():
     lost = (*ON_THE_WAY, on(MarkMissing, shipment="SH-1"), LOSE, WRITE_OFF)
-    again = {"unexpected": True, "recorded_as": "written off"}
+    again = {"unexpected": True, "recorded_as": "written off", "dismantled_version": 1}
     alarm = on(Reappeared, site=CENTRE, ended_as="written_off", last_holder=STORE)
     device(*lost).when(ADOPT).then([alarm, msgspec.structs.replace(ADOPTED, **again)])
     home = (about(TURN_UP, CUSTOMERS), about(release("customer"), CUSTOMERS))

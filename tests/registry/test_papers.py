@@ -181,8 +181,8 @@ def test_a_shipment_that_never_was_is_not_found():
 
 
 def rate(unit, cohort, **more):
-    counts = dict.fromkeys(("dismantled", "received", "received_late", "missing", "lost", "unexpected", "owed"), 1)
-    return RecoveryRate(unit=unit, cohort=cohort, **{**counts, "dismantled": 6, **more})
+    became = ("received", "received_late", "missing", "lost", "unexpected", "owed", "returned")
+    return RecoveryRate(unit=unit, cohort=cohort, **{**dict.fromkeys(became, 1), "dismantled": 7, **more})
 
 
 def ledger(rates, plans=(), unexpected=None):
@@ -198,10 +198,11 @@ def ledger(rates, plans=(), unexpected=None):
 
 
 def test_a_ledger_takes_every_count_once():
-    (cohort,) = ledger([rate(UNIT, "2026-01", received_late=2, dismantled=7)]).cohorts
+    (cohort,) = ledger([rate(UNIT, "2026-01", received_late=2, dismantled=8)]).cohorts
     assert (cohort.received, cohort.late, cohort.owed, cohort.missing, cohort.lost, cohort.apart) == (1, 2, 1, 1, 1, 1)
+    assert cohort.returned == 1
     with pytest.raises(ValueError, match="accounted for"):
-        ledger([rate(UNIT, "2026-01", dismantled=7)])
+        ledger([rate(UNIT, "2026-01", dismantled=8)])
 
 
 def test_a_ledger_is_by_unit_and_month_and_shows_what_was_planned_in_vain():
@@ -212,9 +213,9 @@ def test_a_ledger_is_by_unit_and_month_and_shows_what_was_planned_in_vain():
     )
     assert [(one.unit.code, one.month.month, one.dismantled) for one in shown.cohorts] == [
         ("99400", 2, 0),
-        (UNIT, 1, 6),
-        (UNIT, 2, 6),
-        ("99402", 1, 6),
+        (UNIT, 1, 7),
+        (UNIT, 2, 7),
+        ("99402", 1, 7),
     ]
     assert [one.plan is None for one in shown.cohorts] == [False, True, False, True]
     assert shown.cohorts[2].plan == CohortPlan(**planned)

@@ -134,7 +134,7 @@ def test_a_new_verdict_takes_away_what_the_old_one_was_ground_for():
 @pytest.mark.parametrize("purpose", [purpose for purpose, rule in RELEASES.items() if rule.returns])
 def test_what_is_expected_back_comes_back_and_its_order_is_used_up(purpose):
     story = device(*in_stock_for(purpose), release(purpose)).when(on(ReturnSample, site=YARD))
-    story.then([on(SampleReturned, purpose=purpose, moved=moved(to_site=YARD))])
+    story.then([on(SampleReturned, purpose=purpose, moved=moved(to_site=YARD), dismantled_version=1)])
     assert story.state.place == AtSite(YARD)
     assert set(story.state.preconditions) <= VERDICTS
     story.when(release(purpose, site=YARD)).refused(PRECONDITION_MISSING)
@@ -155,7 +155,7 @@ def test_it_leaves_from_where_it_is_and_once():
 
 def test_a_released_device_is_reinstalled():
     story = device(*TO_REUSE, release("reinstall")).when(REINSTALL)
-    story.then([on(Reinstalled, work_order="WO-2", unit=UNIT)])
+    story.then([on(Reinstalled, work_order="WO-2", unit=UNIT, dismantled_version=1)])
     assert story.state.place == InService()
     story.when(REINSTALL).refused(NOT_OUT, place=("运行中", "in service"))
 
@@ -209,7 +209,7 @@ def test_a_claimed_device_goes_to_its_maker_and_may_come_back_to_be_judged_again
     story = device(*CLAIMED).when(gave).then([on(ReturnedToMaker, maker="M-1", reference="R-2")])
     assert story.state.place == WithMaker("M-1")
     story.when(gave).refused(NOT_OUT)
-    story.when(FROM_MAKER).then([on(ReceivedFromMaker, moved=moved(to_site=CENTRE))])
+    story.when(FROM_MAKER).then([on(ReceivedFromMaker, moved=moved(to_site=CENTRE), dismantled_version=1)])
     assert not story.state.preconditions
     device(*IN_STOCK).when(gave).refused(NOT_OUT)
 

@@ -118,8 +118,8 @@ class TransferNote(msgspec.Struct, frozen=True, kw_only=True, tag="transfer_note
 
 class Cohort(msgspec.Struct, frozen=True, kw_only=True):
     """The devices one unit dismantled under work orders of one month, and what became of them. Those at the centre are
-    `received` by the cut-off or `late`, the others `owed`, `missing`, `lost`, or `apart`: they came in unannounced and
-    are held apart. Together they are all that were dismantled.
+    `received` by the cut-off or `late`, the others `owed`, `missing`, `lost`, `returned` to customers, or `apart`: they
+    came in unannounced and are held apart. Together they are all that were dismantled.
     """
 
     unit: Coded
@@ -132,13 +132,14 @@ class Cohort(msgspec.Struct, frozen=True, kw_only=True):
     missing: Count = 0
     lost: Count = 0
     apart: Count = 0
+    returned: Count = 0
     plan: "CohortPlan | None" = None
     """Without one there is no cut-off, and every receipt counts as in time."""
 
     def __post_init__(self) -> None:
         if self.month.day != 1:
             raise ValueError(f"a cohort is named by the first day of its month, not {self.month}")
-        parts = (self.received, self.late, self.owed, self.missing, self.lost, self.apart)
+        parts = (self.received, self.late, self.owed, self.missing, self.lost, self.apart, self.returned)
         if sum(parts) != self.dismantled:
             raise ValueError(f"of a cohort {self.dismantled} were dismantled, and {parts} are accounted for")
 

@@ -212,6 +212,7 @@ class IdentityAdopted(Happened, frozen=True, kw_only=True):
     moved: Movement
     unexpected: bool = False
     recorded_as: Name | None = None
+    dismantled_version: Version | None = None
 
 
 class RecordCorrected(Happened, frozen=True, kw_only=True):
@@ -335,6 +336,7 @@ def _adopt(command: AdoptIdentity, meter: Meter) -> Sequence[Event | HoldPlaced 
         moved=moved,
         unexpected=command.unexpected or apart,
         recorded_as=recorded_as,
+        **meter.dismantlement,
     )
     holds = [hold for hold in command.holds if hold.hold not in meter.holds]
     return [*alarm, adopted, *(becomes(command, HoldPlaced, **msgspec.structs.asdict(hold)) for hold in holds)]

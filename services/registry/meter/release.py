@@ -43,6 +43,7 @@ from services.registry.vocabulary import (
     Reference,
     SiteId,
     UnitCode,
+    Version,
 )
 
 
@@ -186,6 +187,7 @@ class SampleReturned(Happened, frozen=True, kw_only=True):
     asset_no: AssetNo
     purpose: Purpose
     moved: Movement
+    dismantled_version: Version | None = None
 
 
 class ReceivedFromMaker(Happened, frozen=True, kw_only=True):
@@ -194,6 +196,7 @@ class ReceivedFromMaker(Happened, frozen=True, kw_only=True):
     asset_no: AssetNo
     moved: Movement
     replaces: AssetNo | None = None
+    dismantled_version: Version | None = None
 
 
 class Replaced(Happened, frozen=True, kw_only=True):
@@ -204,11 +207,12 @@ class Replaced(Happened, frozen=True, kw_only=True):
 
 
 class Reinstalled(Happened, frozen=True, kw_only=True):
-    """In service again."""
+    """In service again. `dismantled_version`: the dismantling from which it comes."""
 
     asset_no: AssetNo
     work_order: Reference
     unit: UnitCode
+    dismantled_version: Version | None = None
 
 
 class ReturnedToMaker(Happened, frozen=True, kw_only=True):
@@ -224,6 +228,7 @@ class ReturnedToCustomer(Happened, frozen=True, kw_only=True):
 
     asset_no: AssetNo
     reference: Reference
+    dismantled_version: Version | None = None
 
 
 Command: TypeAlias = (
@@ -260,18 +265,20 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
         case ReturnSample(site=site):
             if not (isinstance(place, Out) and RELEASES[place.purpose].returns):
                 raise NOT_OUT(asset_no=command.asset_no, place=spoken(place))
-            return [becomes(command, SampleReturned, purpose=place.purpose, moved=meter.moves(site))]
+            return [
+                becomes(command, SampleReturned, purpose=place.purpose, moved=meter.moves(site), **meter.dismantlement)
+            ]
         case ReceiveFromMaker(site=site, replaces=replaces):
             if not isinstance(place, WithMaker):
                 _out_for(command.asset_no, meter, "maker", "repair", "maker_sample")
             if replaces == command.asset_no:
                 raise REPLACES_ITSELF(asset_no=command.asset_no)
-            return [becomes(command, ReceivedFromMaker, moved=meter.moves(site))]
+            return [becomes(command, ReceivedFromMaker, moved=meter.moves(site), **meter.dismantlement)]
         case Reinstall():
             _out_for(command.asset_no, meter, "reinstall")
             _grounded(command.asset_no, meter, "reinstall")
             unheld(command.asset_no, meter)
-            return [becomes(command, Reinstalled)]
+            return [becomes(command, Reinstalled, **meter.dismantlement)]
         case ReturnToMaker():
             _out_for(command.asset_no, meter, "maker")
             unheld(command.asset_no, meter)
@@ -279,7 +286,7 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
         case ReturnToCustomer():
             _out_for(command.asset_no, meter, "customer")
             unheld(command.asset_no, meter)
-            return [becomes(command, ReturnedToCustomer)]
+            return [becomes(command, ReturnedToCustomer, **meter.dismantlement)]
 
 
 def evolve(meter: Meter, event: Event) -> Meter:

@@ -65,6 +65,7 @@ def _cohort(rate: RecoveryRate) -> Cohort:
         missing=rate.missing,
         lost=rate.lost,
         apart=rate.unexpected,
+        returned=rate.returned,
         plan=plan,
     )
 

@@ -15,20 +15,22 @@ from sqlmodel import Field, Session
 
 from kernel.view import View
 from ledger.port import Recorded
-from services.registry.meter import custody, dismantling, identity, missing, unexpected
+from services.registry.meter import custody, dismantling, identity, missing, release, unexpected
 from services.registry.views.card import CARD
 from services.registry.views.places import PLANS, SITES, PlanRow
 from services.registry.views.tables import Tables
 
 _LOST: Final = ("lost", "written_off")
+_NOT_OWED: Final = (*_LOST, "returned")
 
 RecoveryKey: TypeAlias = tuple[str, int]
 ReceiptKey: TypeAlias = tuple[str, int, str]
 
 
 class Recovery(msgspec.Struct, frozen=True):
-    """One dismantling of one device. `phase` is where the device went from there: owed, missing, lost, written_off
-    or unexpected (it came in unannounced and is held apart); receipts stand in Receipt.
+    """One dismantling of one device. `phase` is where the device went from there: owed, missing, lost, written_off,
+    unexpected (it came in unannounced and is held apart) or returned (to its customer, or into service again); receipts
+    stand in Receipt.
     """
 
     asset_no: str
@@ -45,7 +47,7 @@ class Recovery(msgspec.Struct, frozen=True):
 class RecoveryTable(Tables, table=True):
     """The rows of Recovery."""
 
-    __tablename__ = "recovery_v1"
+    __tablename__ = "recovery_v2"
 
     asset_no: str = Field(primary_key=True)
     dismantled_version: int = Field(primary_key=True)
@@ -59,7 +61,7 @@ class RecoveryTable(Tables, table=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """The first receipt of a dismantled device at a site."""
+    """The day on which a dismantled device first came into the stock of a site, from wherever and however."""
 
     asset_no: str
     dismantled_version: int
@@ -70,7 +72,7 @@ class Receipt(msgspec.Struct, frozen=True):
 class ReceiptTable(Tables, table=True):
     """The rows of Receipt."""
 
-    __tablename__ = "receipt_v1"
+    __tablename__ = "receipt_v2"
 
     asset_no: str = Field(primary_key=True)
     dismantled_version: int = Field(primary_key=True)
@@ -79,7 +81,10 @@ class ReceiptTable(Tables, table=True):
 
 
 class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True):
-    """The cohort of a unit and month. rate = received / dismantled, a fraction of two whole numbers."""
+    """The cohort of a unit and month. rate = received / dismantled, a fraction of two whole numbers. What became of
+    those dismantled: received by the cut-off or late, or else, not having come to a centre, missing, lost, unexpected
+    (held apart), returned to customers, or still owed.
+    """
 
     unit: str
     cohort: str
@@ -90,6 +95,7 @@ class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True):
     lost: int
     unexpected: int
     owed: int
+    returned: int
     expected: int | None = None
     target_ppm: int | None = None
     cut_off: date | None = None
@@ -135,12 +141,16 @@ def evolve_recovery(row: Recovery | None, event: Any, _recorded: Recorded, key: 
         changes = {name: value for name in names if (value := getattr(event, name)) is not None}
         row = msgspec.structs.replace(row, **changes)
         return msgspec.structs.replace(row, cohort=f"{row.dismantled_on:%Y-%m}")
+    if isinstance(event, identity.IdentityAdopted):
+        return msgspec.structs.replace(row, phase="unexpected" if event.unexpected else "owed")
     return msgspec.structs.replace(row, phase=_PHASES[type(event)])
 
 
 def receipt_keys(event: Any, _recorded: Recorded) -> Iterable[ReceiptKey]:
     version = event.dismantled_version
-    site = event.site if isinstance(event, unexpected.UnexpectedAccepted) else event.moved.to_site
+    if isinstance(event, identity.IdentityAdopted) and event.unexpected:
+        return ()
+    site = event.site if isinstance(event, _AT_SITE) else event.moved.to_site
     return () if version is None or site is None else ((event.asset_no, version, site),)
 
 
@@ -158,12 +168,17 @@ _PHASES: Final[dict[type[msgspec.Struct], str]] = {
     missing.Missing: "missing",
     missing.LossConfirmed: "lost",
     missing.WrittenOff: "written_off",
+    release.SampleReturned: "owed",
+    release.ReceivedFromMaker: "owed",
+    release.Reinstalled: "returned",
+    release.ReturnedToCustomer: "returned",
 }
+_AT_SITE: Final = (unexpected.UnexpectedAccepted, identity.IdentityAdopted)
 RECOVERIES: Final = View(
     name="recovery",
     row=Recovery,
     table=RecoveryTable,
-    events=(dismantling.Dismantled, identity.RecordCorrected, *_PHASES),
+    events=(dismantling.Dismantled, identity.RecordCorrected, identity.IdentityAdopted, *_PHASES),
     keys=recovery_keys,
     evolve=evolve_recovery,
 )
@@ -171,7 +186,7 @@ RECEIPTS: Final = View(
     name="receipt",
     row=Receipt,
     table=ReceiptTable,
-    events=(custody.Received, missing.Found, unexpected.UnexpectedAccepted),
+    events=(custody.Received, missing.Found, release.SampleReturned, release.ReceivedFromMaker, *_AT_SITE),
     keys=receipt_keys,
     evolve=evolve_receipt,
 )
@@ -192,6 +207,7 @@ def recovery_rates(session: Session, first: str, last: str, unit: str | None = N
         _number(and_(~here, of.phase.in_(_LOST))).label("lost"),
         _number(and_(~here, of.phase == "unexpected")).label("unexpected"),
         _number(and_(~here, of.phase == "owed")).label("owed"),
+        _number(and_(~here, of.phase == "returned")).label("returned"),
     ]
     query = (
         select(of.unit, of.cohort, *counted, plan.expected, plan.target_ppm, plan.cut_off)
@@ -218,19 +234,21 @@ def planned(session: Session, first: str, last: str, unit: str | None = None) ->
 def unexpected_by_unit(session: Session, unit: str | None = None) -> dict[str, int]:
     """How many devices of each unit are held apart that no work order ever dismantled: they are in no cohort."""
     of = CARD.columns.c
-    query = select(of.unit, func.count()).where(of.unexpected, of.dismantled_on.is_(None)).group_by(of.unit)
+    query = select(of.unit, func.count()).where(of.unexpected, of.dismantled_version.is_(None)).group_by(of.unit)
     if unit is not None:
         query = query.where(of.unit == unit)
     return {one: devices for one, devices in session.execute(query)}  # noqa: C416  a row is no tuple to dict()
 
 
 def still_owed(session: Session, unit: str, limit: int, after: tuple[date, str] | None = None) -> list[Owed]:
-    """What a unit has dismantled and no centre has received, the oldest first, after the given day and number."""
+    """What a unit has dismantled and no centre has received, the oldest first, after the given day and number. What is
+    confirmed as lost or back with a customer cannot be brought any more and is not in the list.
+    """
     of, came = RECOVERIES.columns.c, _centre_receipts()
     query = (
         select(of.asset_no, of.unit, of.work_order, of.dismantled_on, of.phase)
         .join(came, _same_dismantling(came), isouter=True)
-        .where(of.unit == unit, came.c.received_on.is_(None), of.phase.not_in(_LOST))
+        .where(of.unit == unit, came.c.received_on.is_(None), of.phase.not_in(_NOT_OWED))
         .order_by(of.dismantled_on, of.asset_no)
         .limit(limit)
     )
@@ -240,10 +258,11 @@ def still_owed(session: Session, unit: str, limit: int, after: tuple[date, str] 
 
 
 def burnt(session: Session) -> list[BurntCount]:
-    """烧损拆回 by year and county; devices whose county is not on record stand under `unknown`."""
-    of = RECOVERIES.columns.c
-    year, county = func.substr(of.cohort, 1, 4), func.coalesce(of.county, "unknown")
-    query = select(year, county, func.count()).where(of.reason == "burnt").group_by(year, county)
+    """烧损拆回 by year and county: that of the work order, else the device's own, else `unknown`."""
+    of, card = RECOVERIES.columns.c, CARD.columns.c
+    year, county = func.substr(of.cohort, 1, 4), func.coalesce(of.county, card.county, "unknown")
+    query = select(year, county, func.count()).join(CARD.columns, card.asset_no == of.asset_no)
+    query = query.where(of.reason == "burnt").group_by(year, county)
     rows = session.execute(query.order_by(year, county))
     return [BurntCount(year=int(which), county=where, devices=devices) for which, where, devices in rows]
 

@@ -211,16 +211,16 @@ def test_a_cohort_says_whether_its_target_was_met():
     ledger = papers.recovery_ledger([cohort for cohort, _ in results])
     assert [recovery_ledger.result(cohort, ledger.issued_on) for cohort, _ in results] == [one for _, one in results]
     text = squeezed("".join(pages(render(ledger, Format.PDF))))
-    assert "2023-0110,00010,0009,99999.99%0100099.99%2024-01-15达标met" in text
-    assert "2023-0210,00010,0009,99899.98%2000099.99%2024-01-15未达below" in text
-    assert "2023-0310,00010,00000.00%010,00000099.99%2024-01-16未到期notdue" in text
-    assert "2023-05—11100.00%00000———" in text
+    assert "2023-0110,00010,0009,99999.99%01000099.99%2024-01-15达标met" in text
+    assert "2023-0210,00010,0009,99899.98%20000099.99%2024-01-15未达below" in text
+    assert "2023-0310,00010,00000.00%010,000000099.99%2024-01-16未到期notdue" in text
+    assert "2023-05—11100.00%000000———" in text
 
 
 def test_what_was_dismantled_is_all_accounted_for():
-    cohort = papers.cohort(60, 100, late=1, missing=2, lost=3, apart=4)
+    cohort = papers.cohort(60, 100, late=1, missing=2, lost=3, apart=4, returned=5)
     text = squeezed("".join(pages(render(papers.recovery_ledger([cohort]), Format.PDF))))
-    assert "合计total1001006060.00%130234" in text
+    assert "合计total1001006060.00%1252345" in text
 
 
 def test_exceptions_are_listed_with_their_codes_even_before_receipt():

@@ -62,11 +62,12 @@ def test_rates_stay_texts_beside_their_numbers():
     content = render(papers.recovery_ledger(cohorts), Format.XLSX)
     first, second = rows(content, "明细 Cohorts")[1:]
     assert first[3:6] == ["2023-01", 100_000, 100_000]
-    assert first[6:12] == [99_995, 2, 1, 1, 1, 0]
-    assert first[12:] == ["99.99 %", "99,995 / 100,000", "99.99 %", "2024-01-15", "达标 met"]
-    assert second[3:] == ["2023-02", 5, 5, 5, 0, 0, 0, 0, 0, "100.00 %", "5 / 5", "99.99 %", "2024-01-15", "达标 met"]
+    assert first[6:13] == [99_995, 2, 1, 1, 1, 0, 0]
+    assert first[13:] == ["99.99 %", "99,995 / 100,000", "99.99 %", "2024-01-15", "达标 met"]
+    assert second[3:13] == ["2023-02", 5, 5, 5, 0, 0, 0, 0, 0, 0]
+    assert second[13:] == ["100.00 %", "5 / 5", "99.99 %", "2024-01-15", "达标 met"]
     (unit,) = rows(content, "单位 Units")[1:]
-    assert unit[3:5] + unit[11:] == [100_005, 100_005, "99.99 %", "100,000 / 100,005"]
+    assert unit[3:5] + unit[12:] == [100_005, 100_005, "99.99 %", "100,000 / 100,005"]
     assert rows(content, "计划外 Unexpected")[1][3] == 3
 
 

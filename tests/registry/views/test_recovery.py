@@ -1,0 +1,275 @@
+"""回收统计台账: a cohort's devices are each in one count, whatever became of them; the rate is a share."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from services.registry.asset_number import compose
+from services.registry.meter.custody import (
+    AcceptUnexpected,
+    ConfirmLoss,
+    MarkFound,
+    MarkMissing,
+    ReceiveUnexpected,
+    RecordConsent,
+    WriteOff,
+)
+from services.registry.meter.dismantling import Dismantle
+from services.registry.meter.identity import AssignTemporaryIdentity, BindIdentity, CorrectRecord, Register
+from services.registry.meter.release import RecordPrecondition, Reinstall, Release, ReturnSample, ReturnToCustomer
+from services.registry.plan import RevisePlan
+from services.registry.views.recovery import RECOVERIES, burnt, recovery_rates, still_owed, unexpected_by_unit
+from tests.registry.stories import CENTRE, CUSTOMERS, STORE, TEMPORARY, UNIT
+from tests.registry.views.telling import PLAN, SITES, Told, arrived, day, held, shipped
+
+NUMBERS = tuple(compose(UNIT, "01", f"9999999900{i:04}") for i in range(1, 10))
+A, B, C, D, E, F, G, H, I = NUMBERS  # noqa: E741  the devices of a story
+MARCH = ("2026-03", "2026-03")
+
+
+def register(number, **more):
+    return Register(occurred_on=day(1), asset_no=number, device_class="01", unit=UNIT, **more)
+
+
+def dismantle(number, on, *, reason="fault", work_order="WO-1", county=None):
+    named = {"asset_no": number, "work_order": work_order, "unit": UNIT, "site": STORE, "county": county}
+    return Dismantle(occurred_on=on, reason=reason, **named)
+
+
+def dismantled(*numbers, on=None):
+    """Sites, a plan with its cut-off on 10 April, and these devices dismantled on 3 March."""
+    lives = [command for number in numbers for command in (register(number), dismantle(number, on or day(3)))]
+    return Told(*SITES, PLAN, *lives)
+
+
+def missing(number, on, shipment="SH-1"):
+    return MarkMissing(occurred_on=on, asset_no=number, shipment=shipment)
+
+
+def lost(number, on):
+    return ConfirmLoss(occurred_on=on, asset_no=number, cause="transit", liable_unit=UNIT)
+
+
+def ground(number, kind, on):
+    return RecordPrecondition(occurred_on=on, asset_no=number, kind=kind, reference="R-1")
+
+
+def out(number, purpose, on, site=STORE):
+    return Release(occurred_on=on, asset_no=number, site=site, purpose=purpose, reference="R-1")
+
+
+def unannounced(number, on, site=CENTRE):
+    return ReceiveUnexpected(occurred_on=on, asset_no=number, site=site, device_class="01")
+
+
+def accepted(number, on):
+    return AcceptUnexpected(occurred_on=on, asset_no=number, reference="R-2")
+
+
+COUNTS = ("dismantled", "received", "received_late", "missing", "lost", "unexpected", "owed", "returned")
+
+
+def counted(told):
+    """The counts of the cohort of March that are not 0, and who is still owed."""
+    with held(told) as session:
+        (rate,) = recovery_rates(session, *MARCH)
+        owed = still_owed(session, UNIT, 100)
+    assert sum(getattr(rate, name) for name in COUNTS[1:]) == rate.dismantled
+    counts = {name: number for name in COUNTS if (number := getattr(rate, name))}
+    return counts, {line.asset_no: line.phase for line in owed}
+
+
+def test_every_device_is_in_one_count():
+    told = dismantled(*NUMBERS)
+    told.tell(*shipped([A, B, C, D], day(5)), arrived([A], day(6)))
+    told.tell(*shipped([E, F], day(8), shipment="SH-2"), arrived([E], day(11, 4), shipment="SH-2"))
+    told.tell(MarkFound(occurred_on=day(7), asset_no=B, site=CENTRE))
+    told.tell(lost(C, day(9)), WriteOff(occurred_on=day(10), asset_no=C, approval="A-1"), lost(D, day(9)))
+    told.tell(unannounced(G, day(6)))
+    with held(told) as session:
+        (rate,) = recovery_rates(session, *MARCH)
+        owed = still_owed(session, UNIT, 3)
+        rest = still_owed(session, UNIT, 3, (owed[-1].dismantled_on, owed[-1].asset_no))
+    assert {name: getattr(rate, name) for name in COUNTS} == {
+        "dismantled": 9,
+        "received": 2,
+        "received_late": 1,
+        "missing": 1,
+        "lost": 2,
+        "unexpected": 1,
+        "owed": 2,
+        "returned": 0,
+    }
+    assert (rate.expected, rate.target_ppm, rate.cut_off) == (10, 999_900, day(10, 4))
+    assert [(line.asset_no, line.phase) for line in owed] == [(F, "missing"), (G, "unexpected"), (H, "owed")]
+    assert [(line.asset_no, line.phase) for line in rest] == [(I, "owed")]
+
+
+@pytest.mark.parametrize(("arrives", "late"), [(day(9, 4), False), (day(10, 4), False), (day(11, 4), True)])
+def test_the_cut_off_is_the_last_day_that_counts(arrives, late):
+    told = dismantled(A)
+    told.tell(*shipped([A], day(5)), arrived([A], arrives))
+    assert counted(told) == ({"dismantled": 1, "received_late" if late else "received": 1}, {})
+
+
+def test_the_day_of_receipt_counts_and_not_the_day_of_its_recording():
+    told = dismantled(A)
+    told.tell(*shipped([A], day(5))).tell(arrived([A], day(9, 4)), recorded_on=day(20, 4))
+    assert (counted(told))[0] == {"dismantled": 1, "received": 1}
+
+
+def test_a_revised_plan_moves_the_cut_off():
+    told = dismantled(A)
+    told.tell(*shipped([A], day(5)), arrived([A], day(11, 4)))
+    figures = {"expected": 10, "target_ppm": 999_900, "cut_off": day(12, 4), "why": "snow"}
+    told.tell(RevisePlan(occurred_on=day(12, 4), plan_id=PLAN.plan_id, **figures))
+    assert (counted(told))[0] == {"dismantled": 1, "received": 1}
+
+
+def test_without_a_plan_there_is_no_cut_off():
+    told = Told(*SITES, register(A), dismantle(A, day(3)), *shipped([A], day(5)), arrived([A], day(1, 12)))
+    assert (counted(told))[0] == {"dismantled": 1, "received": 1}
+
+
+def test_unexpected_devices_without_a_work_order_are_in_no_cohort():
+    told = dismantled(A)
+    told.tell(*shipped([A], day(5)), arrived([A, B, C], day(6)))
+    with held(told) as session:
+        (rate,) = recovery_rates(session, *MARCH)
+        apart = unexpected_by_unit(session)
+    assert (rate.dismantled, rate.received) == (1, 1)
+    assert apart == {UNIT: 2}
+
+
+def test_a_work_order_that_comes_after_its_device():
+    """Unexpected, then dismantled on record, then accepted: received on the day on which it was accepted."""
+    told = Told(*SITES, PLAN, unannounced(A, day(6)), dismantle(A, day(3)))
+    assert counted(told) == ({"dismantled": 1, "unexpected": 1}, {A: "unexpected"})
+
+
+def test_an_unexpected_device_is_received_when_it_is_accepted():
+    told = Told(*SITES, PLAN, unannounced(A, day(6)), dismantle(A, day(3)), accepted(A, day(8)))
+    assert counted(told) == ({"dismantled": 1, "received": 1}, {})
+
+
+def test_a_device_that_never_left_its_store_by_record_is_received_once_accepted():
+    told = dismantled(A).tell(unannounced(A, day(6)), accepted(A, day(7)))
+    assert counted(told) == ({"dismantled": 1, "received": 1}, {})
+
+
+def test_a_second_centre_or_a_second_receipt_does_not_count_twice():
+    told = dismantled(A)
+    told.tell(*shipped([A], day(5)), arrived([A], day(6)))
+    told.tell(*shipped([A], day(8), shipment="SH-2", from_site=CENTRE, to_site="yard"))
+    told.tell(arrived([A], day(9), shipment="SH-2"))
+    told.tell(*shipped([A], day(12), shipment="SH-3", from_site="yard", to_site=CENTRE))
+    told.tell(arrived([A], day(20, 4), shipment="SH-3"))
+    assert counted(told) == ({"dismantled": 1, "received": 1}, {})
+
+
+def test_a_receipt_at_another_store_is_none_at_the_centre():
+    told = dismantled(A).tell(*shipped([A], day(5), to_site="store-2"), arrived([A], day(6)))
+    assert counted(told) == ({"dismantled": 1, "owed": 1}, {A: "owed"})
+
+
+def test_a_sample_that_returns_to_the_centre_has_been_received_there():
+    told = dismantled(A, B)
+    for number, site in ((A, CENTRE), (B, STORE)):
+        told.tell(ground(number, "laboratory_request", day(4)), out(number, "laboratory", day(4)))
+        told.tell(ReturnSample(occurred_on=day(9), asset_no=number, site=site))
+    assert counted(told) == ({"dismantled": 2, "received": 1, "owed": 1}, {B: "owed"})
+
+
+def test_a_missing_device_known_again_by_its_number_has_been_received():
+    """Its plate could not be read on arrival; the number was found under the dirt later."""
+    told = dismantled(A)
+    told.tell(*shipped([A], day(5)), arrived([], day(6)))
+    assert [row.phase for row in told.rows(RECOVERIES).values()] == ["missing"]
+    named = {"device_class": "01", "unit": UNIT, "site": CENTRE}
+    told.tell(AssignTemporaryIdentity(occurred_on=day(6), asset_no=TEMPORARY, **named))
+    told.tell(BindIdentity(occurred_on=day(8), asset_no=TEMPORARY, bound_to=A, evidence="cleaned"))
+    assert counted(told) == ({"dismantled": 1, "received": 1}, {})
+
+
+def test_a_number_on_record_in_its_store_is_held_apart_where_it_turns_up():
+    told = dismantled(A)
+    named = {"device_class": "01", "unit": UNIT, "site": CENTRE}
+    told.tell(AssignTemporaryIdentity(occurred_on=day(6), asset_no=TEMPORARY, **named))
+    told.tell(BindIdentity(occurred_on=day(8), asset_no=TEMPORARY, bound_to=A, evidence="cleaned"))
+    assert counted(told) == ({"dismantled": 1, "unexpected": 1}, {A: "unexpected"})
+
+
+def test_a_customers_device_given_back_is_no_longer_owed():
+    told = Told(*SITES, PLAN, Register(occurred_on=day(1), asset_no=CUSTOMERS, device_class="01", unit=UNIT))
+    told.tell(dismantle(CUSTOMERS, day(3)), out(CUSTOMERS, "customer", day(4)))
+    assert counted(told) == ({"dismantled": 1, "owed": 1}, {CUSTOMERS: "owed"})
+    told.tell(ReturnToCustomer(occurred_on=day(5), asset_no=CUSTOMERS, reference="receipt 4"))
+    assert counted(told) == ({"dismantled": 1, "returned": 1}, {})
+
+
+def test_a_consented_device_is_the_companys_to_bring():
+    told = Told(*SITES, PLAN, unannounced(CUSTOMERS, day(6)), dismantle(CUSTOMERS, day(3)))
+    told.tell(RecordConsent(occurred_on=day(7), asset_no=CUSTOMERS, reference="form 1"), accepted(CUSTOMERS, day(7)))
+    assert (counted(told))[0] == {"dismantled": 1, "received": 1}
+
+
+def test_a_device_in_service_again_without_the_centre_is_not_owed():
+    told = dismantled(A)
+    told.tell(ground(A, "verdict_reuse", day(4)), ground(A, "re_verification", day(4)), out(A, "reinstall", day(5)))
+    told.tell(Reinstall(occurred_on=day(6), asset_no=A, work_order="WO-2", unit=UNIT))
+    assert counted(told) == ({"dismantled": 1, "returned": 1}, {})
+    told.tell(dismantle(A, day(20), work_order="WO-3"))
+    assert counted(told) == ({"dismantled": 2, "returned": 1, "owed": 1}, {A: "owed"})
+
+
+def test_found_in_a_store_it_is_owed_again():
+    told = dismantled(A).tell(*shipped([A], day(5)), arrived([], day(6)), lost(A, day(7)))
+    told.tell(MarkFound(occurred_on=day(9), asset_no=A, site=STORE))
+    assert counted(told) == ({"dismantled": 1, "owed": 1}, {A: "owed"})
+
+
+def test_a_reinstalled_device_that_turns_up_unannounced_is_counted_apart():
+    told = dismantled(A).tell(*shipped([A], day(5)), arrived([A], day(6)))
+    told.tell(ground(A, "verdict_reuse", day(7)), ground(A, "re_verification", day(7)))
+    told.tell(out(A, "reinstall", day(8), CENTRE))
+    told.tell(Reinstall(occurred_on=day(9), asset_no=A, work_order="WO-2", unit=UNIT), unannounced(A, day(20)))
+    with held(told) as session:
+        (rate,) = recovery_rates(session, *MARCH)
+        apart = unexpected_by_unit(session)
+    assert (rate.dismantled, rate.received, rate.unexpected, apart) == (1, 1, 0, {UNIT: 1})
+
+
+def test_a_correction_moves_a_dismantling_to_another_cohort():
+    told = dismantled(A, B)
+    says = {"dismantled_on": day(28, 2), "unit": "99402", "why": "misread"}
+    told.tell(CorrectRecord(occurred_on=day(9), asset_no=A, corrects_version=1, **says))
+    told.tell(CorrectRecord(occurred_on=day(9), asset_no=B, corrects_version=1, did_not_happen=True, why="B stands"))
+    with held(told) as session:
+        rates = recovery_rates(session, "2026-01", "2026-12")
+        of_unit = recovery_rates(session, "2026-01", "2026-12", UNIT)
+    assert [(rate.unit, rate.cohort, rate.dismantled, rate.owed) for rate in rates] == [("99402", "2026-02", 1, 1)]
+    assert of_unit == []
+
+
+def test_a_month_is_that_of_beijing():
+    told = Told(*SITES, register(A))
+    at = datetime(2026, 2, 28, 16, tzinfo=UTC)
+    said = {"asset_no": A, "work_order": "WO-1", "unit": UNIT, "site": STORE, "reason": "fault"}
+    told.tell(Dismantle(occurred_at=at, **said))
+    assert (counted(told))[0] == {"dismantled": 1, "owed": 1}
+
+
+def test_burnt_devices_by_year_and_county():
+    told = Told(*SITES, register(A, county="990401"), register(B), register(C), register(D))
+    told.tell(dismantle(A, day(3), reason="burnt"), dismantle(B, day(3), reason="burnt", county="990402"))
+    told.tell(dismantle(C, day(3), reason="burnt"), dismantle(D, day(3)))
+    says = {"reason": "burnt", "dismantled_on": day(31, 12).replace(year=2025), "why": "seen at the bench"}
+    told.tell(CorrectRecord(occurred_on=day(9), asset_no=D, corrects_version=1, county="990402", **says))
+    with held(told) as session:
+        counts = burnt(session)
+    assert [(one.year, one.county, one.devices) for one in counts] == [
+        (2025, "990402", 1),
+        (2026, "990401", 1),
+        (2026, "990402", 1),
+        (2026, "unknown", 1),
+    ]
