@@ -23,7 +23,7 @@ from services.registry.plan import PLAN
 from services.registry.policies import exception_of
 from services.registry.shipment import SHIPMENT
 from services.registry.site import SITE
-from services.registry.views.card import CARD, Card, folded
+from services.registry.views.card import CARD, Card, folded, folded_by
 from services.registry.views.consignment import Consignment, consignment
 from services.registry.views.places import site_names
 from services.registry.views.tables import one, page
@@ -160,7 +160,7 @@ class Registry:
         day. Raises NotFound.
         """
         told = await self.meter_events(asset_no, position=position)
-        card = folded(one for one in told if day is None or one[0].day <= day)
+        card = folded(told) if day is None else folded_by(told, day)
         if card is None:
             raise NOT_THEN(asset_no=asset_no)
         return card

@@ -71,6 +71,9 @@ class ListDevices(_Ask, frozen=True, kw_only=True):
     unit: Text | None = None
     shipment: Text | None = None
     device_class: Text | None = None
+    holder: Text | None = None
+    purpose: Text | None = None
+    comm_address: Text | None = None
 
 
 class ListBalances(_Ask, frozen=True, kw_only=True):

@@ -47,7 +47,9 @@ class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
-    """A device whose custody is open: on its way, missing, lost, or unexpected and not resolved, since `since`."""
+    """A device whose custody is open: on its way, missing, lost, or unexpected and not resolved, since `since`.
+    `holder` is the site that answers for it meanwhile.
+    """
 
     asset_no: str
     device_class: str
@@ -56,6 +58,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     since: date
     site: str | None = None
     shipment: str | None = None
+    holder: str | None = None
 
 
 def keys(event: Any, recorded: Recorded) -> Iterable[tuple[str, int]]:
@@ -89,9 +92,13 @@ def alarms(session: Session, limit: int) -> list[Alarm]:
 
 
 def duplicates(session: Session, limit: int) -> list[Duplicate]:
-    """Communication addresses shared by several devices, the most shared first."""
-    address, number = CARD.columns.c.comm_address, func.count()
-    query = select(address, number).where(address.is_not(None)).group_by(address).having(number > 1)
+    """Communication addresses shared by several devices, the most shared first. A temporary identity and the number it
+    was bound to are one device.
+    """
+    of = CARD.columns.c
+    address, number = of.comm_address, func.count()
+    query = select(address, number).where(address.is_not(None), of.bound_to.is_(None))
+    query = query.group_by(address).having(number > 1)
     rows = session.execute(query.order_by(number.desc(), address).limit(limit))
     return [Duplicate(comm_address=shared, devices=devices) for shared, devices in rows]
 
@@ -104,7 +111,7 @@ def custody_gaps(session: Session, before: date, limit: int) -> list[Gap]:
     phase = case((of.unexpected, "unexpected"), else_=of.phase).label("phase")
     is_open = or_(of.phase.in_(("in_transit", "missing", "lost")), of.unexpected)
     query = (
-        select(of.asset_no, of.device_class, of.unit, phase, of.since, of.site, of.shipment)
+        select(of.asset_no, of.device_class, of.unit, phase, of.since, of.site, of.shipment, of.holder)
         .where(is_open, of.since < before)
         .order_by(of.since, of.asset_no)
         .limit(limit)

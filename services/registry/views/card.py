@@ -14,7 +14,14 @@ from services.registry.views.tables import Tables
 
 
 class Card(msgspec.Struct, frozen=True, gc=False):
-    """A device now. `phase` is where it is in its life; `since` the business day it got there."""
+    """A device now. `phase` is where it is in its life: in_service, at_site, in_transit, missing, lost, out,
+    with_maker, with_recycler, or how its life ended: written_off, returned_to_customer, kept_by_maker, destroyed,
+    destroyed_in_test, bound. `since` is the business day it got there.
+
+    `holder` answers for it: the site that has it, or had it last where it is on its way, missing, lost or out, and then
+    its maker or its recycler; none while it is a customer's. `unit_version`, `county_version` and `dismantled_version`
+    name the events that said these things, which is what a correction names.
+    """
 
     asset_no: str
     device_class: str
@@ -46,6 +53,10 @@ class Card(msgspec.Struct, frozen=True, gc=False):
     defaced: bool = False
     damaged: bool = False
     bound_to: str | None = None
+    holder: str | None = None
+    unit_version: int = 0
+    county_version: int | None = None
+    dismantled_version: int | None = None
     version: int = 0
     position: int = 0
 
@@ -53,7 +64,7 @@ class Card(msgspec.Struct, frozen=True, gc=False):
 class CardTable(Tables, table=True):
     """The rows of Card."""
 
-    __tablename__ = "card_v1"
+    __tablename__ = "card_v2"
 
     asset_no: str = Field(primary_key=True)
     device_class: str
@@ -85,6 +96,10 @@ class CardTable(Tables, table=True):
     defaced: bool
     damaged: bool
     bound_to: str | None
+    holder: str | None = Field(index=True)
+    unit_version: int
+    county_version: int | None
+    dismantled_version: int | None
     version: int
     position: int
 
@@ -94,8 +109,12 @@ def keys(event: Any, _recorded: Recorded) -> Iterable[tuple[str]]:
 
 
 def evolve(card: Card | None, event: Any, recorded: Recorded, _key: tuple[str]) -> Card | None:
-    changes = _CHANGES[type(event)](event)
-    changes["version"] = recorded.version
+    version = recorded.version
+    if isinstance(event, identity.RecordCorrected):
+        changes = _corrected(card, event) if card else {}
+    else:
+        changes = _CHANGES[type(event)](event, version)
+    changes["version"] = version
     changes["position"] = recorded.position
     if card is not None:
         return msgspec.structs.replace(card, **changes)
@@ -110,6 +129,17 @@ def folded(told: Iterable[tuple[Any, Recorded]]) -> Card | None:
     return card
 
 
+def folded_by(told: Iterable[tuple[Any, Recorded]], day: date) -> Card | None:
+    """The card as what had happened to one device by the end of a business day leaves it. A device that was put on
+    record later than it was dismantled is the same device: who it is counts from its first event on.
+    """
+    told = tuple(told)
+    happened = [one for one in told if one[0].day <= day]
+    if happened and happened[0] is not told[0]:
+        happened.insert(0, told[0])
+    return folded(happened)
+
+
 def _described(description: identity.Description) -> dict[str, Any]:
     return {
         name: value
@@ -120,120 +150,182 @@ def _described(description: identity.Description) -> dict[str, Any]:
 
 def _place(event: Any, phase: str, **more: Any) -> dict[str, Any]:
     """Where it is now, and nothing left of where it was."""
-    nowhere = dict.fromkeys(("site", "shipment", "container", "location", "purpose", "reference"))
+    nowhere = dict.fromkeys(("site", "shipment", "container", "location", "purpose", "reference", "holder"))
     return {**nowhere, "unexpected": False, "phase": phase, "since": event.day, **more}
 
 
-def _identified(event: Any, phase: str, **more: Any) -> dict[str, Any]:
-    who = {"asset_no": event.asset_no, "device_class": event.device_class, "owner": event.owner, "unit": event.unit}
-    return {**who, **_place(event, phase, **more)}
+def _at(event: Any, site: str, **more: Any) -> dict[str, Any]:
+    return _place(event, "at_site", site=site, holder=site, **more)
 
 
-def _registered(event: identity.Registered) -> dict[str, Any]:
-    phase = "in_service" if event.origin == "in_service" else "out"
-    return {**_identified(event, phase), "county": event.county, **_described(event.description)}
+def _came_in(event: Any, _version: int) -> dict[str, Any]:
+    return _at(event, event.moved.to_site)
 
 
-def _temporary(event: identity.TemporaryIdentityAssigned) -> dict[str, Any]:
-    return {**_identified(event, "at_site", site=event.moved.to_site), **_described(event.description)}
+def _nothing(_event: Any, _version: int) -> dict[str, Any]:
+    return {}
 
 
-def _adopted(event: identity.IdentityAdopted) -> dict[str, Any]:
-    return _identified(event, "at_site", site=event.site, unexpected=event.unexpected)
+def _identified(event: Any, version: int) -> dict[str, Any]:
+    return {
+        "asset_no": event.asset_no,
+        "device_class": event.device_class,
+        "owner": event.owner,
+        "unit": event.unit,
+        "unit_version": version,
+    }
 
 
-def _corrected(event: identity.RecordCorrected) -> dict[str, Any]:
+def _in_county(county: str | None, version: int) -> dict[str, Any]:
+    return {} if county is None else {"county": county, "county_version": version}
+
+
+def _registered(event: identity.Registered, version: int) -> dict[str, Any]:
+    in_service = event.origin == "in_service"
+    place = _place(event, "in_service") if in_service else _place(event, "with_maker", holder=event.description.maker)
+    said = _in_county(event.county, version) | _described(event.description)
+    return {**_identified(event, version), **place, **said}
+
+
+def _temporary(event: identity.TemporaryIdentityAssigned, version: int) -> dict[str, Any]:
+    return {**_identified(event, version), **_came_in(event, version), **_described(event.description)}
+
+
+def _adopted(event: identity.IdentityAdopted, version: int) -> dict[str, Any]:
+    return {**_identified(event, version), **_at(event, event.site, unexpected=event.unexpected)}
+
+
+def _corrected(card: Card, event: identity.RecordCorrected) -> dict[str, Any]:
+    """What was said again since, by a later event, a correction leaves as it is."""
     if event.did_not_happen:
-        return {**_place(event, "in_service"), **dict.fromkeys(("dismantled_on", "reason", "work_order"))}
-    names = ("device_class", "owner", "unit", "county", "reason", "work_order", "dismantled_on")
-    corrected = {name: value for name in names if (value := getattr(event, name)) is not None}
-    return corrected | (_described(event.description) if event.description else {})
+        return {**_place(event, "in_service"), **_NOT_DISMANTLED}
+    corrected = event.corrects_version
+    names = ["device_class", "owner"]
+    if corrected == card.unit_version:
+        names.append("unit")
+    if corrected == card.dismantled_version:
+        names += ["reason", "work_order", "dismantled_on"]
+    changes = {name: value for name in names if (value := getattr(event, name)) is not None}
+    if corrected >= (card.county_version or 0):
+        changes |= _in_county(event.county, corrected)
+    return changes | (_described(event.description) if event.description else {})
 
 
-def _dismantled(event: dismantling.Dismantled) -> dict[str, Any]:
+def _dismantled(event: dismantling.Dismantled, version: int) -> dict[str, Any]:
     # A work order that comes after its device moves nothing.
-    place = _place(event, "at_site", site=event.moved.to_site) if event.moved.to_site else {}
+    place = _came_in(event, version) if event.moved.to_site else {}
     return {
         **place,
         "dismantled_on": event.day,
         "reason": event.reason,
         "work_order": event.work_order,
         "unit": event.unit,
+        "unit_version": version,
         "reading_total_wh": None,
-        **({"county": event.county} if event.county else {}),
+        "dismantled_version": version,
+        **_in_county(event.county, version),
     }
 
 
-def _resolved(event: dismantling.FinalReadingResolved) -> dict[str, Any]:
+_NOT_DISMANTLED: Final = dict.fromkeys(
+    ("dismantled_on", "reason", "work_order", "dismantled_version", "reading_total_wh")
+)
+
+
+def _resolved(event: dismantling.FinalReadingResolved, _version: int) -> dict[str, Any]:
     corrected = {"reading_total_wh": event.reading.total_wh} if event.reading else {}
     return {"disputed": False, **corrected}
 
 
-def _unexpected(event: unexpected.Unexpected) -> dict[str, Any]:
+def _received(event: custody.Received, version: int) -> dict[str, Any]:
+    return {**_came_in(event, version), "damaged": event.damaged}
+
+
+def _unexpected(event: unexpected.Unexpected, version: int) -> dict[str, Any]:
+    site = event.moved.to_site or ""
     return {
         "asset_no": event.asset_no,
         "device_class": event.moved.device_class,
         "owner": event.owner,
         "unit": event.unit,
-        **_place(event, "at_site", site=event.moved.to_site, unexpected=True),
+        **({"unit_version": 0} if version == 0 else {}),
+        **_at(event, site, unexpected=True),
         "damaged": event.damaged,
         "data_cleared": False,
     }
 
 
-def _stored(event: custody.Stored) -> dict[str, Any]:
+def _dispatched(event: custody.Dispatched, _version: int) -> dict[str, Any]:
+    place = {"shipment": event.shipment, "container": event.container, "holder": event.moved.from_site}
+    return _place(event, "in_transit", **place)
+
+
+def _stored(event: custody.Stored, _version: int) -> dict[str, Any]:
     return {"location": event.location, "container": event.container}
 
 
-def _released(event: release.Released) -> dict[str, Any]:
-    return _place(event, "out", purpose=event.purpose, reference=event.reference)
+def _released(event: release.Released, _version: int) -> dict[str, Any]:
+    place = {"purpose": event.purpose, "reference": event.reference, "holder": event.moved.from_site}
+    return _place(event, "out", **place)
 
 
-_CHANGES: Final[dict[type[msgspec.Struct], Callable[[Any], dict[str, Any]]]] = {
+def _reinstalled(event: release.Reinstalled, version: int) -> dict[str, Any]:
+    changes = {"unit": event.unit, "unit_version": version, "data_cleared": False}
+    return {**_place(event, "in_service"), **_NOT_DISMANTLED, **changes}
+
+
+def _returned_to_customer(event: release.ReturnedToCustomer, _version: int) -> dict[str, Any]:
+    # Whatever comes of the device from here on does not belong to its dismantling.
+    return {**_place(event, "returned_to_customer", reference=event.reference), "dismantled_version": None}
+
+
+_CHANGES: Final[dict[type[msgspec.Struct], Callable[[Any, int], dict[str, Any]]]] = {
     identity.Registered: _registered,
     identity.TemporaryIdentityAssigned: _temporary,
-    identity.IdentityBound: lambda event: _place(event, "ended", bound_to=event.bound_to),
+    identity.IdentityBound: lambda event, _: _place(event, "bound", bound_to=event.bound_to),
     identity.IdentityAdopted: _adopted,
-    identity.RecordCorrected: _corrected,
     dismantling.Dismantled: _dismantled,
-    dismantling.FinalReadingRecorded: lambda event: {"reading_total_wh": event.reading.total_wh},
-    dismantling.FinalReadingDisputed: lambda _: {"disputed": True},
+    dismantling.FinalReadingRecorded: lambda event, _: {"reading_total_wh": event.reading.total_wh},
+    dismantling.FinalReadingDisputed: lambda _event, _: {"disputed": True},
     dismantling.FinalReadingResolved: _resolved,
-    custody.Dispatched: lambda event: _place(event, "in_transit", shipment=event.shipment, container=event.container),
-    custody.Received: lambda event: {
-        **_place(event, "at_site", site=event.moved.to_site),
-        "damaged": event.damaged,
-    },
+    custody.Dispatched: _dispatched,
+    custody.Received: _received,
     unexpected.Unexpected: _unexpected,
-    unexpected.UnexpectedAccepted: lambda _: {"unexpected": False},
-    unexpected.CustomerConsented: lambda _: {},
-    missing.Missing: lambda event: _place(event, "missing", shipment=event.shipment),
-    missing.Found: lambda event: _place(event, "at_site", site=event.moved.to_site),
-    missing.LossConfirmed: lambda event: _place(event, "lost"),
-    missing.WrittenOff: lambda event: _place(event, "ended", reference=event.approval),
+    unexpected.UnexpectedAccepted: lambda _event, _: {"unexpected": False},
+    unexpected.CustomerConsented: _nothing,
+    missing.Missing: lambda event, _: _place(event, "missing", shipment=event.shipment, holder=event.last_site),
+    missing.Found: _came_in,
+    missing.LossConfirmed: lambda event, _: _place(event, "lost", holder=event.last_site),
+    missing.WrittenOff: lambda event, _: _place(event, "written_off", reference=event.approval, holder=event.last_site),
     custody.Stored: _stored,
-    unexpected.Reappeared: lambda _: {},
-    hold.HoldPlaced: lambda _: {},
-    hold.HoldLifted: lambda _: {},
-    hold.SealApplied: lambda _: {},
-    hold.SealRemoved: lambda _: {},
-    release.PreconditionRecorded: lambda _: {},
+    unexpected.Reappeared: _nothing,
+    hold.HoldPlaced: _nothing,
+    hold.HoldLifted: _nothing,
+    hold.SealApplied: _nothing,
+    hold.SealRemoved: _nothing,
+    release.PreconditionRecorded: _nothing,
     release.Released: _released,
-    release.SampleReturned: lambda event: _place(event, "at_site", site=event.moved.to_site),
-    release.ReceivedFromMaker: lambda event: _place(event, "at_site", site=event.moved.to_site),
-    release.Replaced: lambda _: {},
-    release.Reinstalled: lambda event: {**_place(event, "in_service"), "unit": event.unit, "data_cleared": False},
-    release.ReturnedToMaker: lambda event: _place(event, "out", purpose="maker", reference=event.reference),
-    release.ReturnedToCustomer: lambda event: _place(event, "ended", reference=event.reference),
-    end.DataCleared: lambda _: {"data_cleared": True},
-    end.ChipDestroyed: lambda _: {"chip_destroyed": True},
-    end.BatteryRemoved: lambda _: {},
-    end.Defaced: lambda _: {"defaced": True},
-    end.HandedToRecycler: lambda event: _place(event, "with_recycler", reference=event.contract),
-    end.Destroyed: lambda event: _place(event, "ended", reference=event.certificate),
-    end.DestroyedInTest: lambda event: _place(event, "ended", reference=event.report),
-    end.KeptByMaker: lambda event: _place(event, "ended", reference=event.reference),
+    release.SampleReturned: _came_in,
+    release.ReceivedFromMaker: _came_in,
+    release.Replaced: _nothing,
+    release.Reinstalled: _reinstalled,
+    release.ReturnedToMaker: lambda event, _: _place(
+        event, "with_maker", reference=event.reference, holder=event.maker
+    ),
+    release.ReturnedToCustomer: _returned_to_customer,
+    end.DataCleared: lambda _event, _: {"data_cleared": True},
+    end.ChipDestroyed: lambda _event, _: {"chip_destroyed": True},
+    end.BatteryRemoved: _nothing,
+    end.Defaced: lambda _event, _: {"defaced": True},
+    end.HandedToRecycler: lambda event, _: _place(
+        event, "with_recycler", reference=event.contract, holder=event.recycler
+    ),
+    end.Destroyed: lambda event, _: _place(event, "destroyed", reference=event.certificate, holder=event.recycler),
+    end.DestroyedInTest: lambda event, _: _place(
+        event, "destroyed_in_test", reference=event.report, holder=event.holder
+    ),
+    end.KeptByMaker: lambda event, _: _place(event, "kept_by_maker", reference=event.reference, holder=event.maker),
 }
-"""What each event changes on the card. Every event of a device is here: a test compares it with METER.events."""
+"""What each event changes on the card, corrections apart: a test has one of every event of METER in it."""
 
 CARD: Final = View(name="card", row=Card, table=CardTable, events=METER.events, keys=keys, evolve=evolve)

@@ -5,18 +5,11 @@ from datetime import UTC, datetime
 import pytest
 
 from services.registry.asset_number import compose
-from services.registry.meter.custody import (
-    AcceptUnexpected,
-    ConfirmLoss,
-    MarkFound,
-    MarkMissing,
-    ReceiveUnexpected,
-    RecordConsent,
-    WriteOff,
-)
 from services.registry.meter.dismantling import Dismantle
 from services.registry.meter.identity import AssignTemporaryIdentity, BindIdentity, CorrectRecord, Register
+from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
 from services.registry.meter.release import RecordPrecondition, Reinstall, Release, ReturnSample, ReturnToCustomer
+from services.registry.meter.unexpected import AcceptUnexpected, ReceiveUnexpected, RecordConsent
 from services.registry.plan import RevisePlan
 from services.registry.views.recovery import RECOVERIES, burnt, recovery_rates, still_owed, unexpected_by_unit
 from tests.registry.stories import CENTRE, CUSTOMERS, STORE, TEMPORARY, UNIT
