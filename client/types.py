@@ -257,6 +257,25 @@ class ContainerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     version: int
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """底度 Register values at dismantling: active import in all and by tariff (尖 峰 平 谷), export, reactive, demand.
+    At least one of them, or a photo of them. `ratio_micro` multiplies them where the device measures through
+    transformers.
+    """
+
+    total_wh: int | None = None
+    sharp_wh: int | None = None
+    peak_wh: int | None = None
+    flat_wh: int | None = None
+    valley_wh: int | None = None
+    reverse_wh: int | None = None
+    reactive_varh: int | None = None
+    demand_w: int | None = None
+    ratio_micro: int | None = None
+    photo_sha256: str | None = None
+    customer_signature: Literal["absent", "refused", "signed"] | None = None
+
+
 class CountLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One class in a stocktake: the book's number and the number counted."""
 
@@ -320,25 +339,6 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         "37",
         "41",
     ]
-
-
-class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """底度 Register values at dismantling: active import in all and by tariff (尖 峰 平 谷), export, reactive, demand.
-    At least one of them, or a photo of them. `ratio_micro` multiplies them where the device measures through
-    transformers.
-    """
-
-    total_wh: int | None = None
-    sharp_wh: int | None = None
-    peak_wh: int | None = None
-    flat_wh: int | None = None
-    valley_wh: int | None = None
-    reverse_wh: int | None = None
-    reactive_varh: int | None = None
-    demand_w: int | None = None
-    ratio_micro: int | None = None
-    photo_sha256: str | None = None
-    customer_signature: Literal["absent", "refused", "signed"] | None = None
 
 
 class Duplicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -765,7 +765,9 @@ class ConfirmLoss(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CorrectRecord(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """更正记录 Say what an earlier event should have said. The event stands; views follow the correction."""
+    """更正记录 Say what an earlier event should have said. The event stands; views follow the correction. A `reading`
+    is given whole, and corrects the event that holds the final reading now.
+    """
 
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/correct-record"
     KEY: ClassVar[str] = "asset_no"
@@ -824,6 +826,7 @@ class CorrectRecord(Command, frozen=True, kw_only=True, omit_defaults=True):
     description: Description | None = None
     owner: Literal["company", "customer"] | None = None
     did_not_happen: bool = False
+    reading: Reading | None = None
 
 
 class Deface(Command, frozen=True, kw_only=True, omit_defaults=True):

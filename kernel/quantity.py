@@ -62,6 +62,12 @@ YEAR_MAX: Final = 2199
 proto3 JSON, and one such event would stop every view.
 """
 
+DAY_MIN: Final = date(1901, 1, 1)
+DAY_MAX: Final = date(YEAR_MAX, 12, 31)
+"""What any other day lies between, such as that on which a device was made. Spreadsheets write their day zero, in 1899
+or 1900, where nobody typed anything, no device on record is older, and 9999-12-31 is no day but a way to say never.
+"""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1)
 _DAY_US: Final = 86_400_000_000
@@ -87,6 +93,15 @@ class Happened(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
     def day(self) -> date:
         """The business day on which it happened."""
         return self.occurred_on or business_day(self.occurred_at or _EPOCH)
+
+
+def refuse_far_days(**days: date | None) -> None:
+    """Raises ValueError for a day outside DAY_MIN to DAY_MAX. For `__post_init__`: no type can say it of a date."""
+    for name, day in days.items():
+        if day is not None and not DAY_MIN <= day <= DAY_MAX:
+            raise ValueError(
+                f"{name} {day}: 日期须在 {DAY_MIN} 至 {DAY_MAX} 之间 / a day is from {DAY_MIN} to {DAY_MAX}"
+            )
 
 
 def business_day(instant: datetime) -> date:

@@ -10,21 +10,11 @@ with the two printed numbers that are known, a chance of 1 in 100 by accident (�
 wrong last digit is a question of policy, told apart here from a number that is not one at all.
 """
 
-from typing import Annotated, Final, TypeAlias
-
-import msgspec
+from typing import Final
 
 from kernel.refusal import unreadable
 
 LENGTH: Final = 22
-
-AssetNo: TypeAlias = Annotated[
-    str,
-    # The lengths are said again because `$` in a Python pattern lets a final newline pass.
-    msgspec.Meta(
-        min_length=LENGTH, max_length=LENGTH, pattern=r"^[0-9]{22}$", description="a 22-digit asset number 资产编号"
-    ),
-]
 
 NOT_22_DIGITS = unreadable(
     "asset_number.not_22_digits",
@@ -38,34 +28,6 @@ WRONG_CHECK_DIGIT = unreadable(
 )
 
 _CUSTOMER_OWNED: Final = "0"
-
-
-class AssetNumber(msgspec.Struct, frozen=True):
-    """The parts of a number, digits as text: leading zeros count."""
-
-    unit: str
-    type: str
-    serial: str
-    check: str
-
-    def __str__(self) -> str:
-        return self.unit + self.type + self.serial + self.check
-
-    @property
-    def customer_owned(self) -> bool:
-        """用户资产: the third digit is 0."""
-        return self.unit[2] == _CUSTOMER_OWNED
-
-    @property
-    def check_is_right(self) -> bool:
-        return self.check == check_digit(self.unit + self.type + self.serial)
-
-
-def parse(text: str) -> AssetNumber:
-    """The parts of an asset number. Refuses what is not 22 digits; a wrong check digit it lets pass."""
-    if not is_well_formed(text):
-        raise NOT_22_DIGITS(length=len(text))
-    return AssetNumber(text[:5], text[5:7], text[7:21], text[21])
 
 
 def compose(unit: str, type_code: str, serial: str) -> str:
@@ -86,17 +48,6 @@ def check_digit(first: str) -> str:
     # Digits are 48 above their value in ASCII: eleven of weight 3 and ten of weight 1 make 48 x 43 too much.
     weighted = 3 * sum(digits[0::2]) + sum(digits[1::2]) - 48 * 43
     return str(-weighted % 10)
-
-
-def has_right_check_digit(number: str) -> bool:
-    """Of a well-formed number."""
-    return number[-1] == check_digit(number[:-1])
-
-
-def refuse_wrong_check_digit(number: str) -> None:
-    """For those who are configured to refuse it. Expects a well-formed number."""
-    if number[-1] != (right := check_digit(number[:-1])):
-        raise WRONG_CHECK_DIGIT(right=right, found=number[-1])
 
 
 def unit_of(number: str) -> str:

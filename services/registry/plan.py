@@ -12,7 +12,7 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 
 from kernel.decider import Decider, Part, becomes, members
-from kernel.quantity import CivilDate, Count, Happened, PublicRemark
+from kernel.quantity import CivilDate, Count, Happened, PublicRemark, refuse_far_days
 from kernel.refusal import against_rules, not_found
 
 UNKNOWN = not_found("plan.unknown", "没有回收计划 {plan_id}。", "there is no recovery plan {plan_id}")
@@ -40,6 +40,10 @@ class SetPlan(Happened, frozen=True, kw_only=True):
     target_ppm: TargetPpm
     cut_off: CivilDate
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_far_days(cut_off=self.cut_off)
+
 
 class RevisePlan(Happened, frozen=True, kw_only=True):
     """修订计划 New figures, and why."""
@@ -50,6 +54,10 @@ class RevisePlan(Happened, frozen=True, kw_only=True):
     cut_off: CivilDate
     why: PublicRemark
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_far_days(cut_off=self.cut_off)
+
 
 class PlanSet(Happened, frozen=True, kw_only=True):
     """A plan stands."""
@@ -58,6 +66,10 @@ class PlanSet(Happened, frozen=True, kw_only=True):
     expected: Count
     target_ppm: TargetPpm
     cut_off: CivilDate
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_far_days(cut_off=self.cut_off)
 
 
 class PlanRevised(Happened, frozen=True, kw_only=True):
@@ -68,6 +80,10 @@ class PlanRevised(Happened, frozen=True, kw_only=True):
     target_ppm: TargetPpm
     cut_off: CivilDate
     why: PublicRemark
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_far_days(cut_off=self.cut_off)
 
 
 Command: TypeAlias = SetPlan | RevisePlan

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from kernel.quantity import CivilDate, Code, Key
+from kernel.quantity import CivilDate, Code, Key, refuse_far_days
 from services.registry.asset_number import is_well_formed
 
 # A `$` lets a final newline pass in Python; `(?!\n)` after it does not, in any dialect of regular expressions.
@@ -188,3 +188,6 @@ class StandingHold(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     kind: HoldKind
     reference: Reference
     until: CivilDate | None = None
+
+    def __post_init__(self) -> None:
+        refuse_far_days(until=self.until)

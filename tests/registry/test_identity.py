@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from services.registry.asset_number import compose
 from services.registry.meter import METER
-from services.registry.meter.dismantling import DisputeFinalReading, Reading, RecordFinalReading
+from services.registry.meter.dismantling import (
+    READING_EMPTY,
+    DisputeFinalReading,
+    FinalReadingRecorded,
+    Reading,
+    RecordFinalReading,
+    ResolveFinalReading,
+)
 from services.registry.meter.end import Destroy
 from services.registry.meter.hold import HoldPlaced, PlaceHold
 from services.registry.meter.identity import (
@@ -17,7 +24,9 @@ from services.registry.meter.identity import (
     CANNOT_BE_TAKEN_BACK,
     NO_SUCH_EVENT,
     NOT_TEMPORARY,
+    NOT_THE_READING,
     NOTHING_CORRECTED,
+    READING_IN_DISPUTE,
     WRONG_FORM,
     AdoptIdentity,
     BindIdentity,
@@ -34,8 +43,9 @@ from services.registry.meter.release import ReturnToCustomer
 from services.registry.meter.state import BOUND, ENDED, NOT_IN_HAND, ON_HOLD, UNKNOWN, AtSite, InService
 from services.registry.meter.unexpected import Reappeared, Unexpected
 from services.registry.policies import when_identity_bound_adopt_identity
+from services.registry.views.card import CARD
 from services.registry.vocabulary import StandingHold
-from tests.given import given, recorded
+from tests.given import given, recorded, rows
 from tests.registry.stories import (
     ASSIGN,
     CENTRE,
@@ -287,3 +297,39 @@ def test_an_ended_record_can_still_be_corrected():
 def test_a_late_stranger_keeps_the_unit_in_its_number():
     (stranger,) = given(METER).when(about(TURN_UP, TEMPORARY)).outcome
     assert stranger == on(Unexpected, asset_no=TEMPORARY, owner="company", unit="99401", moved=moved(to_site=CENTRE))
+
+
+KWH_FOR_WH = Reading(total_wh=1_234)
+READ = on(RecordFinalReading, reading=KWH_FOR_WH)
+IN_WH = Reading(total_wh=1_234_000)
+DISPUTE = on(DisputeFinalReading, case="D-1", ground="too high")
+
+
+def test_a_reading_in_the_wrong_unit_is_corrected_whole_on_the_event_that_holds_it():
+    story = device(*IN_STORE, READ).when(correct(2, reading=IN_WH))
+    story.then([corrected(2, reading=IN_WH, dismantled_version=1)])
+    story.when(correct(2, reading=Reading(total_wh=1_235_000)))
+    story.then(story.outcome)
+    for other in (0, 1, 3):
+        story.when(correct(other, reading=IN_WH)).refused(NOT_THE_READING, version=other)
+    story.when(correct(2, reading=Reading(ratio_micro=1_000_000))).refused(READING_EMPTY)
+    device(*IN_STORE).when(correct(1, reading=IN_WH)).refused(NOT_THE_READING)
+
+
+def test_a_reading_in_dispute_is_corrected_by_resolving_it_and_afterwards_where_it_was_resolved():
+    story = device(*IN_STORE, READ, DISPUTE).when(correct(2, reading=IN_WH)).refused(READING_IN_DISPUTE)
+    story.when(on(ResolveFinalReading, case="D-1", outcome="corrected", reading=Reading(total_wh=1_000)))
+    story.then(story.outcome)
+    story.when(correct(2, reading=IN_WH)).refused(NOT_THE_READING)
+    story.when(correct(4, reading=IN_WH)).then([corrected(4, reading=IN_WH, dismantled_version=1)])
+    upheld = device(*IN_STORE, READ, DISPUTE, on(ResolveFinalReading, case="D-1", outcome="upheld"))
+    upheld.when(correct(2, reading=IN_WH)).then([corrected(2, reading=IN_WH, dismantled_version=1)])
+
+
+def test_a_corrected_reading_is_on_the_card():
+    told = [
+        on(Registered, device_class="01", unit=UNIT, owner="company", origin="in_service"),
+        on(FinalReadingRecorded, reading=KWH_FOR_WH),
+        corrected(1, reading=IN_WH),
+    ]
+    assert rows(CARD, told)[(NUMBER,)].reading_total_wh == 1_234_000

@@ -18,7 +18,7 @@ from services.registry.meter.dismantling import (
 )
 from services.registry.meter.end import Defaced, Destroyed
 from services.registry.meter.hold import HoldLifted, HoldPlaced, SealApplied, SealRemoved
-from services.registry.meter.identity import Registered
+from services.registry.meter.identity import RecordCorrected, Registered
 from services.registry.meter.release import PreconditionRecorded
 from services.registry.papers.ledger import ALL_UNITS, recovery_ledger
 from services.registry.papers.life import said
@@ -99,6 +99,13 @@ def test_a_hold_ends_when_it_is_lifted_and_a_dispute_when_it_is_resolved():
         (1_000, False, "final"),
         (900, False, "corrected"),
     ]
+
+
+def test_a_corrected_reading_is_a_line_of_its_own():
+    read = on(FinalReadingRecorded, reading=Reading(total_wh=1))
+    mended = on(RecordCorrected, corrects_version=1, why="kWh for Wh", reading=Reading(total_wh=1_000))
+    lines = page(read, mended).readings
+    assert [(line.total_wh, line.occasion.en) for line in lines] == [(1, "final"), (1_000, "corrected")]
 
 
 def test_a_seal_is_one_line_from_its_applying_to_its_removal():

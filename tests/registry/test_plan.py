@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
+from kernel.quantity import DAY_MAX, DAY_MIN
 from services.registry.plan import (
     ALREADY_SET,
     CUT_OFF_TOO_EARLY,
@@ -34,7 +35,7 @@ def test_a_plan_is_set_once_and_then_revised():
     given(PLAN).when(REVISE).refused(UNKNOWN)
 
 
-@for_all(st.dates())
+@for_all(st.dates(DAY_MIN, DAY_MAX))
 def test_the_cut_off_comes_after_the_month(cut_off):
     for life, command in ((), SET), ((SET,), REVISE):
         story = told(PLAN, *life).when(msgspec.structs.replace(command, cut_off=cut_off))

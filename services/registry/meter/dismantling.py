@@ -2,8 +2,10 @@
 
     in service -> Dismantled -> FinalReadingRecorded [-> FinalReadingDisputed -> FinalReadingResolved]
 
-A dispute that stands is a hold: nothing that would destroy the evidence. A work order may come to the record after the
-device did: it is then dismantled where it lies, kept apart as unexpected, and nothing moves.
+A dispute that stands is a hold: nothing that would destroy the evidence. What was disputed is resolved; what was merely
+written down wrong, in kilowatt-hours for watt-hours or in the wrong register, is corrected by RecordCorrected, which
+names the event (identity.py). A work order may come to the record after the device did: it is then dismantled where it
+lies, kept apart as unexpected, and nothing moves.
 """
 
 from collections.abc import Sequence
@@ -172,7 +174,7 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
                 raise NOT_DISMANTLED(asset_no=command.asset_no)
             return [_final(command, reading, meter)]
         case DisputeFinalReading():
-            if not meter.has_final_reading:
+            if meter.reading_version is None:
                 raise NO_READING(asset_no=command.asset_no)
             if meter.dispute is not None:
                 raise ALREADY_DISPUTED(asset_no=command.asset_no)
@@ -183,7 +185,7 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
             if (outcome == "corrected") is (reading is None):
                 raise READING_MISSING()
             if reading is not None:
-                _legible(reading)
+                legible(reading)
             return [becomes(command, FinalReadingResolved)]
 
 
@@ -194,11 +196,12 @@ def evolve(meter: Meter, event: Event) -> Meter:
             now = meter.version + 1
             return msgspec.structs.replace(meter, place=place, dismantled_version=now, unit=unit, unit_version=now)
         case FinalReadingRecorded():
-            return msgspec.structs.replace(meter, has_final_reading=True)
+            return msgspec.structs.replace(meter, reading_version=meter.version + 1)
         case FinalReadingDisputed(case=case):
             return msgspec.structs.replace(meter, dispute=case)
-        case FinalReadingResolved():
-            return msgspec.structs.replace(meter, dispute=None)
+        case FinalReadingResolved(reading=reading):
+            read_in = meter.reading_version if reading is None else meter.version + 1
+            return msgspec.structs.replace(meter, dispute=None, reading_version=read_in)
 
 
 def _dismantle(command: Dismantle, meter: Meter) -> Sequence[Event]:
@@ -214,13 +217,14 @@ def _dismantle(command: Dismantle, meter: Meter) -> Sequence[Event]:
 
 
 def _final(command: Dismantle | RecordFinalReading, reading: Reading, meter: Meter) -> FinalReadingRecorded:
-    if meter.has_final_reading:
+    if meter.reading_version is not None:
         raise READING_EXISTS(asset_no=command.asset_no)
-    _legible(reading)
+    legible(reading)
     return becomes(command, FinalReadingRecorded)
 
 
-def _legible(reading: Reading) -> None:
+def legible(reading: Reading) -> None:
+    """Refuse a reading that says nothing of any register."""
     said = msgspec.structs.asdict(reading)
     if all(value is None for name, value in said.items() if name not in ("ratio_micro", "customer_signature")):
         raise READING_EMPTY()

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import msgspec
 
 from kernel.decider import Part, becomes, members
-from kernel.quantity import CivilDate, Code, Happened, Remark
+from kernel.quantity import CivilDate, Code, Happened, Remark, refuse_far_days
 from kernel.refusal import against_rules
 from services.registry.meter.state import Meter, known, unheld
 from services.registry.vocabulary import AssetNo, HoldKind, Reference, StandingHold
@@ -35,6 +35,10 @@ class PlaceHold(Happened, frozen=True, kw_only=True):
     kind: HoldKind
     reference: Reference
     until: CivilDate | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_far_days(until=self.until)
 
 
 class LiftHold(Happened, frozen=True, kw_only=True):
@@ -69,6 +73,10 @@ class HoldPlaced(Happened, frozen=True, kw_only=True):
     kind: HoldKind
     reference: Reference
     until: CivilDate | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_far_days(until=self.until)
 
 
 class HoldLifted(Happened, frozen=True, kw_only=True):

@@ -15,9 +15,10 @@ from typing import Final, TypeAlias
 import msgspec
 
 from kernel.decider import Part, becomes, members
-from kernel.quantity import CivilDate, Code, Happened, Name, Remark
+from kernel.quantity import CivilDate, Code, Happened, Name, Remark, refuse_far_days
 from kernel.refusal import against_rules, unreadable
 from services.registry.asset_number import is_customer_owned
+from services.registry.meter.dismantling import Reading, legible
 from services.registry.meter.hold import HoldPlaced
 from services.registry.meter.state import (
     DESTROYED,
@@ -83,7 +84,28 @@ CANNOT_BE_TAKEN_BACK = against_rules(
     "version {version} of {asset_no} is not the dismantling that moved it last; it cannot be said not to have happened",
 )
 
-CORRECTABLE: Final = ("device_class", "owner", "unit", "county", "reason", "work_order", "dismantled_on", "description")
+NOT_THE_READING = against_rules(
+    "meter.not_the_reading",
+    "版本 {version} 不是器具 {asset_no} 现行底度所在的事件。",
+    "version {version} of {asset_no} is not the event that holds its final reading",
+)
+READING_IN_DISPUTE = against_rules(
+    "meter.reading_in_dispute",
+    "器具 {asset_no} 的底度正在争议中，请以了结争议的方式更正。",
+    "the final reading of {asset_no} is in dispute; correct it by resolving the dispute",
+)
+
+CORRECTABLE: Final = (
+    "device_class",
+    "owner",
+    "unit",
+    "county",
+    "reason",
+    "work_order",
+    "dismantled_on",
+    "description",
+    "reading",
+)
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -96,6 +118,9 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     installed_on: CivilDate | None = None
     comm_address: Code | None = None
     remark: Remark | None = None
+
+    def __post_init__(self) -> None:
+        refuse_far_days(made_on=self.made_on, installed_on=self.installed_on)
 
 
 class Register(Happened, frozen=True, kw_only=True):
@@ -145,7 +170,9 @@ class AdoptIdentity(Happened, frozen=True, kw_only=True):
 
 
 class CorrectRecord(Happened, frozen=True, kw_only=True):
-    """更正记录 Say what an earlier event should have said. The event stands; views follow the correction."""
+    """更正记录 Say what an earlier event should have said. The event stands; views follow the correction. A `reading`
+    is given whole, and corrects the event that holds the final reading now.
+    """
 
     asset_no: AssetNo
     corrects_version: Version
@@ -159,6 +186,11 @@ class CorrectRecord(Happened, frozen=True, kw_only=True):
     description: Description | None = None
     owner: Owner | None = None
     did_not_happen: bool = False
+    reading: Reading | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_far_days(dismantled_on=self.dismantled_on)
 
 
 class Registered(Happened, frozen=True, kw_only=True):
@@ -235,6 +267,11 @@ class RecordCorrected(Happened, frozen=True, kw_only=True):
     dismantled_version: Version | None = None
     owner: Owner | None = None
     did_not_happen: bool = False
+    reading: Reading | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_far_days(dismantled_on=self.dismantled_on)
 
 
 Command: TypeAlias = Register | AssignTemporaryIdentity | BindIdentity | AdoptIdentity | CorrectRecord
@@ -354,6 +391,12 @@ def _correct(command: CorrectRecord, meter: Meter) -> RecordCorrected:
         if not last or command.corrects_version != meter.dismantled_version:
             raise CANNOT_BE_TAKEN_BACK(asset_no=command.asset_no, version=command.corrects_version)
         return becomes(command, RecordCorrected, moved_out=meter.moves(None), **meter.dismantlement)
+    if command.reading is not None:
+        if command.corrects_version != meter.reading_version:
+            raise NOT_THE_READING(asset_no=command.asset_no, version=command.corrects_version)
+        if meter.dispute is not None:
+            raise READING_IN_DISPUTE(asset_no=command.asset_no)
+        legible(command.reading)
     if command.device_class in (None, meter.device_class) or meter.site is None:
         return becomes(command, RecordCorrected, **meter.dismantlement)
     return becomes(
@@ -378,7 +421,7 @@ def _identified(meter: Meter, event: Registered | TemporaryIdentityAssigned | Id
 
 def _corrected(meter: Meter, event: RecordCorrected) -> Meter:
     if event.did_not_happen:
-        return msgspec.structs.replace(meter, place=InService(), dismantled_version=None, has_final_reading=False)
+        return msgspec.structs.replace(meter, place=InService(), dismantled_version=None, reading_version=None)
     unit = event.unit if event.corrects_version == meter.unit_version else None
     return msgspec.structs.replace(
         meter,

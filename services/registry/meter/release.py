@@ -316,7 +316,7 @@ def evolve(meter: Meter, event: Event) -> Meter:
                 place=Ended("returned_to_customer", "customer"),
                 consented=False,
                 dismantled_version=None,
-                has_final_reading=False,
+                reading_version=None,
                 preconditions={},
             )
 
@@ -388,7 +388,7 @@ def _in_service_again(meter: Meter, unit: str) -> Meter:
         unit_version=meter.version + 1,
         new=False,
         dismantled_version=None,
-        has_final_reading=False,
+        reading_version=None,
         preconditions={},
         data_cleared=False,
     )

@@ -142,7 +142,8 @@ Place: TypeAlias = InService | AtSite | InTransit | MissingFrom | LostFrom | Out
 class Meter(msgspec.Struct, frozen=True, kw_only=True):
     """A device of any class. `place` is None before the first event; `version` is that of the last.
 
-    `unit_version` is that of the event which said `unit`, `arrived_with` the shipment that brought it last, `new`
+    `unit_version` is that of the event which said `unit`, `reading_version` of the one that holds the final reading,
+    `arrived_with` the shipment that brought it last, `new`
     that it never was in service, `dispute` the case in which its final reading is disputed, `replaced_by` the device
     that came from the maker in its place.
     """
@@ -160,7 +161,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     holds: dict[str, StandingHold] = {}
     dispute: str | None = None
     replaced_by: str | None = None
-    has_final_reading: bool = False
+    reading_version: int | None = None
     preconditions: dict[PreconditionKind, str] = {}
     data_cleared: bool = False
     chip_destroyed: bool = False

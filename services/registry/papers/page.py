@@ -157,6 +157,8 @@ def _readings(events: Iterable[Any]) -> list[ReadingLine]:
                 lines[-1] = msgspec.structs.replace(lines[-1], disputed=False)
                 if reading is not None:
                     lines.append(_reading(event, Label("更正底度", "corrected"), reading))
+            case identity.RecordCorrected(reading=dismantling.Reading() as reading):
+                lines.append(_reading(event, Label("更正底度", "corrected"), reading))
             case dismantling.FinalReadingDisputed():
                 lines[-1] = msgspec.structs.replace(lines[-1], disputed=True)
             case _:

@@ -208,6 +208,8 @@ def _corrected(card: Card, event: identity.RecordCorrected) -> dict[str, Any]:
     changes = {name: value for name in names if (value := getattr(event, name)) is not None}
     if corrected >= (card.county_version or 0):
         changes |= _in_county(event.county, corrected)
+    if event.reading is not None:
+        changes["reading_total_wh"] = event.reading.total_wh
     return changes | (_described(event.description) if event.description else {})
 
 
