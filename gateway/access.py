@@ -10,7 +10,7 @@ from fastapi import Request
 from kernel.authority import POLICIES_FILE, Policies, Resource
 from kernel.identity import Principal, Verifier
 
-DOOR: Final = Resource(type="Door", id="gateway")
+DOOR: Final = Resource(type="Door")
 
 
 class Access:

@@ -5,7 +5,7 @@ and actions; `Role` and `Principal` are declared here. An action is a command's 
 that do not agree with their schema, or name a role that there is not, stop the service before it opens a door.
 
     policies = Policies.load(Path(__file__).parent)
-    policies.authorize(principal, "RecordFinalReading", Resource(type="Meter", id=asset_no, attrs={"unit": unit}))
+    policies.authorize(principal, "RecordFinalReading", Resource(type="Meter", attrs={"unit": unit}))
     select(Card).where(policies.where(principal, "ReadMeter", "Meter", {"unit": Card.unit, "maker": Card.maker}))
 """
 
@@ -37,6 +37,12 @@ PRINCIPAL_SCHEMA: Final = (
 PRINCIPALS_KEPT: Final = 1_024
 """Principals whose entities stay parsed, a few kilobytes each."""
 
+DECISIONS_KEPT: Final = 16_384
+"""What was decided stays decided: policies are read once, and a principal is all that its token says."""
+
+ANY: Final = "any"
+"""Every resource's id to the policies, which judge by attributes alone, as a WHERE clause has to as well."""
+
 DENIED = not_allowed(
     "access.denied",
     "您无权执行 {action}。如需权限，请联系管理员。",
@@ -49,10 +55,9 @@ _LOG: Final = structlog.get_logger("authority")
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
-    """What is acted on, as policies see it. An attribute that is None is not there."""
+    """What is acted on, as policies see it: its attributes and never its id. One that is None is not there."""
 
     type: str
-    id: str
     attrs: Mapping[str, Attribute] = {}
 
 
@@ -74,6 +79,7 @@ class Policies:
         self._schema: Final = cedarpy.Schema.from_str(whole)
         self._policies: Final = cedarpy.PolicySet.from_str(policies)
         self._principal: Final = lru_cache(PRINCIPALS_KEPT)(self._parse_principal)
+        self._decisions: Final = lru_cache(DECISIONS_KEPT)(self._evaluate)
         self._residuals: Final = lru_cache(PRINCIPALS_KEPT)(self._evaluate_partially)
 
     @classmethod
@@ -97,9 +103,14 @@ class Policies:
 
     def decide(self, principal: Principal, action: str, resource: Resource) -> Decision:
         """Whether it is allowed, and why."""
+        return self._decisions(principal, action, resource.type, tuple(resource.attrs.items()))
+
+    def _evaluate(
+        self, principal: Principal, action: str, resource_type: str, attrs: tuple[tuple[str, Attribute], ...]
+    ) -> Decision:
         row = {
-            "uid": {"type": resource.type, "id": resource.id},
-            "attrs": {name: value for name, value in resource.attrs.items() if value is not None},
+            "uid": {"type": resource_type, "id": ANY},
+            "attrs": {name: value for name, value in attrs if value is not None},
             "parents": [],
         }
         result = cedarpy.is_authorized(

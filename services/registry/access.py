@@ -1,14 +1,13 @@
 """What each command is about, for the policies in policies.cedar: which device, shipment or site, and whose."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, False_, select
 from sqlmodel import Session
 
-from kernel.authority import DENIED, Attribute, Policies, Resource
+from kernel.authority import DENIED, Policies, Resource
 from kernel.commands import Commands
 from kernel.decider import Decider
 from kernel.identity import Principal
@@ -35,10 +34,7 @@ INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
 SHOWN_AT: Final = {METER.category: "/v1/meters/{asset_no}/card", SHIPMENT.category: "/v1/shipments/{shipment_id}"}
 """Where one noun is shown by its key; of the others there are lists."""
 
-DECISIONS_KEPT: Final = 4_096
-"""What was decided stays decided: policies are read once, and a principal is all that its token says."""
-
-REPORT: Final = Resource(type="Report", id="registry")
+REPORT: Final = Resource(type="Report")
 
 
 class Access:
@@ -49,7 +45,6 @@ class Access:
     def __init__(self, policies: Policies, registry: Registry) -> None:
         self._policies: Final = policies
         self._registry: Final = registry
-        self._allows: Final = lru_cache(DECISIONS_KEPT)(self._decide)
 
     def offered(self) -> Sequence[Commands]:
         """The registry's commands as both doors offer them."""
@@ -74,11 +69,11 @@ class Access:
 
     def may_read(self, principal: Principal, card: Card) -> None:
         """Nothing where this principal may see this device, else a refusal raised."""
-        self.may(principal, "ReadMeter", meter(card.asset_no, card.unit, card.owner, card.maker))
+        self.may(principal, "ReadMeter", meter(card.unit, card.owner, card.maker))
 
-    def may_read_shipment(self, principal: Principal, shipment_id: str, unit: str) -> None:
+    def may_read_shipment(self, principal: Principal, unit: str) -> None:
         """Nothing where this principal may see this shipment, else a refusal raised."""
-        self.may(principal, "ReadShipment", shipment(shipment_id, unit))
+        self.may(principal, "ReadShipment", shipment(unit))
 
     def visible(self, principal: Principal, action: str, resource_type: str, view: View[Any]) -> ColumnElement[bool]:
         """Which rows of a view this principal may see: the same answer as `may` on each of them. Raises DENIED where
@@ -92,29 +87,18 @@ class Access:
         return rows
 
     async def refusals(self, principal: Principal, commands: Sequence[Any]) -> Sequence[Refusal | None]:
-        """For each command: None where the principal may give it, else the refusal.
-
-        Policies speak of a resource's attributes, never of its id, so each combination is decided once.
-        """
-        decided: dict[tuple[Any, ...], Refusal | None] = {}
-        answers = []
-        for command, resource in zip(commands, await self._resources(commands), strict=True):
-            kind = (type(command), resource.type, *resource.attrs.items())
-            if kind not in decided:
-                action = type(command).__name__
-                allowed = self._allows(principal, action, resource.type, tuple(resource.attrs.items()))
-                decided[kind] = None if allowed else self._policies.refusal(principal, action, resource)
-            answers.append(decided[kind])
-        return answers
-
-    def _decide(self, principal: Principal, action: str, kind: str, attrs: tuple[tuple[str, Attribute], ...]) -> bool:
-        return self._policies.decide(principal, action, Resource(type=kind, id="any", attrs=dict(attrs))).allowed
+        """For each command: None where the principal may give it, else the refusal."""
+        refusal = self._policies.refusal
+        return [
+            refusal(principal, type(command).__name__, resource)
+            for command, resource in zip(commands, await self._resources(commands), strict=True)
+        ]
 
     def shipment_refusal(self, principal: Principal, command: Any, unit: str) -> Refusal | None:
         """`refusals` for one command about a shipment that is known to be this unit's, though the views may not have
         it yet.
         """
-        return self._policies.refusal(principal, type(command).__name__, shipment(command.shipment_id, unit))
+        return self._policies.refusal(principal, type(command).__name__, shipment(unit))
 
     async def _resources(self, commands: Sequence[Any]) -> Sequence[Resource]:
         """What each of the commands is about, and whose: the record's word counts before the command's own."""
@@ -145,19 +129,19 @@ class Access:
         return await self._registry.ask(asked)
 
 
-def meter(asset_no: str, unit: str, owner: str = "company", maker: str | None = None) -> Resource:
+def meter(unit: str, owner: str = "company", maker: str | None = None) -> Resource:
     """A device, as the policies see it."""
-    return Resource(type="Meter", id=asset_no, attrs={"unit": unit, "owner": owner, "maker": maker})
+    return Resource(type="Meter", attrs={"unit": unit, "owner": owner, "maker": maker})
 
 
-def shipment(shipment_id: str, unit: str) -> Resource:
+def shipment(unit: str) -> Resource:
     """A shipment, as the policies see it."""
-    return Resource(type="Shipment", id=shipment_id, attrs={"unit": unit})
+    return Resource(type="Shipment", attrs={"unit": unit})
 
 
 def owed_by(unit: str) -> Resource:
     """What a unit still owes, as the policies see it."""
-    return Resource(type="Report", id="owed", attrs={"unit": unit})
+    return Resource(type="Report", attrs={"unit": unit})
 
 
 def _resource(command: Any, units: Mapping[str, Mapping[str, str]]) -> Resource:
@@ -166,19 +150,19 @@ def _resource(command: Any, units: Mapping[str, Mapping[str, str]]) -> Resource:
     match _CATEGORIES[type(command)]:
         case METER.category:
             number = command.asset_no
-            return meter(number, units[METER.category].get(number) or own or unit_of(number.removeprefix("T")))
+            return meter(units[METER.category].get(number) or own or unit_of(number.removeprefix("T")))
         case SHIPMENT.category:
             key = command.shipment_id
             if isinstance(command, PrepareShipment):
-                return shipment(key, units[SITE.category].get(command.from_site) or command.unit)
-            return shipment(key, units[SHIPMENT.category].get(key) or own or "")
+                return shipment(units[SITE.category].get(command.from_site) or command.unit)
+            return shipment(units[SHIPMENT.category].get(key) or own or "")
         case SITE.category:
             key = command.site_id
-            return Resource(type="Site", id=key, attrs={"unit": units[SITE.category].get(key) or own or ""})
+            return Resource(type="Site", attrs={"unit": units[SITE.category].get(key) or own or ""})
         case CONTAINER.category:
-            return Resource(type="Container", id=command.container_id)
+            return Resource(type="Container")
         case _:
-            return Resource(type="Plan", id=command.plan_id, attrs={"unit": command.plan_id[:5]})
+            return Resource(type="Plan", attrs={"unit": command.plan_id[:5]})
 
 
 _RECORDED: Final[tuple[tuple[Decider[Any], View[Any]], ...]] = ((METER, CARD), (SHIPMENT, SHIPMENTS), (SITE, SITES))

@@ -166,7 +166,7 @@ class ListPlans(_Ask, frozen=True, kw_only=True):
     cohort: Text | None = None
 
 
-ANY_CONTAINER: Final = Resource(type="Container", id="any")
+ANY_CONTAINER: Final = Resource(type="Container")
 
 
 class Questions:
@@ -268,7 +268,7 @@ class Questions:
 
     async def _shipment(self, caller: Principal, ask: GetShipment, _page: PageAsked) -> Shown:
         whole = await self._registry.consignment(ask.shipment_id)
-        self._access.may_read_shipment(caller, whole.shipment, whole.unit)
+        self._access.may_read_shipment(caller, whole.unit)
         return Shown(value=whole, version=whole.version)
 
     async def _containers(self, caller: Principal, ask: ListContainers, page: PageAsked) -> Rows:

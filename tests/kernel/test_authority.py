@@ -37,7 +37,7 @@ MAKER = Principal(subject="u-2", roles=frozenset({Role.MANUFACTURER}), organisat
 
 
 def parcel(**attrs: Any) -> Resource:
-    return Resource(type="Parcel", id="p", attrs={"unit": "31401", "weight_g": 1, "sealed": False} | attrs)
+    return Resource(type="Parcel", attrs={"unit": "31401", "weight_g": 1, "sealed": False} | attrs)
 
 
 def test_nothing_is_allowed_that_no_policy_allows():
@@ -60,9 +60,9 @@ def test_a_forbid_outweighs_every_permit():
     [
         ("Unheard", parcel()),
         ("ReadDepot", parcel()),
-        ("ReadParcel", Resource(type="Parcel", id="p")),
+        ("ReadParcel", Resource(type="Parcel")),
         ("ReadParcel", parcel(weight_g="1")),
-        ("ReadParcel", Resource(type="Moon", id="p")),
+        ("ReadParcel", Resource(type="Moon")),
     ],
 )
 def test_what_the_schema_does_not_know_is_an_error_and_never_allowed(action, resource):
