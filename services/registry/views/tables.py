@@ -1,10 +1,11 @@
 """Where the registry's views declare their tables, and the two questions that are asked of any of them."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, bindparam, select, tuple_
 from sqlalchemy.orm import registry
 from sqlmodel import Session, SQLModel
 
@@ -19,9 +20,15 @@ class Tables(SQLModel, registry=registry()):
 
 def one(session: Session, view: View[Row], key: Key) -> Row | None:
     """The row of this key."""
-    table = view.columns
-    found = session.execute(select(table).where(tuple_(*table.primary_key) == key)).first()
+    names = [column.name for column in view.columns.primary_key]
+    found = session.execute(_by_key(view.columns), dict(zip(names, key, strict=True))).first()
     return None if found is None else view.row(*found)
+
+
+@cache
+def _by_key(table: Table) -> Select[Any]:
+    """Made once a table: to make it takes longer than to ask it."""
+    return select(table).where(*[column == bindparam(column.name) for column in table.primary_key])
 
 
 def page(
