@@ -10,7 +10,7 @@ from rich.table import Table
 
 from cli.platform import cli_settings
 from kernel.database import Database
-from kernel.policy_store import restart, retry, skip, standing
+from kernel.policy_store import retry, skip, standing, take_over
 from kernel.view import View
 from kernel.view_store import rebuild
 from ledger.open import open_ledger
@@ -57,22 +57,31 @@ def rebuild_views(
     service: Service = "registry",
     view: Annotated[list[str] | None, typer.Option(help="视图，可重复；缺省为全部 a view; may be repeated")] = None,
 ) -> None:
-    """从台账重建视图，其间旧视图照常服务 Build views anew from the log; the old ones serve meanwhile."""
+    """从台账重建视图，其间旧视图照常服务；不重做业务 Build views anew from the log; the old ones serve meanwhile, and
+    nothing is decided again. Policies that were on another ledger go on at the end of this one.
+    """
     views = [one for one in VIEWS_OF[service] if not view or one.name in view]
     if unknown := sorted(set(view or ()) - {one.name for one in views}):
         raise typer.BadParameter(f"没有视图 no such view: {', '.join(unknown)}")
 
-    async def ask(database: Database) -> None:
+    async def ask(database: Database) -> list[str]:
         ledger = await open_ledger(cli_settings().ledger)
         try:
             await database.write(lambda session: rebuild(session.connection(), views, ledger.ledger_id))
-            if not view:
-                await restart(database, ledger.ledger_id)
+            return [] if view else await take_over(database, ledger.ledger_id, await ledger.head())
         finally:
             await ledger.close()
 
-    _asked(service, ask)
-    console.print("已请求重建，运行中的服务随即开始。 Asked for; the running service begins at once.")
+    taken_over = _asked(service, ask)
+    console.print(
+        "已请求重建视图；服务在运行则随即开始，否则下次启动时开始。策略不重做已处理的事件。\n"
+        "Asked for: a running service begins at once, else the next start does. Policies do nothing again."
+    )
+    if taken_over:
+        console.print(
+            f"以下策略原在另一本账上，现从本账末尾继续：{', '.join(taken_over)}。\n"
+            "These policies were on another ledger and go on at the end of this one."
+        )
 
 
 def _asked(service: str, question: Callable[[Database], Awaitable[T]]) -> T:

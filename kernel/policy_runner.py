@@ -1,8 +1,9 @@
 """Runs a service's policies: follows the log for each, hands its commands on, and keeps its checkpoint.
 
-The checkpoint is written when the commands before it are durable. After a crash the last of them are asked again, under
-the same ids, and are not done again: each event has its effect once. An event may lead to thousands of commands; they
-are asked a batch at a time, and the checkpoint may stand between two of them.
+The checkpoint is written when the commands before it are durable. After a crash the last of them are taken up again,
+under the same ids. Those that were done are found in the log and not done again; those that were refused are found in
+the table of refusals and not decided again, whatever became of their stream since. So each event has its effect once.
+An event may lead to thousands of commands; they are asked a batch at a time, and the checkpoint may stand between two.
 
 A refusal is recorded and counted, and the policy goes on; where a store is away it tries again until that is back. An
 event that a policy cannot digest, because it cannot be read, because code raised, or because a command was Stale each
@@ -36,6 +37,7 @@ from kernel.policy_store import (
     enrol,
     forget_refused,
     record_refused,
+    refused_before,
     spoken,
     stop,
 )
@@ -45,6 +47,8 @@ from kernel.telemetry import METER
 from ledger.port import PAGE_EVENTS_MAX, Ledger, Page, Recorded, Unavailable
 
 DoMany: TypeAlias = Callable[[Sequence[Ask]], Awaitable[list[Outcome | Refusal]]]
+OnRefused: TypeAlias = Callable[[Sequence[tuple[Ask, str]]], Awaitable[None]]
+"""What follows from refusals, each a command and the code it was refused with. After a crash it is said again."""
 Read: TypeAlias = Callable[[Callable[[Session], Any]], Awaitable[Any]]
 State: TypeAlias = Literal["following", "retrying", "stopped", "superseded"]
 
@@ -115,7 +119,8 @@ class _Item(msgspec.Struct, frozen=True):
 
 class Policies:
     """One service's policies. `do_many` handles commands of all its deciders; `read` asks its views, for clock
-    policies; `streams` are prefixes of the streams to follow, all if none is named.
+    policies; `on_refused` hears of refusals, which are kept by then; `streams` are prefixes of the streams to follow,
+    all if none is named.
     """
 
     def __init__(
@@ -128,13 +133,14 @@ class Policies:
         policies: Iterable[Policy] = (),
         clock_policies: Iterable[ClockPolicy] = (),
         read: Read | None = None,
+        on_refused: OnRefused | None = None,
         streams: Collection[str] = (),
         clock: Clock = system_clock_us,
         batch_commands: int = BATCH_COMMANDS_MAX,
         page_events: int = PAGE_EVENTS_MAX,
         retry_s: tuple[float, float] = RETRY_S,
     ) -> None:
-        asking = _Asking(do_many, clock, batch_commands, retry_s)
+        asking = _Asking(database, do_many, on_refused, clock, batch_commands, retry_s)
         self._database: Final = database
         self._clock: Final = clock
         self._followers: Final = [
@@ -189,34 +195,67 @@ class Policies:
 
 
 class _Asking:
-    """Hands commands on, and makes rows of what was refused."""
+    """Hands commands on, and keeps what was refused."""
 
-    def __init__(self, do_many: DoMany, clock: Clock, batch_commands: int, retry_s: tuple[float, float]) -> None:
-        self._do_many, self.clock, self.batch_commands, self.retry_s = do_many, clock, batch_commands, retry_s
+    def __init__(
+        self,
+        database: Database,
+        do_many: DoMany,
+        on_refused: OnRefused | None,
+        clock: Clock,
+        batch_commands: int,
+        retry_s: tuple[float, float],
+    ) -> None:
+        self._database, self._do_many, self._on_refused = database, do_many, on_refused
+        self.clock, self.batch_commands, self.retry_s = clock, batch_commands, retry_s
 
-    async def ask(self, policy: str, items: Sequence[_Item], stale: Callable[[Refusal], None]) -> list[RefusedCommand]:
+    async def unanswered(self, items: Sequence[_Item]) -> list[_Item]:
+        """Those that were not refused before. Of the others it is said again what follows from that."""
+        if not items:
+            return []
+        ids = [str(item.ask.context.command_id) for item in items]
+        codes = await self._database.read(lambda session: refused_before(session.connection(), ids))
+        if codes and self._on_refused is not None:
+            await self._on_refused(
+                [(item.ask, codes[own]) for item, own in zip(items, ids, strict=True) if own in codes]
+            )
+        return [item for item, own in zip(items, ids, strict=True) if own not in codes]
+
+    async def ask(self, policy: str, items: Sequence[_Item], stale: Callable[[Refusal], None]) -> None:
         """Ask, and again those that are Stale, until all are done or refused otherwise. Raises _StillStale."""
-        refused: list[RefusedCommand] = []
         pause_s, longest_s = self.retry_s
         tries = 0
         _COMMANDS.add(len(items), {"policy": policy})
         while items:
             answers = await self._do_many([item.ask for item in items])
             again: list[_Item] = []
+            refused: list[tuple[_Item, Refusal]] = []
+            still: _StillStale | None = None
             tries += 1
             for item, answer in zip(items, answers, strict=True):
                 if isinstance(answer, Stale):
                     if tries == STALE_TRIES_MAX:
-                        raise _StillStale(tries, answer)
+                        still = still or _StillStale(tries, answer)
                     again.append(item)
                     stale(answer)
                 elif isinstance(answer, Refusal):
-                    refused.append(self._refused(policy, item, answer))
+                    refused.append((item, answer))
+            await self._keep(policy, refused)
+            if still is not None:
+                raise still
             items = again
             if items:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, longest_s)
-        return refused
+
+    async def _keep(self, policy: str, refused: Sequence[tuple[_Item, Refusal]]) -> None:
+        if not refused:
+            return
+        rows = [self._refused(policy, item, refusal) for item, refusal in refused]
+        await self._database.write(lambda session: record_refused(session.connection(), rows))
+        # At this point a crash leaves what follows unsaid; taken up again, `unanswered` says it.
+        if self._on_refused is not None:
+            await self._on_refused([(item.ask, refusal.code) for item, refusal in refused])
 
     def _refused(self, policy: str, item: _Item, refusal: Refusal) -> RefusedCommand:
         _REFUSALS.add(1, {"policy": policy, "code": refusal.code})
@@ -344,33 +383,30 @@ class _Follower:
         """Have these commands done, and move the checkpoint behind them."""
         if not items and position - self._stood.position < PASSED_POSITIONS_MAX:
             return
-        await self._move(await self._ask(items), position, done)
+        await self._ask(await self._asking.unanswered(items))
+        await self._move(position, done)
 
-    async def _ask(self, items: Sequence[_Item]) -> list[RefusedCommand]:
+    async def _ask(self, items: Sequence[_Item]) -> None:
         try:
-            return await self._asking.ask(self.name, items, self._waits)
+            await self._asking.ask(self.name, items, self._waits)
         except _AWAY:
             raise
         except Exception as error:  # one of them cannot be handled: one by one it is found, the others are done
             if len(items) == 1 and (recorded := items[0].recorded):
                 raise _Undigested(recorded, error) from error
-        refused: list[RefusedCommand] = []
-        for item in items:
+        else:
+            return
+        for item in await self._asking.unanswered(items):
             try:
-                refused += await self._ask([item])
+                await self._ask([item])
             except _Undigested:
                 assert item.recorded is not None
-                await self._move(refused, item.recorded.position - 1, item.index)
+                await self._move(item.recorded.position - 1, item.index)
                 raise
-        return refused
 
-    async def _move(self, refused: Sequence[RefusedCommand], position: int, done: int) -> None:
+    async def _move(self, position: int, done: int) -> None:
         stood = self._stood
-
-        def move(session: Session) -> None:
-            advance(session.connection(), stood, position, done, refused)
-
-        await self._database.write(move)
+        await self._database.write(lambda session: advance(session.connection(), stood, position, done))
         self._stood = msgspec.structs.replace(stood, position=position, done=done)
 
     async def _stop(self, undigested: _Undigested) -> None:
@@ -418,17 +454,10 @@ class _Timer:
         for start in range(0, len(items), self._asking.batch_commands):
             batch = items[start : start + self._asking.batch_commands]
             try:
-                refused = await self._asking.ask(self.name, batch, self._waits)
+                await self._asking.ask(self.name, batch, self._waits)
             except _StillStale as error:
                 # What is due stays due; the others do not wait for it.
                 stale = error
-                continue
-
-            def record(session: Session, refused: Sequence[RefusedCommand] = tuple(refused)) -> None:
-                record_refused(session.connection(), refused)
-
-            if refused:
-                await self._database.write(record)
         if stale is not None:
             raise stale
 

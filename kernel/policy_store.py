@@ -1,10 +1,12 @@
 """How far each policy has come, where and why it stopped, and which of its commands were refused.
 
+A refusal is an answer as an outcome is: the log holds the one, this the other. What was answered is not asked again.
+
 Rows of the service's own database. A process that runs the policies looks here, so what an operator decides here, it
 takes up by itself. None of it comes from the log: a rebuild of views leaves it alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -111,12 +113,9 @@ def checkpoint(connection: Connection, name: str) -> Checkpoint | None:
     return Checkpoint(*row) if row else None
 
 
-def advance(
-    connection: Connection, stood: Checkpoint, position: int, done: int, refused: Sequence[RefusedCommand]
-) -> None:
-    """Move a checkpoint from where it stood, and record what was refused on the way. Raises Moved."""
+def advance(connection: Connection, stood: Checkpoint, position: int, done: int) -> None:
+    """Move a checkpoint from where it stood. Raises Moved."""
     _change(connection, stood, position=position, done=done)
-    record_refused(connection, refused)
 
 
 def stop(connection: Connection, stood: Checkpoint, at: int, why: str, now_us: int) -> None:
@@ -132,6 +131,12 @@ def record_refused(connection: Connection, refused: Iterable[RefusedCommand]) ->
     statement = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(REFUSALS)
     last = {name: statement.excluded[name] for name in ("code", "zh", "en", "at_us")}
     connection.execute(statement.on_conflict_do_update(index_elements=["command_id"], set_=last), rows)
+
+
+def refused_before(connection: Connection, command_ids: Iterable[str]) -> dict[str, str]:
+    """Those of these commands that were refused, and the code each was refused with."""
+    found = select(REFUSALS.c.command_id, REFUSALS.c.code).where(REFUSALS.c.command_id.in_(list(command_ids)))
+    return {row.command_id: row.code for row in connection.execute(found)}
 
 
 def forget_refused(connection: Connection, before_us: int) -> None:
@@ -165,15 +170,18 @@ async def skip(database: Database, name: str) -> bool:
     return await database.write(lambda session: _resume(session.connection(), name, skipping=True))
 
 
-async def restart(database: Database, ledger_id: str) -> None:
-    """Let all policies begin again, on this ledger: part of `rebuild`. What they asked before is asked again, under the
-    same ids, so a ledger that holds it already does not take it twice.
+async def take_over(database: Database, ledger_id: str, head: int) -> list[str]:
+    """Let the policies that were on another ledger, or beyond the end of this one, go on at its end: part of `rebuild`.
+    Returns their names. What is in a ledger already has had its consequences: those of the past are never decided anew,
+    on a state that has gone on since. The others stay where they are.
     """
-    begin = update(_POLICIES).values(
-        ledger_id=ledger_id, position=0, done=0, stopped_at=None, stopped_why=None, stopped_at_us=None
+    strange = (_P.ledger_id != ledger_id) | (_P.position > head)
+    begin = update(_POLICIES).where(strange).returning(_P.name)
+    at_the_end = begin.values(
+        ledger_id=ledger_id, position=head, done=0, stopped_at=None, stopped_why=None, stopped_at_us=None
     )
     await database.create(META)
-    await database.write(lambda session: session.connection().execute(begin))
+    return sorted(await database.write(lambda session: session.connection().execute(at_the_end).scalars().all()))
 
 
 def _change(connection: Connection, stood: Checkpoint, **values: Any) -> None:

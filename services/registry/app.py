@@ -86,18 +86,15 @@ class Registry:
         """
         return await self._by_noun(asks, Handling.handle_many)
 
-    async def follow(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
-        """`do_many` for policies: a device that cannot follow its shipment is an exception on the shipment."""
-        answers = await self.do_many(asks)
-        exceptions = [
-            exception
-            for ask, answer in zip(asks, answers, strict=True)
-            if isinstance(answer, Refusal) and not isinstance(answer, Stale)
-            if (exception := exception_of(ask, answer)) is not None
-        ]
-        if exceptions:
-            await self.do_many(exceptions)
-        return answers
+    async def refused(self, refused: Sequence[tuple[Ask, str]]) -> None:
+        """What follows where a policy's command was refused, with which code: a device that cannot follow its shipment
+        is an exception on the shipment.
+        """
+        exceptions = [one for ask, code in refused if (one := exception_of(ask, code)) is not None]
+        answers = await self.do_many(exceptions) if exceptions else []
+        if stale := [answer for answer in answers if isinstance(answer, Stale)]:
+            # Somebody else writes to the shipment all the time; what is said here is said again until it is on record.
+            raise TimeoutError(str(stale[0]))
 
     async def preview(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
         """What `do_many` would answer now, and nothing is recorded."""

@@ -45,7 +45,14 @@ async def assemble(process: Process) -> Parts:
     await process.wait_for("database", projector.open, DatabaseUnavailable)
     registry = Registry(ledger, projector)
     policies = PolicyRunner(
-        database, ledger, Reader(CODEC), registry.follow, policies=POLICIES, read=registry.ask, streams=STREAMS
+        database,
+        ledger,
+        Reader(CODEC),
+        registry.do_many,
+        policies=POLICIES,
+        read=registry.ask,
+        on_refused=registry.refused,
+        streams=STREAMS,
     )
     await process.wait_for("database", policies.open, DatabaseUnavailable)
     access = Access(Policies.load(Path(__file__).parent), registry)

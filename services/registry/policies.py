@@ -8,7 +8,6 @@ import msgspec
 
 from kernel.handling import Ask
 from kernel.policy import Policy
-from kernel.refusal import Refusal
 from ledger.port import Recorded
 from services.registry.container import MoveContainer
 from services.registry.meter.custody import Dispatch, Receive
@@ -120,8 +119,8 @@ POLICIES: Final = (
 """One policy where the order of events counts: a device is dispatched before it is received."""
 
 
-def exception_of(ask: Ask, refusal: Refusal) -> Ask | None:
-    """What a shipment is to know of a device that did not follow it."""
+def exception_of(ask: Ask, code: str) -> Ask | None:
+    """What a shipment is to know of a device that did not follow it: its command was refused with this code."""
     shipment, asset_no = getattr(ask.command, "shipment", None), getattr(ask.command, "asset_no", None)
     if shipment is None or asset_no is None:
         return None
@@ -130,7 +129,7 @@ def exception_of(ask: Ask, refusal: Refusal) -> Ask | None:
         occurred_on=ask.command.occurred_on,
         shipment_id=shipment,
         asset_no=asset_no,
-        code=refusal.code,
+        code=code,
     )
     context = msgspec.structs.replace(ask.context, command_id=uuid.uuid5(ask.context.command_id, "exception"))
     return Ask(exception, context)

@@ -15,7 +15,8 @@ from kernel.database import Database
 from kernel.handling import BUSY, Ask, Context, Metadata
 from kernel.policy import Policy, command_id, deadline_command_id
 from kernel.policy_runner import STALE_TRIES_MAX, Policies
-from kernel.policy_store import REFUSALS, REFUSALS_KEPT_US, checkpoint, restart, retry, skip
+from kernel.policy_store import REFUSALS, REFUSALS_KEPT_US, checkpoint, retry, skip, take_over
+from kernel.refusal import against_rules
 from ledger.memory import MemoryLedger
 from ledger.port import Unavailable, WrongLedger
 from tests.given import asked
@@ -30,6 +31,7 @@ class Shipped(msgspec.Struct, frozen=True):
     box: str
 
 
+NOT_NOW = against_rules("parcel.not_now", "现在不行。", "not now")
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -192,12 +194,45 @@ async def test_a_refusal_is_recorded_and_the_rest_goes_on(database):
         SENT_ALREADY.zh.format(parcel="p2"),
         SENT_ALREADY.en.format(parcel="p2"),
     )
-    await restart(database, ledger.ledger_id)
-    async with running(database, ledger, clock=lambda: next(clock)) as company:
+
+
+async def test_what_was_refused_is_not_decided_again_when_it_is_taken_up_again(database):
+    ledger, decided, told, crash = MemoryLedger(), [], [], [True]
+    handle_many = parcels_of(ledger).handle_many
+
+    async def do_many(asks):
+        decided.extend(ask.command.parcel for ask in asks)
+        return [NOT_NOW() if ask.command.parcel == "p2" and crash else await handle(ask) for ask in asks]
+
+    async def handle(ask):
+        (answer,) = await handle_many([ask])
+        return answer
+
+    async def on_refused(refused):
+        told.extend((ask.command.parcel, code) for ask, code in refused)
+        if crash:
+            raise TimeoutError("the process ends here, the refusal kept and the checkpoint where it was")
+
+    await load(ledger, "v1", ["p1", "p2", "p3"])
+    async with running(database, ledger, do_many=do_many, on_refused=on_refused):
+        await until(lambda: told)
+    crash.clear()
+    decided.clear()
+    async with running(database, ledger, do_many=do_many, on_refused=on_refused) as company:
         await followed(company, ledger)
-    (again,) = await database.read(refusals)
-    assert again.at_us > row.at_us
-    assert len(sent_of(await log_of(ledger))) == 3
+    assert decided == ["p1", "p3"]
+    assert set(told) == {("p2", NOT_NOW.code)}
+    assert sorted(parcel for parcel, _ in sent_of(await log_of(ledger))) == ["p1", "p3"]
+
+
+async def test_a_rebuild_leaves_policies_of_the_same_ledger_where_they_are(database):
+    ledger = MemoryLedger()
+    await load(ledger, "v1", ["p1"])
+    async with running(database, ledger) as company:
+        await followed(company, ledger)
+    before = await database.read(lambda session: checkpoint(session.connection(), SEND_PARCELS.name))
+    assert await take_over(database, ledger.ledger_id, await ledger.head()) == []
+    assert await database.read(lambda session: checkpoint(session.connection(), SEND_PARCELS.name)) == before
 
 
 async def test_stale_and_unavailable_are_tried_again(database):
@@ -382,7 +417,7 @@ async def test_two_processes_of_one_version_do_it_once(database, database_url):
     await other.close()
 
 
-async def test_another_ledger_is_refused_until_a_rebuild(database):
+async def test_another_ledger_is_refused_until_a_rebuild_and_then_followed_from_its_end(database):
     one, other = MemoryLedger(), MemoryLedger()
     await load(one, "v1", ["p1"])
     await load(other, "v1", ["p1"])
@@ -390,10 +425,11 @@ async def test_another_ledger_is_refused_until_a_rebuild(database):
         await followed(company, one)
     with pytest.raises(WrongLedger, match="rebuild"):
         await Policies(database, other, READER, parcels_of(other).handle_many, policies=[SEND_PARCELS]).open()
-    await restart(database, other.ledger_id)
+    assert await take_over(database, other.ledger_id, await other.head()) == [SEND_PARCELS.name]
     async with running(database, other) as company:
+        await load(other, "v2", ["p2"])
         await followed(company, other)
-    assert sent_of(await log_of(other)) == [("p1", "v1")]
+    assert sent_of(await log_of(other)) == [("p2", "v2")]
 
 
 async def test_events_of_other_services_are_read_by_their_own_reader(database):

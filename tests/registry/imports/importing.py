@@ -123,7 +123,9 @@ async def importing(folder: Path, *, running: bool = True, clock: Clock = system
     await projector.open()
     await database.create(Records.metadata)
     registry = Registry(ledger, projector)
-    policies = PolicyRunner(database, ledger, reader, registry.follow, policies=POLICIES, streams=STREAMS)
+    policies = PolicyRunner(
+        database, ledger, reader, registry.do_many, policies=POLICIES, on_refused=registry.refused, streams=STREAMS
+    )
     await policies.open()
     access = Access(Policies.load(ROOT / "services" / "registry"), registry)
     jobs = Jobs(database, folder / "spool", clock=clock)

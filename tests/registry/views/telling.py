@@ -127,7 +127,7 @@ class Told:
             for number, command in enumerate(policy.when.get(type(event), lambda *_: ())(event, of)):
                 if refusal := self.refused(command, recorded_on):
                     context = Context(command_id=uuid5(UUID(bytes=of.id), str(number)), actor="policy")
-                    if exception := exception_of(Ask(command, context), refusal):
+                    if exception := exception_of(Ask(command, context), refusal.code):
                         self._do(exception.command, recorded_on)
 
 
