@@ -1,28 +1,61 @@
 """`meterloop`: the command line, above everything."""
 
-import typer
+from importlib import import_module
+from typing import Any, Final
 
-from cli.demo.run import demo
-from cli.document import document_app
-from cli.importing import import_file
-from cli.platform import init, token, up
-from cli.upkeep import policy_app, rebuild_views
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+COMMANDS: Final = {
+    "init": "cli.platform:init",
+    "token": "cli.platform:token",
+    "up": "cli.platform:up",
+    "import": "cli.importing:import_file",
+    "demo": "cli.demo.run:demo",
+    "rebuild": "cli.upkeep:rebuild_views",
+    "document": "cli.document:document_app",
+    "policy": "cli.upkeep:policy_app",
+}
+"""Where each command is. Loaded when it is asked for: all of them together take a second."""
+
+
+class Commands(TyperGroup):
+    """Finds a command by its name."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  Typer's signature
+        """All names, in the order in which help shows them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | TyperGroup | None:  # noqa: ARG002  Typer's signature
+        """The command of this name, None where there is none."""
+        if (place := COMMANDS.get(cmd_name)) is None:
+            return None
+        module, _, name = place.partition(":")
+        found = getattr(import_module(module), name)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            alone.command(cmd_name)(found)
+            found = alone
+        command = get_command(found)
+        command.name = cmd_name
+        assert isinstance(command, TyperCommand | TyperGroup)
+        return command
+
 
 app = typer.Typer(
     name="meterloop",
+    cls=Commands,
     help="拆回计量器具全流程平台 / every dismantled meter, from handover to its next life, on a record to be checked",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(init)
-app.command()(token)
-app.command()(up)
-app.command("import")(import_file)
-app.command()(demo)
-app.command("rebuild")(rebuild_views)
-app.add_typer(document_app, name="document")
-app.add_typer(policy_app, name="policy")
+
+
+@app.callback()
+def meterloop() -> None:
+    """拆回计量器具全流程平台 Every dismantled meter, from handover to its next life, on a record to be checked."""
 
 
 def main() -> None:
