@@ -91,6 +91,8 @@ class RpcDoor:
         self._names: Final[list[str]] = []
         self._health: Final = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
+        self.under_way = 0
+        """Calls that wait for their answer, for what runs beside them and should let them pass."""
 
     def service(
         self,
@@ -224,6 +226,7 @@ class RpcDoor:
         """The call within its span, its time and its refusals as statuses."""
         full_name = f"{method.containing_service.full_name}/{method.name}"
         metadata = _text_metadata(context.invocation_metadata() or ())
+        self.under_way += 1
         begun_ns = time.perf_counter_ns()
         status = "CANCELLED"
         with serving(full_name, metadata.get(TRACEPARENT), {"rpc.system.name": "grpc"}) as span:
@@ -236,6 +239,7 @@ class RpcDoor:
                 await context.abort_with_status(rpc_status.to_status(rich_status(error)))
                 raise  # never reached: abort raises
             finally:
+                self.under_way -= 1
                 seconds = (time.perf_counter_ns() - begun_ns) / 1e9
                 labels = {"rpc.method": full_name, "rpc.response.status_code": status}
                 _DURATION.record(seconds, labels)

@@ -80,6 +80,8 @@ async def assemble(process: Process) -> Parts:
     )
     open_rpc(rpc, commands, [*questions, *import_methods(uploads)], rest.app)
 
+    runner = Runner(jobs, registry, access, busy=lambda: rpc.under_way > 0)
+
     async def ledger_answers() -> Health:
         return Health(ok=True, detail=f"head {await ledger.head()}")
 
@@ -89,6 +91,6 @@ async def assemble(process: Process) -> Parts:
     return Parts(
         rest=rest.app,
         rpc=rpc,
-        followers={"views": projector.run, "policies": policies.run, "imports": Runner(jobs, registry, access).run},
+        followers={"views": projector.run, "policies": policies.run, "imports": runner.run},
         closing=[database.close, ledger.close],
     )

@@ -7,7 +7,7 @@ recorded since the last note counts as accepted all the same.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -44,6 +44,10 @@ AWAY_S: Final = (0.5, 30.0)
 UNBROKEN_ROWS_MAX: Final = 100
 """Rows made into commands before others have their turn on the event loop: about a millisecond."""
 
+LET_PASS_S: Final = 0.002
+LET_PASS_LOOKS: Final = 25
+"""How often a batch looks whether requests are still being answered, and how long apart, before it goes on."""
+
 TRIES_MAX: Final = 3
 """How often an import is taken up that was cut off for a reason that may pass, such as its reader being killed."""
 
@@ -66,8 +70,18 @@ _LOG: Final = structlog.get_logger("import")
 class Runner:
     """Runs the imports of one registry."""
 
-    def __init__(self, jobs: Jobs, registry: Registry, access: Access, *, clock: Clock = system_clock_us) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        registry: Registry,
+        access: Access,
+        *,
+        busy: Callable[[], bool] = lambda: False,
+        clock: Clock = system_clock_us,
+    ) -> None:
+        """`busy` says whether somebody waits for an answer of this process."""
         self._jobs: Final = jobs
+        self._busy: Final = busy
         self._registry: Final = registry
         self._access: Final = access
         self._clock: Final = clock
@@ -96,7 +110,7 @@ class Runner:
         """Run one import to its end. Raises what says that a store is away."""
         try:
             with self._registry.views_give_way():
-                await _Run(self._jobs, self._registry, self._access, record).go()
+                await _Run(self._jobs, self._registry, self._access, record, self._busy).go()
         except _AWAY:
             raise
         except Refusal as refusal:
@@ -127,8 +141,11 @@ class _Recorded(msgspec.Struct, frozen=True):
 class _Run:
     """One import, from where it was."""
 
-    def __init__(self, jobs: Jobs, registry: Registry, access: Access, record: ImportRecord) -> None:
+    def __init__(
+        self, jobs: Jobs, registry: Registry, access: Access, record: ImportRecord, busy: Callable[[], bool]
+    ) -> None:
         self._jobs: Final = jobs
+        self._busy: Final = busy
         self._access: Final = access
         self._do: Final = registry.preview if ask_of(record).dry_run else registry.do_many
         self._head: Final = registry.head
@@ -235,6 +252,7 @@ class _Run:
         planned = planned_in(batch, self._ask.kind)
         asks = [Ask(one.command, self._context(one.command_id)) for _, one in planned]
         await turn.wait()
+        await self._let_pass()
         position = 0
         for (number, _), ask, answer in zip(planned, asks, await self._answers(asks), strict=True):
             if isinstance(answer, Refusal) and answer.code != ID_REUSED.code:
@@ -286,6 +304,13 @@ class _Run:
                 is_new = self._is_new(ask, answer) or is_new
                 self._position = max(self._position, answer.position)
         return None, is_new
+
+    async def _let_pass(self) -> None:
+        """Requests go first, for a while: an import under a steady stream of them goes on all the same."""
+        for _ in range(LET_PASS_LOOKS):
+            if not self._busy():
+                return
+            await asyncio.sleep(LET_PASS_S)
 
     async def _answers(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
         """Have these done where the caller may."""

@@ -1,7 +1,7 @@
 """A registry with its imports, over a real SQLite ledger, its views, and its policies, without doors."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
@@ -114,7 +114,13 @@ class Importing:
 
 
 @asynccontextmanager
-async def importing(folder: Path, *, running: bool = True, clock: Clock = system_clock_us) -> AsyncIterator[Importing]:
+async def importing(
+    folder: Path,
+    *,
+    running: bool = True,
+    clock: Clock = system_clock_us,
+    busy: Callable[[], bool] = lambda: False,
+) -> AsyncIterator[Importing]:
     """The registry until the block ends; its runner only where asked. The folder may hold what another left."""
     ledger = await open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
     database = Database(f"sqlite:///{folder / 'registry.sqlite'}")
@@ -129,7 +135,7 @@ async def importing(folder: Path, *, running: bool = True, clock: Clock = system
     await policies.open()
     access = Access(Policies.load(ROOT / "services" / "registry"), registry)
     jobs = Jobs(database, folder / "spool", clock=clock)
-    runner = Runner(jobs, registry, access, clock=clock)
+    runner = Runner(jobs, registry, access, busy=busy, clock=clock)
     tasks = [asyncio.create_task(follower()) for follower in (projector.run, policies.run)]
     if running:
         tasks.append(asyncio.create_task(runner.run()))

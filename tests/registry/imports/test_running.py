@@ -9,6 +9,7 @@ from services.registry.imports.asked import NewImport
 from services.registry.imports.locating import Sourced
 from services.registry.imports.planning import Shipments, single
 from services.registry.imports.rows import Column, Heading, Row
+from services.registry.imports.running import LET_PASS_LOOKS, LET_PASS_S
 from services.registry.meter.identity import Register
 from services.registry.shipment import MANIFEST_LINES_MAX, Line, PrepareShipment
 from services.registry.site import OpenSite
@@ -166,6 +167,20 @@ async def test_two_imports_queue_and_both_are_done(started):
     assert (one.accepted, one.unchanged, two.accepted, two.unchanged) == (1_500, 0, 500, 500)
     assert one.finished_at <= two.finished_at
     assert one.position < two.position == await started.ledger.head() == 2_000
+
+
+async def test_a_batch_lets_requests_pass_first_but_not_for_ever(tmp_path):
+    looks = []
+
+    def busy():
+        looks.append(asyncio.get_running_loop().time())
+        return True
+
+    async with importing(tmp_path, busy=busy) as started:
+        stands = await started.imported("devices", devices_csv([number(i) for i in range(3)]))
+    assert stands.accepted == 3
+    assert len(looks) == LET_PASS_LOOKS
+    assert looks[-1] - looks[0] >= (LET_PASS_LOOKS - 1) * LET_PASS_S
 
 
 async def test_commands_asked_meanwhile_have_their_turn_between_batches(started):
