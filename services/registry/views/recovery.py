@@ -260,10 +260,15 @@ def still_owed(session: Session, unit: str, limit: int, after: tuple[date, str] 
 def burnt(session: Session) -> list[BurntCount]:
     """烧损拆回 by year and county: that of the work order, else the device's own, else `unknown`."""
     of, card = RECOVERIES.columns.c, CARD.columns.c
-    year, county = func.substr(of.cohort, 1, 4), func.coalesce(of.county, card.county, "unknown")
-    query = select(year, county, func.count()).join(CARD.columns, card.asset_no == of.asset_no)
-    query = query.where(of.reason == "burnt").group_by(year, county)
-    rows = session.execute(query.order_by(year, county))
+    # Grouped by what a subquery names: PostgreSQL does not know an expression again by which it is to group.
+    each = select(
+        func.substr(of.cohort, 1, 4).label("year"), func.coalesce(of.county, card.county, "unknown").label("county")
+    )
+    each = each.join(CARD.columns, card.asset_no == of.asset_no).where(of.reason == "burnt")
+    one = each.subquery().c
+    rows = session.execute(
+        select(one.year, one.county, func.count()).group_by(one.year, one.county).order_by(one.year, one.county)
+    )
     return [BurntCount(year=int(which), county=where, devices=devices) for which, where, devices in rows]
 
 

@@ -160,6 +160,7 @@ class Asked:
     def __init__(self, database: Database, ledger: MemoryLedger, projector: Projector) -> None:
         self.database, self.ledger, self.projector = database, ledger, projector
         self.registry = Registry(ledger, projector)
+        self.decode = CODEC.decode
         questions = Questions(self.registry, Access(POLICY_FILES, self.registry))
         self._questions = {question.ask: question for question in questions.table()}
 

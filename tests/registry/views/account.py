@@ -1,0 +1,252 @@
+"""The same account once more, by brute force, from what the design calls custody, balance and recovery: every question
+is answered by reading the whole log, device by device. It knows no view, no row and of movements only where they lead.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from services.registry.meter import custody, dismantling, end, hold, identity, missing, release, unexpected
+from services.registry.site import SiteOpened
+
+BEIJING = timedelta(hours=8)
+CENTRE_KIND = "centre"
+
+
+@dataclass(frozen=True)
+class Stand:
+    """How a device stands: where, held apart or not, of which class and unit, and in whose hands since when."""
+
+    phase: str = ""
+    site: str | None = None
+    apart: bool = False
+    holder: str | None = None
+    since: date = date.min
+    device_class: str = ""
+    unit: str = ""
+    unit_version: int = -1
+    dismantling: int | None = None
+    going_home: bool = False
+
+
+def recorded_day(recorded: Any) -> date:
+    return (datetime.fromtimestamp(recorded.recorded_at_us // 1_000_000, UTC) + BEIJING).date()
+
+
+def after(stand: Stand, event: Any, version: int) -> Stand:
+    """How it stands after one more event."""
+
+    def placed(phase: str, site: str | None = None, holder: str | None = None, **more: Any) -> Stand:
+        fresh = {"phase": phase, "site": site, "holder": holder or site, "apart": False, "going_home": False}
+        return replace(stand, **fresh, since=event.day, **more)
+
+    def said(**more: Any) -> dict[str, Any]:
+        return {"unit": event.unit, "unit_version": version, **more}
+
+    match event:
+        case identity.Registered(device_class=device_class, origin=origin):
+            phase = "in_service" if origin == "in_service" else "with_maker"
+            return placed(phase, **said(device_class=device_class))
+        case identity.TemporaryIdentityAssigned(device_class=device_class, moved=moved):
+            return placed("at_site", moved.to_site, **said(device_class=device_class))
+        case identity.IdentityBound():
+            return placed("bound")
+        case identity.IdentityAdopted(device_class=device_class, site=site, unexpected=apart):
+            return replace(placed("at_site", site, **said(device_class=device_class)), apart=apart)
+        case identity.RecordCorrected(did_not_happen=True):
+            return placed("in_service", dismantling=None)
+        case identity.RecordCorrected(device_class=device_class, unit=unit, corrects_version=corrected):
+            unit = unit if corrected == stand.unit_version else None
+            return replace(stand, device_class=device_class or stand.device_class, unit=unit or stand.unit)
+        case dismantling.Dismantled(moved=moved):
+            here = placed("at_site", moved.to_site) if stand.phase == "in_service" else stand
+            return replace(here, dismantling=version, **said())
+        case custody.Dispatched():
+            return placed("in_transit", holder=stand.site)
+        case unexpected.Unexpected(moved=moved):
+            known = {} if stand.phase else said()
+            return replace(placed("at_site", moved.to_site, device_class=moved.device_class, **known), apart=True)
+        case unexpected.UnexpectedAccepted():
+            return replace(stand, apart=False)
+        case missing.Missing():
+            return placed("missing", holder=stand.holder)
+        case missing.LossConfirmed():
+            return placed("lost", holder=stand.holder)
+        case missing.WrittenOff():
+            return placed("written_off", holder=stand.holder)
+        case release.Released(purpose=purpose):
+            home = stand.apart and purpose == "customer"
+            return replace(placed("out", holder=stand.site), going_home=home)
+        case release.Reinstalled():
+            return placed("in_service", dismantling=None, **said())
+        case release.ReturnedToMaker(maker=maker):
+            return placed("with_maker", holder=maker)
+        case release.ReturnedToCustomer():
+            return placed("returned_to_customer", dismantling=None)
+        case end.HandedToRecycler(recycler=recycler):
+            return placed("with_recycler", holder=recycler)
+        case end.Destroyed():
+            return placed("destroyed", holder=stand.holder)
+        case end.DestroyedInTest(holder=holder):
+            return placed("destroyed_in_test", holder=holder)
+        case custody.Received() | missing.Found() | release.SampleReturned() | release.ReceivedFromMaker():
+            return placed("at_site", event.moved.to_site)
+        case _:
+            return stand
+
+
+class Account:
+    """What the log comes to, read whole."""
+
+    def __init__(self, log: Sequence[tuple[Any, Any]]) -> None:
+        self.log = log
+        self.lives: defaultdict[str, list[tuple[Any, Any]]] = defaultdict(list)
+        self.centres: set[str] = set()
+        self.began: dict[str, date] = {}
+        for event, recorded in log:
+            if recorded.stream.startswith("meter-"):
+                self.lives[event.asset_no].append((event, recorded))
+            if isinstance(event, SiteOpened):
+                self.began.setdefault(event.site_id, recorded_day(recorded))
+                if event.kind == CENTRE_KIND:
+                    self.centres.add(event.site_id)
+
+    def stands(self, asset_no: str) -> Iterator[tuple[Any, Any, Stand]]:
+        """Every event of a device, and how it stood after it."""
+        stand = Stand()
+        for event, recorded in self.lives[asset_no]:
+            stand = after(stand, event, recorded.version)
+            yield event, recorded, stand
+
+    def stood(self, asset_no: str, *, position: int | None = None, day: date | None = None) -> Stand | None:
+        """How a device stood by what had been recorded up to a position, or had happened by the end of a day."""
+        last = None
+        for event, recorded, stand in self.stands(asset_no):
+            if (position is None or recorded.position <= position) and (day is None or event.day <= day):
+                last = stand
+        return last
+
+    def closing(self, day: date) -> Counter[tuple[str, str]]:
+        """The devices whose last custody event, by the end of that day, is at a site, by site and class."""
+        stood = [self.stood(asset_no, day=day) for asset_no in self.lives]
+        return Counter((one.site, one.device_class) for one in stood if one is not None and one.site is not None)
+
+    def balances(self, first: date, last: date) -> list[tuple[Any, ...]]:
+        """Site, class, day, opening, inflow, outflow, closing, restated on."""
+        moved: defaultdict[tuple[str, str, date], list[tuple[int, date]]] = defaultdict(list)
+        for asset_no in self.lives:
+            before: tuple[str | None, str] = (None, "")
+            for event, recorded, stand in self.stands(asset_no):
+                now = (stand.site, stand.device_class)
+                if now != before:
+                    for (site, device_class), change in ((before, -1), (now, +1)):
+                        if site is not None:
+                            moved[site, device_class, event.day].append((change, recorded_day(recorded)))
+                before = now
+        lines = []
+        lay = self.closing(first - timedelta(days=1))
+        for site, device_class in {(site, kind) for site, kind, _ in moved}:
+            days = sorted({day for *place, day in moved if (*place,) == (site, device_class) and first <= day <= last})
+            for day in days or ([first] if lay[site, device_class] else []):
+                changes = moved.get((site, device_class, day), [])
+                figures = [
+                    self.closing(day - timedelta(days=1))[site, device_class],
+                    sum(change > 0 for change, _ in changes),
+                    sum(change < 0 for change, _ in changes),
+                    self.closing(day)[site, device_class],
+                ]
+                latest = max((told for _, told in changes), default=day)
+                late = latest > max(day, self.began.get(site, day))
+                lines.append((site, device_class, day, *figures, latest if late else None))
+        return sorted(lines)
+
+    def dismantlings(self) -> Iterator[dict[str, Any]]:
+        """Every dismantling that stands, with its corrections and what became of its device."""
+        for asset_no in self.lives:
+            for event, recorded, _ in self.stands(asset_no):
+                if isinstance(event, dismantling.Dismantled):
+                    told = self._dismantling(event, recorded.version)
+                    if told is not None:
+                        yield told
+
+    def _dismantling(self, dismantled: dismantling.Dismantled, version: int) -> dict[str, Any] | None:
+        names = ("unit", "county", "reason", "work_order")
+        told: dict[str, Any] = {name: getattr(dismantled, name) for name in names}
+        told |= {"asset_no": dismantled.asset_no, "dismantled_on": dismantled.day, "came": None}
+        last, over = Stand(), False
+        for event, recorded, stand in self.stands(dismantled.asset_no):
+            if isinstance(event, identity.RecordCorrected) and event.corrects_version == version:
+                if event.did_not_happen:
+                    return None
+                for name in (*names, "dismantled_on"):
+                    told[name] = getattr(event, name) if getattr(event, name) is not None else told[name]
+            if recorded.version < version or over or isinstance(event, identity.IdentityBound):
+                continue  # what becomes of a temporary identity once it is bound is told of its number
+            last, over = stand, stand.dismantling != version
+            if told["came"] is None and stand.site in self.centres and not stand.apart:
+                told["came"] = event.day
+        became = {"missing": "missing", "lost": "lost", "written_off": "lost"}.get(last.phase, "owed")
+        if over:
+            became = "returned"
+        elif last.apart or last.going_home:
+            became = "unexpected"
+        return told | {"became": became}
+
+    def rates(self, cut_offs: dict[tuple[str, str], date]) -> dict[tuple[str, str], Counter[str]]:
+        """By unit and month: how many were dismantled, and how many of them became what."""
+        cohorts: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        for told in self.dismantlings():
+            cohort = (told["unit"], told["dismantled_on"].isoformat()[:7])
+            became = told["became"]
+            if told["came"] is not None:
+                late = cohort in cut_offs and told["came"] > cut_offs[cohort]
+                became = "received_late" if late else "received"
+            cohorts[cohort] += Counter({"dismantled": 1, became: 1})
+        return dict(cohorts)
+
+    def owed(self, unit: str) -> list[tuple[date, str]]:
+        """What a unit dismantled, and no centre received, and somebody can still bring."""
+        return sorted(
+            (told["dismantled_on"], told["asset_no"])
+            for told in self.dismantlings()
+            if told["unit"] == unit and told["came"] is None and told["became"] in ("owed", "missing", "unexpected")
+        )
+
+    def apart_without_work_order(self) -> Counter[str]:
+        """By unit: held apart now, and no dismantling of theirs stands."""
+        stood = [self.stood(asset_no) for asset_no in self.lives]
+        return Counter(one.unit for one in stood if one is not None and one.apart and one.dismantling is None)
+
+    def gaps(self, before: date) -> list[tuple[date, str, str]]:
+        """Since when, which, and how: whatever is between two custodians since before a day."""
+        found = []
+        for asset_no in self.lives:
+            stand = self.stood(asset_no)
+            if stand and stand.since < before and (stand.apart or stand.phase in ("in_transit", "missing", "lost")):
+                found.append((stand.since, asset_no, "unexpected" if stand.apart else stand.phase))
+        return sorted(found)
+
+    def holds(self) -> set[tuple[str, str]]:
+        """The holds that stand; those of a temporary identity went along when it was bound."""
+        standing: set[tuple[str, str]] = set()
+        for event, _ in self.log:
+            match event:
+                case hold.HoldPlaced():
+                    standing.add((event.asset_no, event.hold))
+                case hold.HoldLifted():
+                    standing.remove((event.asset_no, event.hold))
+                case identity.IdentityBound():
+                    standing = {(number, kept) for number, kept in standing if number != event.asset_no}
+        return standing
+
+    def alarms(self) -> Counter[tuple[str, str]]:
+        """Devices and how often each kind of alarm was raised for them."""
+        raised: Counter[tuple[str, str]] = Counter()
+        for event, _ in self.log:
+            if isinstance(event, unexpected.Reappeared):
+                raised[event.asset_no, "reappeared"] += 1
+            elif getattr(event, "recorded_as", None) is not None:
+                raised[event.asset_no, "displaced"] += 1
+        return raised
