@@ -1,7 +1,7 @@
 """The gateway's settings, and what it is made of as a process."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
@@ -21,6 +21,8 @@ from ledger.open import open_ledger
 from ledger.port import Unavailable
 
 PEER_S_MAX = 1.0
+DISCLOSURE: Final = Path(__file__).with_name("disclosure.yaml")
+"""A link to docs/disclosure.yaml, so that the file comes along wherever the program is installed."""
 
 
 class GatewaySettings(Settings, frozen=True, kw_only=True):
@@ -29,9 +31,13 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     registry: Annotated[str, Meta(description="台账服务的 gRPC 地址 / gRPC address of the registry, host:port")] = (
         "127.0.0.1:8701"
     )
-    disclosure: Annotated[Path, Meta(description="透明度清单文件 / the file that says which events are public")] = Path(
-        "docs/disclosure.yaml"
-    )
+    disclosure: Annotated[
+        Path | None,
+        Meta(
+            description="透明度清单文件，默认为随程序所附的 docs/disclosure.yaml / the file that says which events are "
+            "public; by default docs/disclosure.yaml as it came with the program"
+        ),
+    ] = None
 
 
 async def assemble(process: Process) -> Parts:
@@ -42,7 +48,7 @@ async def assemble(process: Process) -> Parts:
     gateway = Gateway(
         registry=registry,
         ledger=ledger,
-        public=load(settings.disclosure).public,
+        public=load(settings.disclosure or DISCLOSURE).public,
         verifier=open_verifier(settings),
         cursors=Cursors(read_cursor_key(settings.keys_dir)),
         until_draining=process.readiness.until_draining,

@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 from cli.reference import ROOT
+from gateway.assembly import DISCLOSURE
 
 SCRIPT = ROOT / "requirements" / "venv.py"
 
@@ -52,3 +55,23 @@ def test_half_a_setup_is_not_built_upon(tmp_path):
     nowhere = "import os; os.environ.update(PIP_NO_INDEX='1', PIP_FIND_LINKS='', PIP_CONFIG_FILE=os.devnull)"
     run_on(nowhere, tmp_path)
     assert not left.exists()
+
+
+def test_whatever_the_packages_hold_beside_python_comes_along():
+    """A wheel has the files that pyproject.toml names, and the program needs all that git keeps in its packages."""
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    packages = [pattern.removesuffix("*") for pattern in tool["packages"]["find"]["include"]]
+    named = [
+        f"{package.replace('.', '/')}/{pattern}"
+        for package, patterns in tool["package-data"].items()
+        for pattern in patterns
+    ]
+    kept = subprocess.run(["git", "ls-files", *packages], cwd=ROOT, capture_output=True, text=True, check=False)
+    beside = [file for file in kept.stdout.splitlines() if not file.endswith(".py")]
+    assert "gateway/disclosure.yaml" in beside
+    assert [file for file in beside if not any(fnmatch(file, pattern) for pattern in named)] == []
+
+
+def test_the_list_of_what_is_public_is_found_from_any_folder():
+    assert DISCLOSURE.is_absolute()
+    assert DISCLOSURE.read_bytes() == (ROOT / "docs" / "disclosure.yaml").read_bytes()
