@@ -10,7 +10,7 @@ that do not agree with their schema, or name a role that there is not, stop the 
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
@@ -21,7 +21,6 @@ import structlog
 from sqlalchemy import ColumnElement
 
 from kernel.authority_where import Residual, where_clause
-from kernel.commands import Permit
 from kernel.identity import Principal, Role
 from kernel.refusal import Refusal, not_allowed
 
@@ -168,17 +167,3 @@ class Policies:
             "parents": [{"type": "Role", "id": role.value} for role in sorted(principal.roles)],
         }
         return cedarpy.Entities.from_json_str(json.dumps([entity]), self._schema)
-
-
-def permit_by(
-    policies: Policies, resources: Callable[[Sequence[msgspec.Struct]], Awaitable[Sequence[Resource]]]
-) -> Permit:
-    """Who may give commands, by policies: the action is the command's name, `resources` finds what each is about."""
-
-    async def permit(principal: Principal, commands: Sequence[msgspec.Struct]) -> Sequence[Refusal | None]:
-        return [
-            policies.refusal(principal, type(command).__name__, resource)
-            for command, resource in zip(commands, await resources(commands), strict=True)
-        ]
-
-    return permit

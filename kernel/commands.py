@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from kernel.decider import Decider
-from kernel.handling import Ask, Context, Outcome
+from kernel.handling import Ask, Context, Outcome, Permit
 from kernel.identity import Principal
 from kernel.intake import UNKNOWN_FIELD, field_error, malformed, struct_of, value_of
 from kernel.refusal import Refusal, unreadable
@@ -30,10 +30,12 @@ KEY_RESERVED = unreadable(
     "command.reserved_key", "“{key}” 是保留字，不能用作编号。", "“{key}” is reserved and cannot be an id"
 )
 
-Do: TypeAlias = Callable[[Any, Context], Awaitable[Outcome]]
+Do: TypeAlias = Callable[[Any, Context, Permit], Awaitable[Outcome]]
 DoMany: TypeAlias = Callable[[Sequence[Ask]], Awaitable[list[Outcome | Refusal]]]
-Permit: TypeAlias = Callable[[Principal, Sequence[msgspec.Struct]], Awaitable[Sequence[Refusal | None]]]
-"""For each of these commands: None where the principal may give it, else the refusal."""
+PermitFor: TypeAlias = Callable[[Principal, Sequence[msgspec.Struct]], Awaitable[Permit]]
+"""What judges these commands, coming from this principal, each with its stream as it is recorded when it is decided: a
+view would be behind. What is to be known beside the stream is found out beforehand.
+"""
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,17 +60,17 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 class Commands(msgspec.Struct, frozen=True, kw_only=True):
     """The commands of one decider as both doors offer them.
 
-    `permit` is asked before anything is decided, and there is no default: who offers commands says who may give them.
-    `inside` are those that machines give: REST leaves them out, gRPC takes them from whom `permit` lets. Without
-    `do_many` there is no bulk call. `may_begin` are those that, beside the decider's `begins`, can be the first thing
-    recorded of a stream. `shown_at` is the path where what a stream is about is shown, its key in braces.
+    `permit` has no default: who offers commands says who may give them. `inside` are those that machines give: REST
+    leaves them out, gRPC takes them from whom `permit` lets. Without `do_many` there is no bulk call. `may_begin` are
+    those that, beside the decider's `begins`, can be the first thing recorded of a stream. `shown_at` is the path where
+    what a stream is about is shown, its key in braces.
     """
 
     service: str
     decider: Decider[Any]
     plural: str
     do: Do
-    permit: Permit
+    permit: PermitFor
     do_many: DoMany | None = None
     inside: frozenset[type[msgspec.Struct]] = frozenset()
     may_begin: frozenset[type[msgspec.Struct]] = frozenset()

@@ -158,10 +158,8 @@ class RpcDoor:
             name = idempotency_key(metadata.get("idempotency-key"))
             version = expected_version(_quoted(metadata.get("if-match")))
             command = struct_of(kind, plain_of_bytes(method.input_type, body))
-            (refusal,) = await commands.permit(asker, (command,))
-            if refusal is not None:
-                raise refusal
-            outcome = await commands.do(command, commands.context(asker, command, name, expected_version=version))
+            context = commands.context(asker, command, name, expected_version=version)
+            outcome = await commands.do(command, context, await commands.permit(asker, (command,)))
             plain = _plain_outcome(commands.accepted(outcome), method.output_type)
             return message_of(method.output_type, plain).SerializeToString()
 

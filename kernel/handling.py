@@ -13,8 +13,8 @@ import asyncio
 import hashlib
 import random
 import struct
-from collections.abc import Sequence
-from typing import Any, Final, Generic
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -89,11 +89,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     repeated: bool = False
 
 
+Permit: TypeAlias = Callable[[Any, Any], Refusal | None]
+"""Whether this command may be given while its stream is in this state: None, or why not."""
+
+
 class Ask(msgspec.Struct, frozen=True, gc=False):
-    """A command and who asks it."""
+    """A command and who asks it. `permit` is asked before anything else, with what is recorded of the stream.
+    `hindrance` is what other streams have against the command, if it has not been done before.
+    """
 
     command: Any
     context: Context
+    permit: Permit | None = None
+    hindrance: Refusal | None = None
 
 
 class _History(msgspec.Struct, Generic[State]):
@@ -124,9 +132,9 @@ class Handling(Generic[State]):
         self._json: Final = msgspec.json.Encoder(order="deterministic")
         self._read_metadata: Final = msgspec.json.Decoder(Metadata).decode
 
-    async def handle(self, command: Any, context: Context) -> Outcome:
+    async def handle(self, command: Any, context: Context, permit: Permit | None = None) -> Outcome:
         """Decide and record one command. Raises Refusal, ledger.port.Unavailable."""
-        answer = (await self.handle_many([Ask(command, context)]))[0]
+        answer = (await self.handle_many([Ask(command, context, permit)]))[0]
         if isinstance(answer, Refusal):
             raise answer
         return answer
@@ -214,15 +222,17 @@ class Handling(Generic[State]):
     def _answer(self, ask: Ask, history: _History[State]) -> Outcome | Refusal:
         """Decide one command, and leave its drafts and the state after them in the history."""
         command, context = ask.command, ask.context
+        if ask.permit is not None and (refused := ask.permit(command, self._now(history))) is not None:
+            return refused
         digest = self._digest(command)
         try:
             if (history.done or history.recorded) and (done := self._done(context, digest, history)) is not None:
                 return done
             if context.expected_version is not None and context.expected_version != history.version:
                 raise STALE_VERSION(expected=context.expected_version, actual=history.version)
-            if history.unfolded:
-                history.state, history.unfolded = self.decider.fold(history.unfolded, history.state), ()
-            events = tuple(self.decider.decide(command, history.state))
+            if ask.hindrance is not None:
+                return ask.hindrance
+            events = tuple(self.decider.decide(command, self._now(history)))
         except Refusal as refusal:
             return refusal
         if events:
@@ -235,6 +245,12 @@ class Handling(Generic[State]):
         outcome = Outcome(stream=history.stream, version=history.version, position=0, events=events)
         history.done[context.command_id] = (digest, outcome)
         return outcome
+
+    def _now(self, history: _History[State]) -> State:
+        """The state after what was recorded and what this call is about to add."""
+        if history.unfolded:
+            history.state, history.unfolded = self.decider.fold(history.unfolded, history.state), ()
+        return history.state
 
     def _done(self, context: Context, digest: str, history: _History[State]) -> Outcome | None:
         """What this command led to when it was handled before, in the log or a moment ago in the same batch."""

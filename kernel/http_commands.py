@@ -126,11 +126,8 @@ def _add_single(
         require_media(request, JSON)
         plain = plain_of_json(await read_body(request, limits.command_bytes_max))
         asked = commands.read(command, request.path_params[key], plain)
-        (refusal,) = await commands.permit(asker, (asked,))
-        if refusal is not None:
-            raise refusal
         context = commands.context(asker, asked, name, expected_version=version)
-        outcome = await commands.do(asked, context)
+        outcome = await commands.do(asked, context, await commands.permit(asker, (asked,)))
         body = msgspec.json.encode(commands.accepted(outcome))
         at = location(commands.shown_at, request.path_params)
         return recorded_response(body, outcome.version, len(outcome.events), at)
@@ -320,13 +317,9 @@ async def _handle_lines(
             answers.append(None)
             asked.append((index, on_stream[stream], read))
         on_stream[stream] += 1
-    asks: list[tuple[int, Ask]] = []
-    permitted = await commands.permit(asker, [one for _, _, one in asked])
-    for (index, nth, one), refusal in zip(asked, permitted, strict=True):
-        answers[index] = refusal
-        if refusal is None:
-            asks.append((index, Ask(one, commands.context(asker, one, name, nth=nth))))
-    for (index, _), answer in zip(asks, await commands.do_many([ask for _, ask in asks]), strict=True):
+    permit = await commands.permit(asker, [one for _, _, one in asked])
+    asks = [Ask(one, commands.context(asker, one, name, nth=nth), permit) for _, nth, one in asked]
+    for (index, _, _), answer in zip(asked, await commands.do_many(asks), strict=True):
         answers[index] = answer
     return [answer for answer in answers if answer is not None]
 

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, False_, select
-from sqlmodel import Session
+from sqlalchemy import ColumnElement, False_
 
 from kernel.authority import DENIED, Policies, Resource
 from kernel.commands import Commands
-from kernel.decider import Decider
+from kernel.handling import Permit
 from kernel.identity import Principal
 from kernel.refusal import Refusal
 from kernel.view import View
@@ -23,8 +22,7 @@ from services.registry.meter.release import RecordReplacement
 from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.shipment import SHIPMENT, PrepareShipment, RecordShipmentException
 from services.registry.site import SITE
-from services.registry.views.card import CARD, Card
-from services.registry.views.places import SHIPMENTS, SITES
+from services.registry.views.card import Card
 
 INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
     {Dispatch, Receive, AdoptIdentity, RecordReplacement, RecordShipmentException}
@@ -38,8 +36,8 @@ REPORT: Final = Resource(type="Report")
 
 
 class Access:
-    """Asks the policies, and finds what they need to know. A device's unit is the one on record; before it has any,
-    the one that the command names or else that its number begins with.
+    """Asks the policies, and finds what they need to know. A device's unit is the one on record, in the log and not in
+    a view that may be behind; before it has any, the one that the command names or else that its number begins with.
     """
 
     def __init__(self, policies: Policies, registry: Registry) -> None:
@@ -55,7 +53,7 @@ class Access:
                 plural=f"{decider.category}s",
                 do=self._registry.do,
                 do_many=self._registry.do_many,
-                permit=self.refusals,
+                permit=self.permit,
                 inside=INSIDE,
                 may_begin=frozenset({ReceiveUnexpected, MoveContainer}),
                 shown_at=SHOWN_AT.get(decider.category),
@@ -86,47 +84,19 @@ class Access:
             raise DENIED(action=action)
         return rows
 
-    async def refusals(self, principal: Principal, commands: Sequence[Any]) -> Sequence[Refusal | None]:
-        """For each command: None where the principal may give it, else the refusal."""
-        refusal = self._policies.refusal
-        return [
-            refusal(principal, type(command).__name__, resource)
-            for command, resource in zip(commands, await self._resources(commands), strict=True)
-        ]
+    async def permit(self, principal: Principal, commands: Sequence[Any]) -> Permit:
+        """Judges these commands by what is recorded of each one's own stream, and of the sites that it is about."""
+        boxes = {one.container_id for one in commands if _CATEGORIES[type(one)] == CONTAINER.category}
+        packed = await self._registry.containers_now(boxes) if boxes else {}
+        named = {site for one in commands for site in _sites_named(one)}
+        named.update(box.site for box in packed.values() if box.site is not None)
+        sites = await self._registry.sites_now(named) if named else {}
+        units = {key: site.unit for key, site in sites.items() if site.phase != "none"}
 
-    def shipment_refusal(self, principal: Principal, command: Any, unit: str) -> Refusal | None:
-        """`refusals` for one command about a shipment that is known to be this unit's, though the views may not have
-        it yet.
-        """
-        return self._policies.refusal(principal, type(command).__name__, shipment(unit))
+        def judged(command: Any, state: Any) -> Refusal | None:
+            return self._policies.refusal(principal, type(command).__name__, _resource(command, state, units))
 
-    async def _resources(self, commands: Sequence[Any]) -> Sequence[Resource]:
-        """What each of the commands is about, and whose: the record's word counts before the command's own."""
-        units: dict[str, dict[str, str]] = {}
-        for noun, view in _RECORDED:
-            asked = {
-                getattr(command, noun.key)
-                for command in commands
-                if type(command) in _COMMANDS[noun.category] and type(command) not in noun.begins
-            }
-            if noun is SITE:
-                # Whoever prepares a shipment takes devices out of a site, and must be allowed to there.
-                asked |= {command.from_site for command in commands if isinstance(command, PrepareShipment)}
-            units[noun.category] = await self._units(view, asked)
-        return [_resource(command, units) for command in commands]
-
-    async def _units(self, view: View[Any], keys: set[str]) -> dict[str, str]:
-        """The units on record of these rows."""
-        if not keys:
-            return {}
-        table = view.columns
-        (key,) = table.primary_key.columns
-        query = select(key, table.c.unit).where(key.in_(keys))
-
-        def asked(session: Session) -> dict[str, str]:
-            return {found: unit for found, unit in session.execute(query)}  # noqa: C416  a row is no tuple to mypy
-
-        return await self._registry.ask(asked)
+        return judged
 
 
 def meter(unit: str, owner: str = "company", maker: str | None = None) -> Resource:
@@ -144,27 +114,29 @@ def owed_by(unit: str) -> Resource:
     return Resource(type="Report", attrs={"unit": unit})
 
 
-def _resource(command: Any, units: Mapping[str, Mapping[str, str]]) -> Resource:
-    """What a command is about. Its unit is the one on record; before there is any, the one it names itself."""
+def _sites_named(command: Any) -> list[str]:
+    """The sites that a command names, beside the one that it may be about."""
+    named = [getattr(command, field, None) for field in ("site", "from_site")]
+    return [site for site in named if site is not None]
+
+
+def _resource(command: Any, state: Any, units: Mapping[str, str]) -> Resource:
+    """What a command is about, `state` being what is recorded of it. What the command says counts only where nothing is
+    on record. `units` are those of the sites.
+    """
     own = getattr(command, "unit", None)
     match _CATEGORIES[type(command)]:
         case METER.category:
-            number = command.asset_no
-            return meter(units[METER.category].get(number) or own or unit_of(number.removeprefix("T")))
+            return meter(state.unit or own or unit_of(command.asset_no.removeprefix("T")), state.owner)
         case SHIPMENT.category:
-            key = command.shipment_id
-            if isinstance(command, PrepareShipment):
-                return shipment(units[SITE.category].get(command.from_site) or command.unit)
-            return shipment(units[SHIPMENT.category].get(key) or own or "")
+            sender = units.get(command.from_site) if isinstance(command, PrepareShipment) else None
+            return shipment(state.unit or sender or own or "")
         case SITE.category:
-            key = command.site_id
-            return Resource(type="Site", attrs={"unit": units[SITE.category].get(key) or own or ""})
+            return Resource(type="Site", attrs={"unit": state.unit or own or ""})
         case CONTAINER.category:
             return Resource(type="Container")
         case _:
             return Resource(type="Plan", attrs={"unit": command.plan_id[:5]})
 
 
-_RECORDED: Final[tuple[tuple[Decider[Any], View[Any]], ...]] = ((METER, CARD), (SHIPMENT, SHIPMENTS), (SITE, SITES))
-_COMMANDS: Final = {decider.category: frozenset(decider.commands) for decider in DECIDERS}
-_CATEGORIES: Final = {command: category for category, commands in _COMMANDS.items() for command in commands}
+_CATEGORIES: Final = {command: decider.category for decider in DECIDERS for command in decider.commands}

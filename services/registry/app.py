@@ -1,6 +1,6 @@
 """What the registry does, and what one may ask it. Both doors, the policies and the import end here."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import Any, Final, TypeAlias, TypeVar
@@ -11,18 +11,19 @@ from sqlmodel import Session
 
 from kernel.codec import Codec
 from kernel.decider import Decider
-from kernel.handling import Ask, Context, Handling, Outcome
+from kernel.folded import Folded
+from kernel.handling import Ask, Context, Handling, Outcome, Permit
 from kernel.projection import Projector
 from kernel.refusal import Refusal, Stale, not_found
 from kernel.view import Key, View
 from ledger.port import Ledger, Recorded
-from services.registry.container import CONTAINER
+from services.registry.container import CONTAINER, Container
 from services.registry.meter import METER
 from services.registry.meter.state import UNKNOWN
 from services.registry.plan import PLAN
 from services.registry.policies import exception_of
 from services.registry.shipment import SHIPMENT
-from services.registry.site import SITE
+from services.registry.site import SITE, Site
 from services.registry.views.card import CARD, Card, folded, folded_by
 from services.registry.views.consignment import Consignment, consignment
 from services.registry.views.places import site_names
@@ -69,15 +70,20 @@ class Registry:
         self._handlings: Final[dict[type[msgspec.Struct], Handling[Any]]] = {
             command: handlings[decider.category] for decider in DECIDERS for command in decider.commands
         }
+        self._sites: Final = Folded(ledger, SITE, CODEC)
+        self._containers: Final = Folded(ledger, CONTAINER, CODEC)
 
     @property
     def ledger_id(self) -> str:
         """The log's own name."""
         return self._ledger.ledger_id
 
-    async def do(self, command: Any, context: Context) -> Outcome:
+    async def do(self, command: Any, context: Context, permit: Permit | None = None) -> Outcome:
         """Decide and record one command. Raises Refusal, ledger.port.Unavailable."""
-        return await self._handlings[type(command)].handle(command, context)
+        (answer,) = await self.do_many([Ask(command, context, permit)])
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
 
     async def do_many(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
         """Decide and record many, an answer each in their order; those of one noun keep their order among themselves.
@@ -99,6 +105,14 @@ class Registry:
     async def preview(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
         """What `do_many` would answer now, and nothing is recorded."""
         return await self._by_noun(asks, Handling.preview)
+
+    async def sites_now(self, site_ids: Collection[str]) -> Mapping[str, Site]:
+        """These sites as they are recorded now. Raises ledger.port.Unavailable."""
+        return await self._sites.now(site_ids)
+
+    async def containers_now(self, container_ids: Collection[str]) -> Mapping[str, Container]:
+        """These containers as they are recorded now. Raises ledger.port.Unavailable."""
+        return await self._containers.now(container_ids)
 
     def views_give_way(self) -> AbstractContextManager[None]:
         """For work of many commands at once: what it records is in the views a little later."""

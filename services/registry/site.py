@@ -114,9 +114,10 @@ Event: TypeAlias = SiteOpened | SiteClosed | StocktakeRecorded
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether it is open."""
+    """Whether it is open, and whose it is."""
 
     phase: Literal["none", "open", "closed"] = "none"
+    unit: str = ""
 
 
 def decide(command: Command, site: Site) -> Sequence[Event]:
@@ -138,10 +139,10 @@ def decide(command: Command, site: Site) -> Sequence[Event]:
 
 def evolve(site: Site, event: Event) -> Site:
     match event:
-        case SiteOpened():
-            return Site(phase="open")
+        case SiteOpened(unit=unit):
+            return Site(phase="open", unit=unit)
         case SiteClosed():
-            return Site(phase="closed")
+            return msgspec.structs.replace(site, phase="closed")
         case StocktakeRecorded():
             return site
 

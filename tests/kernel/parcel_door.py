@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import httpx
 import msgspec
 
 from kernel.commands import Commands
 from kernel.grpc_server import RpcDoor
-from kernel.handling import Handling
+from kernel.handling import Handling, Permit
 from kernel.http_limits import HttpLimits
 from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
@@ -39,8 +39,11 @@ class ParcelCard(msgspec.Struct, frozen=True, kw_only=True):
     delivered: bool
 
 
-async def operators_only(principal: Principal, commands: Sequence[msgspec.Struct]) -> Sequence[Refusal | None]:
-    return [None if Role.OPERATOR in principal.roles else NOT_YOURS() for _ in commands]
+async def operators_only(principal: Principal, _commands: Sequence[msgspec.Struct]) -> Permit:
+    def permit(_command: Any, _state: Any) -> Refusal | None:
+        return None if Role.OPERATOR in principal.roles else NOT_YOURS()
+
+    return permit
 
 
 class WhereIs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,7 +22,7 @@ from kernel.handling import (
     Outcome,
     event_id,
 )
-from kernel.refusal import Refusal
+from kernel.refusal import Refusal, against_rules
 from ledger.memory import MemoryLedger
 from ledger.port import ANY, Append, Draft
 from ledger.sqlite import SqliteLedger
@@ -377,3 +377,53 @@ async def test_an_unreadable_stream_is_not_decided_on(ledger):
     await Handling(ledger, PARCEL, CODEC).handle_many([Ask(SEND, by("send")), Ask(TO_B, by("b"))])
     with pytest.raises(Exception, match=r"sample\.HandedOn at position \d+ of parcel-p1"):
         await Handling(ledger, PARCEL, strange).handle(DELIVER, by("d"))
+
+
+NOT_HERE = against_rules("parcel.not_here", "不在 {place}。", "not at {place}")
+
+
+def only_at(place):
+    """Lets commands be given while the parcel is there, or before it was sent."""
+
+    def permit(_command, state):
+        return None if state.place in {None, place} else NOT_HERE(place=place)
+
+    return permit
+
+
+async def test_who_may_is_judged_by_what_is_recorded_at_the_moment_of_deciding(parcels):
+    await parcels.handle(SEND, by("s"), only_at("A"))
+    await parcels.handle(TO_B, by("b"), only_at("A"))
+    with pytest.raises(Refusal, match=r"parcel\.not_here"):
+        await parcels.handle(DELIVER, by("d"), only_at("A"))
+    assert (await parcels.handle(DELIVER, by("d"), only_at("B"))).version == 2
+
+
+async def test_within_a_batch_too(parcels):
+    asks = [Ask(one, by(str(n)), only_at("A")) for n, one in enumerate((SEND, TO_B, TO_C))]
+    first, second, third = await parcels.handle_many(asks)
+    assert (first.version, second.version, third.code) == (0, 1, "parcel.not_here")
+    assert [one.code for one in await parcels.preview(asks)] == ["parcel.not_here"] * 3
+
+
+async def test_whoever_begins_a_stream_that_is_there_is_judged_by_what_is_there(parcels):
+    await parcels.handle(SEND, by("s"))
+    again = msgspec.structs.replace(SEND, place="B")
+    with pytest.raises(Refusal, match=r"parcel\.not_here"):
+        await parcels.handle(again, by("other"), only_at("B"))
+
+
+async def test_who_may_not_is_told_nothing_else(parcels):
+    await parcels.handle(SEND, by("s"))
+    never = msgspec.structs.replace(by("s"), expected_version=99)
+    with pytest.raises(Refusal, match=r"parcel\.not_here"):
+        await parcels.handle(SEND, never, only_at("B"))
+
+
+async def test_what_other_streams_have_against_a_command_does_not_undo_what_was_done(parcels):
+    hindrance = NOT_HERE(place="C")
+    hindered = [Ask(SEND, by("s"), None, hindrance)]
+    assert await parcels.handle_many(hindered) == [hindrance]
+    sent = await parcels.handle(SEND, by("s"))
+    (again,) = await parcels.handle_many(hindered)
+    assert (again.repeated, again.position) == (True, sent.position)

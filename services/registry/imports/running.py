@@ -28,12 +28,11 @@ from services.registry.imports.error_file import ErrorFile
 from services.registry.imports.jobs import Failure, Jobs, ask_of, caller_of
 from services.registry.imports.locating import Sourced, located
 from services.registry.imports.mapping import load, parse
-from services.registry.imports.planning import PlannedShipment, Shipments, planned_in
+from services.registry.imports.planning import Planned, PlannedShipment, Shipments, planned_in
 from services.registry.imports.process import reading
 from services.registry.imports.reading import Options
 from services.registry.imports.rows import Batch, Finding, Heading, Row
 from services.registry.records import ImportRecord
-from services.registry.shipment import PrepareShipment
 
 IDLE_S: Final = 0.5
 SWEEP_S: Final = 3_600.0
@@ -250,11 +249,11 @@ class _Run:
                 counts["refused"] += 1
                 found += located(refusal, [Sourced(row, heading)])
         planned = planned_in(batch, self._ask.kind)
-        asks = [Ask(one.command, self._context(one.command_id)) for _, one in planned]
         await turn.wait()
         await self._let_pass()
+        asks = await self._asks([one for _, one in planned])
         position = 0
-        for (number, _), ask, answer in zip(planned, asks, await self._answers(asks), strict=True):
+        for (number, _), ask, answer in zip(planned, asks, await self._asked(asks), strict=True):
             if isinstance(answer, Refusal) and answer.code != ID_REUSED.code:
                 counts["refused"] += 1
                 row = Row(number, msgspec.to_builtins(ask.command))
@@ -286,15 +285,7 @@ class _Run:
 
     async def _shipped(self, planned: PlannedShipment) -> tuple[Refusal | None, bool]:
         """Have the commands of a shipment done. Why not, if so, and whether any was new."""
-        commands = [one.command for one in planned.commands]
-        refusal: Refusal | None = (await self._access.refusals(self._caller, commands[:1]))[0]
-        if isinstance(commands[0], PrepareShipment):
-            for command in commands[1:]:
-                # Prepared as this file says it is this unit's; the views may not have it yet.
-                refusal = refusal or self._access.shipment_refusal(self._caller, command, commands[0].unit)
-        if refusal is not None:
-            return refusal, False
-        asks = [Ask(one.command, self._context(one.command_id)) for one in planned.commands]
+        asks = await self._asks(planned.commands)
         is_new = False
         # Each only when the one before it is done; where none is recorded the next must see it all the same.
         for some in [asks] if self._ask.dry_run else [[ask] for ask in asks]:
@@ -312,13 +303,10 @@ class _Run:
                 return
             await asyncio.sleep(LET_PASS_S)
 
-    async def _answers(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
-        """Have these done where the caller may."""
-        if not asks:
-            return []
-        refused = await self._access.refusals(self._caller, [ask.command for ask in asks])
-        done = iter(await self._asked([ask for ask, refusal in zip(asks, refused, strict=True) if refusal is None]))
-        return [refusal or next(done) for refusal in refused]
+    async def _asks(self, planned: Sequence[Planned]) -> list[Ask]:
+        """These commands as the caller gives them."""
+        permit = await self._access.permit(self._caller, [one.command for one in planned])
+        return [Ask(one.command, self._context(one.command_id), permit) for one in planned]
 
     async def _asked(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
         """Have these done, and those again that came too close to somebody else."""
