@@ -35,6 +35,12 @@ ONE_TIME_ONLY = unreadable(
     "give as_of_position or as_of_day, not both",
 )
 
+FIRST_AFTER_LAST = unreadable(
+    "query.first_after_last",
+    "起始 {first} 晚于终止 {last}。",
+    "first, {first}, is after last, {last}",
+)
+
 Position = Annotated[int, msgspec.Meta(ge=0, le=2**53, description="a position of the log")]
 Text = Annotated[str, msgspec.Meta(max_length=64)]
 Month = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$(?!\n)", description="a month, YYYY-MM")]
@@ -217,6 +223,7 @@ class Questions:
 
     async def _balances(self, caller: Principal, ask: ListBalances, _page: PageAsked) -> Rows:
         self._access.may(caller, "ReadBalances", REPORT)
+        _in_order(ask)
         lines = await self._registry.ask(
             lambda session: balances(session, ask.first, ask.last, ask.site, ask.device_class), seen=ask.seen
         )
@@ -224,6 +231,7 @@ class Questions:
 
     async def _recovery(self, caller: Principal, ask: ListRecovery, _page: PageAsked) -> Rows:
         self._access.may(caller, "ReadRecovery", REPORT)
+        _in_order(ask)
         rates = await self._registry.ask(
             lambda session: recovery_rates(session, ask.first, ask.last, ask.unit), seen=ask.seen
         )
@@ -280,6 +288,11 @@ class Questions:
         seen = self._access.visible(caller, "ReadPlan", "Plan", PLANS)
         found = await self._registry.page(PLANS, _named(ask), page.after, page.limit, seen)
         return _paged(found, page, "unit", "cohort")
+
+
+def _in_order(ask: ListBalances | ListRecovery) -> None:
+    if ask.first > ask.last:  # type: ignore[operator]  # both are days, or both are months
+        raise FIRST_AFTER_LAST(first=ask.first, last=ask.last)
 
 
 def _named(ask: msgspec.Struct) -> dict[str, Any]:

@@ -157,18 +157,24 @@ async def append(ledger: MemoryLedger, now_us: list[int], told: Sequence[tuple[A
 class Asked:
     """The registry over views that hold everything told so far."""
 
-    def __init__(self, database: Database, ledger: MemoryLedger, projector: Projector) -> None:
-        self.database, self.ledger, self.projector = database, ledger, projector
+    def __init__(self, database: Database, ledger: MemoryLedger, now_us: list[int], projector: Projector) -> None:
+        self.database, self.ledger, self.now_us, self.projector = database, ledger, now_us, projector
         self.registry = Registry(ledger, projector)
         self.decode = CODEC.decode
         questions = Questions(self.registry, Access(POLICY_FILES, self.registry))
         self._questions = {question.ask: question for question in questions.table()}
+        self._asked: set[type] = set()
 
     async def ask(self, ask: Any, *, after: tuple | None = None, limit: int = 100) -> Any:
         """The answer, as both doors get it: a value, or a list of rows."""
         question = self._questions[type(ask)]
+        self._asked.add(type(ask))
         answer = await question.answer(SOMEBODY, ask, PageAsked(after=after, limit=limit))
         return list(answer.items) if question.rows else answer.value
+
+    def unasked(self) -> set[type]:
+        """The questions that nobody has asked here."""
+        return self._questions.keys() - self._asked
 
     async def pages(self, ask: Any, limit: int) -> list[list[Any]]:
         """Every page of a list."""
@@ -199,7 +205,7 @@ async def asking(
                 await append(ledger, now_us, told.events[begin:end])
                 await projector.wait_for(await ledger.head(), 10)
                 begin = end
-            yield Asked(database, ledger, projector)
+            yield Asked(database, ledger, now_us, projector)
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

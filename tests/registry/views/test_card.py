@@ -1,6 +1,7 @@
 """档案卡: what the card shows of a device, and whose hands it is in, all its life long."""
 
 import pytest
+from hypothesis import given, settings
 
 from services.registry.meter import METER
 from services.registry.meter.custody import Store
@@ -23,6 +24,7 @@ from services.registry.meter.release import (
 )
 from services.registry.meter.unexpected import AcceptUnexpected, ReceiveUnexpected
 from services.registry.views.card import CARD, folded, folded_by
+from tests.given import recorded
 from tests.registry.stories import (
     ASSIGN,
     CENTRE,
@@ -48,6 +50,7 @@ from tests.registry.stories import (
     release,
 )
 from tests.registry.views.telling import Told, day
+from tests.strategies import messages
 
 
 def card(*commands, number=NUMBER):
@@ -204,5 +207,15 @@ def test_every_version_was_once_the_latest():
         assert (shown.version, shown.position) == (number - 1, number)
 
 
-def test_the_card_takes_every_event_of_a_device():
-    assert set(CARD.events) == set(METER.events)
+@pytest.mark.parametrize("event", METER.events, ids=lambda event: event.__name__)
+def test_the_card_takes_every_event_of_a_device(event):
+    (begun,) = Told(REGISTER).events
+
+    @settings(max_examples=3, deadline=None)
+    @given(messages(event))
+    def taken(example):
+        of = recorded(example, 2, version=1)
+        later = CARD.evolve(CARD.evolve(None, *begun, (NUMBER,)), example, of, (NUMBER,))
+        assert (later.version, later.position) == (1, 2)
+
+    taken()
