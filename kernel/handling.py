@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 import random
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Generic, TypeAlias
 from uuid import UUID
 
@@ -78,8 +78,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What came of a command. `position` is 0 where nothing was recorded because it was so already. `repeated`: it
-    had been done before, and this is what was recorded then.
+    """What came of a command. `position` is that of its last event, 0 where nothing was recorded because it was so
+    already. `repeated`: it had been done before, and this is what was recorded then.
     """
 
     stream: str
@@ -196,10 +196,7 @@ class Handling(Generic[State]):
                 # will tell.
                 fresh = set()
                 continue
-            for answer in answers:
-                if isinstance(answer, Outcome) and answer.events and not answer.position:
-                    # Nobody has seen it yet. A copy of each would take as long as deciding them.
-                    msgspec.structs.force_setattr(answer, "position", receipt.position)
+            _put_positions(answers, histories.values(), receipt.positions)
             return answers
         return [BUSY(stream=stream) for stream in streams]
 
@@ -292,6 +289,23 @@ class Handling(Generic[State]):
                 traceparent=context.traceparent,
             )
         )
+
+
+def _put_positions(
+    answers: Iterable[Outcome | Refusal], histories: Iterable[_History[Any]], positions: Sequence[int]
+) -> None:
+    """Give each outcome the position of its own last event: what it will be answered with when it is asked again."""
+    version_0_at: dict[str, int] = {}
+    drafts = 0
+    for history in histories:
+        if history.drafts:
+            version_0_at[history.stream] = drafts - 1 - history.version_read
+            drafts += len(history.drafts)
+    for answer in answers:
+        if isinstance(answer, Outcome) and answer.events and not answer.position:
+            # Nobody has seen it yet. A copy of each would take as long as deciding them.
+            position = positions[version_0_at[answer.stream] + answer.version]
+            msgspec.structs.force_setattr(answer, "position", position)
 
 
 def event_id(command_id: UUID, index: int) -> bytes:

@@ -58,6 +58,7 @@ class MemoryLedger:
             return placed
         recorded_at_us = max(self._clock(), self._log[-1].recorded_at_us if self._log else 0)
         salt = iter(salts(size.events))
+        begun = len(self._log)
         for append, first in zip(appends, placed, strict=True):
             stream = self._streams.setdefault(append.stream, [])
             for version, draft in enumerate(append.drafts, first):
@@ -78,7 +79,8 @@ class MemoryLedger:
                 self._known[event.stream, event.id] = (event.version, event.position)
         self._growth.announce()
         versions = tuple(first + len(a.drafts) - 1 for a, first in zip(appends, placed, strict=True))
-        return Receipt(position=self._position(), versions=versions)
+        positions = tuple(event.position for event in self._log[begun:])
+        return Receipt(position=self._position(), versions=versions, positions=positions)
 
     async def read(
         self,

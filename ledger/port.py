@@ -129,11 +129,13 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
 
 class Receipt(msgspec.Struct, frozen=True):
     """What `append` did. `position` is that of the call's last event, `versions` the last version of each append, in
-    their order. `repeated`: all of it had been recorded before and nothing was added.
+    their order, `positions` that of each draft, append by append. `repeated`: all of it had been recorded before and
+    nothing was added.
     """
 
     position: int
     versions: tuple[int, ...]
+    positions: tuple[int, ...]
     repeated: bool = False
 
 

@@ -4,7 +4,7 @@ stream, time and salt.
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from ledger.port import (
@@ -157,7 +157,7 @@ def place(appends: Sequence[Append], heads: Heads, known: Known) -> list[int] | 
         return [_first(append, heads, known) for append in appends]
     repeats = [_repeated(append, known) for append in appends]
     if all(repeats):
-        return _receipt_again(filter(None, repeats))
+        return _receipt_again([run for run in repeats if run])
     firsts = [_first(append, heads, known) for append, repeat in zip(appends, repeats, strict=True) if not repeat]
     for append, repeat in zip(appends, repeats, strict=True):
         if repeat:
@@ -186,20 +186,21 @@ def _holds(expected: Expected, head: int | None) -> bool:
     return head == expected
 
 
-def _repeated(append: Append, known: Known) -> Place | None:
-    """Where the last draft is, if the stream holds all drafts in one run where they were expected."""
+def _repeated(append: Append, known: Known) -> Sequence[Place] | None:
+    """Where the drafts are, if the stream holds all of them in one run where they were expected."""
     places = [known.get((append.stream, draft.id)) for draft in append.drafts]
-    first, last = places[0], places[-1]
-    if first is None or last is None:
+    first = places[0]
+    if first is None:
         return None
     if isinstance(append.expected, int) and first[0] != append.expected + 1:
         return None
     if append.expected is NO_STREAM and first[0] != 0:
         return None
-    in_one_run = all(spot is not None and spot[0] == first[0] + step for step, spot in enumerate(places))
-    return last if in_one_run else None
+    run = [spot for step, spot in enumerate(places) if spot is not None and spot[0] == first[0] + step]
+    return run if len(run) == len(places) else None
 
 
-def _receipt_again(lasts: Iterable[Place]) -> Receipt:
-    versions, positions = zip(*lasts, strict=True)
-    return Receipt(position=max(positions), versions=versions, repeated=True)
+def _receipt_again(runs: Sequence[Sequence[Place]]) -> Receipt:
+    versions = tuple(run[-1][0] for run in runs)
+    positions = tuple(position for run in runs for _, position in run)
+    return Receipt(position=max(positions), versions=versions, positions=positions, repeated=True)

@@ -72,6 +72,7 @@ def _record_run(cursor: apsw.Cursor, run: Sequence[Call], clock: Clock) -> list[
             outcomes.append(placed)
             continue
         recorded_at_us = max(clock(), recorded_at_us)
+        before = position
         for append, first in zip(call, placed, strict=True):
             stream = append.stream
             for version, draft in enumerate(append.drafts, first):
@@ -89,7 +90,7 @@ def _record_run(cursor: apsw.Cursor, run: Sequence[Call], clock: Clock) -> list[
                     draft.data,
                 )
         versions = [first + len(append.drafts) - 1 for append, first in zip(call, placed, strict=True)]
-        outcomes.append(Receipt(position, tuple(versions)))
+        outcomes.append(Receipt(position, tuple(versions), tuple(range(before + 1, position + 1))))
     _insert(cursor, values)
     return outcomes
 

@@ -53,6 +53,7 @@ async def test_one_call_writes_several_streams_next_to_each_other(doors, named):
     events = await everything(doors.other, doors.start)
     assert [e.stream for e in events[2:]] == [named(name) for name in "aabccc"]
     assert receipt.position == events[-1].position
+    assert receipt.positions == tuple(event.position for event in events[2:])
 
 
 async def test_one_conflict_among_several_streams_leaves_nothing(doors, named):
@@ -113,6 +114,7 @@ async def test_the_same_ids_at_the_same_place_are_the_same_append(doors, named, 
     again = await doors.other.append(call)
     assert again.repeated
     assert (again.position, again.versions) == (first.position, first.versions)
+    assert again.positions == first.positions
     await doors.log.append([*one(named("s"), ANY), *one(named("t"), ANY)])
     much_later = await doors.other.append(call)
     assert (much_later.position, much_later.versions) == (first.position, first.versions)

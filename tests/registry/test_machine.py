@@ -425,7 +425,8 @@ class Registry(RuleBasedStateMachine):
                 if type(command) in handling.decider.commands
             ]
             answers = await handling.handle_many([ask for ask, _ in asks])
-            assert [answer.events for answer in answers] == [outcome.events for _, outcome in asks]
+            told = [(answer.events, answer.position) for answer in answers]
+            assert told == [(outcome.events, outcome.position) for _, outcome in asks]
         assert await self.ledger.head() == head
         for asset_no in DEVICES:
             stream = await self.ledger.read(f"meter-{asset_no}")
