@@ -60,6 +60,7 @@ async def assemble(process: Process) -> Parts:
         return Health(ok=await registry.ready(PEER_S_MAX), detail=registry.target)
 
     process.readiness.add("registry", registry_answers)
+    process.readiness.add("live", gateway.live.health)
     return Parts(
         rest=gateway.app,
         operations=operations_app(process.readiness, process.telemetry) if process.telemetry else None,

@@ -5,6 +5,7 @@ An event's id is its number among the public events, counted from 1: it says not
 """
 
 import asyncio
+import re
 from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -15,6 +16,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 
 from kernel.door import BadRequest, CannotNow
+from kernel.readiness import Health
 from kernel.refusal import Reason
 from ledger.port import Ledger, Page, Recorded
 
@@ -27,6 +29,11 @@ HEARTBEAT_S: Final = 15.0
 """Proxies close what is silent for half a minute."""
 
 RETRY_MS: Final = 2_000
+STILL_HERE: Final = b": still here\n\n"
+MARK_EVENTS: Final = 256
+"""Whoever goes on after a number is sent there from the mark before it: at most so many events are read for nothing."""
+
+_EVENT_ID: Final = re.compile(r"[0-9]{1,18}")
 
 BAD_EVENT_ID = Reason(
     BadRequest,
@@ -51,7 +58,11 @@ class Live:
         self._until_draining: Final = until_draining
         self._ledger: Final = ledger
         self._types: Final = public
-        self._positions: Final = array("q")
+        # The position right before every so many public events: with the count, eight bytes for each of them.
+        self._marks: Final = array("q")
+        self._count = 0
+        self._scanned_to = 0
+        self._complete = False
         self._more = asyncio.Event()
         self._followers = 0
         app.add_api_route(
@@ -68,61 +79,93 @@ class Live:
 
     @property
     def count(self) -> int:
-        """How many public events there are."""
-        return len(self._positions)
+        """How many public events are known."""
+        return self._count
 
     async def run(self) -> None:
-        """Note where each public event is, until cancelled."""
-        pages = cast("AsyncIterator[Page]", self._ledger.follow(0, types=self._types))
+        """Note where the public events are, until cancelled."""
+        head = await self._ledger.head()
+        self._complete = self._scanned_to >= head
+        pages = cast("AsyncIterator[Page]", self._ledger.follow(self._scanned_to, types=self._types))
         async with aclosing(cast("Any", pages)):
             async for page in pages:
-                self._positions.extend(event.position for event in page.events)
+                for event in page.events:
+                    if self._count % MARK_EVENTS == 0:
+                        self._marks.append(event.position - 1)
+                    self._count += 1
+                self._scanned_to = page.scanned_to
+                self._complete = self._complete or page.scanned_to >= head
                 moved, self._more = self._more, asyncio.Event()
                 moved.set()
 
+    async def health(self) -> Health:
+        """For `/readyz`: not ready until all public events that there were at the start are counted."""
+        if self._complete:
+            return Health(ok=True, detail=f"{self._count} public events")
+        return Health(ok=False, detail=f"{self._count} public events counted, to position {self._scanned_to}")
+
     async def _follow(self, request: Request) -> StreamingResponse:
         """公开事件流 Public events as they happen."""
-        after = self._after(request.headers.get("last-event-id"))
+        asked = request.headers.get("last-event-id")
+        if asked is not None and _EVENT_ID.fullmatch(asked) is None:
+            raise BAD_EVENT_ID(last=self._count)
+        after = None if asked is None else int(asked)
         if self._followers >= FOLLOWERS_MAX:
             raise TOO_MANY_FOLLOWERS()
+        head = 0
+        if not self._complete or (after is not None and after > self._count):
+            head = await self._ledger.head()
+            if after is not None and after > self._count and self._scanned_to >= head:
+                raise BAD_EVENT_ID(last=self._count)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(self._stream(after), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(self._stream(after, head), media_type="text/event-stream", headers=headers)
 
-    def _after(self, last_event_id: str | None) -> int:
-        seen = len(self._positions)
-        if last_event_id is None:
-            return seen
-        if not (last_event_id.isascii() and last_event_id.isdigit() and int(last_event_id[:19]) <= seen):
-            raise BAD_EVENT_ID(last=seen)
-        return int(last_event_id)
-
-    async def _stream(self, after: int) -> AsyncIterator[bytes]:
+    async def _stream(self, after: int | None, counted_to: int) -> AsyncIterator[bytes]:
+        """What is sent. Until the events are counted up to a position nobody knows which is number `after`: whoever
+        comes back to a gateway that has just started is kept waiting, for a browser that is refused never comes again.
+        """
         self._followers += 1
         draining = asyncio.ensure_future(self._until_draining())
         try:
             yield b"retry: %d\n\n" % RETRY_MS
+            while self._scanned_to < counted_to and not draining.done():
+                if not await self._awaited(self._more, draining):
+                    yield STILL_HERE
+            if after is not None and after > self._count:
+                return
+            number, position = self._before(after)
             while not draining.done():
-                more = asyncio.ensure_future(self._more.wait())
-                async for number, event in self._since(after):
-                    after = number
-                    yield _written(number, event)
-                done, _ = await asyncio.wait([more, draining], timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
-                more.cancel()
-                if not done:
-                    yield b": still here\n\n"
+                more = self._more
+                while number < self._count:
+                    limit = min(PAGE_EVENTS, self._count - number)
+                    page = await self._ledger.read_all(position, limit=limit, types=self._types)
+                    position = page.scanned_to
+                    for event in page.events:
+                        number += 1
+                        if after is None or number > after:
+                            yield _written(number, event)
+                if not await self._awaited(more, draining):
+                    yield STILL_HERE
         finally:
             draining.cancel()
             self._followers -= 1
 
-    async def _since(self, after: int) -> AsyncIterator[tuple[int, Recorded]]:
-        """The public events that are known and were not sent, with their numbers."""
-        while after < len(self._positions):
-            before = self._positions[after] - 1
-            limit = min(PAGE_EVENTS, len(self._positions) - after)
-            page = await self._ledger.read_all(before, limit=limit, types=self._types)
-            for event in page.events:
-                after += 1
-                yield after, event
+    async def _awaited(self, more: asyncio.Event, draining: asyncio.Future[None]) -> bool:
+        """Wait until there may be more or the process is on its way out; False where it has been silent for long."""
+        moved = asyncio.ensure_future(more.wait())
+        either: set[asyncio.Future[Any]] = {moved, draining}
+        done, _ = await asyncio.wait(either, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
+        moved.cancel()
+        return bool(done)
+
+    def _before(self, after: int | None) -> tuple[int, int]:
+        """The nearest place in the log that is known at or before the event of this number: its own number there, and
+        the position.
+        """
+        if after is None or after >= self._count:
+            return self._count, self._scanned_to
+        mark = after // MARK_EVENTS
+        return mark * MARK_EVENTS, self._marks[mark]
 
 
 def _written(number: int, event: Recorded) -> bytes:
