@@ -40,12 +40,20 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
+from kernel.refusal import unreadable
+
 try:
     # Its SQLite is past the WAL-reset fault (fixed in 3.51.3) that Python's own build may have.
     import pysqlite3.dbapi2 as _sqlite  # type: ignore[import-untyped]  # the package has no stubs
 except ImportError:
     # There is no wheel for every platform.
     import sqlite3 as _sqlite
+
+NOT_STORABLE = unreadable(
+    "database.not_storable",
+    "内容含有数据库无法表示的字符或数值。",
+    "there is a character or a number in it that the database cannot hold",
+)
 
 T = TypeVar("T")
 
@@ -184,6 +192,8 @@ def _translated() -> Iterator[None]:
             raise MissingTable(str(error.orig)) from error
         if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
             raise DatabaseUnavailable(str(error.orig)) from error
+        if isinstance(error.orig, psycopg.DataError):
+            raise NOT_STORABLE() from error
         raise
     except PoolTimeout as error:
         raise DatabaseUnavailable(str(error)) from error

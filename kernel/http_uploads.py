@@ -10,7 +10,7 @@ The service that keeps the files and the gateway before it open the same routes,
 """
 
 from collections.abc import AsyncIterator
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol, TypeAlias
 
 import msgspec
 from fastapi import FastAPI, Request
@@ -23,7 +23,7 @@ from kernel.http_page import idempotency_key
 from kernel.http_problem import problem_response
 from kernel.http_questions import list_of
 from kernel.identity import Principal, Verifier
-from kernel.intake import plain_of_json
+from kernel.intake import plain_of_json, value_of
 from kernel.refusal import Reason, Refusal
 
 BINARY: Final = "application/octet-stream"
@@ -45,7 +45,13 @@ _OFFSET_HEADER: Final = header_parameter(
     description="The byte at which this piece begins: `bytes_received` of the upload.",
     schema={"type": "integer", "minimum": 0},
 )
-_ID: Final = {"name": "import_id", "in": "path", "required": True, "schema": {"type": "string"}}
+UploadId: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$(?!\n)")]
+_ID: Final = {
+    "name": "import_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+}
 _KEY_HEADER: Final = header_parameter(
     "Idempotency-Key",
     required=True,
@@ -136,7 +142,7 @@ class _Door:
         return _json(await self._uploads.create(who, plain, key), 201)
 
     async def append(self, request: Request, import_id: str) -> Response:
-        who = await self._asker(request)
+        who, import_id = await self._asker(request), _known(import_id)
         offset = _offset(request)
         # A piece of nothing says how the upload stands, or why it takes no more.
         stands = await self._uploads.append(who, import_id, offset, b"")
@@ -152,17 +158,17 @@ class _Door:
         return _json(stands, 200)
 
     async def get(self, request: Request, import_id: str) -> Response:
-        return _json(await self._uploads.get(await self._asker(request), import_id), 200)
+        return _json(await self._uploads.get(await self._asker(request), _known(import_id)), 200)
 
     async def every(self, request: Request) -> Response:
         return _json({"items": await self._uploads.list(await self._asker(request)), "next": None}, 200)
 
     async def cancel(self, request: Request, import_id: str) -> Response:
         idempotency_key(request.headers.get("idempotency-key"))
-        return _json(await self._uploads.cancel(await self._asker(request), import_id), 200)
+        return _json(await self._uploads.cancel(await self._asker(request), _known(import_id)), 200)
 
     async def errors(self, request: Request, import_id: str) -> Response:
-        who = await self._asker(request)
+        who, import_id = await self._asker(request), _known(import_id)
         first = await self._uploads.errors(who, import_id, 0)
         headers = {"Content-Disposition": f'attachment; filename="{import_id}.errors.csv"', "Cache-Control": "no-store"}
         rest = _rest(self._uploads, who, import_id, first)
@@ -191,6 +197,12 @@ async def _rest(uploads: Uploads, who: Asker, upload_id: str, piece: bytes) -> A
         yield piece
         offset += len(piece)
         piece = await uploads.errors(who, upload_id, offset)
+
+
+def _known(upload_id: str) -> str:
+    """The id from the path, or a refusal where it can be none."""
+    known: str = value_of(UploadId, upload_id, "import_id")
+    return known
 
 
 def _offset(request: Request) -> int:

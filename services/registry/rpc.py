@@ -9,6 +9,7 @@ from kernel.commands import Commands
 from kernel.grpc_server import RpcDoor
 from kernel.http_commands import Many, answer_many
 from kernel.http_limits import HttpLimits
+from kernel.http_page import idempotency_key
 from kernel.identity import Principal
 from kernel.questions import PageAsked, Question, Shown
 from kernel.refusal import not_found
@@ -51,7 +52,7 @@ def many_at_once(commands: Sequence[Commands], limits: HttpLimits) -> Question:
         if ask.command not in offered:
             raise NO_SUCH_COMMAND(command=ask.command)
         kind, group = offered[ask.command]
-        many = Many(kind, ask.key, ask.body, each_line=ask.each_line, lines_max=limits.bulk_lines_max)
+        many = Many(kind, idempotency_key(ask.key), ask.body, each_line=ask.each_line, lines_max=limits.bulk_lines_max)
         answered = await answer_many(group, caller, many)
         return Shown(value=ManyAnswered(answer=msgspec.json.encode(answered).decode()))
 

@@ -2,9 +2,14 @@
 
 import asyncio
 
+import httpx
 import pytest
 
+from gateway.uploads import SERVICE
+from kernel.door import BadRequest
 from kernel.identity import Role
+from kernel.refusal import Refusal
+from kernel.wire.registry.v1 import registry_pb2
 from services.registry.asset_number import compose
 from tests.gateway.behind import behind
 
@@ -75,6 +80,57 @@ async def test_an_upload_goes_on_where_it_was_cut_off(platform):
     assert (wrong.status_code, wrong.json()["code"]) == (409, "import.wrong_offset")
     assert (await sent(platform, import_id, content[700:], offset=700)).status_code == 200
     assert (await over(platform, import_id))["accepted"] == 40
+
+
+async def test_a_piece_whose_answer_was_lost_is_sent_again(platform):
+    content = devices_csv()
+    import_id = await announced(platform, "devices", content)
+    first = await sent(platform, import_id, content[:700])
+    again = await sent(platform, import_id, content[:700])
+    assert (again.status_code, again.json()) == (200, first.json())
+    other = await sent(platform, import_id, bytes(700))
+    assert (other.status_code, other.json()["code"]) == (409, "import.wrong_offset")
+    assert (await sent(platform, import_id, content[700:], offset=700)).status_code == 200
+    assert (await over(platform, import_id))["accepted"] == 40
+
+
+async def test_an_id_that_can_be_none_is_refused_at_both_doors(platform):
+    headers = platform.headers(Role.OPERATOR, units=("99401",), key="k")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(platform.rest), base_url="http://registry") as registry:
+        for client in (platform.client, registry):
+            for one in ("%00", "x", "0" * 31, "0" * 32 + "%0A"):
+                for verb, path in (("GET", ""), ("PATCH", ""), ("POST", "/cancel"), ("GET", "/errors")):
+                    answer = await client.request(
+                        verb, f"/v1/imports/{one}{path}", headers=headers | {"Upload-Offset": "0"}
+                    )
+                    assert (answer.status_code, answer.json()["code"]) == (422, "input.wrong_format"), (verb, one)
+
+
+@pytest.mark.parametrize(
+    ("key", "announced", "code"),
+    [
+        ("k", "{", "input.not_json"),
+        ("k", "[" * 100_000, "input.too_deep"),
+        ("k", '{"kind":"devices","kind":"received","name":"x","bytes":5}', "input.repeated_field"),
+        ("k", '{"kind":"devices","name":"x\\u0000y","bytes":5}', "input.nul_character"),
+        ("", '{"kind":"devices","name":"x","bytes":5}', "request.no_idempotency_key"),
+        ("a b", '{"kind":"devices","name":"x","bytes":5}', "request.bad_idempotency_key"),
+    ],
+)
+async def test_grpc_reads_an_announcement_as_strictly_as_rest(platform, key, announced, code):
+    asked = registry_pb2.CreateImport(key=key, announced=announced)
+    token = platform.headers(Role.OPERATOR, units=("99401",))["Authorization"]
+    with pytest.raises(Refusal) as refused:
+        await platform.peer.call(f"{SERVICE}/CreateImport", asked, registry_pb2.Import, authorization=token)
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a\n", "k" * 256])
+async def test_grpc_takes_many_commands_under_a_key_that_is_one(platform, key):
+    asked = registry_pb2.GiveMany(command="Register", key=key, body=b"[]", each_line=False)
+    token = platform.headers(Role.OPERATOR, units=("99401",))["Authorization"]
+    with pytest.raises(BadRequest):
+        await platform.peer.call(f"{SERVICE}/GiveMany", asked, registry_pb2.ManyAnswered, authorization=token)
 
 
 async def test_refused_rows_stand_in_the_error_file_and_the_others_are_accepted(platform):

@@ -10,6 +10,7 @@ from sqlmodel import Field, SQLModel, select
 
 from kernel.database import SQLITE_DRIVER, Database, DatabaseUnavailable, MissingTable
 from kernel.quantity import INT64_MAX
+from kernel.refusal import Refusal
 
 
 class OneTables(SQLModel, registry=registry()):
@@ -54,6 +55,18 @@ async def test_integers_are_64_bits_and_keys_count_by_themselves(database):
     await database.create(OneTables.metadata)
     await database.write(lambda session: session.add_all([OneJob(size_bytes=INT64_MAX), OneJob(size_bytes=-INT64_MAX)]))
     assert sorted(await database.read(sizes)) == [-INT64_MAX, INT64_MAX]
+
+
+async def test_what_the_database_cannot_hold_is_refused_as_such(database):
+    def asked(session):
+        return session.scalar(text("SELECT CAST(:given AS TEXT)"), {"given": "a\0b"})
+
+    if database.dialect.name == "sqlite":
+        assert await database.read(asked) == "a\0b"
+        return
+    with pytest.raises(Refusal) as refused:
+        await database.read(asked)
+    assert refused.value.code == "database.not_storable"
 
 
 async def test_a_write_that_raises_leaves_nothing(database):

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from sqlalchemy import select, update
@@ -24,6 +24,7 @@ from kernel.commands import command_id
 from kernel.database import Database, DatabaseUnavailable
 from kernel.door import BadRequest, TooLarge
 from kernel.handling import ID_REUSED
+from kernel.http_uploads import UploadId
 from kernel.identity import Principal
 from kernel.quantity import instant_of_us
 from kernel.refusal import Reason, against_rules, not_found
@@ -39,7 +40,7 @@ OPEN_IMPORTS_MAX: Final = 20
 """Imports of one caller that are not over."""
 
 State: TypeAlias = Literal["uploading", "waiting", "running", "done", "failed", "cancelled"]
-ImportId: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$(?!\n)")]
+ImportId: TypeAlias = UploadId
 OPEN: Final = ("uploading", "waiting", "running")
 
 UNKNOWN = not_found("import.unknown", "没有导入任务 {import_id}。", "there is no import {import_id}")
@@ -143,12 +144,17 @@ class Jobs:
         return await self._database.write(create)
 
     async def append(self, caller: Principal, import_id: str, offset: int, content: bytes) -> Import:
-        """A piece of the file, durable when this returns. The last one sets the import waiting. Raises Refusal."""
+        """A piece of the file, durable when this returns. The last one sets the import waiting. One that was kept
+        before, byte for byte, is answered as the import stands now: its sender never heard that it came.
+        Raises Refusal.
+        """
         if len(content) > PIECE_BYTES_MAX:
             raise PIECE_TOO_LARGE(most=PIECE_BYTES_MAX)
 
         def append(session: Session) -> Import:
             record = self._own(session, caller, import_id)
+            if self._holds(record, offset, content):
+                return shown(record)
             if record.state != "uploading":
                 raise NOT_UPLOADING(state=record.state)
             if offset != record.bytes_received:
@@ -180,10 +186,14 @@ class Jobs:
         return await self._database.read(lambda session: [shown(one) for one in session.scalars(query.limit(limit))])
 
     async def cancel(self, caller: Principal, import_id: str) -> Import:
-        """End an import; what it has recorded stays recorded. Raises Refusal."""
+        """End an import; what it has recorded stays recorded. One that was cancelled is answered as it stands. Raises
+        Refusal.
+        """
 
         def cancel(session: Session) -> Import:
             record = self._own(session, caller, import_id)
+            if record.state == "cancelled":
+                return shown(record)
             if record.state not in OPEN:
                 raise NOT_OPEN(state=record.state)
             record.state, record.finished_at_us = "cancelled", self._clock()
@@ -285,6 +295,17 @@ class Jobs:
         if record is None or record.actor != caller.subject:
             raise UNKNOWN(import_id=import_id)
         return record
+
+    def _holds(self, record: ImportRecord, offset: int, content: bytes) -> bool:
+        """Whether this very piece has been kept."""
+        if not offset < record.bytes_received >= offset + len(content) or record.state not in OPEN:
+            return False
+        try:
+            with self.file_path(record.id).open("rb") as file:
+                file.seek(offset)
+                return file.read(len(content)) == content
+        except OSError as error:
+            raise DatabaseUnavailable(f"{self._spool}: {error}") from error
 
     def _write(self, import_id: str, offset: int, content: bytes) -> None:
         try:

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from kernel.http_page import idempotency_key
 from kernel.http_uploads import Asker
 from kernel.identity import Principal
-from kernel.intake import struct_of
+from kernel.intake import plain_of_json, struct_of
 from kernel.questions import PageAsked, Question, Rows, Shown
 from services.registry.access import Access
 from services.registry.imports.asked import NewImport
@@ -95,8 +96,8 @@ def import_methods(uploads: LocalUploads) -> Sequence[Question]:
     """The same over gRPC. Their paths are those of the REST door."""
 
     async def create(caller: Principal, ask: CreateImport, _page: PageAsked) -> Shown:
-        plain = msgspec.json.decode(ask.announced)
-        return Shown(value=await uploads.create(Asker(caller, ""), plain, ask.key))
+        key = idempotency_key(ask.key)
+        return Shown(value=await uploads.create(Asker(caller, ""), plain_of_json(ask.announced.encode()), key))
 
     async def append(caller: Principal, ask: AppendImport, _page: PageAsked) -> Shown:
         return Shown(value=await uploads.append(Asker(caller, ""), ask.import_id, ask.offset, ask.content))

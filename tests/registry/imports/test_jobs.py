@@ -66,7 +66,7 @@ async def test_a_piece_at_the_wrong_place_too_much_or_too_large_is_refused_and_c
     import_id = (await idle.announced("devices", CONTENT)).import_id
     await idle.jobs.append(KEEPER, import_id, 0, CONTENT[:50])
     for offset, content, code in (
-        (0, CONTENT[:50], "import.wrong_offset"),
+        (0, bytes(50), "import.wrong_offset"),
         (60, CONTENT[60:], "import.wrong_offset"),
         (50, CONTENT, "import.too_much"),
         (50, bytes(PIECE_BYTES_MAX + 1), "import.piece_too_large"),
@@ -76,6 +76,26 @@ async def test_a_piece_at_the_wrong_place_too_much_or_too_large_is_refused_and_c
     assert (await idle.jobs.append(KEEPER, import_id, 50, CONTENT[50:])).state == "waiting"
     assert idle.jobs.file_path(import_id).read_bytes() == CONTENT
     assert await refused(idle.jobs.append(KEEPER, import_id, len(CONTENT), b"x")) == "import.not_uploading"
+
+
+async def test_a_piece_that_was_kept_is_answered_as_it_stands_as_often_as_it_comes(idle):
+    import_id = (await idle.announced("devices", CONTENT)).import_id
+    first = await idle.jobs.append(KEEPER, import_id, 0, CONTENT[:50])
+    assert await idle.jobs.append(KEEPER, import_id, 0, CONTENT[:50]) == first
+    assert await idle.jobs.append(KEEPER, import_id, 20, CONTENT[20:40]) == first
+    last = await idle.jobs.append(KEEPER, import_id, 50, CONTENT[50:])
+    assert await idle.jobs.append(KEEPER, import_id, 50, CONTENT[50:]) == last
+    assert last.state == "waiting"
+    assert idle.jobs.file_path(import_id).read_bytes() == CONTENT
+    await idle.jobs.cancel(KEEPER, import_id)
+    assert await refused(idle.jobs.append(KEEPER, import_id, 50, CONTENT[50:])) == "import.not_uploading"
+
+
+async def test_an_import_is_cancelled_as_often_as_it_is_asked(idle):
+    import_id = (await idle.announced("devices", CONTENT)).import_id
+    cancelled = await idle.jobs.cancel(KEEPER, import_id)
+    assert await idle.jobs.cancel(KEEPER, import_id) == cancelled
+    assert cancelled.state == "cancelled"
 
 
 async def test_a_piece_written_and_not_noted_is_written_over(idle):
@@ -128,7 +148,7 @@ async def test_a_cancelled_import_stays_cancelled_and_its_file_is_gone(idle):
     await idle.jobs.finish(import_id, "done")
     stands = await idle.jobs.get(KEEPER, import_id)
     assert (stands.state, stands.accepted) == ("cancelled", 3)
-    assert await refused(idle.jobs.cancel(KEEPER, import_id)) == "import.not_open"
+    assert await idle.jobs.cancel(KEEPER, import_id) == stands
 
 
 async def test_an_import_cancelled_before_its_turn_is_not_begun(idle):
