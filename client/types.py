@@ -28,8 +28,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`kind` is reappeared (its life had ended; `holder` had it last), or displaced (on record as `holder` has
-    it).
+    """`kind` is reappeared (its life had ended; `holder` had it last), displaced (on record as `holder` has it) or
+    duplicate (a second device, kept under the temporary identity `holder`, seems to bear this number).
     """
 
     asset_no: str

@@ -16,8 +16,8 @@ from services.registry.app import DECIDERS, SERVICE, Registry
 from services.registry.asset_number import unit_of
 from services.registry.container import CONTAINER, MoveContainer
 from services.registry.meter import METER
+from services.registry.meter.binding import AdoptIdentity, EndTemporaryIdentity, KeepTemporaryIdentity
 from services.registry.meter.custody import Dispatch, Receive
-from services.registry.meter.identity import AdoptIdentity
 from services.registry.meter.release import RecordReplacement
 from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.shipment import SHIPMENT, PrepareShipment, RecordShipmentException
@@ -25,7 +25,15 @@ from services.registry.site import SITE
 from services.registry.views.card import Card
 
 INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
-    {Dispatch, Receive, AdoptIdentity, RecordReplacement, RecordShipmentException}
+    {
+        Dispatch,
+        Receive,
+        AdoptIdentity,
+        EndTemporaryIdentity,
+        KeepTemporaryIdentity,
+        RecordReplacement,
+        RecordShipmentException,
+    }
 )
 """Given by policies only: the shipment decides, its devices follow; what came in place of a device says so."""
 

@@ -10,8 +10,15 @@ from kernel.handling import Ask
 from kernel.policy import Policy
 from ledger.port import Recorded
 from services.registry.container import MoveContainer
+from services.registry.meter.binding import (
+    AdoptIdentity,
+    AdoptionRefused,
+    EndTemporaryIdentity,
+    IdentityAdopted,
+    IdentityClaimed,
+    KeepTemporaryIdentity,
+)
 from services.registry.meter.custody import Dispatch, Receive
-from services.registry.meter.identity import AdoptIdentity, IdentityBound
 from services.registry.meter.missing import MarkMissing
 from services.registry.meter.release import ReceivedFromMaker, RecordReplacement
 from services.registry.meter.unexpected import ReceiveUnexpected
@@ -72,20 +79,42 @@ def when_stocktake_recorded_follow_differences(
         yield ReceiveUnexpected(**moment, asset_no=one.asset_no, site=event.site_id, device_class=one.device_class)
 
 
-def when_identity_bound_adopt_identity(event: IdentityBound, _recorded: Recorded) -> Iterator[AdoptIdentity]:
-    if event.moved.from_site is not None:
-        yield AdoptIdentity(
-            occurred_at=event.occurred_at,
-            occurred_on=event.occurred_on,
-            asset_no=event.bound_to,
-            temporary_id=event.asset_no,
-            device_class=event.device_class,
-            unit=event.unit,
-            owner=event.owner,
-            site=event.moved.from_site,
-            unexpected=event.unexpected,
-            holds=event.holds,
-        )
+def when_identity_claimed_adopt_identity(event: IdentityClaimed, _recorded: Recorded) -> Iterator[AdoptIdentity]:
+    yield AdoptIdentity(
+        occurred_at=event.occurred_at,
+        occurred_on=event.occurred_on,
+        asset_no=event.bound_to,
+        temporary_id=event.asset_no,
+        device_class=event.device_class,
+        unit=event.unit,
+        owner=event.owner,
+        site=event.site,
+        unexpected=event.unexpected,
+        holds=event.holds,
+    )
+
+
+def when_identity_adopted_end_temporary_identity(
+    event: IdentityAdopted, _recorded: Recorded
+) -> Iterator[EndTemporaryIdentity]:
+    yield EndTemporaryIdentity(
+        occurred_at=event.occurred_at,
+        occurred_on=event.occurred_on,
+        asset_no=event.temporary_id,
+        bound_to=event.asset_no,
+    )
+
+
+def when_adoption_refused_keep_temporary_identity(
+    event: AdoptionRefused, _recorded: Recorded
+) -> Iterator[KeepTemporaryIdentity]:
+    yield KeepTemporaryIdentity(
+        occurred_at=event.occurred_at,
+        occurred_on=event.occurred_on,
+        asset_no=event.temporary_id,
+        bound_to=event.asset_no,
+        why=event.why,
+    )
 
 
 def when_received_from_maker_record_replacement(
@@ -110,7 +139,14 @@ POLICIES: Final = (
     ),
     Policy(name="containers_follow_shipment", when={ShipmentReceived: when_shipment_received_move_containers}),
     Policy(name="devices_follow_stocktake", when={StocktakeRecorded: when_stocktake_recorded_follow_differences}),
-    Policy(name="identity_follows_binding", when={IdentityBound: when_identity_bound_adopt_identity}),
+    Policy(
+        name="identity_follows_binding",
+        when={
+            IdentityClaimed: when_identity_claimed_adopt_identity,
+            IdentityAdopted: when_identity_adopted_end_temporary_identity,
+            AdoptionRefused: when_adoption_refused_keep_temporary_identity,
+        },
+    ),
     Policy(
         name="replacement_stands_on_both_records",
         when={ReceivedFromMaker: when_received_from_maker_record_replacement},

@@ -145,6 +145,12 @@ SETTLEMENTS: Final[dict[Settlement, tuple[str, str]]] = {
     "replaced": ("换货", "replaced by another"),
 }
 
+NotAdopted: TypeAlias = Literal["at_a_site", "destroyed"]
+NOT_ADOPTED: Final[dict[NotAdopted, tuple[str, str]]] = {
+    "at_a_site": ("该编号的器具已在库", "a device of that number lies at a site already"),
+    "destroyed": ("该编号的器具已销毁", "the device of that number was destroyed"),
+}
+
 LossCause: TypeAlias = Literal["transit", "storage", "theft", "misrecorded", "unknown"]
 LOSS_CAUSES: Final[dict[LossCause, tuple[str, str]]] = {
     "transit": ("运输丢失", "lost in transit"),

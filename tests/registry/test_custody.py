@@ -4,9 +4,10 @@ import msgspec
 import pytest
 
 from services.registry.meter import METER
+from services.registry.meter.binding import BindIdentity, EndTemporaryIdentity
 from services.registry.meter.custody import ALREADY_RECEIVED, NOT_AT_SITE, Dispatched, Received, Store, Stored
 from services.registry.meter.end import Destroy
-from services.registry.meter.identity import BindIdentity, CorrectRecord
+from services.registry.meter.identity import CorrectRecord
 from services.registry.meter.missing import (
     LOSS_NOT_CONFIRMED,
     NOT_HERE_TO_MISS,
@@ -322,7 +323,8 @@ def test_destroyed_is_the_end_whatever_is_seen_afterwards():
 
 
 def test_a_bound_temporary_number_seen_again_is_no_alarm():
-    story = device(ASSIGN, on(BindIdentity, asset_no=TEMPORARY, bound_to=NUMBER, evidence="read"))
+    bound = {"asset_no": TEMPORARY, "bound_to": NUMBER}
+    story = device(ASSIGN, on(BindIdentity, **bound, evidence="read"), on(EndTemporaryIdentity, **bound))
     assert "bound" in story.when(about(RECEIVE, TEMPORARY)).outcome.code
 
 

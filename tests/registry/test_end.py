@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from services.registry.meter import METER
+from services.registry.meter.binding import AdoptIdentity, AdoptionRefused
 from services.registry.meter.end import (
     DATA_NOT_CLEARED,
     MAY_DESTROY,
@@ -29,7 +30,7 @@ from services.registry.meter.end import (
     RecordTestDestruction,
     RemoveBattery,
 )
-from services.registry.meter.identity import AdoptIdentity, CorrectRecord
+from services.registry.meter.identity import CorrectRecord
 from services.registry.meter.release import ReceiveFromMaker, ReturnToMaker
 from services.registry.meter.state import CONSENT_MISSING, ENDED, NOT_IN_HAND, ON_HOLD, UNKNOWN, Ended
 from services.registry.meter.unexpected import Reappeared, RecordConsent, Unexpected
@@ -159,7 +160,8 @@ def test_a_test_may_end_a_device():
     alarm = on(Reappeared, site=CENTRE, ended_as="destroyed_in_test", last_holder="LAB-1")
     story.when(TURN_UP).then([alarm])
     story.when(on(AdoptIdentity, temporary_id=TEMPORARY, device_class="01", unit=UNIT, owner="company", site=CENTRE))
-    story.then([alarm])
+    second = {"temporary_id": TEMPORARY, "site": CENTRE, "why": "destroyed", "recorded_as": "destroyed in a test"}
+    story.then([alarm, on(AdoptionRefused, **second)])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,20 @@ from hypothesis import strategies as st
 
 from services.registry.asset_number import compose
 from services.registry.meter import METER
+from services.registry.meter.binding import (
+    BEING_BOUND,
+    NOT_BEING_BOUND,
+    NOT_TEMPORARY,
+    AdoptIdentity,
+    AdoptionRefused,
+    BindIdentity,
+    EndTemporaryIdentity,
+    IdentityAdopted,
+    IdentityBound,
+    IdentityClaimed,
+    KeepTemporaryIdentity,
+    TemporaryIdentityKept,
+)
 from services.registry.meter.dismantling import (
     READING_EMPTY,
     DisputeFinalReading,
@@ -23,17 +37,12 @@ from services.registry.meter.identity import (
     ALREADY_REGISTERED,
     CANNOT_BE_TAKEN_BACK,
     NO_SUCH_EVENT,
-    NOT_TEMPORARY,
     NOT_THE_READING,
     NOTHING_CORRECTED,
     READING_IN_DISPUTE,
     WRONG_FORM,
-    AdoptIdentity,
-    BindIdentity,
     CorrectRecord,
     Description,
-    IdentityAdopted,
-    IdentityBound,
     RecordCorrected,
     Registered,
     TemporaryIdentityAssigned,
@@ -42,7 +51,11 @@ from services.registry.meter.missing import ConfirmLoss, MarkMissing, WriteOff
 from services.registry.meter.release import ReturnToCustomer
 from services.registry.meter.state import BOUND, ENDED, NOT_IN_HAND, ON_HOLD, UNKNOWN, AtSite, InService
 from services.registry.meter.unexpected import Reappeared, Unexpected
-from services.registry.policies import when_identity_bound_adopt_identity
+from services.registry.policies import (
+    when_adoption_refused_keep_temporary_identity,
+    when_identity_adopted_end_temporary_identity,
+    when_identity_claimed_adopt_identity,
+)
 from services.registry.views.card import CARD
 from services.registry.vocabulary import StandingHold
 from tests.given import given, recorded, rows
@@ -58,6 +71,7 @@ from tests.registry.stories import (
     IN_STORE,
     NUMBER,
     ON_THE_WAY,
+    OTHER,
     REGISTER,
     SOLD,
     STORE,
@@ -86,6 +100,9 @@ ADOPTED = on(
     site=CENTRE,
     moved=moved(to_site=CENTRE),
 )
+
+SECOND = {"temporary_id": TEMPORARY, "site": CENTRE}
+OUTCOMES = ((EndTemporaryIdentity, {}), (KeepTemporaryIdentity, {"why": "at_a_site"}))
 
 
 def correct(version, **fields):
@@ -130,12 +147,43 @@ def test_an_unreadable_device_gets_a_temporary_identity_where_it_is():
     assert story.state.place == AtSite(CENTRE)
 
 
-def test_a_temporary_record_ends_in_the_number_it_is_bound_to():
+def test_a_temporary_record_ends_once_the_number_has_taken_the_device_over():
     story = device(ASSIGN).when(BIND)
     said = {"asset_no": TEMPORARY, "bound_to": NUMBER, "device_class": "01", "unit": UNIT, "owner": "company"}
-    story.then([on(IdentityBound, **said, evidence="plate cleaned and read", moved=moved(from_site=CENTRE))])
+    said |= {"evidence": "plate cleaned and read"}
+    story.then([on(IdentityClaimed, **said, site=CENTRE)])
+    assert story.state.site == CENTRE
+    (end,) = when_identity_adopted_end_temporary_identity(ADOPTED, recorded(ADOPTED))
+    story.when(end).then([on(IdentityBound, **said, moved=moved(from_site=CENTRE))])
     story.when(BIND).refused(BOUND, number=NUMBER)
     story.when(about(TURN_UP, TEMPORARY)).refused(BOUND, number=NUMBER)
+
+
+@pytest.mark.parametrize("why", ["at_a_site", "destroyed"])
+def test_a_temporary_record_goes_on_where_the_number_did_not_take_the_device_over(why):
+    alarm = on(AdoptionRefused, **SECOND, why=why, recorded_as=f"at site {STORE}")
+    (keep,) = when_adoption_refused_keep_temporary_identity(alarm, recorded(alarm))
+    story = device(about(TURN_UP, TEMPORARY), PLACE_COURT, BIND).when(keep)
+    story.then([on(TemporaryIdentityKept, asset_no=TEMPORARY, bound_to=NUMBER, why=why)])
+    assert story.state.place == AtSite(CENTRE, unexpected=True)
+    assert story.state.held
+    story.when(msgspec.structs.replace(BIND, bound_to=OTHER))
+    assert story.outcome[0].bound_to == OTHER
+
+
+def test_nothing_else_is_done_to_a_temporary_record_while_its_number_is_asked():
+    story = device(ASSIGN, BIND)
+    leaves = msgspec.structs.replace(about(DISPATCH, TEMPORARY), from_site=CENTRE, to_site=STORE)
+    elsewhere = msgspec.structs.replace(about(TURN_UP, TEMPORARY), site=STORE)
+    for command in (BIND, leaves, elsewhere, PLACE_COURT, on(MarkMissing, asset_no=TEMPORARY, site=CENTRE)):
+        story.when(command).refused(BEING_BOUND, number=NUMBER)
+
+
+def test_a_claim_ends_by_the_answer_to_it_and_no_other():
+    end, keep = (on(kind, asset_no=TEMPORARY, bound_to=OTHER, **more) for kind, more in OUTCOMES)
+    device(ASSIGN).when(end).refused(NOT_BEING_BOUND, number=OTHER)
+    device(ASSIGN, BIND).when(end).refused(NOT_BEING_BOUND, number=OTHER)
+    device(ASSIGN, BIND).when(keep).refused(NOT_BEING_BOUND, number=OTHER)
 
 
 def test_only_a_temporary_identity_is_bound_and_only_to_a_number():
@@ -166,8 +214,8 @@ def test_holds_go_along_to_the_number_and_a_dispute_is_settled_first():
 
 
 def test_the_policy_takes_all_of_it_along():
-    (bound,) = device(about(TURN_UP, TEMPORARY), PLACE_COURT).when(BIND).outcome
-    (adopts,) = when_identity_bound_adopt_identity(bound, recorded(bound))
+    (claimed,) = device(about(TURN_UP, TEMPORARY), PLACE_COURT).when(BIND).outcome
+    (adopts,) = when_identity_claimed_adopt_identity(claimed, recorded(claimed))
     assert adopts == msgspec.structs.replace(ADOPT, unexpected=True, holds=(COURT,))
 
 
@@ -199,16 +247,20 @@ def test_a_number_that_was_nowhere_else_is_adopted_into_stock(missing):
     assert story.state.place == AtSite(CENTRE)
 
 
-def test_a_number_on_record_elsewhere_is_adopted_and_kept_apart():
-    story = device(*IN_STORE).when(ADOPT)
-    displaced = {"moved": moved(STORE, CENTRE), "unexpected": True, "recorded_as": f"at site {STORE}"}
+def test_a_number_on_its_way_elsewhere_is_adopted_and_kept_apart():
+    story = device(*ON_THE_WAY).when(ADOPT)
+    displaced = {"unexpected": True, "recorded_as": "in transit with SH-1"}
     story.then([msgspec.structs.replace(ADOPTED, **displaced, dismantled_version=1)])
 
 
-def test_a_number_on_record_at_the_very_site_is_one_device_and_not_two():
-    story = device(TURN_UP).when(ADOPT)
-    story.then([msgspec.structs.replace(ADOPTED, moved=moved(), unexpected=True)])
-    assert story.state.site == CENTRE
+@pytest.mark.parametrize(("life", "site"), [(IN_STORE, STORE), ((TURN_UP,), CENTRE), (IN_STOCK, CENTRE)])
+def test_a_number_that_lies_at_a_site_already_takes_over_no_second_device(life, site):
+    story = device(*life)
+    before = story.state.place
+    story.when(msgspec.structs.replace(ADOPT, holds=(COURT,)))
+    story.then([on(AdoptionRefused, **SECOND, why="at_a_site", recorded_as=f"at site {site}")])
+    assert story.state.place == before
+    assert not story.state.held
 
 
 def test_a_number_that_was_sold_or_destroyed_is_an_alarm():
@@ -217,7 +269,8 @@ def test_a_number_that_was_sold_or_destroyed_is_an_alarm():
     displaced = {"unexpected": True, "recorded_as": "with recycler RC-1, lot LOT-1", "dismantled_version": 1}
     story.then([alarm, msgspec.structs.replace(ADOPTED, **displaced)])
     destroyed = msgspec.structs.replace(alarm, ended_as="destroyed")
-    device(*SOLD, on(Destroy, certificate="C-9")).when(ADOPT).then([destroyed])
+    refused = on(AdoptionRefused, **SECOND, why="destroyed", recorded_as="destroyed")
+    device(*SOLD, on(Destroy, certificate="C-9")).when(ADOPT).then([destroyed, refused])
 
 
 def test_a_number_that_was_written_off_or_given_back_is_in_custody_again():

@@ -29,7 +29,18 @@ from ledger.memory import MemoryLedger
 from ledger.port import Ledger
 from ledger.sqlite import SqliteLedger
 from services.registry.container import CONTAINER
-from services.registry.meter import METER, custody, dismantling, end, hold, identity, missing, release, unexpected
+from services.registry.meter import (
+    METER,
+    binding,
+    custody,
+    dismantling,
+    end,
+    hold,
+    identity,
+    missing,
+    release,
+    unexpected,
+)
 from services.registry.meter.state import (
     AtSite,
     InService,
@@ -100,6 +111,7 @@ REST = [
 ]
 """Everything but what has a list of devices: that is for `a_lorry_goes`."""
 
+BY_POLICY = (binding.AdoptIdentity, binding.EndTemporaryIdentity, binding.KeepTemporaryIdentity)
 LONGEST = "R" * 100
 POOLS: dict[str, tuple[Any, ...]] = {
     "asset_no": DEVICES,
@@ -200,12 +212,12 @@ def suitable(asset_no: str, meter: Meter) -> tuple[list[type[msgspec.Struct]], d
                 unexpected.AcceptUnexpected,
                 unexpected.RecordConsent,
                 dismantling.Dismantle,
-                identity.BindIdentity,
+                binding.BindIdentity,
             ]
             return [*settle, unexpected.AcceptUnexpected, *PAPERS], fits | {"site": site}
         case AtSite(site=site):
             here = {"site": site, "from_site": site, "shipment": "SH-1", "release": None}
-            moves = [custody.Dispatch, missing.MarkMissing, identity.BindIdentity, release.Release]
+            moves = [custody.Dispatch, missing.MarkMissing, binding.BindIdentity, release.Release]
             return [*moves, *PAPERS, *WORK, *DOUBTS], fits | here
         case InTransit(shipment=shipment):
             return [custody.Receive, missing.MarkMissing], fits | {"shipment": shipment, "release": None}
@@ -232,7 +244,7 @@ LIVES = (
     (*ON_THE_WAY, on(missing.MarkMissing, shipment="SH-1"), LOSE, on(missing.WriteOff, approval="A-1")),
     (*IN_STOCK, ground("verdict_claim"), ground("claim_agreement"), release_for("maker"), GIVE_BACK, KEEP),
     (*IN_STOCK, ground("laboratory_request"), release_for("laboratory"), CRUSH),
-    (ASSIGN, HOLD, on(identity.BindIdentity, bound_to=NUMBER, evidence="read")),
+    (ASSIGN, HOLD, on(binding.BindIdentity, bound_to=NUMBER, evidence="read")),
 )
 
 
@@ -313,10 +325,18 @@ class Registry(RuleBasedStateMachine):
                     for line in lines
                 ]
                 follow += [missing.MarkMissing(**when, asset_no=number) for number in event.missing]
-            case identity.IdentityBound():
-                shared = {name: getattr(event, name) for name in ("occurred_at", "device_class", "unit", "owner")}
-                shared |= {"unexpected": event.unexpected, "holds": event.holds, "site": event.moved.from_site}
-                follow = [identity.AdoptIdentity(asset_no=event.bound_to, temporary_id=event.asset_no, **shared)]
+            case binding.IdentityClaimed():
+                shared = ("occurred_at", "device_class", "unit", "owner", "site", "unexpected", "holds")
+                said = {name: getattr(event, name) for name in shared}
+                follow = [binding.AdoptIdentity(asset_no=event.bound_to, temporary_id=event.asset_no, **said)]
+            case binding.IdentityAdopted() | binding.AdoptionRefused():
+                both = {"asset_no": event.temporary_id, "bound_to": event.asset_no, "occurred_at": event.occurred_at}
+                refused = isinstance(event, binding.AdoptionRefused)
+                follow = [
+                    binding.KeepTemporaryIdentity(**both, why=event.why)
+                    if refused
+                    else binding.EndTemporaryIdentity(**both)
+                ]
             case release.ReceivedFromMaker(replaces=str() as replaced):
                 when = {"occurred_at": event.occurred_at, "replaced_by": event.asset_no}
                 follow = [release.RecordReplacement(asset_no=replaced, **when)]
@@ -333,7 +353,7 @@ class Registry(RuleBasedStateMachine):
 
     # The steps.
 
-    @rule(data=st.data(), command=st.sampled_from([one for one in METER.commands if one is not identity.AdoptIdentity]))
+    @rule(data=st.data(), command=st.sampled_from([one for one in METER.commands if one not in BY_POLICY]))
     def anything_is_asked_of_a_device(self, data: st.DataObject, command: type[msgspec.Struct]) -> None:
         self.do(command, **data.draw(members_of(command)))
 

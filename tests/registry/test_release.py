@@ -8,10 +8,11 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from services.registry.meter import METER
+from services.registry.meter.binding import BindIdentity, EndTemporaryIdentity
 from services.registry.meter.custody import NOT_AT_SITE
 from services.registry.meter.dismantling import Reading, RecordFinalReading
 from services.registry.meter.end import DestroyChip, LeaveWithMaker
-from services.registry.meter.identity import BindIdentity, CorrectRecord
+from services.registry.meter.identity import CorrectRecord
 from services.registry.meter.missing import MarkFound, MarkMissing
 from services.registry.meter.release import (
     ALREADY_REPLACED,
@@ -248,8 +249,9 @@ def test_a_device_whose_life_has_ended_may_have_been_replaced():
     story.then([on(Replaced, replaced_by=OTHER)])
     assert story.state.place == Ended("kept_by_maker", "M-1")
     given(METER).when(replaced).refused(UNKNOWN)
-    bound = on(BindIdentity, asset_no=TEMPORARY, bound_to=NUMBER, evidence="read")
-    device(ASSIGN, bound).when(about(replaced, TEMPORARY)).refused(BOUND, number=NUMBER)
+    bound = {"asset_no": TEMPORARY, "bound_to": NUMBER}
+    ended = (on(BindIdentity, **bound, evidence="read"), on(EndTemporaryIdentity, **bound))
+    device(ASSIGN, *ended).when(about(replaced, TEMPORARY)).refused(BOUND, number=NUMBER)
 
 
 def test_a_device_does_not_replace_itself():

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.registry.meter import custody, dismantling, end, hold, identity, missing, release, unexpected
+from services.registry.meter import binding, custody, dismantling, end, hold, identity, missing, release, unexpected
 from services.registry.vocabulary import Movement
 
 GROUNDS: Final = {
@@ -43,7 +43,12 @@ ON_THE_COMPANYS_OWN: Final = (
 )
 KEEPS_NOTHING: Final = {"06", "07", "08", "09", "20", "21", "23", "24", *(f"3{kind}" for kind in range(1, 8)), "41"}
 """Classes without records or keys, said once more."""
-AFTER_THE_END: Final = (unexpected.Reappeared, identity.RecordCorrected, release.Replaced)
+AFTER_THE_END: Final = (
+    unexpected.Reappeared,
+    identity.RecordCorrected,
+    release.Replaced,
+    binding.AdoptionRefused,
+)
 KEEPS_EVIDENCE: Final = {"review", "laboratory", "evidence"}
 
 
@@ -159,12 +164,12 @@ class Witness:
         match event:
             case identity.Registered():
                 device.owner, device.new, device.device_class = event.owner, event.origin == "maker", event.device_class
-            case identity.TemporaryIdentityAssigned() | identity.IdentityAdopted() | unexpected.Unexpected():
+            case identity.TemporaryIdentityAssigned() | binding.IdentityAdopted() | unexpected.Unexpected():
                 device.owner = event.owner
                 device.sold = False
                 device.grounds.pop("re_verification", None)
                 device.cleared = device.cleared and not isinstance(event, unexpected.Unexpected)
-            case identity.IdentityBound(bound_to=number):
+            case binding.IdentityBound(bound_to=number):
                 device.bound = True
                 self.devices.setdefault(number, Witnessed()).holds_due |= device.holds
             case identity.RecordCorrected(owner=owner, device_class=device_class):

@@ -1,8 +1,7 @@
-"""Who a device is: registered, or given a temporary identity and bound to its number later, and corrected.
+"""Who a device is: registered, or given a temporary identity where its number cannot be read, and corrected.
 
     (nothing) -> Registered -> ...
-    (nothing) -> TemporaryIdentityAssigned -> IdentityBound (the temporary record ends, the numbered one adopts)
-    (numbered) -> IdentityAdopted, HoldPlaced for each hold that came along
+    (nothing) -> TemporaryIdentityAssigned -> ... (bound to its number later: binding.py)
 
 A record is never overwritten: RecordCorrected names the event it corrects, and views take what it says. A dismantling
 that did not happen is taken back the same way, as long as nothing has moved the device since. Any other mistake about
@@ -19,26 +18,15 @@ from kernel.quantity import CivilDate, Code, Happened, Name, Remark, refuse_far_
 from kernel.refusal import against_rules, unreadable
 from services.registry.asset_number import is_customer_owned
 from services.registry.meter.dismantling import Reading, legible
-from services.registry.meter.hold import HoldPlaced
 from services.registry.meter.state import (
-    DESTROYED,
-    NOT_IN_HAND,
-    ON_HOLD,
     UNKNOWN,
     AtSite,
-    Ended,
     InService,
-    LostFrom,
     Meter,
-    MissingFrom,
     Place,
     WithMaker,
-    known,
-    spoken,
 )
-from services.registry.meter.unexpected import Reappeared, reappearance
 from services.registry.vocabulary import (
-    HOLD_KINDS,
     AssetNo,
     CountyCode,
     DeviceClass,
@@ -48,7 +36,6 @@ from services.registry.vocabulary import (
     Owner,
     Reference,
     SiteId,
-    StandingHold,
     UnitCode,
     Version,
 )
@@ -57,11 +44,6 @@ ALREADY_REGISTERED = against_rules(
     "meter.already_registered",
     "资产编号 {asset_no} 已登记。",
     "{asset_no} has been registered already",
-)
-NOT_TEMPORARY = against_rules(
-    "meter.not_temporary",
-    "{asset_no} 不是临时标识，不能再绑定编号。",
-    "{asset_no} is not a temporary identity and cannot be bound to a number",
 )
 WRONG_FORM = against_rules(
     "meter.wrong_form",
@@ -148,27 +130,6 @@ class AssignTemporaryIdentity(Happened, frozen=True, kw_only=True):
     description: Description = Description()
 
 
-class BindIdentity(Happened, frozen=True, kw_only=True):
-    """绑定编号 Say which numbered device a temporary identity turned out to be."""
-
-    asset_no: AssetNo
-    bound_to: AssetNo
-    evidence: Remark
-
-
-class AdoptIdentity(Happened, frozen=True, kw_only=True):
-    """接续临时标识 Take over, on the numbered record, the custody of a temporary one and the holds on it."""
-
-    asset_no: AssetNo
-    temporary_id: AssetNo
-    device_class: DeviceClass
-    unit: UnitCode
-    owner: Owner
-    site: SiteId
-    unexpected: bool = False
-    holds: tuple[StandingHold, ...] = ()
-
-
 class CorrectRecord(Happened, frozen=True, kw_only=True):
     """更正记录 Say what an earlier event should have said. The event stands; views follow the correction. A `reading`
     is given whole, and corrects the event that holds the final reading now.
@@ -216,37 +177,6 @@ class TemporaryIdentityAssigned(Happened, frozen=True, kw_only=True):
     description: Description = Description()
 
 
-class IdentityBound(Happened, frozen=True, kw_only=True):
-    """A temporary record ends here and goes on under a number."""
-
-    asset_no: AssetNo
-    bound_to: AssetNo
-    device_class: DeviceClass
-    unit: UnitCode
-    owner: Owner
-    evidence: Remark
-    moved: Movement
-    unexpected: bool = False
-    holds: tuple[StandingHold, ...] = ()
-
-
-class IdentityAdopted(Happened, frozen=True, kw_only=True):
-    """A numbered record takes over from a temporary one. `unexpected`: kept apart; `recorded_as` is where the record
-    had it until now, if not in service or missing.
-    """
-
-    asset_no: AssetNo
-    temporary_id: AssetNo
-    device_class: DeviceClass
-    unit: UnitCode
-    owner: Owner
-    site: SiteId
-    moved: Movement
-    unexpected: bool = False
-    recorded_as: Name | None = None
-    dismantled_version: Version | None = None
-
-
 class RecordCorrected(Happened, frozen=True, kw_only=True):
     """What the event of `corrects_version` should have said, or that it did not happen. A corrected class moves the
     device between balances, a dismantling taken back moves it out of its store.
@@ -274,20 +204,16 @@ class RecordCorrected(Happened, frozen=True, kw_only=True):
         refuse_far_days(dismantled_on=self.dismantled_on)
 
 
-Command: TypeAlias = Register | AssignTemporaryIdentity | BindIdentity | AdoptIdentity | CorrectRecord
-Event: TypeAlias = Registered | TemporaryIdentityAssigned | IdentityBound | IdentityAdopted | RecordCorrected
+Command: TypeAlias = Register | AssignTemporaryIdentity | CorrectRecord
+Event: TypeAlias = Registered | TemporaryIdentityAssigned | RecordCorrected
 
 
-def decide(command: Command, meter: Meter) -> Sequence[Event | HoldPlaced | Reappeared]:
+def decide(command: Command, meter: Meter) -> Sequence[Event]:
     match command:
         case Register():
             return [_register(command, meter)]
         case AssignTemporaryIdentity():
             return [_assign(command, meter)]
-        case BindIdentity():
-            return [_bind(command, meter)]
-        case AdoptIdentity():
-            return _adopt(command, meter)
         case CorrectRecord():
             return [_correct(command, meter)]
 
@@ -299,10 +225,6 @@ def evolve(meter: Meter, event: Event) -> Meter:
             return _identified(msgspec.structs.replace(meter, new=new), event, WithMaker() if new else InService())
         case TemporaryIdentityAssigned(moved=moved):
             return _identified(meter, event, AtSite(moved.to_site or ""))
-        case IdentityBound(bound_to=number):
-            return msgspec.structs.replace(meter, place=Ended("bound", number))
-        case IdentityAdopted(site=site, unexpected=unexpected):
-            return _identified(meter, event, AtSite(site, unexpected=unexpected))
         case RecordCorrected():
             return _corrected(meter, event)
 
@@ -323,60 +245,6 @@ def _assign(command: AssignTemporaryIdentity, meter: Meter) -> TemporaryIdentity
         raise WRONG_FORM(asset_no=command.asset_no)
     moved = Movement(device_class=command.device_class, to_site=command.site)
     return becomes(command, TemporaryIdentityAssigned, moved=moved)
-
-
-def _bind(command: BindIdentity, meter: Meter) -> IdentityBound:
-    place = known(command.asset_no, meter)
-    if not command.asset_no.startswith("T"):
-        raise NOT_TEMPORARY(asset_no=command.asset_no)
-    if command.bound_to.startswith("T"):
-        raise WRONG_FORM(asset_no=command.bound_to)
-    if not isinstance(place, AtSite):
-        raise NOT_IN_HAND(asset_no=command.asset_no, place=spoken(place))
-    if meter.dispute:
-        # A hold goes along to the number; who disputes what, the temporary record alone knows.
-        raise ON_HOLD(asset_no=command.asset_no, holds=HOLD_KINDS["dispute"])
-    return becomes(
-        command,
-        IdentityBound,
-        device_class=meter.device_class,
-        unit=meter.unit,
-        owner=meter.owner,
-        moved=meter.moves(None),
-        unexpected=place.unexpected,
-        holds=tuple(meter.holds.values()),
-    )
-
-
-def _adopt(command: AdoptIdentity, meter: Meter) -> Sequence[Event | HoldPlaced | Reappeared]:
-    if command.asset_no.startswith("T"):
-        raise WRONG_FORM(asset_no=command.asset_no)
-    alarm = reappearance(command, meter)
-    if isinstance(meter.place, Ended) and meter.place.how in DESTROYED:
-        return alarm
-    if meter.place is None:
-        by_number: Owner = "customer" if is_customer_owned(command.asset_no) else command.owner
-        meter = msgspec.structs.replace(meter, device_class=command.device_class, unit=command.unit, owner=by_number)
-    match meter.place:
-        case AtSite(site=command.site, unexpected=apart):
-            moved, recorded_as = Movement(device_class=meter.device_class), None
-        case None | InService() | MissingFrom() | LostFrom():
-            moved, recorded_as, apart = meter.moves(command.site), None, False
-        case place:
-            moved, recorded_as, apart = meter.moves(command.site), spoken(place)[1], True
-    adopted = becomes(
-        command,
-        IdentityAdopted,
-        device_class=meter.device_class,
-        unit=meter.unit,
-        owner=meter.owner,
-        moved=moved,
-        unexpected=command.unexpected or apart,
-        recorded_as=recorded_as,
-        **meter.dismantlement,
-    )
-    holds = [hold for hold in command.holds if hold.hold not in meter.holds]
-    return [*alarm, adopted, *(becomes(command, HoldPlaced, **msgspec.structs.asdict(hold)) for hold in holds)]
 
 
 def _correct(command: CorrectRecord, meter: Meter) -> RecordCorrected:
@@ -408,7 +276,7 @@ def _correct(command: CorrectRecord, meter: Meter) -> RecordCorrected:
     )
 
 
-def _identified(meter: Meter, event: Registered | TemporaryIdentityAssigned | IdentityAdopted, place: Place) -> Meter:
+def _identified(meter: Meter, event: Registered | TemporaryIdentityAssigned, place: Place) -> Meter:
     return msgspec.structs.replace(
         meter,
         device_class=event.device_class,

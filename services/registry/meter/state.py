@@ -139,6 +139,13 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
 Place: TypeAlias = InService | AtSite | InTransit | MissingFrom | LostFrom | Out | WithMaker | WithRecycler | Ended
 
 
+class Claim(msgspec.Struct, frozen=True):
+    """A temporary identity is said to be this number, on this evidence, and the number has not answered yet."""
+
+    number: str
+    evidence: str
+
+
 class Meter(msgspec.Struct, frozen=True, kw_only=True):
     """A device of any class. `place` is None before the first event; `version` is that of the last.
 
@@ -161,6 +168,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     holds: dict[str, StandingHold] = {}
     dispute: str | None = None
     replaced_by: str | None = None
+    claim: Claim | None = None
     reading_version: int | None = None
     preconditions: dict[PreconditionKind, str] = {}
     data_cleared: bool = False

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from services.registry.documents.data import Label
-from services.registry.meter import custody, dismantling, end, hold, identity, missing, release, unexpected
+from services.registry.meter import binding, custody, dismantling, end, hold, identity, missing, release, unexpected
 from services.registry.vocabulary import (
     DISMANTLE_REASONS,
     HOLD_KINDS,
@@ -57,7 +57,7 @@ def _registered(event: identity.Registered, _site: SiteName) -> Said:
     return Said(what, unit(event.unit))
 
 
-def _adopted(event: identity.IdentityAdopted, site: SiteName) -> Said:
+def _adopted(event: binding.IdentityAdopted, site: SiteName) -> Said:
     what = _of("接续临时标识", "temporary identity taken over")
     return Said(what, site(event.site), event.temporary_id)
 
@@ -126,8 +126,15 @@ _SAYING: Final[dict[type[msgspec.Struct], Saying]] = {
     identity.TemporaryIdentityAssigned: lambda e, site: Said(
         _of("赋予临时标识", "temporary identity"), site(e.moved.to_site)
     ),
-    identity.IdentityBound: lambda e, _: Said(_of("绑定编号", "bound to its number"), reference=e.bound_to),
-    identity.IdentityAdopted: _adopted,
+    binding.IdentityClaimed: lambda e, _: Said(_of("认定为编号", "said to be a number"), reference=e.bound_to),
+    binding.TemporaryIdentityKept: lambda e, _: Said(
+        _of("保留临时标识", "kept its own identity"), reference=e.bound_to
+    ),
+    binding.AdoptionRefused: lambda e, site: Said(
+        _of("重号（警报）", "a second device, an alarm"), site(e.site), e.temporary_id
+    ),
+    binding.IdentityBound: lambda e, _: Said(_of("绑定编号", "bound to its number"), reference=e.bound_to),
+    binding.IdentityAdopted: _adopted,
     identity.RecordCorrected: _corrected,
     dismantling.Dismantled: _dismantled,
     dismantling.FinalReadingRecorded: _reading,

@@ -21,7 +21,7 @@ from services.registry.documents.data import (
     Verification,
     When,
 )
-from services.registry.meter import METER, custody, dismantling, end, hold, identity, missing, release
+from services.registry.meter import METER, binding, custody, dismantling, end, hold, identity, missing, release
 from services.registry.meter.state import (
     ENDS,
     AtSite,
@@ -55,7 +55,7 @@ def asset_page(told: Sequence[Told], card: Card, sites: Mapping[str, str], ledge
     zh, en = DEVICE_CLASSES[meter.device_class]
     status, custodian = _where(meter, card, site)
     path = f"/v1/meters/{card.asset_no}/page?as_of_position={last.position}"
-    adopted = next((event.temporary_id for event in events if isinstance(event, identity.IdentityAdopted)), None)
+    adopted = next((event.temporary_id for event in events if isinstance(event, binding.IdentityAdopted)), None)
     return AssetPage(
         asset_number=card.asset_no,
         issued_on=business_day_of_us(last.recorded_at_us),

@@ -10,13 +10,15 @@ from sqlmodel import Field, Session
 
 from kernel.view import View
 from ledger.port import Recorded
-from services.registry.meter import identity, unexpected
+from services.registry.meter import binding, unexpected
 from services.registry.views.card import CARD
 from services.registry.views.tables import Tables
 
 
 class Alarm(msgspec.Struct, frozen=True):
-    """`kind` is reappeared (its life had ended; `holder` had it last), or displaced (on record as `holder` has it)."""
+    """`kind` is reappeared (its life had ended; `holder` had it last), displaced (on record as `holder` has it) or
+    duplicate (a second device, kept under the temporary identity `holder`, seems to bear this number).
+    """
 
     asset_no: str
     version: int
@@ -62,7 +64,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keys(event: Any, recorded: Recorded) -> Iterable[tuple[str, int]]:
-    if not isinstance(event, unexpected.Reappeared) and event.recorded_as is None:
+    if isinstance(event, unexpected.Unexpected | binding.IdentityAdopted) and event.recorded_as is None:
         return ()
     return ((event.asset_no, recorded.version),)
 
@@ -70,6 +72,8 @@ def keys(event: Any, recorded: Recorded) -> Iterable[tuple[str, int]]:
 def evolve(_row: Alarm | None, event: Any, _recorded: Recorded, key: tuple[str, int]) -> Alarm:
     if isinstance(event, unexpected.Reappeared):
         return Alarm(*key, "reappeared", event.site, event.day, event.last_holder)
+    if isinstance(event, binding.AdoptionRefused):
+        return Alarm(*key, "duplicate", event.site, event.day, event.temporary_id)
     return Alarm(*key, "displaced", event.moved.to_site, event.day, event.recorded_as)
 
 
@@ -77,7 +81,7 @@ ALARMS: Final = View(
     name="alarm",
     row=Alarm,
     table=AlarmTable,
-    events=(unexpected.Reappeared, unexpected.Unexpected, identity.IdentityAdopted),
+    events=(unexpected.Reappeared, unexpected.Unexpected, binding.IdentityAdopted, binding.AdoptionRefused),
     keys=keys,
     evolve=evolve,
 )

@@ -9,7 +9,18 @@ from sqlmodel import Field
 
 from kernel.view import View
 from ledger.port import Recorded
-from services.registry.meter import METER, custody, dismantling, end, hold, identity, missing, release, unexpected
+from services.registry.meter import (
+    METER,
+    binding,
+    custody,
+    dismantling,
+    end,
+    hold,
+    identity,
+    missing,
+    release,
+    unexpected,
+)
 from services.registry.views.tables import Tables
 
 
@@ -191,7 +202,7 @@ def _temporary(event: identity.TemporaryIdentityAssigned, version: int) -> dict[
     return {**_identified(event, version), **_came_in(event, version), **_described(event.description)}
 
 
-def _adopted(event: identity.IdentityAdopted, version: int) -> dict[str, Any]:
+def _adopted(event: binding.IdentityAdopted, version: int) -> dict[str, Any]:
     return {**_identified(event, version), **_at(event, event.site, unexpected=event.unexpected)}
 
 
@@ -284,8 +295,11 @@ def _returned_to_customer(event: release.ReturnedToCustomer, _version: int) -> d
 _CHANGES: Final[dict[type[msgspec.Struct], Callable[[Any, int], dict[str, Any]]]] = {
     identity.Registered: _registered,
     identity.TemporaryIdentityAssigned: _temporary,
-    identity.IdentityBound: lambda event, _: _place(event, "bound", bound_to=event.bound_to),
-    identity.IdentityAdopted: _adopted,
+    binding.IdentityClaimed: _nothing,
+    binding.TemporaryIdentityKept: _nothing,
+    binding.AdoptionRefused: _nothing,
+    binding.IdentityBound: lambda event, _: _place(event, "bound", bound_to=event.bound_to),
+    binding.IdentityAdopted: _adopted,
     dismantling.Dismantled: _dismantled,
     dismantling.FinalReadingRecorded: lambda event, _: {"reading_total_wh": event.reading.total_wh},
     dismantling.FinalReadingDisputed: lambda _event, _: {"disputed": True},

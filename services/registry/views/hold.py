@@ -10,7 +10,7 @@ from sqlmodel import Field, Session
 
 from kernel.view import View
 from ledger.port import Recorded
-from services.registry.meter import hold, identity
+from services.registry.meter import binding, hold
 from services.registry.views.card import CARD
 from services.registry.views.tables import Tables
 
@@ -40,9 +40,9 @@ class HoldTable(Tables, table=True):
 
 
 def keys(
-    event: hold.HoldPlaced | hold.HoldLifted | identity.IdentityBound, _recorded: Recorded
+    event: hold.HoldPlaced | hold.HoldLifted | binding.IdentityBound, _recorded: Recorded
 ) -> Iterable[tuple[str, str]]:
-    if isinstance(event, identity.IdentityBound):
+    if isinstance(event, binding.IdentityBound):
         return [(event.asset_no, stands.hold) for stands in event.holds]
     return ((event.asset_no, event.hold),)
 
@@ -57,7 +57,7 @@ HOLDS: Final = View(
     name="hold",
     row=Hold,
     table=HoldTable,
-    events=(hold.HoldPlaced, hold.HoldLifted, identity.IdentityBound),
+    events=(hold.HoldPlaced, hold.HoldLifted, binding.IdentityBound),
     keys=keys,
     evolve=evolve,
 )

@@ -15,7 +15,7 @@ from sqlmodel import Field, Session
 
 from kernel.view import View
 from ledger.port import Recorded
-from services.registry.meter import custody, dismantling, identity, missing, release, unexpected
+from services.registry.meter import binding, custody, dismantling, identity, missing, release, unexpected
 from services.registry.views.card import CARD
 from services.registry.views.places import PLANS, SITES, PlanRow
 from services.registry.views.tables import Tables
@@ -141,14 +141,14 @@ def evolve_recovery(row: Recovery | None, event: Any, _recorded: Recorded, key: 
         changes = {name: value for name in names if (value := getattr(event, name)) is not None}
         row = msgspec.structs.replace(row, **changes)
         return msgspec.structs.replace(row, cohort=f"{row.dismantled_on:%Y-%m}")
-    if isinstance(event, identity.IdentityAdopted):
+    if isinstance(event, binding.IdentityAdopted):
         return msgspec.structs.replace(row, phase="unexpected" if event.unexpected else "owed")
     return msgspec.structs.replace(row, phase=_PHASES[type(event)])
 
 
 def receipt_keys(event: Any, _recorded: Recorded) -> Iterable[ReceiptKey]:
     version = event.dismantled_version
-    if isinstance(event, identity.IdentityAdopted) and event.unexpected:
+    if isinstance(event, binding.IdentityAdopted) and event.unexpected:
         return ()
     site = event.site if isinstance(event, _AT_SITE) else event.moved.to_site
     return () if version is None or site is None else ((event.asset_no, version, site),)
@@ -173,12 +173,12 @@ _PHASES: Final[dict[type[msgspec.Struct], str]] = {
     release.Reinstalled: "returned",
     release.ReturnedToCustomer: "returned",
 }
-_AT_SITE: Final = (unexpected.UnexpectedAccepted, identity.IdentityAdopted)
+_AT_SITE: Final = (unexpected.UnexpectedAccepted, binding.IdentityAdopted)
 RECOVERIES: Final = View(
     name="recovery",
     row=Recovery,
     table=RecoveryTable,
-    events=(dismantling.Dismantled, identity.RecordCorrected, identity.IdentityAdopted, *_PHASES),
+    events=(dismantling.Dismantled, identity.RecordCorrected, binding.IdentityAdopted, *_PHASES),
     keys=recovery_keys,
     evolve=evolve_recovery,
 )

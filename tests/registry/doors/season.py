@@ -11,6 +11,7 @@ from services.registry.container import (
     SealContainer,
     Unpack,
 )
+from services.registry.meter.binding import AdoptIdentity, BindIdentity, EndTemporaryIdentity, KeepTemporaryIdentity
 from services.registry.meter.custody import Store
 from services.registry.meter.dismantling import (
     DisputeFinalReading,
@@ -20,7 +21,7 @@ from services.registry.meter.dismantling import (
 )
 from services.registry.meter.end import Destroy, DestroyChip, RemoveBattery
 from services.registry.meter.hold import ApplySeal, LiftHold, RemoveSeal
-from services.registry.meter.identity import AdoptIdentity, BindIdentity, CorrectRecord
+from services.registry.meter.identity import CorrectRecord
 from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
 from services.registry.meter.release import (
     ReceiveFromMaker,
@@ -68,6 +69,7 @@ from tests.registry.stories import (
 LOST, REUSED, BOUND, SENT_BACK, TURNED_UP = (
     compose(UNIT, "01", f"{serial:014d}") for serial in range(99999999000011, 99999999000016)
 )
+TWIN = "T99401TWIN"
 THEIRS = compose("99001", "01", "99999999000017")
 MANIFEST = (Line(asset_no=NUMBER, device_class="01"),)
 FOUND = (FoundLine(asset_no=NUMBER),)
@@ -172,6 +174,10 @@ UNANNOUNCED = [
         owner="company",
         site=CENTRE,
     ),
+    on(EndTemporaryIdentity, asset_no=TEMPORARY, bound_to=BOUND),
+    about(ASSIGN, TWIN),
+    on(BindIdentity, asset_no=TWIN, bound_to=BOUND, evidence="合成：重号"),
+    on(KeepTemporaryIdentity, asset_no=TWIN, bound_to=BOUND, why="at_a_site"),
 ]
 EVERY = (*PLACES, *BOXES, *LORRIES, *SCRAPPED, *CLAIMED, *LOST_ONE, *REUSED_ONE, *UNANNOUNCED)
 """In this order each is accepted."""

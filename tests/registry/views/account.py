@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from services.registry.meter import custody, dismantling, end, hold, identity, missing, release, unexpected
+from services.registry.meter import binding, custody, dismantling, end, hold, identity, missing, release, unexpected
 from services.registry.site import SiteOpened
 
 BEIJING = timedelta(hours=8)
@@ -51,9 +51,9 @@ def after(stand: Stand, event: Any, version: int) -> Stand:
             return placed(phase, **said(device_class=device_class))
         case identity.TemporaryIdentityAssigned(device_class=device_class, moved=moved):
             return placed("at_site", moved.to_site, **said(device_class=device_class))
-        case identity.IdentityBound():
+        case binding.IdentityBound():
             return placed("bound")
-        case identity.IdentityAdopted(device_class=device_class, site=site, unexpected=apart):
+        case binding.IdentityAdopted(device_class=device_class, site=site, unexpected=apart):
             return replace(placed("at_site", site, **said(device_class=device_class)), apart=apart)
         case identity.RecordCorrected(did_not_happen=True):
             return placed("in_service", dismantling=None)
@@ -182,7 +182,7 @@ class Account:
                     return None
                 for name in (*names, "dismantled_on"):
                     told[name] = getattr(event, name) if getattr(event, name) is not None else told[name]
-            if recorded.version < version or over or isinstance(event, identity.IdentityBound):
+            if recorded.version < version or over or isinstance(event, binding.IdentityBound):
                 continue  # what becomes of a temporary identity once it is bound is told of its number
             last, over = stand, stand.dismantling != version
             if told["came"] is None and stand.site in self.centres and not stand.apart:
@@ -237,7 +237,7 @@ class Account:
                     standing.add((event.asset_no, event.hold))
                 case hold.HoldLifted():
                     standing.remove((event.asset_no, event.hold))
-                case identity.IdentityBound():
+                case binding.IdentityBound():
                     standing = {(number, kept) for number, kept in standing if number != event.asset_no}
         return standing
 
@@ -247,6 +247,8 @@ class Account:
         for event, _ in self.log:
             if isinstance(event, unexpected.Reappeared):
                 raised[event.asset_no, "reappeared"] += 1
+            elif isinstance(event, binding.AdoptionRefused):
+                raised[event.asset_no, "duplicate"] += 1
             elif getattr(event, "recorded_as", None) is not None:
                 raised[event.asset_no, "displaced"] += 1
         return raised

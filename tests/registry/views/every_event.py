@@ -10,11 +10,12 @@ from services.registry.container import (
     SealContainer,
     Unpack,
 )
+from services.registry.meter.binding import BindIdentity
 from services.registry.meter.custody import Store
 from services.registry.meter.dismantling import DisputeFinalReading, Reading, RecordFinalReading, ResolveFinalReading
 from services.registry.meter.end import Destroy, DestroyChip, LeaveWithMaker, RecordTestDestruction, RemoveBattery
 from services.registry.meter.hold import ApplySeal, LiftHold, RemoveSeal
-from services.registry.meter.identity import BindIdentity, CorrectRecord, Description
+from services.registry.meter.identity import CorrectRecord, Description
 from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
 from services.registry.meter.release import ReceiveFromMaker, Reinstall, ReturnSample, ReturnToCustomer, ReturnToMaker
 from services.registry.meter.unexpected import AcceptUnexpected, ReceiveUnexpected, RecordConsent

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from hypothesis import strategies as st
 
 from services.registry.asset_number import compose
-from services.registry.meter import custody, dismantling, end, hold, identity, missing, release, unexpected
+from services.registry.meter import binding, custody, dismantling, end, hold, identity, missing, release, unexpected
 from services.registry.meter.state import (
     AtSite,
     InService,
@@ -190,7 +190,7 @@ def _hold(meter: Meter, pick: Pick) -> Step:
 
 
 def _binding(pick: Pick) -> Step:
-    return identity.BindIdentity, {"bound_to": pick.of((*NUMBERS, CUSTOMERS)), "evidence": "cleaned"}
+    return binding.BindIdentity, {"bound_to": pick.of((*NUMBERS, CUSTOMERS)), "evidence": "cleaned"}
 
 
 def _home(site: str) -> Step:

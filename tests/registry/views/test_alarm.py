@@ -5,9 +5,10 @@ import pytest
 from sqlalchemy import true
 
 from services.registry.asset_number import compose
+from services.registry.meter.binding import BindIdentity
 from services.registry.meter.end import Destroy
 from services.registry.meter.hold import LiftHold
-from services.registry.meter.identity import BindIdentity, Description
+from services.registry.meter.identity import Description
 from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
 from services.registry.meter.release import ReturnSample
 from services.registry.meter.unexpected import AcceptUnexpected, ReceiveUnexpected
@@ -56,9 +57,9 @@ SEEN = on(ReceiveUnexpected, site=YARD, device_class="01")
         (IN_SERVICE, SEEN, [("displaced", "in service")]),
         ((), SEEN, []),
         (MISSING, on(MarkFound, site=YARD), []),
-        ((*IN_STORE, ASSIGN), BIND, [("displaced", f"at site {STORE}")]),
+        ((*IN_STORE, ASSIGN), BIND, [("duplicate", TEMPORARY)]),
         ((*IN_SERVICE, ASSIGN), BIND, []),
-        ((*DESTROYED, ASSIGN), BIND, [("reappeared", "RC-1")]),
+        ((*DESTROYED, ASSIGN), BIND, [("reappeared", "RC-1"), ("duplicate", TEMPORARY)]),
     ],
 )
 def test_what_is_where_it_should_not_be_is_an_alarm_that_names_who_had_it_last(life, seen, raised):

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from services.registry.meter.binding import BindIdentity
 from services.registry.meter.custody import Dispatch
-from services.registry.meter.identity import AssignTemporaryIdentity, BindIdentity, CorrectRecord
+from services.registry.meter.identity import AssignTemporaryIdentity, CorrectRecord
 from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
 from services.registry.meter.release import RecordPrecondition, Release, ReturnSample
 from services.registry.meter.unexpected import AcceptUnexpected, ReceiveUnexpected

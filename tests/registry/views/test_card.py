@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from services.registry.meter import METER
+from services.registry.meter.binding import BindIdentity
 from services.registry.meter.custody import Store
 from services.registry.meter.dismantling import (
     Dismantle,
@@ -13,7 +14,7 @@ from services.registry.meter.dismantling import (
     ResolveFinalReading,
 )
 from services.registry.meter.end import Destroy
-from services.registry.meter.identity import BindIdentity, CorrectRecord, Description, Register
+from services.registry.meter.identity import CorrectRecord, Description, Register
 from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
 from services.registry.meter.release import (
     ReceiveFromMaker,

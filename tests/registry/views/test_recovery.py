@@ -5,18 +5,23 @@ from datetime import UTC, datetime
 import pytest
 
 from services.registry.asset_number import compose
+from services.registry.meter.binding import BindIdentity
 from services.registry.meter.dismantling import Dismantle
-from services.registry.meter.identity import AssignTemporaryIdentity, BindIdentity, CorrectRecord, Register
+from services.registry.meter.identity import AssignTemporaryIdentity, CorrectRecord, Register
 from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
 from services.registry.meter.release import RecordPrecondition, Reinstall, Release, ReturnSample, ReturnToCustomer
 from services.registry.meter.unexpected import AcceptUnexpected, ReceiveUnexpected, RecordConsent
 from services.registry.plan import RevisePlan
+from services.registry.views.alarm import ALARMS
+from services.registry.views.balance import BALANCE
+from services.registry.views.card import CARD
 from services.registry.views.recovery import RECOVERIES, burnt, recovery_rates, still_owed, unexpected_by_unit
 from tests.registry.stories import CENTRE, CUSTOMERS, STORE, TEMPORARY, UNIT
 from tests.registry.views.telling import PLAN, SITES, Told, arrived, day, held, shipped
 
 NUMBERS = tuple(compose(UNIT, "01", f"9999999900{i:04}") for i in range(1, 10))
 A, B, C, D, E, F, G, H, I = NUMBERS  # noqa: E741  the devices of a story
+TWIN = "T99401CD34"
 MARCH = ("2026-03", "2026-03")
 
 
@@ -184,12 +189,33 @@ def test_a_missing_device_known_again_by_its_number_has_been_received():
     assert counted(told) == ({"dismantled": 1, "received": 1}, {})
 
 
-def test_a_number_on_record_in_its_store_is_held_apart_where_it_turns_up():
+def test_a_number_on_record_in_its_store_is_still_owed_whatever_bears_it_elsewhere():
     told = dismantled(A)
     named = {"device_class": "01", "unit": UNIT, "site": CENTRE}
     told.tell(AssignTemporaryIdentity(occurred_on=day(6), asset_no=TEMPORARY, **named))
     told.tell(BindIdentity(occurred_on=day(8), asset_no=TEMPORARY, bound_to=A, evidence="cleaned"))
-    assert counted(told) == ({"dismantled": 1, "unexpected": 1}, {A: "unexpected"})
+    assert counted(told) == ({"dismantled": 1, "owed": 1}, {A: "owed"})
+    balance = {(row.site, row.inflow - row.outflow) for row in told.rows(BALANCE).values()}
+    assert balance == {(STORE, 1), (CENTRE, 1)}
+    assert [(row.asset_no, row.kind, row.site, row.holder) for row in told.rows(ALARMS).values()] == [
+        (A, "duplicate", CENTRE, TEMPORARY)
+    ]
+
+
+def test_two_devices_bound_to_one_number_stay_two():
+    told = Told(*SITES)
+    for temporary in (TEMPORARY, TWIN):
+        who = {"asset_no": temporary, "device_class": "01", "unit": UNIT, "site": CENTRE}
+        told.tell(AssignTemporaryIdentity(occurred_on=day(6), **who))
+    for temporary in (TEMPORARY, TWIN):
+        told.tell(BindIdentity(occurred_on=day(8), asset_no=temporary, bound_to=A, evidence="read"))
+    assert sum(row.inflow - row.outflow for row in told.rows(BALANCE).values()) == 2
+    cards = told.rows(CARD)
+    assert {(number, cards[(number,)].phase) for number in (A, TEMPORARY, TWIN)} == {
+        (A, "at_site"),
+        (TEMPORARY, "bound"),
+        (TWIN, "at_site"),
+    }
 
 
 def test_a_customers_device_given_back_is_no_longer_owed():
