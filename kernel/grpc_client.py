@@ -18,8 +18,10 @@ from kernel.grpc_refusal import PEER_FAULT, refusal_of_error
 from kernel.grpc_server import MESSAGE_BYTES_MAX
 from kernel.telemetry import TRACEPARENT, calling, current_traceparent
 
-CALL_S: Final = 5.0
-"""How long a call may take where its caller says nothing: well below what a browser waits."""
+CALL_S: Final = 10.0
+"""How long a call may take where its caller says nothing: below what a browser waits, and longer than a service
+waits for its views, so that whoever asks for what they are behind of is told so.
+"""
 
 ATTEMPTS_MAX: Final = 3
 RETRY_TOKENS: Final = 20
