@@ -32,7 +32,7 @@ from kernel.grpc_refusal import rich_status
 from kernel.http_page import Cursors, expected_version, idempotency_key
 from kernel.identity import ANONYMOUS, Principal, Verifier
 from kernel.intake import struct_of
-from kernel.questions import PAGE_ROWS, PAGE_ROWS_MAX, File, PageAsked, Question, Rows, Shown
+from kernel.questions import File, PageAsked, PageParameters, Question, Rows, Shown
 from kernel.refusal import Reason, Refusal
 from kernel.telemetry import LATENCY_BOUNDS_S, METER, TRACEPARENT, current_trace_id, serving
 from ledger.port import LedgerError
@@ -67,6 +67,7 @@ _DURATION: Final = METER.create_histogram(
     description="time to answer a gRPC call",
     explicit_bucket_boundaries_advisory=LATENCY_BOUNDS_S,
 )
+_PAGE_NAMES: Final = frozenset({"cursor", "limit"})
 _LOG: Final = structlog.get_logger("rpc")
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ class RpcDoor:
                 _require_same_fields(method.input_type, taken[name][0])
                 methods[method.name] = self._unary(method, self._command(method, *taken[name]))
             elif name in asked:
-                extra = {"cursor", "limit"} if asked[name].paged else set()
+                extra = _PAGE_NAMES if asked[name].paged else frozenset()
                 _require_same_fields(method.input_type, asked[name].ask, extra)
                 if asked[name].media:
                     require_parts(method)
@@ -190,16 +191,10 @@ class RpcDoor:
         """The answer, and what was asked but for the page."""
         asker = await self._asker(metadata, public=question.public)
         plain = plain_of_bytes(method.input_type, body)
-        page = self._page(method, question, plain)
-        return await question.answer(asker, struct_of(question.ask, plain), page), plain
-
-    def _page(self, method: MethodDescriptor, question: Question, plain: dict[str, Any]) -> PageAsked:
-        """The page asked for; what names it is taken out of `plain`."""
-        if not question.paged:
-            return PageAsked(after=None, limit=PAGE_ROWS)
-        cursor, limit = plain.pop("cursor", None), plain.pop("limit", None)
-        after = self._cursors.open(_scope(method, plain), cursor) if cursor else None
-        return PageAsked(after=after, limit=min(max(limit or PAGE_ROWS, 1), PAGE_ROWS_MAX))
+        paged = {name: plain.pop(name) for name in _PAGE_NAMES if name in plain} if question.paged else {}
+        ask, page = struct_of(question.ask, plain), struct_of(PageParameters, paged)
+        after = None if page.cursor is None else self._cursors.open(_scope(method, plain), page.cursor)
+        return await question.answer(asker, ask, PageAsked(after=after, limit=page.limit)), plain
 
     async def _asker(self, metadata: Mapping[str, str], *, public: bool) -> Principal:
         if public and "authorization" not in metadata:
@@ -276,9 +271,9 @@ class RpcDoor:
             raise FAULT(trace_id=current_trace_id() or "-") from error
 
 
-def _require_same_fields(message: Descriptor, kind: type[msgspec.Struct], extra: set[str] | None = None) -> None:
+def _require_same_fields(message: Descriptor, kind: type[msgspec.Struct], extra: frozenset[str] = frozenset()) -> None:
     """Proto and struct say the same, or the service does not start."""
-    theirs = {field.name for field in message.fields} - (extra or set())
+    theirs = {field.name for field in message.fields} - extra
     ours = {field.encode_name for field in msgspec.structs.fields(kind)}
     if theirs != ours:
         raise ValueError(f"{message.full_name} and {kind.__name__} differ in {sorted(theirs ^ ours)}")

@@ -20,8 +20,12 @@ NDJSON: Final = "application/x-ndjson"
 _MARK: Final = "x-type"
 _REF: Final = "#/components/schemas/{name}"
 
-_READ_STATUSES: Final = (400, 401, 403, 404, 405, 413, 422, 500, 503, 504)
-_COMMAND_STATUSES: Final = (*_READ_STATUSES, 409, 412, 415)
+_READ_STATUSES: Final = (400, 401, 403, 404, 405, 409, 413, 422, 500, 503, 504)
+_COMMAND_STATUSES: Final = (*_READ_STATUSES, 412, 415)
+
+_TIMES: Final = ("occurred_at", "occurred_on")
+_ONE_TIME: Final = {"oneOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in _TIMES]}
+"""What kernel.quantity.Happened checks across its fields, where msgspec's schema stops."""
 
 
 class Schemas:
@@ -62,7 +66,7 @@ class Schemas:
             kept = finished.setdefault("components", {}).setdefault("schemas", {})
             for name in ("HTTPValidationError", "ValidationError"):
                 kept.pop(name, None)
-            kept.update(sorted(components.items()))
+            kept.update((name, _with_one_time(schema)) for name, schema in sorted(components.items()))
             finished["components"]["securitySchemes"] = {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
             }
@@ -94,6 +98,10 @@ def _declare_errors(document: dict[str, Any], problem: dict[str, Any]) -> None:
         f"Problem{status}": {"description": _meaning(status), "content": {PROBLEM_JSON: {"schema": problem}}}
         for status in sorted(used)
     }
+
+
+def _with_one_time(schema: dict[str, Any]) -> dict[str, Any]:
+    return schema | _ONE_TIME if schema.get("properties", {}).keys() >= set(_TIMES) else schema
 
 
 def _meaning(status: int) -> str:

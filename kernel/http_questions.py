@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
@@ -15,15 +15,10 @@ from kernel.http_openapi import JSON, Schemas
 from kernel.http_page import Cursors, content_tag, not_modified, version_tag
 from kernel.identity import ANONYMOUS, Principal, Verifier
 from kernel.intake import REPEATED_FIELD, UNKNOWN_FIELD, FieldError, field_error, malformed, refuse_nul, struct_of
-from kernel.questions import PAGE_ROWS, PAGE_ROWS_MAX, File, PageAsked, Question, Rows, Shown
+from kernel.questions import File, PageAsked, PageParameters, Question, Rows, Shown
 
 _PATH_NAME: Final = re.compile(r"{(\w+)}")
 _PAGE_NAMES: Final = frozenset({"cursor", "limit"})
-
-
-class _PageParameters(msgspec.Struct, frozen=True, kw_only=True):
-    cursor: Annotated[str, msgspec.Meta(description="where the page before ended, as its `next` said")] | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS
 
 
 def add_question_route(app: FastAPI, schemas: Schemas, question: Question) -> None:
@@ -121,7 +116,7 @@ def _asked(request: Request, question: Question, known: frozenset[str]) -> tuple
     refuse_nul(given)
     page = {name: given.pop(name) for name in _PAGE_NAMES if name in given}
     ask = struct_of(question.ask, given, strict=False)
-    asked = struct_of(_PageParameters, page, strict=False)
+    asked = struct_of(PageParameters, page, strict=False)
     cursors: Cursors = request.app.state.cursors
     after = None if asked.cursor is None else cursors.open(query_of(request), asked.cursor)
     return ask, PageAsked(after=after, limit=asked.limit)
@@ -131,7 +126,7 @@ def _parameters(schemas: Schemas, question: Question) -> list[dict[str, Any]]:
     in_path = set(_PATH_NAME.findall(question.path))
     fields = list(msgspec.structs.fields(question.ask))
     if question.paged:
-        fields += msgspec.structs.fields(_PageParameters)
+        fields += msgspec.structs.fields(PageParameters)
     return [
         {
             "name": field.encode_name,

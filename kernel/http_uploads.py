@@ -164,8 +164,9 @@ class _Door:
         return _json({"items": await self._uploads.list(await self._asker(request)), "next": None}, 200)
 
     async def cancel(self, request: Request, import_id: str) -> Response:
+        who = await self._asker(request)
         idempotency_key(request.headers.get("idempotency-key"))
-        return _json(await self._uploads.cancel(await self._asker(request), _known(import_id)), 200)
+        return _json(await self._uploads.cancel(who, _known(import_id)), 200)
 
     async def errors(self, request: Request, import_id: str) -> Response:
         who, import_id = await self._asker(request), _known(import_id)

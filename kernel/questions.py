@@ -5,7 +5,7 @@ REST it is a GET, its other fields being query parameters; over gRPC it is the m
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
@@ -34,6 +34,13 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
 
     items: Sequence[Any]
     after: Sequence[CursorValue] | None = None
+
+
+class PageParameters(msgspec.Struct, frozen=True, kw_only=True):
+    """What names a page of a list, beside the question's own fields."""
+
+    cursor: Annotated[str, msgspec.Meta(description="where the page before ended, as its `next` said")] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS
 
 
 class PageAsked(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,31 +82,31 @@ LISTS = [
         "ReadMeter",
         "asset_no",
         (CARD,),
-        lambda key, row: meter(key, row["unit"], row["owner"], row["maker"]),
+        lambda row: meter(row["unit"], row["owner"], row["maker"]),
     ),
     Listed(
         ListHoldsDue(by=DAY, limit=500),
         "ReadMeter",
         "asset_no",
         (CARD, HOLDS),
-        lambda key, row: meter(key, row["unit"], row["owner"], row["maker"]),
+        lambda row: meter(row["unit"], row["owner"], row["maker"]),
     ),
-    Listed(ListShipments(), "ReadShipment", "shipment", (SHIPMENTS,), lambda key, row: shipment(key, row["unit"])),
+    Listed(ListShipments(), "ReadShipment", "shipment", (SHIPMENTS,), lambda row: shipment(row["unit"])),
     Listed(
         ListSites(),
         "ReadSite",
         "site",
         (SITES,),
-        lambda key, row: Resource(type="Site", id=key, attrs={"unit": row["unit"]}),
+        lambda row: Resource(type="Site", attrs={"unit": row["unit"]}),
     ),
     Listed(
         ListPlans(),
         "ReadPlan",
         "cohort",
         (PLANS,),
-        lambda key, row: Resource(type="Plan", id=key, attrs={"unit": row["unit"]}),
+        lambda row: Resource(type="Plan", attrs={"unit": row["unit"]}),
     ),
-    Listed(ListOwed(unit="99401"), "ReadOwed", "asset_no", (RECOVERIES,), lambda _, row: owed_by(row["unit"])),
+    Listed(ListOwed(unit="99401"), "ReadOwed", "asset_no", (RECOVERIES,), lambda row: owed_by(row["unit"])),
 ]
 FOR_WHOM_ALONE = {"ListHoldsDue": "ReadHolds"}
 """What the caller must be let to do whatever the rows are."""
@@ -207,13 +207,13 @@ def test_a_list_shows_the_rows_that_are_allowed_one_by_one(database_url, listed)
                 by_key = {key: row | {"unit": listed.ask.unit} for key, row in by_key.items()}
             lists.run(lists.fill(listed, by_key))
             alone = FOR_WHOM_ALONE.get(type(listed.ask).__name__)
-            if alone and not lists.policies.decide(principal, alone, Resource(type="Report", id="any")).allowed:
+            if alone and not lists.policies.decide(principal, alone, Resource(type="Report")).allowed:
                 one_by_one = set()
             else:
                 one_by_one = {
                     key
                     for key, row in by_key.items()
-                    if lists.policies.decide(principal, listed.action, listed.resource(key, row)).allowed
+                    if lists.policies.decide(principal, listed.action, listed.resource(row)).allowed
                 }
             assert lists.run(lists.shown(listed, principal)) == one_by_one
             met["none" if not one_by_one else "all" if len(one_by_one) == len(by_key) else "some"] += 1
