@@ -19,12 +19,13 @@ from services.registry.meter.dismantling import (
     RecordFinalReading,
     ResolveFinalReading,
 )
-from services.registry.meter.end import Destroy, DestroyChip, RemoveBattery
+from services.registry.meter.end import Destroy, DestroyChip, LeaveWithMaker, RecordTestDestruction, RemoveBattery
 from services.registry.meter.hold import ApplySeal, LiftHold, RemoveSeal
 from services.registry.meter.identity import CorrectRecord
 from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
 from services.registry.meter.release import (
     ReceiveFromMaker,
+    RecordReplacement,
     Reinstall,
     ReturnSample,
     ReturnToCustomer,
@@ -66,7 +67,7 @@ from tests.registry.stories import (
     release,
 )
 
-LOST, REUSED, BOUND, SENT_BACK, TURNED_UP = (
+LOST, REUSED, BOUND, TESTED, KEPT = (
     compose(UNIT, "01", f"{serial:014d}") for serial in range(99999999000011, 99999999000016)
 )
 TWIN = "T99401TWIN"
@@ -160,6 +161,23 @@ REUSED_ONE = of(
     release("reinstall", site=STORE),
     on(Reinstall, work_order="WO-2", unit=UNIT),
 )
+TESTED_ONE = of(
+    TESTED,
+    *IN_STORE,
+    ground("laboratory_request"),
+    release("laboratory", site=STORE),
+    on(RecordTestDestruction, holder="LAB-1", report="R-9"),
+)
+KEPT_ONE = of(
+    KEPT,
+    *IN_STORE,
+    ground("verdict_claim"),
+    ground("claim_agreement"),
+    release("maker", site=STORE),
+    on(ReturnToMaker, maker="MK-1", reference="R-1"),
+    on(RecordReplacement, replaced_by=OTHER),
+    on(LeaveWithMaker, settlement="paid", reference="R-4"),
+)
 UNANNOUNCED = [
     *of(CUSTOMERS, TURN_UP, on(RecordConsent, reference="R-2"), on(AcceptUnexpected, reference="R-2")),
     *of(THEIRS, TURN_UP, release("customer"), on(ReturnToCustomer, reference="R-3")),
@@ -179,7 +197,7 @@ UNANNOUNCED = [
     on(BindIdentity, asset_no=TWIN, bound_to=BOUND, evidence="合成：重号"),
     on(KeepTemporaryIdentity, asset_no=TWIN, bound_to=BOUND, why="at_a_site"),
 ]
-EVERY = (*PLACES, *BOXES, *LORRIES, *SCRAPPED, *CLAIMED, *LOST_ONE, *REUSED_ONE, *UNANNOUNCED)
+EVERY = (*PLACES, *BOXES, *LORRIES, *SCRAPPED, *CLAIMED, *LOST_ONE, *REUSED_ONE, *TESTED_ONE, *KEPT_ONE, *UNANNOUNCED)
 """In this order each is accepted."""
 
 EXAMPLES = {type(command): command for command in reversed(EVERY)}

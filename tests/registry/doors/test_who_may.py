@@ -5,6 +5,7 @@ import pytest
 
 from kernel.identity import Role
 from services.registry.access import INSIDE
+from services.registry.app import DECIDERS
 from services.registry.meter.custody import Dispatch
 from tests.gateway.behind import behind
 from tests.registry.doors.entrances import Entrances, bearer, said, workshop
@@ -46,6 +47,10 @@ async def entrances(tmp_path):
 
 def named(entrances, name):
     return next(one for one in entrances.all() if one.name == name)
+
+
+def test_the_season_has_an_example_of_every_command():
+    assert set(EXAMPLES) == {kind for decider in DECIDERS for kind in decider.commands}
 
 
 def test_the_table_is_whole_and_in_its_own_form():
