@@ -90,7 +90,7 @@ def _asked(service: str, question: Callable[[Database], Awaitable[T]]) -> T:
         raise typer.BadParameter(f"没有服务 no such service: {service}")
 
     async def ask() -> T:
-        database = Database(cli_settings().database(service))
+        database = Database(cli_settings().database(service), service)
         try:
             return await question(database)
         finally:

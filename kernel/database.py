@@ -8,6 +8,9 @@ its tables on a class of its own, so that tables of several services in one proc
 
     class CardTable(Tables, table=True): ...
 
+Services may be given the same PostgreSQL: each keeps to a schema of its own name, unless its URL names a search_path.
+An SQLite file belongs to the first service that opened it, and refuses another in words.
+
 A write that has returned is durable. A reader sees one state of the whole database until it returns. A Database is
 opened after fork, never before.
 """
@@ -25,19 +28,23 @@ import psycopg
 from sqlalchemy import (
     URL,
     BigInteger,
+    Column,
     Connection,
     Engine,
     Integer,
     MetaData,
     Table,
+    Text,
     create_engine,
     event,
     make_url,
+    select,
     text,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.schema import CreateSchema
 from sqlmodel import Session
 
 from kernel.refusal import unreadable
@@ -88,6 +95,9 @@ _PRAGMAS: Final = (
     "cache_size = -16384",
     f"journal_size_limit = {64 << 20}",
 )
+_OWNER: Final = Table("database_owner", MetaData(), Column("service", Text, primary_key=True))
+"""One row: whose SQLite file it is."""
+
 _SCHEMA_LOCK: Final = 0x4D65_7465_726C_6F6F
 
 
@@ -101,16 +111,24 @@ class MissingTable(Exception):
     """A query named a table that is not there."""
 
 
-class Database:
-    """One database, with its threads."""
+class NotOurs(Exception):
+    """The file is another service's, whose tables bear the same names."""
 
-    def __init__(self, url: str, *, readers_max: int = READERS_MAX) -> None:
+
+class Database:
+    """One database, with its threads. `service` is whose it is; without it whatever the URL leads to is used."""
+
+    def __init__(self, url: str, service: str | None = None, *, readers_max: int = READERS_MAX) -> None:
         parsed = make_url(url)
+        self._service: Final = service
+        self._schema: str | None = None
         match parsed.get_backend_name():
             case "sqlite" if parsed.database and parsed.database != ":memory:":
                 self._writer, self._reader = _sqlite_engines(parsed.database, readers_max)
             case "postgresql":
-                self._writer, self._reader = _postgresql_engines(parsed, readers_max)
+                if "search_path" not in str(parsed.query.get("options", "")):
+                    self._schema = service
+                self._writer, self._reader = _postgresql_engines(parsed, readers_max, self._schema)
             case _:
                 raise ValueError("a database is sqlite:///path or postgresql://..., and this URL is neither")
         self.dialect: Final = self._writer.dialect
@@ -137,13 +155,15 @@ class Database:
         return self._within(self._writer, work)
 
     async def create(self, metadata: MetaData) -> None:
-        """Create the tables that are not there yet."""
+        """Create the tables that are not there yet. Raises NotOurs."""
         for table in metadata.tables.values():
             widen(table)
 
         def create(session: Session) -> None:
-            lock_schema(session.connection())
-            metadata.create_all(session.connection())
+            connection = session.connection()
+            lock_schema(connection)
+            self._own(connection)
+            metadata.create_all(connection)
 
         await self.write(create)
 
@@ -157,6 +177,27 @@ class Database:
             self._writer.dispose()
 
         await asyncio.to_thread(close)
+
+    def _own(self, connection: Connection) -> None:
+        """Have a place of the service's own, or find that this one is another's."""
+        if self._schema is not None:
+            # Whether it is there is asked first: to create it takes a right that an operator may keep back.
+            there = text("SELECT 1 FROM pg_namespace WHERE nspname = :name")
+            if connection.execute(there, {"name": self._schema}).first() is None:
+                connection.execute(CreateSchema(self._schema))
+        if self._service is None or connection.dialect.name != "sqlite":
+            return
+        _OWNER.create(connection, checkfirst=True)
+        owner = connection.execute(select(_OWNER.c.service)).scalar()
+        if owner is None:
+            connection.execute(_OWNER.insert().values(service=self._service))
+        elif owner != self._service:
+            raise NotOurs(
+                f"此数据库文件属于 {owner}，不是 {self._service} 的：请为每个服务设置各自的 DATABASE_URL，"
+                f"如 METERLOOP_{self._service.upper()}__DATABASE_URL。"
+                f" / this database file is {owner}'s, not {self._service}'s: give each service one of its own, as by"
+                f" METERLOOP_{self._service.upper()}__DATABASE_URL"
+            )
 
     def _within(self, engine: Engine, work: Callable[[Session], T]) -> T:
         with _translated(), engine.begin() as connection, Session(connection, expire_on_commit=False) as session:
@@ -223,10 +264,12 @@ def _sqlite_engines(path: str, readers_max: int) -> tuple[Engine, Engine]:
     return engine(1, "BEGIN IMMEDIATE"), engine(readers_max, "BEGIN", "query_only = ON")
 
 
-def _postgresql_engines(url: URL, readers_max: int) -> tuple[Engine, Engine]:
+def _postgresql_engines(url: URL, readers_max: int, schema: str | None) -> tuple[Engine, Engine]:
+    place = {} if schema is None else {"search_path": schema}
+
     def engine(size: int, isolation: Any, **settings: str) -> Engine:
         given = url.query.get("options", "")
-        options = " ".join([str(given), *(f"-c {name}={value}" for name, value in settings.items())])
+        options = " ".join([str(given), *(f"-c {name}={value}" for name, value in {**place, **settings}.items())])
         return create_engine(
             url.set(drivername="postgresql+psycopg"),
             paramstyle="format",

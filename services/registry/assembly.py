@@ -40,7 +40,7 @@ async def assemble(process: Process) -> Parts:
     """Open everything the registry needs. What is not there yet is waited for."""
     settings: Settings = process.settings
     ledger = await process.wait_for("ledger", lambda: open_ledger(settings.ledger), Unavailable)
-    database = Database(settings.database(SERVICE))
+    database = Database(settings.database(SERVICE), SERVICE)
     projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
     await process.wait_for("database", projector.open, DatabaseUnavailable)
     registry = Registry(ledger, projector)

@@ -2,13 +2,14 @@
 
 import asyncio
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, select
 
-from kernel.database import SQLITE_DRIVER, Database, DatabaseUnavailable, MissingTable
+from kernel.database import SQLITE_DRIVER, Database, DatabaseUnavailable, MissingTable, NotOurs
 from kernel.quantity import INT64_MAX
 from kernel.refusal import Refusal
 
@@ -49,6 +50,57 @@ async def test_tables_of_two_services_do_not_meet(database):
     await database.create(OneTables.metadata)
     with pytest.raises(DatabaseUnavailable if database.dialect.name == "sqlite" else DBAPIError):
         await database.read(lambda session: session.exec(select(OtherJob)).all())
+
+
+def shared_url(postgres, name):
+    """The URL of a database that an operator might give to every service, no schema being named in it."""
+    postgres.execute(f"CREATE DATABASE {name}")
+    return f"postgresql://postgres@/{name}?host={postgres.folder}"
+
+
+async def test_services_that_share_a_postgresql_keep_to_their_schemas(postgres):
+    url = shared_url(postgres, "shared")
+    registry_s, sorting_s = Database(url, "registry"), Database(url, "sorting")
+    for database, size in ((registry_s, 1), (sorting_s, 2), (registry_s, 3)):
+        await database.create(OneTables.metadata)
+        await database.write(lambda session, size=size: session.add(OneJob(size_bytes=size)))
+    assert (sorted(await registry_s.read(sizes)), await sorting_s.read(sizes)) == ([1, 3], [2])
+    public = text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+    assert await registry_s.read(lambda session: session.connection().execute(public).scalar()) == 0
+    for database in (registry_s, sorting_s):
+        await database.close()
+
+
+async def test_a_schema_that_is_there_is_used_without_the_right_to_create_one(postgres):
+    url = shared_url(postgres, "strict")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE clerk LOGIN")
+        connection.execute("CREATE SCHEMA registry AUTHORIZATION clerk")
+    database = Database(url.replace("postgres@", "clerk@"), "registry")
+    await database.create(OneTables.metadata)
+    assert await database.read(sizes) == []
+    await database.close()
+
+
+async def test_a_search_path_in_the_url_is_the_operators_choice(postgres):
+    url = postgres.new_database()
+    database, plain = Database(url, "registry"), Database(url)
+    await database.create(OneTables.metadata)
+    assert await plain.read(sizes) == []
+    await database.close()
+    await plain.close()
+
+
+async def test_an_sqlite_file_is_one_services(tmp_path):
+    url = f"sqlite:///{tmp_path / 'one.sqlite'}"
+    for service in ("registry", "registry"):
+        database = Database(url, service)
+        await database.create(OneTables.metadata)
+        await database.close()
+    database = Database(url, "sorting")
+    with pytest.raises(NotOurs, match="METERLOOP_SORTING__DATABASE_URL"):
+        await database.create(OtherTables.metadata)
+    await database.close()
 
 
 async def test_integers_are_64_bits_and_keys_count_by_themselves(database):
