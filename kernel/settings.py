@@ -50,8 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         _says(
             "视图数据库，默认在数据目录；SQLite 文件各服务独用，PostgreSQL 可共用（各有模式）",
-            "the views: `sqlite:///path`, a file of one service, or `postgresql://...`, which services may share, each in a"
-            " schema of its own; by default a file in data_dir",
+            "the views: `sqlite:///path`, a file of one service, or `postgresql://...`, which services may share, each"
+            " in a schema of its own; by default a file in data_dir",
         ),
     ] = ""
     rest_host: Annotated[str, _says("REST 监听地址", "address the REST door listens at")] = "127.0.0.1"
