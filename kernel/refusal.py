@@ -23,6 +23,8 @@ from typing import Final
 
 import msgspec
 
+UNKNOWN: Final = "—"
+_UNKNOWN_ASIDE: Final = re.compile(rf"（[^（）]*{UNKNOWN}[^（）]*）| \([^()]*{UNKNOWN}[^()]*\)")
 _CODE: Final = re.compile(r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
 
 
@@ -64,6 +66,13 @@ class Unreadable(Refusal):
     """The input cannot be understood."""
 
 
+class _Known(dict[str, str]):
+    """Values by name, and a dash for the others."""
+
+    def __missing__(self, _name: str) -> str:
+        return UNKNOWN
+
+
 class Reason(msgspec.Struct, frozen=True):
     """A declared refusal. Calling it with the values its messages name makes the exception to raise."""
 
@@ -78,6 +87,13 @@ class Reason(msgspec.Struct, frozen=True):
 
     def __call__(self, **details: object) -> Refusal:
         return self.kind(self, details)
+
+    def words(self, **known: str) -> tuple[str, str]:
+        """Its messages where only these values are known any more: brackets that name another are left out, and
+        elsewhere a dash stands for it.
+        """
+        zh, en = (_UNKNOWN_ASIDE.sub("", text.format_map(_Known(known))) for text in (self.zh, self.en))
+        return zh, en
 
 
 def not_found(code: str, zh: str, en: str) -> Reason:

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from kernel.refusal import Refusal
 from ledger.port import Recorded
 from services.registry.app import CODEC
-from services.registry.documents.data import CohortPlan, Label, When
+from services.registry.documents.data import Coded, CohortPlan, Label, When
 from services.registry.meter import METER
+from services.registry.meter.custody import NOT_AT_SITE
 from services.registry.meter.dismantling import (
     FinalReadingDisputed,
     FinalReadingRecorded,
@@ -24,11 +25,13 @@ from services.registry.papers.ledger import ALL_UNITS, recovery_ledger
 from services.registry.papers.life import said
 from services.registry.papers.note import settled_at, transfer_note
 from services.registry.papers.page import asset_page, sites_in
+from services.registry.papers.refused import _REASONS
 from services.registry.shipment import (
     HandoverSigned,
     Line,
     ShipmentCancelled,
     ShipmentDispatched,
+    ShipmentExceptionRecorded,
     ShipmentPrepared,
     ShipmentReceived,
 )
@@ -170,6 +173,21 @@ def test_a_note_has_a_box_for_each_party_signed_or_not():
     assert (sender.party, sender.signed) == (f"{STORE} 合成一局表库", None)
     assert (receiver.party, receiver.signer, receiver.signed) == (CENTRE, "s-7", WHEN)
     assert (receiver.event_id, receiver.document_sha256) == ((b"\x03" * 16).hex(), "ab" * 32)
+
+
+def test_a_note_says_in_words_what_kept_a_device_from_following():
+    stray = on(ShipmentExceptionRecorded, shipment_id="SH-1", asset_no=NUMBER, code=NOT_AT_SITE.code)
+    strange = on(ShipmentExceptionRecorded, shipment_id="SH-1", asset_no=NUMBER, code="meter.of_tomorrow")
+    said, unknown = note(PREPARED, DISPATCHED, stray, strange).devices[0].exceptions
+    assert said == Coded(code="meter.not_at_site", zh=f"器具 {NUMBER} 不在 {STORE}。", en=f"{NUMBER} is not at {STORE}")
+    assert unknown == Coded(code="meter.of_tomorrow")
+
+
+@pytest.mark.parametrize("reason", sorted(_REASONS.values(), key=lambda one: one.code), ids=lambda one: one.code)
+def test_whatever_is_refused_can_be_said_without_its_values(reason):
+    words = reason.words(asset_no=NUMBER, site=STORE, shipment="SH-1")
+    assert all(text and "{" not in text for text in words)
+    assert words[0] != words[1]
 
 
 def test_a_note_of_devices_that_the_log_does_not_know_is_still_a_note():

@@ -90,8 +90,8 @@ class NoteDevice(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None = None
     """None until the shipment is received."""
     damaged: bool = False
-    exceptions: tuple[str, ...] = ()
-    """Codes of the refusals that kept it from following the shipment."""
+    exceptions: tuple[Coded, ...] = ()
+    """The refusals that kept it from following the shipment."""
 
 
 class TransferNote(msgspec.Struct, frozen=True, kw_only=True, tag="transfer_note", tag_field="document"):

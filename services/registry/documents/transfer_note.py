@@ -205,7 +205,7 @@ def _differences(note: TransferNote, script: Script) -> dict[str, object] | None
             number += 1
             if found := difference(device):
                 cls = parts.coded(device.device_class, script)
-                why = [script.legible(code) for code in device.exceptions]
+                why = [(script.legible(one.code), *parts.coded(one, script)) for one in device.exceptions]
                 rows.append((str(number), _asset(device, script), cls, script.legible(group.name[0]), found, why))
     return {
         "title": ("差异与异常", "differences and exceptions"),
@@ -293,9 +293,11 @@ _COLUMNS: Final = (
     Column(zh="容器", en="container", width=28),
     Column(zh="收货", en="receipt", width=14),
     Column(zh="异常代码", en="exceptions", width=24),
+    Column(zh="异常说明", en="what they mean", width=36),
     Column(zh="类别（英）", en="class in English", width=24, printed=False),
     Column(zh="拆回原因（英）", en="reason in English", width=22, printed=False),
     Column(zh="收货（英）", en="receipt in English", width=22, printed=False),
+    Column(zh="异常说明（英）", en="exceptions in English", width=36, printed=False),
 )
 
 
@@ -339,8 +341,10 @@ def _cells(number: int, group: Group, device: NoteDevice) -> tuple[Value, ...]:
         DISPUTED if device.reading_disputed else "",
         device.container or group.name[0],
         receipt[0],
-        " ".join(device.exceptions),
+        " ".join(one.code for one in device.exceptions),
+        " ".join(one.zh for one in device.exceptions),
         device.device_class.en,
         reason.en,
         receipt[1],
+        " ".join(one.en for one in device.exceptions),
     )

@@ -4,6 +4,7 @@ offered.py   the questions, who may ask them, and the queue of documents to be m
 note.py      a shipment as a transfer note
 ledger.py    recovery rates as a ledger
 page.py      a device's life as one page
+refused.py   what a refusal's code means
 life.py      each event of a life in words
 
 How a document looks is the business of `documents`, which knows nothing of log and views.

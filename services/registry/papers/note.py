@@ -22,9 +22,11 @@ from services.registry.documents.data import (
     Verification,
     When,
 )
+from services.registry.meter.custody import NOT_AT_SITE
+from services.registry.papers.refused import refused
 from services.registry.shipment import PARTIES, PHASES, ShipmentDispatched
 from services.registry.views.card import Card
-from services.registry.views.consignment import Consignment, ConsignmentLine, Moment
+from services.registry.views.consignment import Consignment, ConsignmentException, ConsignmentLine, Moment
 from services.registry.vocabulary import DEVICE_CLASSES, DISMANTLE_REASONS
 
 SETTLED: Final = frozenset({"received", "cancelled"})
@@ -51,9 +53,9 @@ def transfer_note(
 ) -> TransferNote:
     """`cards` and `containers` are as of the note's position, those that the log knew; `sites` are names by id."""
     position = max(_positions(whole, cards, containers))
-    exceptions: dict[str, list[str]] = {}
-    for exception in whole.exceptions:
-        exceptions.setdefault(exception.asset_no, []).append(exception.code)
+    exceptions: dict[str, list[Coded]] = {}
+    for one in whole.exceptions:
+        exceptions.setdefault(one.asset_no, []).append(_refused(whole, one))
     sender, receiver = (Coded(code=site, zh=sites.get(site, "")) for site in (whole.from_site, whole.to_site))
     path = f"/v1/shipments/{whole.shipment}/transfer-note?as_of_position={position}"
     return TransferNote(
@@ -96,7 +98,7 @@ def _positions(
     yield from (told[-1][1].position for told in containers.values())
 
 
-def _device(line: ConsignmentLine, card: Card | None, exceptions: Sequence[str]) -> NoteDevice:
+def _device(line: ConsignmentLine, card: Card | None, exceptions: Sequence[Coded]) -> NoteDevice:
     zh, en = DEVICE_CLASSES[line.device_class]
     return NoteDevice(
         asset_number=line.asset_no,
@@ -107,6 +109,12 @@ def _device(line: ConsignmentLine, card: Card | None, exceptions: Sequence[str])
         exceptions=tuple(exceptions),
         **({} if card is None else _described(card)),
     )
+
+
+def _refused(whole: Consignment, exception: ConsignmentException) -> Coded:
+    """A device that could not leave was not at the sender's; any other thing went wrong at the receiver's."""
+    site = whole.from_site if exception.code == NOT_AT_SITE.code else whole.to_site
+    return refused(exception.code, asset_no=exception.asset_no, site=site, shipment=whole.shipment)
 
 
 def _described(card: Card) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def hostile_devices() -> list[NoteDevice]:
             maker=text,
             model=text,
             reason=Label(text, text),
-            exceptions=(text,),
+            exceptions=(Coded(code=text, zh=text, en=text),),
         )
         for at, text in enumerate([*papers.HOSTILE, *papers.UNSEEN])
     ]

@@ -13,6 +13,7 @@ import pytest
 from kernel.refusal import Refusal
 from services.registry.documents import asset_page, recovery_ledger, transfer_note
 from services.registry.documents.data import (
+    Coded,
     Cohort,
     Container,
     Document,
@@ -223,11 +224,13 @@ def test_what_was_dismantled_is_all_accounted_for():
     assert "合计total1001006060.00%1252345" in text
 
 
-def test_exceptions_are_listed_with_their_codes_even_before_receipt():
+def test_exceptions_are_listed_in_words_and_by_code_even_before_receipt():
     one, other = papers.devices(2, received=False)
-    strayed = msgspec.structs.replace(one, exceptions=("meter.not_at_site",))
-    text = "".join(pages(render(papers.transfer_note([strayed, other]), Format.PDF)))
-    assert "异常 exception meter.not_at_site" in text
+    known = Coded(code="meter.not_at_site", zh="器具不在合成表库", en="the device is not at the store")
+    strayed = msgspec.structs.replace(one, exceptions=(known, Coded(code="meter.of_tomorrow")))
+    text = squeezed("".join(pages(render(papers.transfer_note([strayed, other]), Format.PDF))))
+    assert "异常exception器具不在合成表库thedeviceisnotatthestoremeter.not_at_site" in text
+    assert text.count("meter.of_tomorrow") == 1
     assert "差异与异常" not in "".join(pages(render(papers.transfer_note([other]), Format.PDF)))
 
 

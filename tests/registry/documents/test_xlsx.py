@@ -44,7 +44,7 @@ def test_every_device_comes_back_as_it_was(count):
         assert (line[8] != "") == device.reading_disputed
         assert line[9] == device.container
         assert ("损坏" in line[10]) == device.damaged
-        assert line[12:14] == [device.device_class.en, device.reason.en]
+        assert line[13:15] == [device.device_class.en, device.reason.en]
 
 
 def test_the_note_itself_and_its_counts_are_there():
