@@ -23,7 +23,7 @@ _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "�
 
 
 class ErrorFile:
-    """The CSV (UTF-8 with a byte order mark), grown batch by batch. Opened again it goes on where it was cut off."""
+    """The CSV (UTF-8 with a byte order mark), grown by batches, each durable. Opened again it goes on where it was."""
 
     def __init__(self, path: Path, *, keep_bytes: int | None = None) -> None:
         """`keep_bytes` is what `add` returned last: what a killed import wrote after that is dropped. None begins."""
@@ -34,15 +34,29 @@ class ErrorFile:
         self._writer = csv.writer(self._file)
         if is_new:
             self._writer.writerow(COLUMNS)
+        self._unnamed_in: Path | None = path.parent if is_new else None
 
     def add(self, findings: Iterable[Finding]) -> int:
-        """Write findings down. Returns the file's length, to be kept with the position of the import."""
+        """Write findings down, durable when this returns. Returns the file's length, to be noted with the position."""
         self._writer.writerows(_cells(finding) for finding in findings)
         self._file.flush()
+        os.fsync(self._file.fileno())
+        if self._unnamed_in is not None:
+            fsync_folder(self._unnamed_in)
+            self._unnamed_in = None
         return os.fstat(self._file.fileno()).st_size
 
     def close(self) -> None:
         self._file.close()
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def as_xlsx(csv_path: Path, xlsx_path: Path, *, rows_max: int = XLSX_ROWS_MAX) -> None:

@@ -29,6 +29,7 @@ from kernel.identity import Principal
 from kernel.quantity import instant_of_us
 from kernel.refusal import Reason, against_rules, not_found
 from services.registry.imports.asked import NewImport
+from services.registry.imports.error_file import fsync_folder
 from services.registry.imports.mapping import parse
 from services.registry.records import ImportRecord
 
@@ -290,6 +291,10 @@ class Jobs:
     def errors_path(self, import_id: str) -> Path:
         return self._spool / f"{import_id}.errors.csv"
 
+    def scratch_path(self, import_id: str) -> Path:
+        """Where an import keeps what it gathers while it runs."""
+        return self._spool / f"{import_id}.gathered"
+
     def _own(self, session: Session, caller: Principal, import_id: str) -> ImportRecord:
         record = session.get(ImportRecord, import_id)
         if record is None or record.actor != caller.subject:
@@ -318,18 +323,9 @@ class Jobs:
                 file.flush()
                 os.fsync(file.fileno())
             if offset == 0:
-                _fsync_folder(self._spool)
+                fsync_folder(self._spool)
         except OSError as error:
             raise DatabaseUnavailable(f"{self._spool}: {error}") from error
-
-
-def _fsync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def ask_of(record: ImportRecord) -> NewImport:

@@ -7,6 +7,7 @@ another, is the same command and changes nothing.
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from kernel.intake import struct_of
 from kernel.refusal import Refusal, unreadable
 from services.registry.asset_number import unit_of
 from services.registry.imports.asked import Kind, NewImport
+from services.registry.imports.gathering import Gathered
 from services.registry.imports.locating import Sourced, located
 from services.registry.imports.rows import Batch, Commands, Heading, Row
 from services.registry.meter.dismantling import Dismantle
@@ -158,37 +160,39 @@ _COMMANDS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
 
 
 class Shipments:
-    """Gathers the rows of shipments. Nothing can be said of one before its last row."""
+    """Gathers the rows of shipments in a scratch file. Nothing can be said of one before its last row."""
 
-    def __init__(self, ask: NewImport) -> None:
+    def __init__(self, ask: NewImport, scratch: Path) -> None:
         self._ask: Final = ask
-        self._sources: Final[dict[str, dict[str, Sourced]]] = {}
+        self._gathered: Final = Gathered(scratch)
 
     def add(self, source: Sourced) -> bool:
         """Another row; False where the same was said before, as when a device is scanned twice. Raises Refusal where
         something else was said of that device.
         """
-        values = source.row.values
-        sources = self._sources.setdefault(values["shipment"], {})
-        before = sources.setdefault(values["asset_no"], source)
-        if before is source:
+        values, before = source.row.values, self._gathered.add(source)
+        if before is None:
             return True
         if before.row.values != values:
             raise LISTED_OTHERWISE(asset_no=values["asset_no"], row=before.row.number, shipment=values["shipment"])
         return False
 
     def planned(self) -> Iterator[PlannedShipment]:
-        """Each shipment, in the order of their first rows."""
-        for shipment, by_number in self._sources.items():
-            sources = list(by_number.values())
-            try:
-                if len(sources) > MANIFEST_LINES_MAX:
-                    raise SHIPMENT_TOO_LONG(shipment=shipment, most=MANIFEST_LINES_MAX, field="shipment")
-                commands = tuple(self._commands(shipment, [source.row for source in sources]))
-            except Refusal as refusal:
-                yield PlannedShipment(shipment, (), refusal, sources)
-            else:
-                yield PlannedShipment(shipment, commands, None, sources)
+        """Each shipment, in the order of their first rows. One that is too long comes in parts, each refused."""
+        for shipment_id, shipment, count in self._gathered.shipments():
+            for sources in self._gathered.rows(shipment_id, MANIFEST_LINES_MAX):
+                try:
+                    if count > MANIFEST_LINES_MAX:
+                        raise SHIPMENT_TOO_LONG(shipment=shipment, most=MANIFEST_LINES_MAX, field="shipment")
+                    commands = tuple(self._commands(shipment, [source.row for source in sources]))
+                except Refusal as refusal:
+                    yield PlannedShipment(shipment, (), refusal, sources)
+                else:
+                    yield PlannedShipment(shipment, commands, None, sources)
+
+    def close(self) -> None:
+        """Let go of what was gathered."""
+        self._gathered.close()
 
     def _commands(self, shipment: str, rows: list[Row]) -> Iterator[Planned]:
         when = {"occurred_on": self._same(shipment, rows, "occurred_on", self._ask.occurred_on, "on")}
@@ -201,7 +205,10 @@ class Shipments:
                 )
                 for row in rows
             ]
-            yield _planned(ReceiveShipment, {**when, "shipment_id": shipment, "found": msgspec.to_builtins(found)})
+            receive = {**when, "shipment_id": shipment, "found": msgspec.to_builtins(found)}
+            if site := _agreed(shipment, rows, "site") or self._ask.site:
+                receive["site"] = site
+            yield _planned(ReceiveShipment, receive)
             return
         ends = {
             "from_site": self._same(shipment, rows, "from_site", self._ask.from_site, "from"),

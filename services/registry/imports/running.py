@@ -153,7 +153,7 @@ class _Run:
         self._caller: Final = caller_of(record)
         self._today: Final = business_day_of_us(record.created_at_us)
         self._alone: Final = self._ask.kind in ROW_IS_COMMAND
-        self._shipments: Final = Shipments(self._ask)
+        self._shipments: Final = Shipments(self._ask, jobs.scratch_path(record.id))
         self._counts = Counter({name: getattr(record, name) for name in COUNTED})
         self._position = record.position
         # Where in the log this import, before it was cut off, may have recorded what it had not noted; and which of the
@@ -181,6 +181,7 @@ class _Run:
                 return
         finally:
             errors.close()
+            self._shipments.close()
         await self._jobs.finish(record.id, "done")
 
     async def _read(self, errors: ErrorFile) -> bool:

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+import stat
 
 import pytest
 import python_calamine
@@ -101,3 +103,21 @@ def test_only_the_refused_cell_is_kept(tmp_path):
 def test_a_long_cell_is_shortened():
     result = result_of(as_csv([["资产编号", "设备类别"], [number(1), "表" * 5000]]))
     assert len(result.errors[0].value) == 200
+
+
+def test_what_is_written_down_is_on_disk_before_it_is_noted(tmp_path, monkeypatch):
+    synced, real = [], os.fsync
+
+    def fsync(descriptor):
+        real(descriptor)
+        synced.append(os.fstat(descriptor))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    path = tmp_path / "errors.csv"
+    errors = ErrorFile(path)
+    size = errors.add([finding()])
+    assert [stat.S_ISDIR(one.st_mode) for one in synced] == [False, True]
+    assert synced[0].st_size == size == path.stat().st_size
+    errors.add([finding()])
+    errors.close()
+    assert len(synced) == 3

@@ -1,0 +1,130 @@
+"""Rows gathered by shipment until the file has been read, in a file of their own: a shipment is known by its last row,
+and the last row of a file of any size may belong to the first shipment.
+
+It is scratch: never synced, written when CACHE_BYTES are not enough, gone when it is closed. After a kill the reading
+begins anew, and with it this.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from services.registry.imports.locating import Sourced
+from services.registry.imports.rows import Heading, Row
+
+CACHE_BYTES: Final = 16 << 20
+"""What is held in memory, whatever the file's size: some 50,000 rows."""
+
+_SCHEMA: Final = f"""
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA cache_size = -{CACHE_BYTES >> 10};
+CREATE TABLE shipment (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE listed (
+    shipment INTEGER NOT NULL, asset_no TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (shipment, asset_no)
+) WITHOUT ROWID;
+CREATE TABLE line (
+    at INTEGER PRIMARY KEY, number INTEGER NOT NULL, heading INTEGER NOT NULL, content BLOB NOT NULL
+);
+BEGIN;
+"""
+_LIST: Final = "INSERT OR IGNORE INTO listed VALUES (?, ?, ?)"
+_KEEP: Final = "INSERT INTO line VALUES (?, ?, ?, ?)"
+_THERE: Final = """SELECT number, heading, content FROM listed JOIN line ON line.at = listed.at
+    WHERE shipment = ? AND asset_no = ?"""
+_LINES: Final = """SELECT number, heading, content, listed.at, asset_no FROM listed JOIN line ON line.at = listed.at
+    WHERE shipment = ? AND asset_no > ? ORDER BY asset_no LIMIT ?"""
+_NAMED: Final = "INSERT INTO shipment (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET name = name RETURNING id"
+_NEXT: Final = """SELECT id, name, (SELECT count(*) FROM listed WHERE shipment = id) FROM shipment
+    WHERE id > ? ORDER BY id LIMIT 1"""
+
+
+class Gathered:
+    """The rows of one import. The file is made with the first. Raises OSError where there is no room."""
+
+    def __init__(self, path: Path) -> None:
+        self._path: Final = path
+        self._open: sqlite3.Connection | None = None
+        self._headings: Final[list[Heading]] = []
+        self._last: tuple[str, int] | None = None
+        self._count = 0
+        self._encode: Final = msgspec.msgpack.Encoder().encode
+
+    def add(self, source: Sourced) -> Sourced | None:
+        """Keep a row. The one that its shipment had of this device before, None where it is the first."""
+        values = source.row.values
+        if not self._headings or self._headings[-1] is not source.heading:
+            self._headings.append(source.heading)
+        self._count += 1
+        with self._asked() as store:
+            shipment = self._id(store, values["shipment"])
+            key = shipment, values["asset_no"]
+            if store.execute(_LIST, (*key, self._count)).rowcount:
+                row = self._count, source.row.number, len(self._headings) - 1, self._encode(values)
+                store.execute(_KEEP, row)
+                return None
+            return self._source(*store.execute(_THERE, key).fetchone())
+
+    def shipments(self) -> Iterator[tuple[int, str, int]]:
+        """Id, name and number of rows of each, in the order of their first rows."""
+        after = 0
+        while self._open is not None:
+            with self._asked() as store:
+                found: tuple[int, str, int] | None = store.execute(_NEXT, (after,)).fetchone()
+            if found is None:
+                return
+            yield found
+            after = found[0]
+
+    def rows(self, shipment: int, most: int) -> Iterator[list[Sourced]]:
+        """The rows of a shipment, so many at a time. Each such part is in the order of the file."""
+        after = ""
+        while True:
+            with self._asked() as store:
+                some = store.execute(_LINES, (shipment, after, most)).fetchall()
+            if not some:
+                return
+            after = some[-1][4]
+            some.sort(key=itemgetter(3))
+            yield [self._source(*found[:3]) for found in some]
+
+    def close(self) -> None:
+        """Let go of the rows. Closing twice is harmless."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+            self._path.unlink(missing_ok=True)
+
+    def _id(self, store: sqlite3.Connection, name: str) -> int:
+        # Rows of a shipment mostly stand together.
+        if self._last is None or self._last[0] != name:
+            self._last = name, store.execute(_NAMED, (name,)).fetchone()[0]
+        return self._last[1]
+
+    def _source(self, number: int, heading: int, content: bytes) -> Sourced:
+        values: dict[str, Any] = msgspec.msgpack.decode(content)
+        return Sourced(Row(number, values), self._headings[heading])
+
+    @contextmanager
+    def _asked(self) -> Iterator[sqlite3.Connection]:
+        try:
+            if self._open is None:
+                self._open = self._made()
+            yield self._open
+        except sqlite3.Error as error:
+            raise OSError(f"{self._path}: {error}") from error
+
+    def _made(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.unlink(missing_ok=True)
+        os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        store = sqlite3.connect(self._path, isolation_level=None)
+        store.executescript(_SCHEMA)
+        return store
