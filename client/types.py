@@ -1317,7 +1317,9 @@ class PrepareShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ReceiveShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """接收 What was found on arrival, device by device; the rest of the manifest is missing."""
+    """接收 What was found on arrival, device by device; the rest of the manifest is missing. `site` is where that
+    was seen; where it is not said, it is where the shipment went.
+    """
 
     PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/receive-shipment"
     KEY: ClassVar[str] = "shipment_id"
@@ -1325,6 +1327,7 @@ class ReceiveShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
     found: tuple[FoundLine, ...]
     occurred_at: datetime | None = None
     occurred_on: date | None = None
+    site: str | None = None
 
 
 class SignHandover(Command, frozen=True, kw_only=True, omit_defaults=True):

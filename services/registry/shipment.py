@@ -49,6 +49,11 @@ NOT_ON_THE_WAY = against_rules(
     "移交单 {shipment_id} 不在途（{phase}），不能接收。",
     "shipment {shipment_id} is not on the way ({phase}) and cannot be received",
 )
+OTHER_SITE = against_rules(
+    "shipment.other_site",
+    "移交单 {shipment_id} 应在 {to_site} 接收，而不是 {site}。",
+    "shipment {shipment_id} is to be received at {to_site}, not at {site}",
+)
 CLASS_UNKNOWN = against_rules(
     "shipment.class_unknown",
     "{asset_no} 不在清单中，也未给出设备类别。请补充类别。",
@@ -135,10 +140,13 @@ class DispatchShipment(Happened, frozen=True, kw_only=True):
 
 
 class ReceiveShipment(Happened, frozen=True, kw_only=True):
-    """接收 What was found on arrival, device by device; the rest of the manifest is missing."""
+    """接收 What was found on arrival, device by device; the rest of the manifest is missing. `site` is where that was
+    seen; where it is not said, it is where the shipment went.
+    """
 
     shipment_id: ShipmentId
     found: FoundLines
+    site: SiteId | None = None
 
 
 class SignHandover(Happened, frozen=True, kw_only=True):
@@ -303,6 +311,8 @@ def _prepare(command: PrepareShipment, shipment: Shipment) -> ShipmentPrepared:
 def _receive(command: ReceiveShipment, shipment: Shipment) -> ShipmentReceived:
     if shipment.phase != "dispatched":
         raise NOT_ON_THE_WAY(shipment_id=command.shipment_id, phase=PHASES[shipment.phase])
+    if command.site not in {None, shipment.to_site}:
+        raise OTHER_SITE(shipment_id=command.shipment_id, to_site=shipment.to_site, site=command.site, field="site")
     _listed_once(line.asset_no for line in command.found)
     found = {line.asset_no for line in command.found}
     listed = {line.asset_no for line in shipment.manifest}

@@ -17,6 +17,7 @@ from services.registry.shipment import (
     MANIFEST_LINES_MAX,
     NOT_ON_THE_WAY,
     NOT_PREPARED,
+    OTHER_SITE,
     PARTIES,
     SAME_SIGNER,
     SAME_SITE,
@@ -99,6 +100,13 @@ def test_only_what_has_not_left_can_be_cancelled():
     story.when(DISPATCH).refused(NOT_PREPARED)
     shipment(PREPARE, DISPATCH).when(CANCEL).refused(NOT_PREPARED)
     shipment(PREPARE, DISPATCH).when(DISPATCH).refused(NOT_PREPARED)
+
+
+def test_a_shipment_is_received_where_it_went():
+    there = msgspec.structs.replace(RECEIVE_ALL, site=CENTRE)
+    shipment(PREPARE, DISPATCH).when(there).then([on(ShipmentReceived, **SH, **TO, received=LINES)])
+    elsewhere = msgspec.structs.replace(RECEIVE_ALL, site=STORE)
+    shipment(PREPARE, DISPATCH).when(elsewhere).refused(OTHER_SITE, site=STORE, to_site=CENTRE)
 
 
 def test_a_shipment_is_received_once_and_on_the_way():

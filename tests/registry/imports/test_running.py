@@ -76,14 +76,15 @@ async def test_rows_without_a_register_are_accepted(started):
     assert await types(started, f"meter-{numbers[0]}") == ["Registered", "Dismantled"]
 
 
-def test_a_shipment_is_what_its_rows_agree_on():
-    shipments = Shipments(NewImport(kind="dispatched", name="x", bytes=1))
+def test_a_shipment_is_what_its_rows_agree_on(tmp_path):
+    shipments = Shipments(NewImport(kind="dispatched", name="x", bytes=1), tmp_path / "gathered")
     heading = Heading(None, 1, (Column("asset_no", "A", "资产编号"),))
     row = {"shipment": "S", "occurred_on": "2026-01-07", "from_site": STORE, "to_site": CENTRE}
     said = ({"unit": "99402"}, {"carrier": "合成物流"}, {"seal_no": "F1"}, {})
     for serial, more in enumerate(said):
         assert shipments.add(Sourced(Row(serial + 2, row | more | {"asset_no": number(serial)}), heading))
     (planned,) = shipments.planned()
+    shipments.close()
     prepare, dispatch = (one.command for one in planned.commands)
     assert (prepare.unit, prepare.carrier, dispatch.seal_no) == ("99402", "合成物流", "F1")
     assert len(prepare.manifest) == 4
@@ -146,6 +147,38 @@ async def test_a_device_scanned_twice_counts_once_unless_the_scans_differ(starte
     assert (stands.accepted, stands.unchanged, stands.refused) == (3, 1, 1)
     (line,) = await started.errors(stands.import_id)
     assert line.startswith(f"5,C 资产编号,{numbers[1]},import.listed_otherwise")
+
+
+async def on_the_way(started, numbers):
+    await in_store(started, numbers)
+    stands = await started.imported("dispatched", as_csv(DISPATCHED, *(dispatch_row(one) for one in numbers)))
+    assert stands.accepted == len(numbers)
+
+
+@pytest.mark.parametrize(
+    ("sites", "option", "code"),
+    [
+        ((CENTRE, CENTRE), None, None),
+        ((CENTRE, ""), None, None),
+        (("", ""), CENTRE, None),
+        ((CENTRE, CENTRE), STORE, None),
+        ((STORE, STORE), None, "shipment.other_site"),
+        (("", ""), STORE, "shipment.other_site"),
+        ((CENTRE, STORE), None, "import.mixed_shipment"),
+    ],
+)
+async def test_the_site_of_a_receipt_is_where_the_shipment_went(started, sites, option, code):
+    numbers = [number(1), number(2)]
+    await on_the_way(started, numbers)
+    rows = [f"{SHIPMENT},2026-01-08,{one},{site}" for one, site in zip(numbers, sites, strict=True)]
+    stands = await started.imported("received", as_csv("移交单号,接收日期,资产编号,接收库房", *rows), site=option)
+    assert (stands.accepted, stands.refused) == ((2, 0) if code is None else (0, 2))
+    lines = await started.errors(stands.import_id)
+    assert [code for line in lines if code not in line] == []
+    if code == "shipment.other_site" and option is None:
+        assert lines[0].startswith(f"2,D 接收库房,{STORE},")
+    received = [event for event in await started.events() if event.type == "registry.ShipmentReceived"]
+    assert len(received) == (code is None)
 
 
 async def test_refused_commands_are_placed_at_their_cell(started):
