@@ -28,10 +28,11 @@ from services.registry.imports.error_file import ErrorFile
 from services.registry.imports.jobs import Failure, Jobs, ask_of, caller_of
 from services.registry.imports.locating import Sourced, located
 from services.registry.imports.mapping import load, parse
-from services.registry.imports.planning import Planned, PlannedShipment, Shipments, planned_in
+from services.registry.imports.planning import Planned, planned_in
 from services.registry.imports.process import reading
 from services.registry.imports.reading import Options
 from services.registry.imports.rows import Batch, Finding, Heading, Row
+from services.registry.imports.shipping import PlannedShipment, Shipments
 from services.registry.records import ImportRecord
 
 IDLE_S: Final = 0.5
