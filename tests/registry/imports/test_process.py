@@ -160,7 +160,7 @@ async def test_leaving_kills_the_child(tmp_path):
 async def test_too_little_memory_is_a_refusal(tmp_path):
     path = file(tmp_path, as_xlsx([HEADER, *(row(i) for i in range(20_000))]))
     with pytest.raises(Refusal) as refused:
-        await parts_of(request(path, memory_bytes_max=40 << 20))
+        await parts_of(request(path, memory_bytes_max=60 << 20))
     assert refused.value.code == "import_child.memory"
 
 
