@@ -147,6 +147,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     chip_destroyed: bool = False
     defaced: bool = False
     damaged: bool = False
+    seals: str = ""
     bound_to: str | None = None
     holder: str | None = None
     unit_version: int = 0
@@ -677,7 +678,7 @@ class AcceptUnexpected(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ApplySeal(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """加封 A seal is put on."""
+    """加封 A seal is put on, or was found on the device and is put on record."""
 
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/apply-seal"
     KEY: ClassVar[str] = "asset_no"

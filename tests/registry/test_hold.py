@@ -10,6 +10,8 @@ from services.registry.meter.end import DataCleared, Destroy, DestroyChip, Remov
 from services.registry.meter.hold import (
     HOLD_EXISTS,
     NO_SUCH_HOLD,
+    NO_SUCH_SEAL,
+    SEALED_ALREADY,
     ApplySeal,
     HoldLifted,
     HoldPlaced,
@@ -83,7 +85,7 @@ def test_every_kind_of_hold_stands_against_everything_that_destroys_evidence():
         "battery": (TO_SCRAP, on(RemoveBattery)),
         "chip": (TO_SCRAP, on(DestroyChip)),
         "deface": (TO_SCRAP, DEFACE),
-        "seal": (TO_SCRAP, on(RemoveSeal, seal_no="S-1")),
+        "seal": ((*TO_SCRAP, on(ApplySeal, seal_no="S-1")), on(RemoveSeal, seal_no="S-1")),
         "sell": ((*WITH_MATERIALS, CLEAR, DEFACE), SELL),
         "destroy": (SOLD, on(Destroy, certificate="C-9")),
         "to materials": (TO_SCRAP, release("materials")),
@@ -132,6 +134,13 @@ def test_seals_go_on_and_come_off():
     story = device(*IN_STOCK).when(on(ApplySeal, seal_no="S-1")).then([on(SealApplied, seal_no="S-1")])
     off = {"seal_no": "S-1", "condition": "intact"}
     story.when(on(RemoveSeal, **off)).then([on(SealRemoved, **off)])
+
+
+def test_a_seal_is_on_once_and_only_what_is_on_comes_off():
+    story = device(*IN_STOCK, on(ApplySeal, seal_no="S-1"))
+    story.when(on(ApplySeal, seal_no="S-1")).refused(SEALED_ALREADY, seal_no="S-1")
+    story.when(on(RemoveSeal, seal_no="S-2")).refused(NO_SUCH_SEAL, seal_no="S-2")
+    device(*IN_STOCK).when(on(RemoveSeal, seal_no="S-1")).refused(NO_SUCH_SEAL)
 
 
 @pytest.mark.parametrize("held", [(), (HOLD,)])

@@ -48,7 +48,7 @@ from services.registry.meter.identity import (
     TemporaryIdentityAssigned,
 )
 from services.registry.meter.missing import ConfirmLoss, MarkMissing, WriteOff
-from services.registry.meter.release import ReturnToCustomer
+from services.registry.meter.release import PRECONDITION_MISSING, ReturnToCustomer
 from services.registry.meter.state import BOUND, ENDED, NOT_IN_HAND, ON_HOLD, UNKNOWN, AtSite, InService
 from services.registry.meter.unexpected import Reappeared, Unexpected
 from services.registry.policies import (
@@ -62,6 +62,7 @@ from tests.given import given, recorded, rows
 from tests.registry.stories import (
     ASSIGN,
     CENTRE,
+    CLEAR,
     CUSTOMERS,
     DISMANTLE,
     DISPATCH,
@@ -72,6 +73,7 @@ from tests.registry.stories import (
     NUMBER,
     ON_THE_WAY,
     OTHER,
+    RECEIVE,
     REGISTER,
     SOLD,
     STORE,
@@ -81,6 +83,7 @@ from tests.registry.stories import (
     UNIT,
     about,
     device,
+    ground,
     moved,
     on,
     release,
@@ -332,6 +335,17 @@ def test_a_dismantling_that_did_not_happen_is_taken_back():
     again = story.when(DISMANTLE)
     again.then(again.outcome)
     assert again.state.dismantled_version == 3
+
+
+def test_a_dismantling_taken_back_leaves_nothing_that_was_done_because_of_it():
+    done = (ground("verdict_scrap"), ground("scrap_approval"), CLEAR)
+    story = device(*IN_STORE, *done, correct(1, did_not_happen=True))
+    assert (story.state.preconditions, story.state.data_cleared) == ({}, False)
+    again = (DISMANTLE, DISPATCH, RECEIVE)
+    for command in again:
+        story.when(command)
+        story.then(story.outcome)
+    story.when(release("materials")).refused(PRECONDITION_MISSING)
 
 
 def test_nothing_else_is_taken_back():

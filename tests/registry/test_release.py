@@ -56,6 +56,7 @@ from tests.given import given, recorded
 from tests.registry.stories import (
     ASSIGN,
     CENTRE,
+    CLEAR,
     CUSTOMERS,
     DEFACE,
     IN_STOCK,
@@ -252,6 +253,31 @@ def test_a_device_whose_life_has_ended_may_have_been_replaced():
     bound = {"asset_no": TEMPORARY, "bound_to": NUMBER}
     ended = (on(BindIdentity, **bound, evidence="read"), on(EndTemporaryIdentity, **bound))
     device(ASSIGN, *ended).when(about(replaced, TEMPORARY)).refused(BOUND, number=NUMBER)
+
+
+AWAY = {
+    "laboratory": (("laboratory_request",), on(ReturnSample, site=CENTRE)),
+    "review": (("review_sample",), on(ReturnSample, site=CENTRE)),
+    "evidence": (("evidence_order",), on(ReturnSample, site=CENTRE)),
+    "maker_sample": (("maker_sample_request",), on(ReturnSample, site=CENTRE)),
+    "repair": (("verdict_reuse", "repair_order"), on(ReturnSample, site=CENTRE)),
+    "maker": (("verdict_claim", "claim_agreement"), on(ReceiveFromMaker, site=CENTRE)),
+}
+
+
+@pytest.mark.parametrize("purpose", AWAY)
+def test_what_others_had_in_their_hands_is_cleared_again(purpose):
+    grounds, back = AWAY[purpose]
+    story = device(*IN_STOCK, CLEAR, *(ground(kind) for kind in grounds), release(purpose))
+    assert story.state.data_cleared
+    story.when(back)
+    story.then(story.outcome)
+    assert not story.state.data_cleared
+
+
+def test_what_was_missing_is_cleared_again():
+    story = device(*IN_STOCK, CLEAR, on(MarkMissing, site=CENTRE), on(MarkFound, site=CENTRE))
+    assert not story.state.data_cleared
 
 
 def test_a_device_does_not_replace_itself():

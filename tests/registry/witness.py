@@ -62,6 +62,7 @@ class Witnessed(msgspec.Struct):
     new: bool = False
     holds: set[str] = msgspec.field(default_factory=set)
     holds_due: set[str] = msgspec.field(default_factory=set)
+    seals: set[str] = msgspec.field(default_factory=set)
     disputed: bool = False
     grounds: dict[str, str] = msgspec.field(default_factory=dict)
     cleared: bool = False
@@ -93,6 +94,7 @@ class Witness:
         self._moves(device, event)
         self._objects(device, event)
         self._remembers(device, event)
+        self._bears(device, event)
         self._follows(device, event)
 
     def _follows(self, device: Witnessed, event: Any) -> None:
@@ -134,8 +136,8 @@ class Witness:
         if isinstance(event, ON_THE_COMPANYS_OWN):
             assert device.owner == "company" or device.consented, event
         match event:
-            case hold.SealRemoved(found_broken=found_broken):
-                assert found_broken or not device.held, event
+            case hold.SealRemoved(found_broken=found_broken, seal_no=seal_no):
+                assert found_broken or (seal_no in device.seals and not device.held), event
             case release.Released(purpose=purpose):
                 needs = GROUNDS[purpose] - ({"verdict_reuse"} if device.new else set())
                 assert needs <= set(device.grounds), event
@@ -160,6 +162,18 @@ class Witness:
             case custody.Received(dismantled_version=version):
                 assert event.moved.to_site is not None, (event, version)
 
+    def _bears(self, device: Witnessed, event: Any) -> None:
+        """Its holds and seals."""
+        match event:
+            case hold.HoldPlaced():
+                device.holds.add(event.hold)
+            case hold.SealApplied(seal_no=seal_no):
+                device.seals.add(seal_no)
+            case hold.SealRemoved(seal_no=seal_no):
+                device.seals.discard(seal_no)
+            case hold.HoldLifted():
+                device.holds.remove(event.hold)
+
     def _remembers(self, device: Witnessed, event: Any) -> None:
         match event:
             case identity.Registered():
@@ -168,24 +182,23 @@ class Witness:
                 device.owner = event.owner
                 device.sold = False
                 device.grounds.pop("re_verification", None)
-                device.cleared = device.cleared and not isinstance(event, unexpected.Unexpected)
+                device.cleared = False
             case binding.IdentityBound(bound_to=number):
                 device.bound = True
                 self.devices.setdefault(number, Witnessed()).holds_due |= device.holds
+            case identity.RecordCorrected(did_not_happen=True):
+                device.grounds, device.cleared = {}, False
             case identity.RecordCorrected(owner=owner, device_class=device_class):
                 device.owner, device.device_class = owner or device.owner, device_class or device.device_class
             case unexpected.CustomerConsented():
                 device.consented = True
             case missing.Found():
                 device.grounds.pop("re_verification", None)
+                device.cleared = False
             case dismantling.FinalReadingDisputed():
                 device.disputed = True
             case dismantling.FinalReadingResolved():
                 device.disputed = False
-            case hold.HoldPlaced():
-                device.holds.add(event.hold)
-            case hold.HoldLifted():
-                device.holds.remove(event.hold)
             case release.PreconditionRecorded(kind=kind, reference=reference):
                 if kind.startswith("verdict") and device.grounds.get(kind) != reference:
                     lasting = {"review_sample", "laboratory_request", "maker_sample_request", "evidence_order"}
@@ -193,6 +206,7 @@ class Witness:
                 device.grounds[kind] = reference
             case release.SampleReturned() | release.ReceivedFromMaker():
                 device.grounds.pop("re_verification", None)
+                device.cleared = False
             case release.Reinstalled():
                 device.grounds, device.cleared, device.new = {}, False, False
             case release.ReturnedToCustomer():

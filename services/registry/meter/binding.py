@@ -33,6 +33,7 @@ from services.registry.meter.state import (
     LostFrom,
     Meter,
     MissingFrom,
+    back_in_hand,
     known,
     spoken,
 )
@@ -205,7 +206,7 @@ def evolve(meter: Meter, event: Event) -> Meter:
             return msgspec.structs.replace(meter, claim=None)
         case IdentityAdopted():
             return msgspec.structs.replace(
-                meter,
+                back_in_hand(meter),
                 device_class=event.device_class,
                 unit=event.unit,
                 unit_version=meter.version + 1,

@@ -27,6 +27,18 @@ NO_SUCH_HOLD = against_rules(
 )
 
 
+SEALED_ALREADY = against_rules(
+    "meter.sealed_already",
+    "器具 {asset_no} 上已有封印 {seal_no}。",
+    "{asset_no} bears the seal {seal_no} already",
+)
+NO_SUCH_SEAL = against_rules(
+    "meter.no_such_seal",
+    "器具 {asset_no} 的记录上没有封印 {seal_no}。请先登记其上的封印。",
+    "{asset_no} has no seal {seal_no} on record; put the seals that it bears on record first",
+)
+
+
 class PlaceHold(Happened, frozen=True, kw_only=True):
     """设置留存 Keep the device as it is: why, on whose word, until when (open-ended without a day)."""
 
@@ -50,7 +62,7 @@ class LiftHold(Happened, frozen=True, kw_only=True):
 
 
 class ApplySeal(Happened, frozen=True, kw_only=True):
-    """加封 A seal is put on."""
+    """加封 A seal is put on, or was found on the device and is put on record."""
 
     asset_no: AssetNo
     seal_no: Code
@@ -119,11 +131,16 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
             if hold not in meter.holds:
                 raise NO_SUCH_HOLD(asset_no=command.asset_no, hold=hold)
             return [becomes(command, HoldLifted, kind=meter.holds[hold].kind)]
-        case ApplySeal():
+        case ApplySeal(seal_no=seal_no):
+            if seal_no in meter.seals:
+                raise SEALED_ALREADY(asset_no=command.asset_no, seal_no=seal_no)
             return [becomes(command, SealApplied)]
-        case RemoveSeal(found_broken=found_broken):
+        case RemoveSeal(seal_no=seal_no, found_broken=found_broken):
+            # What was found broken is evidence, on record before or not.
             if not found_broken:
                 unheld(command.asset_no, meter)
+                if seal_no not in meter.seals:
+                    raise NO_SUCH_SEAL(asset_no=command.asset_no, seal_no=seal_no)
             return [becomes(command, SealRemoved)]
 
 
@@ -134,8 +151,10 @@ def evolve(meter: Meter, event: Event) -> Meter:
             return msgspec.structs.replace(meter, holds=meter.holds | {hold: stands})
         case HoldLifted(hold=hold):
             return msgspec.structs.replace(meter, holds={k: v for k, v in meter.holds.items() if k != hold})
-        case SealApplied() | SealRemoved():
-            return meter
+        case SealApplied(seal_no=seal_no):
+            return msgspec.structs.replace(meter, seals=meter.seals | {seal_no})
+        case SealRemoved(seal_no=seal_no):
+            return msgspec.structs.replace(meter, seals=meter.seals - {seal_no})
 
 
 PART = Part(members(Command), members(Event), decide, evolve)

@@ -25,6 +25,7 @@ from services.registry.meter.state import (
     Meter,
     Place,
     WithMaker,
+    in_service,
 )
 from services.registry.vocabulary import (
     AssetNo,
@@ -289,7 +290,7 @@ def _identified(meter: Meter, event: Registered | TemporaryIdentityAssigned, pla
 
 def _corrected(meter: Meter, event: RecordCorrected) -> Meter:
     if event.did_not_happen:
-        return msgspec.structs.replace(meter, place=InService(), dismantled_version=None, reading_version=None)
+        return in_service(meter)
     unit = event.unit if event.corrects_version == meter.unit_version else None
     return msgspec.structs.replace(
         meter,

@@ -19,9 +19,9 @@ from services.registry.meter.state import (
     Meter,
     MissingFrom,
     Out,
+    back_in_hand,
     known,
     spoken,
-    uncertified,
 )
 from services.registry.meter.unexpected import Sighting, Unexpected, displaced
 from services.registry.vocabulary import AssetNo, LossCause, Movement, Reference, ShipmentId, SiteId, UnitCode, Version
@@ -149,10 +149,9 @@ def evolve(meter: Meter, event: Event) -> Meter:
             # Where a shipment brought it after all, `place` still knows which.
             with_shipment = meter.place.shipment if isinstance(meter.place, MissingFrom) else None
             return msgspec.structs.replace(
-                meter,
+                back_in_hand(meter),
                 place=AtSite(moved.to_site or ""),
                 arrived_with=with_shipment or meter.arrived_with,
-                preconditions=uncertified(meter),
             )
         case LossConfirmed(last_site=site):
             apart = isinstance(meter.place, MissingFrom) and meter.place.unexpected

@@ -21,15 +21,15 @@ from services.registry.meter.state import (
     UNKNOWN,
     AtSite,
     Ended,
-    InService,
     Meter,
     Out,
     WithMaker,
+    back_in_hand,
     consented,
+    in_service,
     known,
     listed,
     spoken,
-    uncertified,
     unheld,
 )
 from services.registry.vocabulary import (
@@ -297,17 +297,17 @@ def evolve(meter: Meter, event: Event) -> Meter:
             return msgspec.structs.replace(meter, place=Out(purpose, reference, moved.from_site or ""))
         case SampleReturned(purpose=purpose, moved=moved):
             return msgspec.structs.replace(
-                meter, place=AtSite(moved.to_site or ""), preconditions=_after_return(meter, purpose)
+                back_in_hand(meter), place=AtSite(moved.to_site or ""), preconditions=_after_return(meter, purpose)
             )
         case ReceivedFromMaker(moved=moved):
             # What was with its maker for good is judged again; from a repair or a test it comes back as it was judged.
             purpose = meter.place.purpose if isinstance(meter.place, Out) else "maker"
             left = {} if purpose == "maker" else _after_return(meter, purpose)
-            return msgspec.structs.replace(meter, place=AtSite(moved.to_site or ""), preconditions=left)
+            return msgspec.structs.replace(back_in_hand(meter), place=AtSite(moved.to_site or ""), preconditions=left)
         case Replaced(replaced_by=replaced_by):
             return msgspec.structs.replace(meter, replaced_by=replaced_by)
         case Reinstalled(unit=unit):
-            return _in_service_again(meter, unit)
+            return msgspec.structs.replace(in_service(meter), unit=unit, unit_version=meter.version + 1, new=False)
         case ReturnedToMaker(maker=maker):
             return msgspec.structs.replace(meter, place=WithMaker(maker))
         case ReturnedToCustomer():
@@ -376,22 +376,7 @@ def _after(grounds: dict[PreconditionKind, str], kind: PreconditionKind, referen
 def _after_return(meter: Meter, purpose: Purpose) -> dict[PreconditionKind, str]:
     """The grounds that are left: an order has been carried out, a verdict stands."""
     used = frozenset(RELEASES[purpose].needs) - VERDICTS
-    return {kind: reference for kind, reference in uncertified(meter).items() if kind not in used}
-
-
-def _in_service_again(meter: Meter, unit: str) -> Meter:
-    """Its next dismantling begins as if it had been the first."""
-    return msgspec.structs.replace(
-        meter,
-        place=InService(),
-        unit=unit,
-        unit_version=meter.version + 1,
-        new=False,
-        dismantled_version=None,
-        reading_version=None,
-        preconditions={},
-        data_cleared=False,
-    )
+    return {kind: reference for kind, reference in back_in_hand(meter).preconditions.items() if kind not in used}
 
 
 PART = Part(members(Command), members(Event), decide, evolve)

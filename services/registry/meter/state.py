@@ -166,6 +166,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     dismantled_version: int | None = None
     arrived_with: str | None = None
     holds: dict[str, StandingHold] = {}
+    seals: frozenset[str] = frozenset()
     dispute: str | None = None
     replaced_by: str | None = None
     claim: Claim | None = None
@@ -220,9 +221,25 @@ def unheld(asset_no: str, meter: Meter) -> None:
         raise ON_HOLD(asset_no=asset_no, holds=listed(held))
 
 
-def uncertified(meter: Meter) -> dict[PreconditionKind, str]:
-    """What still stands once a device has been out of the house's hands: any re-verification lapses."""
-    return {kind: reference for kind, reference in meter.preconditions.items() if kind != "re_verification"}
+def back_in_hand(meter: Meter) -> Meter:
+    """What still stands of a device that has been out of the house's hands, with a laboratory, a repairer, its maker or
+    nobody knows whom: a re-verification lapses, and keys and records may be on it again, so it is cleared again. A
+    destroyed chip and a defaced case stay what they are.
+    """
+    grounds = {kind: reference for kind, reference in meter.preconditions.items() if kind != "re_verification"}
+    return msgspec.structs.replace(meter, preconditions=grounds, data_cleared=False)
+
+
+def in_service(meter: Meter) -> Meter:
+    """In service: its next dismantling begins as if it had been the first."""
+    return msgspec.structs.replace(
+        meter,
+        place=InService(),
+        dismantled_version=None,
+        reading_version=None,
+        preconditions={},
+        data_cleared=False,
+    )
 
 
 def consented(asset_no: str, meter: Meter) -> None:

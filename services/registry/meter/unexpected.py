@@ -29,10 +29,10 @@ from services.registry.meter.state import (
     Out,
     Place,
     WithRecycler,
+    back_in_hand,
     consented,
     known,
     spoken,
-    uncertified,
 )
 from services.registry.vocabulary import (
     AssetNo,
@@ -212,7 +212,7 @@ def displaced(sighting: Sighting, meter: Meter, place: Place) -> Unexpected:
 def _kept_apart(meter: Meter, event: Unexpected) -> Meter:
     """Nobody knows where it has been: what was cleared or certified before does not count any more."""
     return msgspec.structs.replace(
-        meter,
+        back_in_hand(meter),
         device_class=event.moved.device_class,
         unit=event.unit,
         unit_version=meter.version + 1 if meter.place is None else meter.unit_version,
@@ -220,8 +220,6 @@ def _kept_apart(meter: Meter, event: Unexpected) -> Meter:
         place=AtSite(event.moved.to_site or "", unexpected=True),
         new=meter.new and not isinstance(meter.place, Out),
         arrived_with=event.shipment or meter.arrived_with,
-        preconditions=uncertified(meter),
-        data_cleared=False,
     )
 
 

@@ -30,8 +30,9 @@ class Card(msgspec.Struct, frozen=True, gc=False):
     destroyed_in_test, bound. `since` is the business day it got there.
 
     `holder` answers for it: the site that has it, or had it last where it is on its way, missing, lost or out, and then
-    its maker or its recycler; none while it is a customer's. `unit_version`, `county_version` and `dismantled_version`
-    name the events that said these things, which is what a correction names.
+    its maker or its recycler; none while it is a customer's. `seals` are the numbers of those on it, with a comma
+    between. `unit_version`, `county_version` and `dismantled_version` name the events that said these things, which is
+    what a correction names.
     """
 
     asset_no: str
@@ -63,6 +64,7 @@ class Card(msgspec.Struct, frozen=True, gc=False):
     chip_destroyed: bool = False
     defaced: bool = False
     damaged: bool = False
+    seals: str = ""
     bound_to: str | None = None
     holder: str | None = None
     unit_version: int = 0
@@ -75,7 +77,7 @@ class Card(msgspec.Struct, frozen=True, gc=False):
 class CardTable(Tables, table=True):
     """The rows of Card."""
 
-    __tablename__ = "card_v2"
+    __tablename__ = "card_v3"
 
     asset_no: str = Field(primary_key=True)
     device_class: str
@@ -106,6 +108,7 @@ class CardTable(Tables, table=True):
     chip_destroyed: bool
     defaced: bool
     damaged: bool
+    seals: str
     bound_to: str | None
     holder: str | None = Field(index=True)
     unit_version: int
@@ -123,6 +126,8 @@ def evolve(card: Card | None, event: Any, recorded: Recorded, _key: tuple[str]) 
     version = recorded.version
     if isinstance(event, identity.RecordCorrected):
         changes = _corrected(card, event) if card else {}
+    elif isinstance(event, hold.SealApplied | hold.SealRemoved):
+        changes = _sealed(card, event) if card else {}
     else:
         changes = _CHANGES[type(event)](event, version)
     changes["version"] = version
@@ -173,6 +178,11 @@ def _came_in(event: Any, _version: int) -> dict[str, Any]:
     return _at(event, event.moved.to_site)
 
 
+def _came_back(event: Any, _version: int) -> dict[str, Any]:
+    # As the rules have it: whoever had it meanwhile may have left keys or records on it.
+    return {**_came_in(event, _version), "data_cleared": False}
+
+
 def _nothing(_event: Any, _version: int) -> dict[str, Any]:
     return {}
 
@@ -203,13 +213,13 @@ def _temporary(event: identity.TemporaryIdentityAssigned, version: int) -> dict[
 
 
 def _adopted(event: binding.IdentityAdopted, version: int) -> dict[str, Any]:
-    return {**_identified(event, version), **_at(event, event.site, unexpected=event.unexpected)}
+    return {**_identified(event, version), **_at(event, event.site, unexpected=event.unexpected), "data_cleared": False}
 
 
 def _corrected(card: Card, event: identity.RecordCorrected) -> dict[str, Any]:
     """What was said again since, by a later event, a correction leaves as it is."""
     if event.did_not_happen:
-        return {**_place(event, "in_service"), **_NOT_DISMANTLED}
+        return {**_place(event, "in_service"), **_NOT_DISMANTLED, "data_cleared": False}
     corrected = event.corrects_version
     names = ["device_class", "owner"]
     if corrected == card.unit_version:
@@ -222,6 +232,11 @@ def _corrected(card: Card, event: identity.RecordCorrected) -> dict[str, Any]:
     if event.reading is not None:
         changes["reading_total_wh"] = event.reading.total_wh
     return changes | (_described(event.description) if event.description else {})
+
+
+def _sealed(card: Card, event: hold.SealApplied | hold.SealRemoved) -> dict[str, Any]:
+    others = {*card.seals.split(",")} - {"", event.seal_no}
+    return {"seals": ",".join(sorted(others | ({event.seal_no} if isinstance(event, hold.SealApplied) else set())))}
 
 
 def _dismantled(event: dismantling.Dismantled, version: int) -> dict[str, Any]:
@@ -310,19 +325,17 @@ _CHANGES: Final[dict[type[msgspec.Struct], Callable[[Any, int], dict[str, Any]]]
     unexpected.UnexpectedAccepted: lambda _event, _: {"unexpected": False},
     unexpected.CustomerConsented: _nothing,
     missing.Missing: lambda event, _: _place(event, "missing", shipment=event.shipment, holder=event.last_site),
-    missing.Found: _came_in,
+    missing.Found: _came_back,
     missing.LossConfirmed: lambda event, _: _place(event, "lost", holder=event.last_site),
     missing.WrittenOff: lambda event, _: _place(event, "written_off", reference=event.approval, holder=event.last_site),
     custody.Stored: _stored,
     unexpected.Reappeared: _nothing,
     hold.HoldPlaced: _nothing,
     hold.HoldLifted: _nothing,
-    hold.SealApplied: _nothing,
-    hold.SealRemoved: _nothing,
     release.PreconditionRecorded: _nothing,
     release.Released: _released,
-    release.SampleReturned: _came_in,
-    release.ReceivedFromMaker: _came_in,
+    release.SampleReturned: _came_back,
+    release.ReceivedFromMaker: _came_back,
     release.Replaced: _nothing,
     release.Reinstalled: _reinstalled,
     release.ReturnedToMaker: lambda event, _: _place(
@@ -342,6 +355,6 @@ _CHANGES: Final[dict[type[msgspec.Struct], Callable[[Any, int], dict[str, Any]]]
     ),
     end.KeptByMaker: lambda event, _: _place(event, "kept_by_maker", reference=event.reference, holder=event.maker),
 }
-"""What each event changes on the card, corrections apart: a test has one of every event of METER in it."""
+"""What each event changes on the card, corrections and seals apart: a test has one of every event of METER in it."""
 
 CARD: Final = View(name="card", row=Card, table=CardTable, events=METER.events, keys=keys, evolve=evolve)

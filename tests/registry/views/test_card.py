@@ -14,6 +14,7 @@ from services.registry.meter.dismantling import (
     ResolveFinalReading,
 )
 from services.registry.meter.end import Destroy
+from services.registry.meter.hold import ApplySeal, RemoveSeal
 from services.registry.meter.identity import CorrectRecord, Description, Register
 from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
 from services.registry.meter.release import (
@@ -29,6 +30,7 @@ from tests.given import recorded
 from tests.registry.stories import (
     ASSIGN,
     CENTRE,
+    CLEAR,
     CUSTOMERS,
     DISMANTLE,
     IN_SERVICE,
@@ -159,6 +161,30 @@ def test_a_second_life_has_nothing_of_the_first_dismantling():
     assert (shown.reading_total_wh, shown.dismantled_version) == (None, None)
     again = card(*IN_SERVICE, read, *REINSTALLED[len(IN_STORE) :], DISMANTLE)
     assert (again.reason, again.reading_total_wh, again.phase) == ("fault", None, "at_site")
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        (on(MarkMissing, site=CENTRE), on(MarkFound, site=CENTRE)),
+        (ground("review_sample"), release("review", "RV-1"), on(ReturnSample, site=CENTRE)),
+        (ground("verdict_claim"), ground("claim_agreement"), release("maker"), on(ReceiveFromMaker, site=CENTRE)),
+    ],
+)
+def test_what_others_had_in_their_hands_is_not_shown_as_cleared(back):
+    assert card(*IN_STOCK, CLEAR).data_cleared
+    assert not card(*IN_STOCK, CLEAR, *back).data_cleared
+
+
+def test_a_dismantling_taken_back_is_not_shown_as_cleared():
+    assert not card(*IN_STORE, CLEAR, correct(1, did_not_happen=True)).data_cleared
+
+
+def test_the_seals_on_a_device_are_shown():
+    on_it = [on(ApplySeal, seal_no=seal) for seal in ("FY-2", "FY-1")]
+    assert card(*IN_STORE, *on_it).seals == "FY-1,FY-2"
+    assert card(*IN_STORE, *on_it, on(RemoveSeal, seal_no="FY-2")).seals == "FY-1"
+    assert card(*IN_STORE, *on_it, *(on(RemoveSeal, seal_no=seal) for seal in ("FY-2", "FY-1"))).seals == ""
 
 
 def test_a_dismantling_that_did_not_happen_leaves_no_reading():
