@@ -598,6 +598,49 @@ class SiteRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int
 
 
+class StocktakeLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One class in a stocktake: the book's number as the stocktake has it, the number counted, the devices short
+    and over. `on_record` is the closing of that day in the balance, which has the differences in it: where it is
+    not `counted`, the book was another than the record, or something has been recorded for that day since. A class
+    that lay there on record and that nobody counted has a line with nothing counted.
+    """
+
+    site: str
+    version: int
+    day: date
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
+    book: int
+    counted: int
+    short: int
+    over: int
+    on_record: int
+
+
 class BreakContainerSeal(Command, frozen=True, kw_only=True, omit_defaults=True):
     """箱体拆封 Open it."""
 
@@ -1590,3 +1633,12 @@ class ListSites(Question[Page[SiteRow]], frozen=True, kw_only=True):
     kind: str | None = None
     unit: str | None = None
     limit: int | None = None
+
+
+class ListStocktakes(Question[Page[StocktakeLine]], frozen=True, kw_only=True):
+    """盘点对账 What each stocktake of a site counted, class by class, beside what the record has there that day."""
+
+    PATH: ClassVar[str] = "/v1/sites/{site_id}/stocktakes"
+    ANSWER: ClassVar[Any] = Page[StocktakeLine]
+    site_id: str
+    seen: int | None = None

@@ -119,6 +119,7 @@ REGISTRY: Final = Service(
         "ListCustodyGaps": "/v1/custody-gaps",
         "ListDuplicates": "/v1/duplicates",
         "ListSites": "/v1/sites",
+        "ListStocktakes": "/v1/sites/{site_id}/stocktakes",
         "ListShipments": "/v1/shipments",
         "GetShipment": "/v1/shipments/{shipment_id}",
         "ListContainers": "/v1/containers",

@@ -23,10 +23,12 @@ from services.registry.meter.state import UNKNOWN
 from services.registry.plan import PLAN
 from services.registry.policies import exception_of
 from services.registry.shipment import SHIPMENT
-from services.registry.site import SITE, Site
+from services.registry.site import SITE, Site, StocktakeRecorded
+from services.registry.site import UNKNOWN as UNKNOWN_SITE
 from services.registry.views.card import CARD, Card, folded, folded_by
 from services.registry.views.consignment import Consignment, consignment
 from services.registry.views.places import site_names
+from services.registry.views.stocktake import StocktakeLine, stocktake_lines
 from services.registry.views.tables import one, page
 
 T = TypeVar("T")
@@ -210,6 +212,14 @@ class Registry:
     async def consignment(self, shipment_id: str, *, position: int | None = None) -> Consignment:
         """A shipment whole, now or as the log had it at a position. Raises NotFound."""
         return consignment(shipment_id, await self._told(SHIPMENT, shipment_id, position))
+
+    async def stocktakes(self, site_id: str, *, seen: int = 0) -> list[StocktakeLine]:
+        """The stocktakes of a site beside the record of their days. Raises NotFound, Stale."""
+        told = await self._told(SITE, site_id, None)
+        if not told:
+            raise UNKNOWN_SITE(site_id=site_id)
+        taken = [(event, recorded.version) for event, recorded in told if isinstance(event, StocktakeRecorded)]
+        return await self.ask(lambda session: stocktake_lines(session, taken), seen=seen)
 
     async def meter_events(self, asset_no: str, *, position: int | None = None) -> list[Told]:
         """Every event of a device up to a position, in order. Raises NotFound where there is no such device."""

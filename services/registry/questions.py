@@ -28,6 +28,7 @@ from services.registry.views.places import (
     SiteRow,
 )
 from services.registry.views.recovery import BurntCount, Owed, RecoveryRate, burnt, recovery_rates, still_owed
+from services.registry.views.stocktake import StocktakeLine
 
 ONE_TIME_ONLY = unreadable(
     "query.one_time_only",
@@ -144,6 +145,13 @@ class ListSites(_Ask, frozen=True, kw_only=True):
     unit: Text | None = None
 
 
+class ListStocktakes(_Ask, frozen=True, kw_only=True):
+    """盘点对账 What each stocktake of a site counted, class by class, beside what the record has there that day."""
+
+    site_id: Text
+    seen: Position = 0
+
+
 class ListShipments(_Ask, frozen=True, kw_only=True):
     """移交单 Transfer notes."""
 
@@ -197,6 +205,7 @@ class Questions:
             Question(ListCustodyGaps, "/v1/custody-gaps", Gap, self._custody_gaps, rows=True),
             Question(ListDuplicates, "/v1/duplicates", Duplicate, self._duplicates, rows=True),
             Question(ListSites, "/v1/sites", SiteRow, self._sites, rows=True, paged=True),
+            Question(ListStocktakes, "/v1/sites/{site_id}/stocktakes", StocktakeLine, self._stocktakes, rows=True),
             Question(ListShipments, "/v1/shipments", ShipmentRow, self._shipments, rows=True, paged=True),
             Question(GetShipment, "/v1/shipments/{shipment_id}", Consignment, self._shipment),
             Question(ListContainers, "/v1/containers", ContainerRow, self._containers, rows=True, paged=True),
@@ -268,6 +277,10 @@ class Questions:
     async def _sites(self, caller: Principal, ask: ListSites, page: PageAsked) -> Rows:
         seen = self._access.visible(caller, "ReadSite", "Site", SITES)
         return _paged(await self._registry.page(SITES, _named(ask), page.after, page.limit, seen), page, "site")
+
+    async def _stocktakes(self, caller: Principal, ask: ListStocktakes, _page: PageAsked) -> Rows:
+        self._access.may(caller, "ReadBalances", REPORT)
+        return Rows(items=await self._registry.stocktakes(ask.site_id, seen=ask.seen))
 
     async def _shipments(self, caller: Principal, ask: ListShipments, page: PageAsked) -> Rows:
         seen = self._access.visible(caller, "ReadShipment", "Shipment", SHIPMENTS)

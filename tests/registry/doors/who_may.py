@@ -22,6 +22,7 @@ from services.registry.meter.hold import PlaceHold
 from services.registry.meter.identity import Description, Register
 from services.registry.plan import SetPlan
 from services.registry.shipment import PrepareShipment
+from services.registry.site import UNKNOWN as UNKNOWN_SITE
 from services.registry.site import OpenSite
 from tests.gateway.behind import behind
 from tests.gateway.season import tell
@@ -142,6 +143,7 @@ QUESTIONS = {
     "ListCustodyGaps": Asking(_once(before=date(2026, 4, 1).isoformat())),
     "ListDuplicates": Asking(_once()),
     "ListSites": Asking(_once(), _units),
+    "ListStocktakes": Asking(_once(site_id="nowhere"), allowed=frozenset({UNKNOWN_SITE.code})),
     "ListShipments": Asking(_once(), _units),
     "GetShipment": Asking(_shipments()),
     "ListContainers": Asking(_once()),

@@ -24,6 +24,7 @@ from services.registry.questions import (
     ListRecovery,
     ListShipments,
     ListSites,
+    ListStocktakes,
 )
 from tests.registry.stories import CENTRE, CUSTOMERS, NUMBER, STORE, TEMPORARY, UNIT, YARD
 from tests.registry.views.every_event import FIVE, FOUR, ONE, SEVEN, SIX, THREE, TWO, everything
@@ -126,6 +127,11 @@ async def what_is_open_is_listed(views):
     assert column(await views.ask(ListSites(kind="unit_store")), "site", "open") == [(STORE, True), ("store-2", False)]
     (centre,) = await views.ask(ListSites(kind="centre"))
     assert (centre.stocktaken_on, centre.short, centre.over) == (day(12), 1, 0)
+    stocktake = await views.ask(ListStocktakes(site_id=CENTRE))
+    assert column(stocktake, "device_class", "book", "counted", "short", "on_record") == [
+        ("01", 1, 0, 1, 3),
+        ("02", 0, 0, 0, 1),
+    ]
     (plan,) = await views.ask(ListPlans(unit=UNIT))
     assert (plan.cohort, plan.revisions, plan.expected) == ("2026-03", 1, 7)
 
@@ -159,6 +165,7 @@ async def what_cannot_be_asked_is_refused(views):
         (GetDevice(asset_no="1" * 22), "meter.unknown"),
         (GetLife(asset_no="1" * 22), "meter.unknown"),
         (GetShipment(shipment_id="SH-9"), "shipment.unknown"),
+        (ListStocktakes(site_id="nowhere"), "site.unknown"),
         (ListBalances(**backwards), FIRST_AFTER_LAST.code),
         (ListRecovery(first="2026-04", last="2026-03"), FIRST_AFTER_LAST.code),
     ):
