@@ -1616,7 +1616,8 @@ class GetShipment(Question[Consignment], frozen=True, kw_only=True):
 
 class GetTransferNote(Download, frozen=True, kw_only=True):
     """移交单文件 A shipment's transfer note, to be printed, signed and kept. After receipt it stands as of the
-    shipment's last event, before that as of now; as of one position it is always the same note.
+    shipment's last event, before that as of now; as of one position it is always the same note, but for the names
+    of those who signed, which are shown as long as they are known, and their opaque ids afterwards.
     """
 
     PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/transfer-note"

@@ -83,7 +83,7 @@ def _declare_errors(document: dict[str, Any], problem: dict[str, Any]) -> None:
     used: set[int] = set()
     for path in document.get("paths", {}).values():
         for method, operation in path.items():
-            statuses = _COMMAND_STATUSES if method == "post" else _READ_STATUSES
+            statuses = _COMMAND_STATUSES if method in ("post", "put") else _READ_STATUSES
             responses = operation.setdefault("responses", {})
             # FastAPI's own description of what it would say to a bad parameter; ours replaces it.
             responses.pop("422", None)

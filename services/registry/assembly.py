@@ -12,6 +12,7 @@ from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
 from kernel.identity_provider import open_verifier
 from kernel.keys import read_cursor_key
+from kernel.people import People
 from kernel.policy_runner import Policies as PolicyRunner
 from kernel.process import Parts, Process
 from kernel.projection import Projector
@@ -28,7 +29,7 @@ from services.registry.papers.offered import Papers
 from services.registry.policies import POLICIES
 from services.registry.questions import Questions
 from services.registry.records import Records
-from services.registry.rest import open_rest
+from services.registry.rest import open_people, open_rest
 from services.registry.rpc import open_rpc
 from services.registry.views import VIEWS
 
@@ -57,7 +58,9 @@ async def assemble(process: Process) -> Parts:
     await process.wait_for("database", policies.open, DatabaseUnavailable)
     access = Access(Policies.load(Path(__file__).parent), registry)
     commands = access.offered()
-    questions = [*Questions(registry, access).table(), *Papers(registry, access).table()]
+    people = People(database, SERVICE)
+    await process.wait_for("database", people.open, DatabaseUnavailable)
+    questions = [*Questions(registry, access).table(), *Papers(registry, access, people=people).table()]
     verifier, cursors = open_verifier(settings), Cursors(read_cursor_key(settings.keys_dir))
     rest = HttpDoor(
         title=SERVICE,
@@ -71,6 +74,7 @@ async def assemble(process: Process) -> Parts:
     await process.wait_for("database", lambda: database.create(Records.metadata), DatabaseUnavailable)
     uploads = LocalUploads(jobs, access)
     open_rest(rest, commands, questions, uploads)
+    open_people(rest, people, access)
     rest.operations(process.readiness, process.telemetry)
     rpc = RpcDoor(
         verifier=verifier,

@@ -1,4 +1,9 @@
-"""What the registry keeps that is not derived from events: imports. Never dropped by a rebuild, in every backup."""
+"""What the registry keeps that is not derived from events: imports, and the names of people. Never dropped by a
+rebuild, in every backup.
+
+Events carry opaque subject ids; who is behind one is kept by kernel.people, in a table of its own, can be erased there,
+and is shown on papers as long as it is known.
+"""
 
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel

@@ -50,8 +50,11 @@ def transfer_note(
     containers: Mapping[str, Sequence[Told]],
     sites: Mapping[str, str],
     ledger_id: str,
+    people: Mapping[str, str] | None = None,
 ) -> TransferNote:
-    """`cards` and `containers` are as of the note's position, those that the log knew; `sites` are names by id."""
+    """`cards` and `containers` are as of the note's position, those that the log knew; `sites` are names by id, and
+    `people` those of the signers who are known.
+    """
     position = max(_positions(whole, cards, containers))
     exceptions: dict[str, list[Coded]] = {}
     for one in whole.exceptions:
@@ -75,7 +78,7 @@ def transfer_note(
         received=when(whole.received),
         transport=_transport(whole),
         remark=_remark(whole),
-        signatures=tuple(_signatures(whole, {"from": sender, "to": receiver})),
+        signatures=tuple(_signatures(whole, {"from": sender, "to": receiver}, people or {})),
         verification=Verification(
             ledger_id=ledger_id,
             position=position,
@@ -154,7 +157,7 @@ def _remark(whole: Consignment) -> str | None:
     return "　".join(said) or None
 
 
-def _signatures(whole: Consignment, ends: Mapping[str, Coded]) -> Iterable[Signature]:
+def _signatures(whole: Consignment, ends: Mapping[str, Coded], people: Mapping[str, str]) -> Iterable[Signature]:
     signed = {signature.party: signature for signature in whole.signatures}
     for party, words in PARTIES.items():
         end, found = ends[party], signed.get(party)
@@ -166,7 +169,7 @@ def _signatures(whole: Consignment, ends: Mapping[str, Coded]) -> Iterable[Signa
                 role=Label(*words),
                 party=name,
                 signed=when(found.signed),
-                signer=found.signer,
+                signer=people.get(found.signer, found.signer),
                 event_id=found.event_id,
                 document_sha256=found.document_sha256,
             )

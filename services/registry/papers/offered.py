@@ -1,12 +1,13 @@
 """The papers one may ask for, at both doors. Who may read what a paper shows may have the paper."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
 from kernel.clock import Clock, now, system_clock_us
 from kernel.identity import Principal
+from kernel.people import People
 from kernel.quantity import business_day
 from kernel.questions import File, PageAsked, Question
 from kernel.refusal import unreadable
@@ -38,7 +39,8 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 class GetTransferNote(_Ask, frozen=True, kw_only=True):
     """移交单文件 A shipment's transfer note, to be printed, signed and kept. After receipt it stands as of the
-    shipment's last event, before that as of now; as of one position it is always the same note.
+    shipment's last event, before that as of now; as of one position it is always the same note, but for the names of
+    those who signed, which are shown as long as they are known, and their opaque ids afterwards.
     """
 
     shipment_id: Text
@@ -73,11 +75,13 @@ class Papers:
         access: Access,
         workshop: Workshop | None = None,
         *,
+        people: People | None = None,
         clock: Clock = system_clock_us,
     ) -> None:
         self._registry: Final = registry
         self._access: Final = access
         self._workshop: Final = workshop or Workshop()
+        self._people: Final = people
         self._clock: Final = clock
 
     def table(self) -> Sequence[Question]:
@@ -107,7 +111,8 @@ class Papers:
             containers = {line.container for line in whole.lines if line.container is not None}
             told = await registry.containers_as_of(sorted(containers), as_of)
             sites = await registry.site_names({whole.from_site, whole.to_site}, seen=whole.position)
-            note = transfer_note(whole, cards, told, sites, registry.ledger_id)
+            names = await self._names({signature.signer for signature in whole.signatures})
+            note = transfer_note(whole, cards, told, sites, registry.ledger_id, names)
             return await self._made(note, ask.format, f"移交单 {whole.shipment}")
 
     async def _recovery_ledger(self, caller: Principal, ask: GetRecoveryLedger, _page: PageAsked) -> File:
@@ -147,6 +152,12 @@ class Papers:
             sites = await registry.site_names(named, seen=card.position)
             page = asset_page(told, card, sites, registry.ledger_id)
             return await self._made(page, ask.format, f"一表一档 {number}")
+
+    async def _names(self, subjects: Collection[str]) -> dict[str, str]:
+        """The names of these people, those who are known."""
+        if self._people is None:
+            return {}
+        return {subject: person.name for subject, person in (await self._people.named(subjects)).items()}
 
     async def _made(self, document: Document, form: str, name: str) -> File:
         wanted = Format(form)
