@@ -24,7 +24,7 @@ ANSWER_S_MAX = 60.0
 
 
 class Standing:
-    """The platform after the whole season, and how to ask it from any thread."""
+    """The platform, and how to ask it from any thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, entrances: Entrances) -> None:
         self._loop = loop
@@ -64,8 +64,8 @@ async def _whole(app: ASGIApp, scope: Scope, asked: list[Message]) -> list[Messa
 
 
 @contextmanager
-def standing(folder: Path, workshop: Workshop | None = None) -> Iterator[Standing]:
-    """The platform, until the block ends."""
+def standing(folder: Path, workshop: Workshop | None = None, *, told: bool = True) -> Iterator[Standing]:
+    """The platform, until the block ends; `told` the whole season."""
     started: list[Standing] = []
     failed: list[BaseException] = []
     ready, over = threading.Event(), asyncio.Event()
@@ -73,8 +73,9 @@ def standing(folder: Path, workshop: Workshop | None = None) -> Iterator[Standin
     async def stand() -> None:
         async with behind(folder, workshop) as platform:
             await platform.gateway.describe()
-            position = await tell(platform.registry, EVERY)
-            await platform.registry.ask(lambda _session: None, seen=position)
+            if told:
+                position = await tell(platform.registry, EVERY)
+                await platform.registry.ask(lambda _session: None, seen=position)
             started.append(Standing(asyncio.get_running_loop(), Entrances(platform)))
             ready.set()
             await over.wait()
