@@ -22,6 +22,9 @@ LANGUAGES: Final = ("zh-CN", "en")
 VIOLATIONS_MAX: Final = 10
 """Statuses travel in the trailers, which are limited to 8 KiB in all."""
 
+TEXT_CHARS_MAX: Final = 300
+"""Of a refusal's words in each language, for the same reason: a Chinese character takes 13 bytes there in all."""
+
 PEER_UNAVAILABLE = Reason(
     CannotNow,
     "peer.unavailable",
@@ -41,10 +44,11 @@ _KINDS: Final = {kind.__name__: kind for kind in (*STATUS_OF_KIND, Malformed)}
 
 def rich_status(refusal: Refusal) -> status_pb2.Status:
     """The refusal with its code, its kind, both languages and every field at fault."""
+    zh, en = _short(refusal.zh), _short(refusal.en)
     details: list[Message] = [
         error_details_pb2.ErrorInfo(reason=refusal.code, domain=DOMAIN, metadata={"kind": _kind_of(refusal)}),
-        error_details_pb2.LocalizedMessage(locale=LANGUAGES[0], message=refusal.zh),
-        error_details_pb2.LocalizedMessage(locale=LANGUAGES[1], message=refusal.en),
+        error_details_pb2.LocalizedMessage(locale=LANGUAGES[0], message=zh),
+        error_details_pb2.LocalizedMessage(locale=LANGUAGES[1], message=en),
     ]
     if errors := errors_of(refusal):
         details.append(error_details_pb2.BadRequest(field_violations=_violations(errors[:VIOLATIONS_MAX])))
@@ -58,7 +62,7 @@ def rich_status(refusal: Refusal) -> status_pb2.Status:
         one.Pack(detail)
         packed.append(one)
     number, _ = status_of(refusal).rpc.value
-    return status_pb2.Status(code=number, message=f"{refusal.code}: {refusal.zh} / {refusal.en}", details=packed)
+    return status_pb2.Status(code=number, message=f"{refusal.code}: {zh} / {en}", details=packed)
 
 
 def refusal_of_error(error: grpc.aio.AioRpcError) -> Refusal:
@@ -115,6 +119,10 @@ def _violations(errors: Iterable[FieldError]) -> list[error_details_pb2.BadReque
         )
         for error in errors
     ]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= TEXT_CHARS_MAX else text[:TEXT_CHARS_MAX] + "…"
 
 
 def _kind_of(refusal: Refusal) -> str:

@@ -11,6 +11,7 @@ from kernel.http_commands import Many, answer_many
 from kernel.http_limits import HttpLimits
 from kernel.http_page import idempotency_key
 from kernel.identity import Principal
+from kernel.intake import FIELD_NAME_CHARS_MAX
 from kernel.questions import PageAsked, Question, Shown
 from kernel.refusal import not_found
 from kernel.wire.registry.v1 import registry_pb2
@@ -50,7 +51,7 @@ def many_at_once(commands: Sequence[Commands], limits: HttpLimits) -> Question:
 
     async def give(caller: Principal, ask: GiveMany, _page: PageAsked) -> Shown:
         if ask.command not in offered:
-            raise NO_SUCH_COMMAND(command=ask.command)
+            raise NO_SUCH_COMMAND(command=ask.command[:FIELD_NAME_CHARS_MAX])
         kind, group = offered[ask.command]
         many = Many(kind, idempotency_key(ask.key), ask.body, each_line=ask.each_line, lines_max=limits.bulk_lines_max)
         answered = await answer_many(group, caller, many)
