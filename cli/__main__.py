@@ -1,5 +1,6 @@
 """`meterloop`: the command line, above everything."""
 
+import sys
 from importlib import import_module
 from typing import Any, Final
 
@@ -60,7 +61,11 @@ def meterloop() -> None:
 
 def main() -> None:
     """The entry point of the `meterloop` script."""
-    app(prog_name="meterloop")
+    try:
+        app(prog_name="meterloop")
+    except Exception as error:  # noqa: BLE001  whoever sits at the terminal is not shown a traceback
+        # Loaded only here: it knows every kind of failure there is.
+        sys.exit(import_module("cli.failures").told(error))
 
 
 if __name__ == "__main__":

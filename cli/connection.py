@@ -23,6 +23,7 @@ TIMEOUT_S: Final = 120.0
 """A piece of an upload may wait for others that are being recorded."""
 
 REFUSED: Final = 1
+USAGE: Final = 2
 AWAY: Final = 3
 PARTLY: Final = 4
 INTERRUPTED: Final = 130
@@ -51,7 +52,7 @@ def connect(url: str | None, token: str | None, *roles: Role, units: frozenset[s
         return Client(address, shown, timeout_s=TIMEOUT_S)
     except ValueError as error:
         what = "令牌" if "token" in str(error) else "平台地址"
-        raise CannotGoOn(f"{what}有误：{error}。", f"{error}.", typer.BadParameter.exit_code) from None
+        raise CannotGoOn(f"{what}有误：{error}。", f"{error}.", USAGE) from None
 
 
 @contextmanager

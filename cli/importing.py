@@ -1,33 +1,44 @@
 """`meterloop import`: uploads a spreadsheet, shows how it goes, and brings back what was refused."""
 
-import hashlib
+import csv
+import itertools
+import os
+import re
+import stat
 import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Final, Literal, cast, get_args
 
 import typer
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from cli.connection import connect, console, explained
-from client import Client, Refused
-from client.types import GetImport, Import, NewImport
+from cli.connection import PARTLY, REFUSED, USAGE, CannotGoOn, connect, console, explained, note, say
+from cli.uploading import Watch, run_import
+from client import Client
+from client.types import Import, NewImport
 from kernel.identity import Role
 
-PIECE_BYTES: Final = 2 << 20
-POLL_S: Final = 0.2
-OVER: Final = frozenset({"done", "failed", "cancelled"})
-
 Kind = Literal["devices", "dismantled", "dispatched", "received"]
-Watch = Callable[[str, int, int], None]
-"""Called with what is under way (upload or reading), how far, of how much."""
+KINDS: Final = {
+    "devices": "登记在运器具 devices on record",
+    "dismantled": "拆回与底度 dismantled",
+    "dispatched": "移交发出 dispatched",
+    "received": "中心接收 received",
+}
+CheckDigit = Literal["warn", "refuse", "ignore"]
+MAPPING_BYTES_MAX: Final = 1 << 20
+SHOWN_REFUSALS: Final = 5
+_UNIT: Final = re.compile(r"[0-9]{5}", re.ASCII)
+_NOT_THIS_KIND: Final = frozenset({"import_file.columns_missing", "import_file.no_header"})
 
 
 def import_file(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, XLSX, NDJSON 或 Parquet")],
-    kind: Annotated[str, typer.Option("--as", help=f"内容 what it holds: {' | '.join(get_args(Kind))}")],
+    file: Annotated[Path, typer.Argument(help="CSV, XLSX, NDJSON 或 Parquet")],
+    kind: Annotated[str, typer.Option("--as", help=f"内容 what it holds: {' | '.join(KINDS)}")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="只预检，不入账 try it; nothing is recorded")] = False,  # noqa: FBT002  Typer's way
     on: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="无日期列时的日期 day where there is no column")
@@ -36,105 +47,88 @@ def import_file(
     site: Annotated[str | None, typer.Option(help="无库房列时的存放处 site where there is no column")] = None,
     from_site: Annotated[str | None, typer.Option("--from", help="发出地 site it leaves")] = None,
     to_site: Annotated[str | None, typer.Option("--to", help="接收地 site it goes to")] = None,
-    mapping: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="表头映射文件 mapping of headers")
-    ] = None,
+    mapping: Annotated[Path | None, typer.Option(help="表头映射文件 mapping of headers")] = None,
     check_digit: Annotated[str | None, typer.Option(help="校验位 warn | refuse | ignore")] = None,
     units: Annotated[str, typer.Option(help="本机令牌代表的单位，逗号分隔 units that the local token acts for")] = "",
     url: Annotated[str | None, typer.Option(help="平台地址 the platform")] = None,
     token: Annotated[str | None, typer.Option(help="访问令牌 access token")] = None,
 ) -> None:
     """导入表格，显示进度；被拒的行写入 FILE.errors.csv Import a spreadsheet; refused rows go to FILE.errors.csv."""
-    if kind not in get_args(Kind):
-        raise typer.BadParameter(f"--as: {' | '.join(get_args(Kind))}")
-    announced = NewImport(
-        kind=kind,  # type: ignore[arg-type]  # checked above
-        name=file.name,
-        bytes=file.stat().st_size,
-        dry_run=dry_run,
-        occurred_on=on.date() if on else None,
-        unit=unit,
-        site=site,
-        from_site=from_site,
-        to_site=to_site,
-        mapping=mapping.read_text("utf-8") if mapping else None,
-        check_digit=check_digit,  # type: ignore[arg-type]  # the platform says what it takes
-    )
-    acts_for = frozenset(filter(None, units.split(",")))
-    with (
-        explained(),
-        connect(url, token, Role.OPERATOR, Role.STOREKEEPER, Role.DISPATCHER, units=acts_for) as platform,
-    ):
-        with shown_progress() as watch:
-            stands = run_import(platform, file, announced, watch)
-        errors = fetch_errors(platform, stands, file) if stands.refused or stands.warned else None
-    tell(stands, errors)
-    raise typer.Exit(0 if stands.state == "done" else 1)
-
-
-def run_import(platform: Client, file: Path, announced: NewImport, watch: Watch) -> Import:
-    """Upload and wait until it is over. An upload that was cut off goes on; a file that was imported is asked again."""
-    key = _digest(file, announced)
-    stands = platform.create_import(announced, key=key)
-    if stands.state in OVER:
-        stands = platform.create_import(announced)
-    with file.open("rb") as content:
-        content.seek(stands.bytes_received)
-        while stands.state == "uploading":
-            piece = content.read(PIECE_BYTES)
-            stands = _append(platform, stands, piece)
-            content.seek(stands.bytes_received)
-            watch("upload", stands.bytes_received, stands.bytes)
-    while stands.state not in OVER:
-        time.sleep(POLL_S)
-        stands = platform.ask(GetImport(import_id=stands.import_id))
-        watch("reading", stands.done, stands.total)
-    return stands
-
-
-def _append(platform: Client, stands: Import, piece: bytes) -> Import:
-    """Send a piece, and hear how the upload stands. A piece whose answer was lost has been kept: the platform knows."""
-    try:
-        return platform.append_import(stands.import_id, stands.bytes_received, piece)
-    except Refused as refused:
-        if refused.code not in {"import.wrong_offset", "import.not_uploading"}:
-            raise
-        return platform.ask(GetImport(import_id=stands.import_id))
+    roles = Role.OPERATOR, Role.STOREKEEPER, Role.DISPATCHER
+    with explained():
+        announced = NewImport(
+            kind=_kind(kind),
+            name=file.name,
+            bytes=_size(file),
+            dry_run=dry_run,
+            occurred_on=on.date() if on else None,
+            unit=_unit(unit),
+            site=site,
+            from_site=from_site,
+            to_site=to_site,
+            mapping=_mapping(mapping),
+            check_digit=_check_digit(check_digit),
+        )
+        with connect(url, token, *roles, units=frozenset(filter(None, units.split(",")))) as platform:
+            begun = time.monotonic()
+            with shown_progress() as watch:
+                stands = run_import(platform, file, announced, watch)
+            seconds = time.monotonic() - begun
+            errors = fetch_errors(platform, stands, file) if stands.refused or stands.warned else None
+    tell(stands, errors, seconds)
+    if stands.state != "done":
+        raise typer.Exit(REFUSED)
+    raise typer.Exit(PARTLY if stands.refused else 0)
 
 
 def fetch_errors(platform: Client, stands: Import, file: Path) -> Path:
-    """Write the error file beside the file. Returns where."""
-    path = file.with_name(f"{file.name}.errors.csv")
-    with path.open("wb") as target:
-        for piece in platform.import_errors(stands.import_id):
-            target.write(piece)
-    return path
+    """Write the error file beside the file, or here where that is not allowed. Returns where. Raises CannotGoOn."""
+    name = f"{file.name}.errors.csv"
+    for path in (file.with_name(name), Path(name)):
+        try:
+            with path.open("wb") as target:
+                target.writelines(platform.import_errors(stands.import_id))
+        except OSError as error:
+            why = error.strerror
+        else:
+            return path
+    raise CannotGoOn(
+        f"导入已结束，但无法写出逐行原因（{why}）。腾出空间后再运行一次，已入账的不会重复。",
+        f"the import is over, but its reasons cannot be written ({why}); make room and run it again: nothing that is "
+        "recorded is recorded twice",
+        REFUSED,
+    )
 
 
-def tell(stands: Import, errors: Path | None) -> None:
+def tell(stands: Import, errors: Path | None, seconds: float) -> None:
     """What came of it."""
-    if stands.state != "done":
-        console.print(f"[red]✗[/] {stands.zh or stands.state}\n  {stands.en or ''} ({stands.code or stands.state})")
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(justify="left")
-    table.add_column(justify="right")
-    for name, number in (
-        ("预检可接受 would be accepted" if stands.dry_run else "已入账 accepted", stands.accepted),
-        ("此前已入账 unchanged", stands.unchanged),
-        ("被拒 refused", stands.refused),
-        ("有疑问但接受 accepted with a warning", stands.warned),
-        ("非数据行 rows that are no data", stands.skipped),
-    ):
-        table.add_row(name, f"{number:,}")
-    console.print(table)
+    if stands.state == "done":
+        rows = stands.accepted + stands.unchanged + stands.refused
+        what = "预检完毕 tried" if stands.dry_run else "导入完毕 imported"
+        rate = f"{rows:,} 行 rows, {seconds:.1f} s, {rows / max(seconds, 0.001):,.0f}/s"
+        console.print(Text.assemble(("✓ ", "green"), f"{what}: {stands.name}", (f"  {rate}", "dim")))
+    elif stands.state == "cancelled":
+        say("此次导入已被取消，已入账的行保持有效。", "this import was cancelled; what it recorded stands")
+    else:
+        say(stands.zh or "导入失败。", stands.en or "the import failed", stands.code)
+        if stands.code in _NOT_THIS_KIND:
+            note("请核对 --as 与内容是否相符。", "see that --as says what the file holds")
+    _tell_counts(stands)
     if errors is not None:
-        console.print(f"逐行原因见 reasons row by row: {errors}")
+        _tell_refusals(errors)
     if stands.state == "done" and not stands.accepted and stands.unchanged and not stands.refused:
-        console.print("此文件先前已导入，没有任何变化。 This file was imported before; nothing has changed.")
+        console.print(Text("此文件先前已导入，没有任何变化。"))
+        console.print(Text("  This file was imported before; nothing has changed."))
 
 
 class shown_progress:  # noqa: N801  reads as what it is used for
     """A bar for the upload and one for the reading, with rate and time left, while the block lasts."""
+
+    WORDS: Final = {
+        "upload": "上传 upload",
+        "reading": "读取入账 reading and recording",
+        "waiting": "等待平台 waiting for the platform",
+    }
 
     def __init__(self) -> None:
         self._progress: Final = Progress(
@@ -145,6 +139,7 @@ class shown_progress:  # noqa: N801  reads as what it is used for
             TimeRemainingColumn(),
             console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._tasks: Final[dict[str, TaskID]] = {}
 
@@ -156,19 +151,100 @@ class shown_progress:  # noqa: N801  reads as what it is used for
         self._progress.stop()
 
     def _watch(self, what: str, done: int, total: int) -> None:
-        words = {"upload": "上传 upload", "reading": "读取入账 reading and recording"}
         if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(words[what], total=total, rate="")
+            self._tasks[what] = self._progress.add_task(self.WORDS[what], total=total, rate="")
         task = self._tasks[what]
         self._progress.update(task, completed=done, total=total)
         speed = self._progress.tasks[list(self._tasks).index(what)].speed
         self._progress.update(task, rate=f"{speed:,.0f}/s" if speed else "")
 
 
-def _digest(file: Path, announced: NewImport) -> str:
-    """A name for this file imported in this way, so that the same command finds its upload again."""
-    digest = hashlib.sha256(repr(announced).encode())
-    with file.open("rb") as content:
-        while piece := content.read(PIECE_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
+def _tell_counts(stands: Import) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 2))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column()
+    for style, name, number in (
+        ("green", "预检可接受 would be accepted" if stands.dry_run else "已入账 accepted", stands.accepted),
+        ("", "此前已入账 unchanged", stands.unchanged),
+        ("red", "被拒 refused", stands.refused),
+        ("yellow", "有疑问但接受 accepted with a warning", stands.warned),
+        ("dim", "非数据行 rows that are no data", stands.skipped),
+    ):
+        if number:
+            table.add_row(Text(f"{number:,}", style), Text(name))
+    if table.row_count:
+        console.print(table)
+
+
+def _tell_refusals(errors: Path) -> None:
+    """The first rows of the error file, and where the rest is."""
+    with errors.open(encoding="utf-8-sig", newline="") as file:
+        lines = list(itertools.islice(csv.reader(file), 1, SHOWN_REFUSALS + 2))
+    for row, column, value, code, zh, en in lines[:SHOWN_REFUSALS]:
+        place = f"第 {row} 行 row {row}" + (f" · {column}" if column else "") + (f" · {value}" if value else "")
+        console.print(Text.assemble(("· ", "red"), (place, "bold"), (f"  [{code}]", "dim")))
+        console.print(Padding(Text(f"{zh}\n{en}"), (0, 0, 0, 2)))
+    what = "全部原因 all reasons: " if lines[SHOWN_REFUSALS:] else "原因 reasons: "
+    console.print(Text.assemble(("→ ", "cyan"), what, str(errors)), soft_wrap=True)
+
+
+def _kind(kind: str) -> Kind:
+    if kind in KINDS:
+        return cast("Kind", kind)
+    listed = "\n".join(f"    --as {name:<11} {words}" for name, words in KINDS.items())
+    said = f"没有 {kind} 这种内容。" if kind else "请用 --as 说明表格内容。"
+    told = f"there is no kind {kind}:" if kind else "say with --as what the table holds:"
+    raise CannotGoOn(said, f"{told}\n{listed}", USAGE)
+
+
+def _size(file: Path) -> int:
+    """The size of a file that can be read and has something in it. Raises CannotGoOn."""
+    zh, en = _unreadable(file) or ("", "")
+    if not zh and not (size := file.stat().st_size):
+        zh, en = "是空的。请确认导出完成后再导入。", "is empty; make sure the export has finished"
+    if zh:
+        raise CannotGoOn(f"{file} {zh}", f"{file} {en}", USAGE)
+    return size
+
+
+def _unreadable(file: Path) -> tuple[str, str] | None:
+    try:
+        mode = file.stat().st_mode
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            return "不存在。请核对路径。", "is not there; check the path"
+        return f"无法访问（{error.strerror}）。", f"cannot be looked at ({error.strerror})"
+    if stat.S_ISDIR(mode):
+        return "是目录。请逐个导入其中的表格。", "is a folder; import the tables in it one by one"
+    if not stat.S_ISREG(mode):
+        return "不是普通文件。请先存为文件。", "is no ordinary file; save it as one first"
+    if not os.access(file, os.R_OK):
+        return "无权读取。请检查文件权限。", "may not be read; check its permissions"
+    return None
+
+
+def _mapping(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    zh, en = _unreadable(path) or ("", "")
+    if not zh and path.stat().st_size > MAPPING_BYTES_MAX:
+        zh, en = "超过 1 MiB，不是映射文件。", "has more than 1 MiB and is no mapping file"
+    try:
+        if not zh:
+            return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        zh, en = "不是 UTF-8 文本。请以 UTF-8 另存映射文件。", "is not UTF-8 text; save the mapping file as UTF-8"
+    raise CannotGoOn(f"{path} {zh}", f"{path} {en}", USAGE)
+
+
+def _unit(unit: str | None) -> str | None:
+    if unit is None or _UNIT.fullmatch(unit):
+        return unit
+    raise CannotGoOn(f"--unit 须为 5 位单位代码，不是 {unit}。", f"--unit takes a code of 5 digits, not {unit}", USAGE)
+
+
+def _check_digit(policy: str | None) -> CheckDigit | None:
+    if policy is None or policy in get_args(CheckDigit):
+        return cast("CheckDigit | None", policy)
+    choices = " | ".join(get_args(CheckDigit))
+    raise CannotGoOn(f"--check-digit 须为 {choices}。", f"--check-digit is {choices}", USAGE)

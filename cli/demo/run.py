@@ -16,8 +16,9 @@ from rich.table import Table
 
 from cli.demo.generate import Expected, generate
 from cli.demo.real_meters import real_meters
-from cli.importing import Kind, run_import, shown_progress
+from cli.importing import Kind, shown_progress
 from cli.platform import PORT, CliSettings, Endpoints, cli_settings, interruptible, running, wait_for_interrupt
+from cli.uploading import run_import
 from client import Client
 from client.types import (
     Alarm,
