@@ -18,6 +18,7 @@ from gateway.assembly import GatewaySettings
 from kernel.process import Parts, Process
 from kernel.readiness import Readiness
 from kernel.settings import Settings
+from services.registry.assembly import RegistrySettings
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -25,7 +26,7 @@ LOOPBACK: Final = "127.0.0.1"
 async def documents(disclosure: Path) -> dict[str, dict[str, Any]]:
     """The document of each door, by the name of its process."""
     with TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder), ledger_url="memory:")
+        settings = RegistrySettings(data_dir=Path(folder), ledger_url="memory:")
         await make_ready(settings)
         async with _closed_after(services.registry.assembly.assemble(_process("registry", settings))) as registry:
             if registry.rpc is None:

@@ -23,6 +23,7 @@ from cli.platform import CliSettings
 from gateway.assembly import GatewaySettings
 from kernel.disclosure import Disclosure, Label, load
 from kernel.settings import Settings, settings_table
+from services.registry.assembly import RegistrySettings
 
 ROOT: Final = Path(__file__).parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
@@ -73,6 +74,10 @@ Settings come from the environment alone. `METERLOOP_REST_PORT` holds for every 
 setting is refused and the service does not start. OpenTelemetry's own `OTEL_*` variables keep their meaning.
 
 """
+_REGISTRY_SETTINGS: Final = """
+## 台账 Registry
+
+"""
 _GATEWAY_SETTINGS: Final = """
 ## 网关 Gateway
 
@@ -105,6 +110,8 @@ def pages() -> dict[str, str]:
         "refusals.md": _refusals(),
         "settings.md": _SETTINGS
         + settings_table(Settings)
+        + _REGISTRY_SETTINGS
+        + settings_table(RegistrySettings, "registry")
         + _GATEWAY_SETTINGS
         + settings_table(GatewaySettings, "gateway")
         + _CLI_SETTINGS

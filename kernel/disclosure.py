@@ -7,10 +7,11 @@ A party reads an event only where the owning service finds that it is concerned.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
-import yaml
+
+from kernel.yaml_file import read_yaml
 
 Kind: TypeAlias = Literal["must", "should", "voluntary"]
 Right: TypeAlias = Literal["participation", "supervision", "knowledge"]
@@ -72,18 +73,4 @@ class Disclosure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 def load(path: Path) -> Disclosure:
     """The labels of the file, or a ValueError that says what is wrong in it."""
-    try:
-        plain = yaml.load(path.read_text("utf-8"), Loader=_OnceLoader)  # noqa: S506  a SafeLoader that is stricter still
-        return msgspec.convert(plain, Disclosure)
-    except (yaml.YAMLError, msgspec.ValidationError) as error:
-        raise ValueError(f"{path.name}: {error}") from error
-
-
-class _OnceLoader(yaml.SafeLoader):
-    """YAML in which a key said twice is an error, not a quiet second thought."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  PyYAML's signature
-        mapping = super().construct_mapping(node, deep)
-        if len(mapping) < len(node.value):
-            raise yaml.constructor.ConstructorError(None, None, "a key is there twice", node.start_mark)
-        return mapping
+    return read_yaml(path, Disclosure)

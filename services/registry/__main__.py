@@ -3,8 +3,7 @@
 import sys
 
 from kernel.process import run
-from kernel.settings import Settings
-from services.registry.assembly import assemble
+from services.registry.assembly import RegistrySettings, assemble
 
 if __name__ == "__main__":
-    sys.exit(run("registry", Settings, assemble))
+    sys.exit(run("registry", RegistrySettings, assemble))

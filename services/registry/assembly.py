@@ -1,7 +1,9 @@
 """The registry put together: its log, its views, its policies, its two doors."""
 
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+from msgspec import Meta
 
 from kernel.authority import Policies
 from kernel.codec import Reader
@@ -30,6 +32,7 @@ from services.registry.policies import POLICIES
 from services.registry.questions import Questions
 from services.registry.records import Records
 from services.registry.rest import open_people, open_rest
+from services.registry.retention import RETENTION_ENDS, load
 from services.registry.rpc import open_rpc
 from services.registry.views import VIEWS
 
@@ -37,9 +40,21 @@ VERSION: Final = "1"
 DESCRIPTION: Final = "器具的身份、保管与结存。 / Identity, custody and balance of every metering device."
 
 
+class RegistrySettings(Settings, frozen=True, kw_only=True):
+    """What the registry has beside what every service has."""
+
+    retention: Annotated[
+        Path | None,
+        Meta(
+            description="留存期规则文件；没有则拆回后不自动留存"
+            " / YAML file of rules for how long what is dismantled is retained; without it nothing is"
+        ),
+    ] = None
+
+
 async def assemble(process: Process) -> Parts:
     """Open everything the registry needs. What is not there yet is waited for."""
-    settings: Settings = process.settings
+    settings: RegistrySettings = process.settings
     ledger = await process.wait_for("ledger", lambda: open_ledger(settings.ledger), Unavailable)
     database = Database(settings.database(SERVICE), SERVICE)
     projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
@@ -50,7 +65,8 @@ async def assemble(process: Process) -> Parts:
         ledger,
         Reader(CODEC),
         registry.do_many,
-        policies=POLICIES,
+        policies=[*POLICIES, *load(settings.retention).policies()],
+        clock_policies=[RETENTION_ENDS],
         read=registry.ask,
         on_refused=registry.refused,
         streams=STREAMS,
