@@ -7,9 +7,11 @@ are there. Which claim carries roles, units and organisation is a matter of the 
 """
 
 import hashlib
+import re
+from base64 import urlsafe_b64decode
 from collections import OrderedDict
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol, TypeAlias
 
 import jwt
 import msgspec
@@ -40,6 +42,20 @@ CLAIMS_OF_ID_TOKENS: Final = frozenset({"at_hash", "c_hash"})
 
 OTHER_TOKENS: Final = frozenset({"ID", "Refresh", "Offline", "Logout"})
 """The claim `typ` by which Keycloak tells its tokens apart."""
+
+
+NumericDate: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=253_402_300_799)]
+"""RFC 7519 section 2: seconds since 1970, here until the end of the year 9999."""
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """The claims of RFC 7519 section 4.1 that say when a token counts. Their form is checked before anything is
+    reckoned with them.
+    """
+
+    exp: NumericDate | None = None
+    nbf: NumericDate | None = None
+    iat: NumericDate | None = None
 
 
 class Role(StrEnum):
@@ -197,6 +213,7 @@ class Verifier:
             raise BAD_ALGORITHM()
         if _type_of(header) not in self._types:
             raise NOT_ACCESS_TOKEN()
+        _require_dates(token)
         kid = header.get("kid")
         key = await self._keys.key(kid if isinstance(kid, str) else None)
         if key.algorithm_name not in self._algorithms:
@@ -216,6 +233,21 @@ class Verifier:
         if CLAIMS_OF_ID_TOKENS & claims.keys() or str(claims.get("typ")) in OTHER_TOKENS:
             raise NOT_ACCESS_TOKEN()
         return claims
+
+
+def _require_dates(token: str) -> None:
+    """Refuse a token whose dates are none, before its signature is looked at: nothing is done with them here."""
+    payload = token.split(".")[1]
+    try:
+        msgspec.json.decode(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=Registered)
+    except msgspec.ValidationError as error:
+        named = _AT_CLAIM.search(str(error))
+        raise (BAD_CLAIM(claim=named[1]) if named else MALFORMED()) from None
+    except ValueError:
+        raise MALFORMED() from None
+
+
+_AT_CLAIM: Final = re.compile(r"`\$\.(\w+)`")
 
 
 def _type_of(header: dict[str, Any]) -> str:

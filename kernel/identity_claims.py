@@ -9,7 +9,7 @@ claims:
 roles: realm_access.roles      # a path of members, by dots
 units: org_units
 organisation: org_id
-roles:                           # their names for ours; a role that is not named here is passed over
+roles:                           # their names for ours; none is ours by its name alone, and others are passed over
 mc-storekeeper: storekeeper
 """
 
@@ -50,7 +50,7 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     token_types: Annotated[tuple[Literal["at+jwt", "JWT"], ...], Meta(min_length=1)] = ("at+jwt",)
     jwks_uri: str | None = None
     claims: ClaimNames = ClaimNames()
-    roles: dict[str, Role] = {}
+    roles: Annotated[dict[str, Role], Meta(min_length=1)]
 
     def __post_init__(self) -> None:
         if strangers := set(self.algorithms) - ASYMMETRIC_ALGORITHMS:
@@ -76,8 +76,7 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         )
 
     def _roles(self, named: list[str]) -> frozenset[Role]:
-        ours = self.roles or {role.value: role for role in Role}
-        return frozenset(ours[name] for name in named if name in ours)
+        return frozenset(self.roles[name] for name in named if name in self.roles)
 
 
 def read_issuer(path: Path) -> Issuer:

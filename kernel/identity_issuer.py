@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from kernel.clock import Clock, system_clock_us
-from kernel.identity import UNKNOWN_KEY, Principal, Verifier
+from kernel.identity import UNKNOWN_KEY, Principal, Role, Verifier
 from kernel.identity_claims import Issuer
 from kernel.keys import OWNER_ONLY, READABLE, read_private, write_file
 
@@ -25,7 +25,12 @@ PRIVATE_KEY_FILE: Final = "issuer.key"
 PUBLIC_KEY_FILE: Final = "issuer.pub"
 TOKEN_S: Final = 3_600
 
-BUILT_IN: Final = Issuer(issuer="urn:meterloop:built-in", audience="meterloop", algorithms=("EdDSA",))
+BUILT_IN: Final = Issuer(
+    issuer="urn:meterloop:built-in",
+    audience="meterloop",
+    algorithms=("EdDSA",),
+    roles={role.value: role for role in Role},
+)
 
 
 class NotLoopback(Exception):

@@ -99,7 +99,8 @@ class Provider:
         return self.asked.count("/jwks")
 
     def issuer(self, **more):
-        return Issuer(**{"issuer": self.url, "audience": "meterloop", "algorithms": ("RS256", "ES256")} | more)
+        ours = {"issuer": self.url, "audience": "meterloop", "algorithms": ("RS256", "ES256")}
+        return Issuer(**ours | {"roles": {role.value: role for role in Role}} | more)
 
     def token(self, key=None, kid="k1", algorithm="RS256", kind="at+jwt", **claims):
         given = {
@@ -179,6 +180,12 @@ roles: {{mc-clerk: operator, mc-store: storekeeper}}
         ({"sub": "x" * 256}, "identity.bad_claim"),
         ({"units": ["31401' OR 1=1"]}, "identity.bad_claim"),
         ({"organisation": ["m1", "m2"]}, "identity.bad_claim"),
+        ({"exp": str(NOW_S + 60)}, "identity.bad_claim"),
+        ({"exp": 10**30}, "identity.bad_claim"),
+        ({"exp": float("inf")}, "identity.malformed"),
+        ({"exp": True}, "identity.bad_claim"),
+        ({"nbf": "x"}, "identity.bad_claim"),
+        ({"iat": [1]}, "identity.bad_claim"),
     ],
 )
 async def test_claims_that_do_not_count(provider, claims, code):
@@ -369,14 +376,25 @@ def test_symmetric_algorithms_cannot_be_configured(provider):
         )  # refused before it looks at the keys
 
 
+async def test_dates_may_have_fractions(provider):
+    assert (await oidc_verifier(provider.issuer()).of_token(provider.token(exp=NOW_S + 60.5))).subject == "u-17"
+
+
+async def test_no_name_of_the_issuers_is_a_role_of_ours_by_itself(provider):
+    mapped = oidc_verifier(provider.issuer(roles={"mc-store": Role.STOREKEEPER}))
+    assert await code_of(mapped, provider.token(roles=["admin", "service"])) == "identity.missing_claim"
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "issuer: http://sso.example\naudience: a\nalgorithms: [RS256]",
-        "issuer: https://sso.example\naudience: a\nalgorithms: [RS256]\njwks_uri: http://sso.example/keys",
-        "issuer: https://sso.example\naudience: a\nalgorithms: []",
-        "issuer: https://sso.example\naudience: a\nalgorithms: [none]",
-        "issuer: https://sso.example\naudience: a\nalgorithms: [RS256]\nrolls: {}",
+        "issuer: https://sso.example\naudience: a\nalgorithms: [RS256]",
+        "issuer: https://sso.example\naudience: a\nalgorithms: [RS256]\nroles: {}",
+        "issuer: http://sso.example\naudience: a\nalgorithms: [RS256]\nroles: {x: operator}",
+        "issuer: https://sso.example\naudience: a\nalgorithms: [RS256]\nroles: {x: operator}\njwks_uri: http://sso.example/keys",
+        "issuer: https://sso.example\naudience: a\nalgorithms: []\nroles: {x: operator}",
+        "issuer: https://sso.example\naudience: a\nalgorithms: [none]\nroles: {x: operator}",
+        "issuer: https://sso.example\naudience: a\nalgorithms: [RS256]\nroles: {x: operator}\nrolls: {}",
         "issuer: https://sso.example\naudience: a\nalgorithms: [RS256]\nroles: {x: emperor}",
     ],
 )
