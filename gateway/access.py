@@ -29,8 +29,12 @@ class Access:
     async def require(self, request: Request, action: str) -> Principal:
         """The caller, if its roles may do this; a refusal raised else."""
         principal = await self._verifier.of_header(request.headers.get("authorization"))
-        self._policies.authorize(principal, action, DOOR)
+        self.allow(principal, action)
         return principal
+
+    def allow(self, principal: Principal, action: str) -> None:
+        """Nothing where these roles may do this; a refusal raised else."""
+        self._policies.authorize(principal, action, DOOR)
 
 
 def _schema(commands: Iterable[str], questions: Iterable[str]) -> str:

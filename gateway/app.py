@@ -12,7 +12,7 @@ from gateway.paths import REGISTRY, SERVICES
 from gateway.portal import add_pages
 from gateway.relay import Relay
 from gateway.timeline import ACTION, Timeline
-from gateway.uploads import RemoteUploads
+from gateway.uploads import IMPORT, RemoteUploads
 from kernel.grpc_client import Peer
 from kernel.http_limits import HttpLimits
 from kernel.http_page import Cursors
@@ -48,15 +48,14 @@ class Gateway:
         )
         commands = [command.method.name for service in SERVICES for command in service.commands()]
         questions = [question.method.name for service in SERVICES for question in service.asked()]
-        access = Access(verifier, commands, [*questions, ACTION])
+        access = Access(verifier, [*commands, IMPORT], [*questions, ACTION])
         self.app: Final[FastAPI] = door.app
         self.live: Final = Live(door.app, ledger, public, until_draining)
         self._own_openapi: Final = door.app.openapi
         self._relay: Final = Relay(door.app, registry, access, door.limits)
         self._relay.add(REGISTRY)
-        add_upload_routes(
-            door.app, door.schemas, door.limits, "/v1/imports", RemoteUploads(registry), dict[str, Any], dict[str, Any]
-        )
+        uploads = RemoteUploads(registry, access)
+        add_upload_routes(door.app, door.schemas, door.limits, "/v1/imports", uploads, dict[str, Any], dict[str, Any])
         Timeline(door.app, self._relay, access)
         add_pages(door.app, {"registry": registry}, ledger.ledger_id, lambda: self.live.count)
 

@@ -4,10 +4,14 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.access import Access
 from kernel.grpc_client import Peer
 from kernel.grpc_messages import plain_of_message, with_nulls
 from kernel.http_uploads import Asker
 from kernel.wire.registry.v1 import registry_pb2 as registry
+
+IMPORT: Final = "Import"
+"""The action that roles are asked about, whatever is done with an import."""
 
 SERVICE: Final = "meterloop.registry.v1.Registry"
 PIECE_S_MAX: Final = 30.0
@@ -16,8 +20,9 @@ PIECE_S_MAX: Final = 30.0
 class RemoteUploads:
     """The registry's imports. See kernel.http_uploads.Uploads."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Peer, access: Access) -> None:
         self._peer: Final = peer
+        self._access: Final = access
 
     async def create(self, asker: Asker, plain: Any, key: str) -> Any:
         announced = msgspec.json.encode(plain).decode()
@@ -31,6 +36,7 @@ class RemoteUploads:
         return await self._stands("GetImport", registry.GetImport(import_id=upload_id), asker)
 
     async def list(self, asker: Asker) -> Any:
+        self._access.allow(asker.principal, IMPORT)
         every = await self._peer.call(
             f"{SERVICE}/ListImports", registry.ListImports(), registry.ImportPage, authorization=asker.authorization
         )
@@ -40,6 +46,7 @@ class RemoteUploads:
         return await self._stands("CancelImport", registry.CancelImport(import_id=upload_id), asker)
 
     async def errors(self, asker: Asker, upload_id: str, offset: int) -> bytes:
+        self._access.allow(asker.principal, IMPORT)
         ask = registry.GetImportErrors(import_id=upload_id, offset=offset)
         piece = await self._peer.call(
             f"{SERVICE}/GetImportErrors", ask, registry.ErrorsPiece, authorization=asker.authorization
@@ -47,6 +54,7 @@ class RemoteUploads:
         return piece.content
 
     async def _stands(self, method: str, request: Any, asker: Asker) -> dict[str, Any]:
+        self._access.allow(asker.principal, IMPORT)
         stands = await self._peer.call(
             f"{SERVICE}/{method}",
             request,

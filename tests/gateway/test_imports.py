@@ -183,3 +183,18 @@ async def test_who_may_not_import_is_refused_before_anything_is_kept(platform):
         headers=platform.headers(Role.PUBLIC, key="k"),
     )
     assert (answer.status_code, answer.json()["code"]) == (403, "access.denied")
+
+
+@pytest.mark.parametrize("role", [Role.MANUFACTURER, Role.RECYCLER, Role.PUBLIC, Role.REGULATOR])
+async def test_whoever_gives_no_commands_does_nothing_with_imports_here(platform, role):
+    headers, one = platform.headers(role, key="k"), "/v1/imports/" + "0" * 32
+    piece = headers | {"Upload-Offset": "0"}
+    answers = [
+        await platform.client.post("/v1/imports", json={"kind": "devices", "name": "x", "bytes": 1}, headers=headers),
+        await platform.client.patch(one, content=b"x", headers=piece),
+        await platform.client.get("/v1/imports", headers=headers),
+        await platform.client.get(one, headers=headers),
+        await platform.client.post(f"{one}/cancel", headers=headers),
+        await platform.client.get(f"{one}/errors", headers=headers),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(403, "access.denied")] * 6
