@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "demo": "cli.demo.run:demo",
     "rebuild": "cli.upkeep:rebuild_views",
     "document": "cli.document:document_app",
+    "site": "cli.site:site_app",
     "policy": "cli.upkeep:policy_app",
 }
 """Where each command is. Loaded when it is asked for: all of them together take a second."""

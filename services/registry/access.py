@@ -69,6 +69,10 @@ class Access:
             for decider in DECIDERS
         ]
 
+    async def require_open(self, *site_ids: str | None) -> None:
+        """Nothing where all the sites that are named are open, else a refusal raised."""
+        await self._registry.require_open(*site_ids)
+
     def may(self, principal: Principal, action: str, resource: Resource = REPORT) -> None:
         """Nothing where it is allowed, else a refusal raised."""
         self._policies.authorize(principal, action, resource)
@@ -107,14 +111,14 @@ class Access:
         return judged
 
 
-def meter(unit: str, owner: str = "company", maker: str | None = None) -> Resource:
-    """A device, as the policies see it."""
-    return Resource(type="Meter", attrs={"unit": unit, "owner": owner, "maker": maker})
+def meter(unit: str, owner: str = "company", maker: str | None = None, **named: str | None) -> Resource:
+    """A device, as the policies see it; `named` are the units that a command drags in."""
+    return Resource(type="Meter", attrs={"unit": unit, "owner": owner, "maker": maker, **named})
 
 
-def shipment(unit: str) -> Resource:
+def shipment(unit: str, charged: str | None = None) -> Resource:
     """A shipment, as the policies see it."""
-    return Resource(type="Shipment", attrs={"unit": unit})
+    return Resource(type="Shipment", attrs={"unit": unit, "charged": charged})
 
 
 def owed_by(unit: str) -> Resource:
@@ -135,10 +139,11 @@ def _resource(command: Any, state: Any, units: Mapping[str, str]) -> Resource:
     own = getattr(command, "unit", None)
     match _CATEGORIES[type(command)]:
         case METER.category:
-            return meter(state.unit or own or unit_of(command.asset_no.removeprefix("T")), state.owner)
+            unit = state.unit or own or unit_of(command.asset_no.removeprefix("T"))
+            return meter(unit, state.owner, charged=own, held_by=units.get(getattr(command, "site", None) or ""))
         case SHIPMENT.category:
             sender = units.get(command.from_site) if isinstance(command, PrepareShipment) else None
-            return shipment(state.unit or sender or own or "")
+            return shipment(state.unit or sender or own or "", charged=own)
         case SITE.category:
             return Resource(type="Site", attrs={"unit": state.unit or own or ""})
         case CONTAINER.category:

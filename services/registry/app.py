@@ -17,6 +17,7 @@ from kernel.projection import Projector
 from kernel.refusal import Refusal, Stale, not_found
 from kernel.view import Key, View
 from ledger.port import Ledger, Recorded
+from services.registry.admission import Admission
 from services.registry.container import CONTAINER, Container
 from services.registry.meter import METER
 from services.registry.meter.state import UNKNOWN
@@ -74,6 +75,7 @@ class Registry:
         }
         self._sites: Final = Folded(ledger, SITE, CODEC)
         self._containers: Final = Folded(ledger, CONTAINER, CODEC)
+        self._admission: Final = Admission(self._sites, self._ask_now)
 
     @property
     def ledger_id(self) -> str:
@@ -92,6 +94,12 @@ class Registry:
 
         Raises ledger.port.Unavailable.
         """
+        return await self._by_noun(asks, self._recorded)
+
+    async def follow(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+        """`do_many` for policies: whether a site is open does not matter here. The thing is where it is, and the record
+        follows it.
+        """
         return await self._by_noun(asks, Handling.handle_many)
 
     async def refused(self, refused: Sequence[tuple[Ask, str]]) -> None:
@@ -99,14 +107,14 @@ class Registry:
         is an exception on the shipment.
         """
         exceptions = [one for ask, code in refused if (one := exception_of(ask, code)) is not None]
-        answers = await self.do_many(exceptions) if exceptions else []
+        answers = await self.follow(exceptions) if exceptions else []
         if stale := [answer for answer in answers if isinstance(answer, Stale)]:
             # Somebody else writes to the shipment all the time; what is said here is said again until it is on record.
             raise TimeoutError(str(stale[0]))
 
     async def preview(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
         """What `do_many` would answer now, and nothing is recorded."""
-        return await self._by_noun(asks, Handling.preview)
+        return await self._by_noun(asks, self._previewed)
 
     async def sites_now(self, site_ids: Collection[str]) -> Mapping[str, Site]:
         """These sites as they are recorded now. Raises ledger.port.Unavailable."""
@@ -123,6 +131,19 @@ class Registry:
     async def head(self) -> int:
         """The position of the last event in the log."""
         return await self._ledger.head()
+
+    async def require_open(self, *site_ids: str | None) -> None:
+        """Nothing where all the sites that are named are open. Raises Refusal."""
+        await self._admission.require_open(*site_ids)
+
+    async def _recorded(self, handling: Handling[Any], asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+        return await handling.handle_many(await self._admission.held_against(asks))
+
+    async def _previewed(self, handling: Handling[Any], asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+        return await handling.preview(await self._admission.held_against(asks))
+
+    async def _ask_now(self, query: Callable[[Session], T]) -> T:
+        return await self.ask(query, seen=await self.head())
 
     async def _by_noun(
         self,

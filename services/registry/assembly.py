@@ -64,7 +64,7 @@ async def assemble(process: Process) -> Parts:
         database,
         ledger,
         Reader(CODEC),
-        registry.do_many,
+        registry.follow,
         policies=[*POLICIES, *load(settings.retention).policies()],
         clock_policies=[RETENTION_ENDS],
         read=registry.ask,

@@ -5,6 +5,7 @@ import pytest
 from kernel.identity import Role
 from services.registry.asset_number import compose
 from tests.gateway.behind import behind
+from tests.gateway.season import sites, tell
 
 NUMBER = compose("99401", "01", f"{7:014d}")
 REGISTER = {"occurred_on": "2026-01-05", "device_class": "01", "unit": "99401"}
@@ -159,6 +160,7 @@ async def test_the_status_page_says_what_is_up(platform):
 
 
 async def test_a_device_that_nobody_announced_is_a_gap_until_it_is_accepted(platform):
+    await tell(platform.registry, sites())
     headers = platform.headers(Role.STOREKEEPER)
     seen = None
     for name, body in (

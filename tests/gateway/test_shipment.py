@@ -16,6 +16,7 @@ from tests.gateway.season import (
     prepared,
     received,
     signed,
+    sites,
     tell,
 )
 
@@ -26,6 +27,7 @@ PATH = f"/v1/shipments/{SHIPMENT}"
 @pytest.fixture
 async def platform(tmp_path):
     async with behind(tmp_path) as started:
+        await tell(started.registry, sites())
         yield started
 
 

@@ -1,5 +1,6 @@
-"""Who may act is decided by the record, not by views that may be behind: here they never hear of anything."""
+"""Who may act, and where, is decided by the record. Views are behind: most of these tests have none that hear of it."""
 
+import asyncio
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,16 +14,22 @@ from kernel.handling import Ask, Context, Outcome
 from kernel.identity import Principal, Role
 from kernel.projection import Projector
 from ledger.memory import MemoryLedger
-from services.registry.access import Access
-from services.registry.app import CODEC, STREAMS, Registry
+from services.registry.access import INSIDE, Access
+from services.registry.admission import COMES_TO
+from services.registry.app import CODEC, DECIDERS, STREAMS, Registry
+from services.registry.container import RegisterContainer
+from services.registry.meter.custody import Store
 from services.registry.meter.hold import PlaceHold
-from services.registry.shipment import DispatchShipment, Line, PrepareShipment
-from services.registry.site import OpenSite
+from services.registry.meter.missing import MarkMissing
+from services.registry.meter.release import Release
+from services.registry.shipment import CancelShipment, DispatchShipment, Line, PrepareShipment, ReceiveShipment
+from services.registry.site import CloseSite, OpenSite
 from services.registry.views import VIEWS
-from tests.registry.stories import CENTRE, DISMANTLE, NUMBER, OTHER, REGISTER, STORE, UNIT, about, on
+from tests.registry.stories import CENTRE, DISMANTLE, DISPATCH, NUMBER, OTHER, REGISTER, STORE, UNIT, about, on
 
 THEIR, THEIR_STORE = "99402", "store-2"
 ADMIN = Principal(subject="u-admin", roles=frozenset({Role.ADMIN}))
+KEEPER = Principal(subject="u-keeper", roles=frozenset({Role.STOREKEEPER}))
 OURS = Principal(subject="u-1", roles=frozenset({Role.OPERATOR}), units=frozenset({UNIT}))
 THEIRS = Principal(subject="u-2", roles=frozenset({Role.OPERATOR}), units=frozenset({THEIR}))
 SITES = (
@@ -51,15 +58,20 @@ class Asked:
 
 
 @asynccontextmanager
-async def asked(folder, *opened):
+async def asked(folder, *opened, following=False):
+    """A registry that has done these, its views following or not."""
     ledger, database = MemoryLedger(), Database(f"sqlite:///{folder / 'registry.sqlite'}")
     projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
     await projector.open()
     registry = Asked(Registry(ledger, projector))
     assert await registry(ADMIN, *opened) == [None] * len(opened)
+    views = asyncio.create_task(projector.run()) if following else None
     try:
         yield registry
     finally:
+        if views is not None:
+            views.cancel()
+            await asyncio.gather(views, return_exceptions=True)
         await database.close()
         await ledger.close()
 
@@ -90,3 +102,65 @@ async def test_within_one_call_what_was_said_before_counts(tmp_path):
 async def test_before_there_is_a_record_the_command_says_whose_it_is(tmp_path):
     async with asked(tmp_path, *SITES) as ask:
         assert await ask(OURS, DISMANTLE, msgspec.structs.replace(REGISTER, unit=THEIR)) == ["meter.unknown", DENIED]
+
+
+TYPO = "Typo-Site"
+
+
+async def test_one_unit_charges_no_other_and_uses_no_others_store(tmp_path):
+    async with asked(tmp_path, *SITES) as ask:
+        assert await ask(OURS, REGISTER) == [None]
+        for more in ({"unit": THEIR}, {"site": THEIR_STORE}):
+            assert await ask(OURS, msgspec.structs.replace(DISMANTLE, **more)) == [DENIED]
+        assert await ask(OURS, msgspec.structs.replace(PREPARE, unit=THEIR)) == [DENIED]
+        assert await ask(OURS, msgspec.structs.replace(PREPARE, from_site=THEIR_STORE)) == [DENIED]
+        assert await ask(OURS, DISMANTLE, PREPARE) == [None, None]
+
+
+async def test_nothing_comes_to_a_site_that_was_never_opened(tmp_path):
+    async with asked(tmp_path, *SITES) as ask:
+        assert await ask(OURS, REGISTER) == [None]
+        assert await ask(OURS, msgspec.structs.replace(DISMANTLE, site=TYPO)) == ["site.not_opened"]
+        for end in ("from_site", "to_site"):
+            assert await ask(OURS, msgspec.structs.replace(PREPARE, **{end: TYPO})) == ["site.not_opened"]
+        assert await ask(KEEPER, on(RegisterContainer, container_id="B", device_class="23", site=TYPO)) == [
+            "site.not_opened"
+        ]
+        typo = on(OpenSite, site_id=TYPO, kind="unit_store", name="合成", unit=UNIT)
+        assert await ask(ADMIN, typo) == [None]
+        assert await ask(OURS, msgspec.structs.replace(DISMANTLE, site=TYPO)) == [None]
+
+
+async def test_every_command_that_brings_something_to_a_site_asks_whether_it_is_open():
+    named = {
+        kind for decider in DECIDERS for kind in decider.commands if {"site", "to_site"} & {*kind.__struct_fields__}
+    }
+    # A shipment comes to where it was let go.
+    stays_or_leaves = {Store, MarkMissing, Release, ReceiveShipment}
+    assert {*COMES_TO} == named - stays_or_leaves - INSIDE
+
+
+async def test_a_site_closes_only_when_nothing_is_there_or_on_its_way(tmp_path):
+    close = [on(CloseSite, site_id=one, why="合成") for one in (STORE, CENTRE)]
+    async with asked(tmp_path, *SITES, following=True) as ask:
+        assert await ask(OURS, REGISTER, DISMANTLE) == [None, None]
+        assert await ask(ADMIN, *close) == ["site.holds_devices", None]
+        assert await ask(OURS, PREPARE) == ["site.closed"]
+        assert await ask(ADMIN, SITES[2]) == [None]
+        assert await ask(OURS, PREPARE) == [None]
+        assert await ask(ADMIN, *close) == ["site.holds_devices", "site.awaits_shipment"]
+        gone = msgspec.structs.replace(DISPATCH, shipment="SH-1")
+        await ask.registry.follow([Ask(gone, Context(command_id=fresh_id(), actor="policy"))])
+        assert await ask(ADMIN, close[0]) == [None]
+        assert await ask(OURS, about(REGISTER, OTHER), about(DISMANTLE, OTHER)) == [None, "site.closed"]
+
+
+async def test_what_was_done_before_the_site_closed_is_answered_as_then(tmp_path):
+    prepared = Ask(PREPARE, Context(command_id=fresh_id(), actor="u-1"))
+    cancel = on(CancelShipment, shipment_id="SH-1", why="合成")
+    async with asked(tmp_path, *SITES, following=True) as ask:
+        (first,) = await ask.registry.do_many([prepared])
+        assert await ask(OURS, cancel) == [None]
+        assert await ask(ADMIN, on(CloseSite, site_id=CENTRE, why="合成")) == [None]
+        (again,) = await ask.registry.do_many([prepared])
+        assert (again.repeated, again.position) == (True, first.position)

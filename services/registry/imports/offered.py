@@ -74,7 +74,10 @@ class LocalUploads:
 
     async def create(self, asker: Asker, plain: Any, key: str) -> Import:
         self._access.may(asker.principal, "Import")
-        return await self._jobs.create(asker.principal, struct_of(NewImport, plain), key)
+        ask = struct_of(NewImport, plain)
+        # Said once, and not of every row.
+        await self._access.require_open(ask.site, ask.to_site)
+        return await self._jobs.create(asker.principal, ask, key)
 
     async def append(self, asker: Asker, upload_id: str, offset: int, content: bytes) -> Import:
         return await self._jobs.append(asker.principal, upload_id, offset, content)

@@ -97,7 +97,10 @@ async def test_a_token_without_a_role_of_ours_is_nobodys(entrances, name):
 @pytest.mark.parametrize("name", ["rest", "gateway"])
 async def test_many_at_once_are_let_line_by_line_as_one_at_a_time(entrances, name):
     client = named(entrances, name).client
-    lines = [msgspec.to_builtins(msgspec.structs.replace(DISMANTLE, asset_no=one, unit=OWN)) for one in DEVICES]
+    lines = [
+        msgspec.to_builtins(msgspec.structs.replace(DISMANTLE, asset_no=one, unit=OWN, site=f"S-{OWN}"))
+        for one in DEVICES
+    ]
     own, _ = expected()
     for role in Role:
         headers = bearer(asker(entrances, role)) | {"Idempotency-Key": "k"}

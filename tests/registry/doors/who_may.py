@@ -62,11 +62,11 @@ async def set_up(entrances: Entrances) -> None:
             on(PlaceHold, asset_no=number, hold="H", kind="court", reference="R", until=DAY),
             msgspec.structs.replace(DISMANTLE, asset_no=number, unit=unit, site=f"S-{unit}"),
         ]
-    for unit in (OWN, THEIR):
-        sites = {"from_site": f"S-{unit}", "to_site": "elsewhere"}
+    for unit, other in ((OWN, THEIR), (THEIR, OWN)):
+        sites = {"from_site": f"S-{unit}", "to_site": f"S-{other}"}
         told.append(on(PrepareShipment, shipment_id=f"SH-{unit}", unit=unit, manifest=MANIFEST, **sites))
         told.append(on(SetPlan, plan_id=f"{unit}-2026-03", expected=1, target_ppm=1, cut_off=CUT_OFF))
-    told.append(BOXES[0])
+    told.append(msgspec.structs.replace(BOXES[0], site=f"S-{THEIR}"))
     position = await tell(entrances.platform.registry, told)
     await entrances.platform.registry.ask(lambda _session: None, seen=position)
 

@@ -130,7 +130,7 @@ async def importing(
     await database.create(Records.metadata)
     registry = Registry(ledger, projector)
     policies = PolicyRunner(
-        database, ledger, reader, registry.do_many, policies=POLICIES, on_refused=registry.refused, streams=STREAMS
+        database, ledger, reader, registry.follow, policies=POLICIES, on_refused=registry.refused, streams=STREAMS
     )
     await policies.open()
     access = Access(Policies.load(ROOT / "services" / "registry"), registry)
