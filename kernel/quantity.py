@@ -6,7 +6,7 @@ a struct is decoded, so REST, gRPC, import and log refuse the same things.
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -88,6 +88,11 @@ class Happened(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
             raise ValueError("exactly one of occurred_at and occurred_on says when it happened")
         if not YEAR_MIN <= (self.occurred_at or self.occurred_on or _EPOCH).year <= YEAR_MAX:
             raise ValueError(f"what happened lies between the years {YEAR_MIN} and {YEAR_MAX}")
+
+    @property
+    def moment(self) -> dict[str, Any]:
+        """When, as the members of whatever follows from it at the same time."""
+        return {"occurred_at": self.occurred_at, "occurred_on": self.occurred_on}
 
     @property
     def day(self) -> date:

@@ -32,58 +32,37 @@ PlanId: TypeAlias = Annotated[
 TargetPpm: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1_000_000, description="a share in millionths")]
 
 
-class SetPlan(Happened, frozen=True, kw_only=True):
+class Figures(Happened, frozen=True, kw_only=True):
+    """What a plan says."""
+
+    plan_id: PlanId
+    expected: Count
+    target_ppm: TargetPpm
+    cut_off: CivilDate
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_far_days(cut_off=self.cut_off)
+
+
+class SetPlan(Figures, frozen=True, kw_only=True):
     """设定计划 The number expected, the share to reach, the last day that counts."""
 
-    plan_id: PlanId
-    expected: Count
-    target_ppm: TargetPpm
-    cut_off: CivilDate
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        refuse_far_days(cut_off=self.cut_off)
-
-
-class RevisePlan(Happened, frozen=True, kw_only=True):
+class RevisePlan(Figures, frozen=True, kw_only=True):
     """修订计划 New figures, and why."""
 
-    plan_id: PlanId
-    expected: Count
-    target_ppm: TargetPpm
-    cut_off: CivilDate
     why: PublicRemark
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        refuse_far_days(cut_off=self.cut_off)
 
-
-class PlanSet(Happened, frozen=True, kw_only=True):
+class PlanSet(Figures, frozen=True, kw_only=True):
     """A plan stands."""
 
-    plan_id: PlanId
-    expected: Count
-    target_ppm: TargetPpm
-    cut_off: CivilDate
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        refuse_far_days(cut_off=self.cut_off)
-
-
-class PlanRevised(Happened, frozen=True, kw_only=True):
+class PlanRevised(Figures, frozen=True, kw_only=True):
     """It stands with new figures."""
 
-    plan_id: PlanId
-    expected: Count
-    target_ppm: TargetPpm
-    cut_off: CivilDate
     why: PublicRemark
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        refuse_far_days(cut_off=self.cut_off)
 
 
 Command: TypeAlias = SetPlan | RevisePlan

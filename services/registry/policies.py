@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -29,8 +29,7 @@ from services.registry.site import StocktakeRecorded
 def when_shipment_dispatched_dispatch_devices(event: ShipmentDispatched, _recorded: Recorded) -> Iterator[Dispatch]:
     for line in event.manifest:
         yield Dispatch(
-            occurred_at=event.occurred_at,
-            occurred_on=event.occurred_on,
+            **event.moment,
             asset_no=line.asset_no,
             shipment=event.shipment_id,
             from_site=event.from_site,
@@ -42,12 +41,11 @@ def when_shipment_dispatched_dispatch_devices(event: ShipmentDispatched, _record
 def when_shipment_received_receive_devices(
     event: ShipmentReceived, _recorded: Recorded
 ) -> Iterator[Receive | ReceiveUnexpected | MarkMissing]:
-    moment: dict[str, Any] = {"occurred_at": event.occurred_at, "occurred_on": event.occurred_on}
     damaged = frozenset(event.damaged)
     for kind, lines in ((Receive, event.received), (ReceiveUnexpected, event.unexpected)):
         for line in lines:
             yield kind(
-                **moment,
+                **event.moment,
                 asset_no=line.asset_no,
                 shipment=event.shipment_id,
                 site=event.to_site,
@@ -55,14 +53,13 @@ def when_shipment_received_receive_devices(
                 damaged=line.asset_no in damaged,
             )
     for asset_no in event.missing:
-        yield MarkMissing(**moment, asset_no=asset_no, shipment=event.shipment_id)
+        yield MarkMissing(**event.moment, asset_no=asset_no, shipment=event.shipment_id)
 
 
 def when_shipment_received_move_containers(event: ShipmentReceived, _recorded: Recorded) -> Iterator[MoveContainer]:
     for container in sorted({line.container for line in event.received if line.container is not None}):
         yield MoveContainer(
-            occurred_at=event.occurred_at,
-            occurred_on=event.occurred_on,
+            **event.moment,
             container_id=container,
             site=event.to_site,
             shipment=event.shipment_id,
@@ -72,17 +69,17 @@ def when_shipment_received_move_containers(event: ShipmentReceived, _recorded: R
 def when_stocktake_recorded_follow_differences(
     event: StocktakeRecorded, _recorded: Recorded
 ) -> Iterator[MarkMissing | ReceiveUnexpected]:
-    moment: dict[str, Any] = {"occurred_at": event.occurred_at, "occurred_on": event.occurred_on}
     for one in event.short:
-        yield MarkMissing(**moment, asset_no=one.asset_no, site=event.site_id)
+        yield MarkMissing(**event.moment, asset_no=one.asset_no, site=event.site_id)
     for one in event.over:
-        yield ReceiveUnexpected(**moment, asset_no=one.asset_no, site=event.site_id, device_class=one.device_class)
+        yield ReceiveUnexpected(
+            **event.moment, asset_no=one.asset_no, site=event.site_id, device_class=one.device_class
+        )
 
 
 def when_identity_claimed_adopt_identity(event: IdentityClaimed, _recorded: Recorded) -> Iterator[AdoptIdentity]:
     yield AdoptIdentity(
-        occurred_at=event.occurred_at,
-        occurred_on=event.occurred_on,
+        **event.moment,
         asset_no=event.bound_to,
         temporary_id=event.asset_no,
         device_class=event.device_class,
@@ -98,8 +95,7 @@ def when_identity_adopted_end_temporary_identity(
     event: IdentityAdopted, _recorded: Recorded
 ) -> Iterator[EndTemporaryIdentity]:
     yield EndTemporaryIdentity(
-        occurred_at=event.occurred_at,
-        occurred_on=event.occurred_on,
+        **event.moment,
         asset_no=event.temporary_id,
         bound_to=event.asset_no,
     )
@@ -109,8 +105,7 @@ def when_adoption_refused_keep_temporary_identity(
     event: AdoptionRefused, _recorded: Recorded
 ) -> Iterator[KeepTemporaryIdentity]:
     yield KeepTemporaryIdentity(
-        occurred_at=event.occurred_at,
-        occurred_on=event.occurred_on,
+        **event.moment,
         asset_no=event.temporary_id,
         bound_to=event.asset_no,
         why=event.why,
@@ -122,8 +117,7 @@ def when_received_from_maker_record_replacement(
 ) -> Iterator[RecordReplacement]:
     if event.replaces is not None:
         yield RecordReplacement(
-            occurred_at=event.occurred_at,
-            occurred_on=event.occurred_on,
+            **event.moment,
             asset_no=event.replaces,
             replaced_by=event.asset_no,
         )
@@ -161,8 +155,7 @@ def exception_of(ask: Ask, code: str) -> Ask | None:
     if shipment is None or asset_no is None:
         return None
     exception = RecordShipmentException(
-        occurred_at=ask.command.occurred_at,
-        occurred_on=ask.command.occurred_on,
+        **ask.command.moment,
         shipment_id=shipment,
         asset_no=asset_no,
         code=code,

@@ -74,8 +74,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         rule = next((rule for rule in self.rules if rule.fits(event)), None)
         if rule is not None and rule.days:
             yield PlaceHold(
-                occurred_at=event.occurred_at,
-                occurred_on=event.occurred_on,
+                **event.moment,
                 asset_no=event.asset_no,
                 hold=f"{HOLD}{recorded.version}",
                 kind="retention",

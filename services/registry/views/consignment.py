@@ -146,4 +146,4 @@ def _line(line: shipment.Line) -> ConsignmentLine:
 
 
 def moment(event: Happened) -> Moment:
-    return Moment(occurred_at=event.occurred_at, occurred_on=event.occurred_on)
+    return Moment(**event.moment)
