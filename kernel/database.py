@@ -37,6 +37,7 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    inspect,
     make_url,
     select,
     text,
@@ -115,6 +116,10 @@ class NotOurs(Exception):
     """The file is another service's, whose tables bear the same names."""
 
 
+class OtherTables(Exception):
+    """The tables that are there were made by another version of this program, and are nobody's to rebuild."""
+
+
 class Database:
     """One database, with its threads. `service` is whose it is; without it whatever the URL leads to is used."""
 
@@ -155,7 +160,9 @@ class Database:
         return self._within(self._writer, work)
 
     async def create(self, metadata: MetaData) -> None:
-        """Create the tables that are not there yet. Raises NotOurs."""
+        """Create the tables that are not there yet. Raises NotOurs, and OtherTables where one is there with other
+        columns: what it holds is changed by whoever knows how, never by guessing.
+        """
         for table in metadata.tables.values():
             widen(table)
 
@@ -164,6 +171,7 @@ class Database:
             lock_schema(connection)
             self._own(connection)
             metadata.create_all(connection)
+            _require_same(connection, metadata)
 
         await self.write(create)
 
@@ -204,6 +212,22 @@ class Database:
             result = work(session)
             session.flush()
             return result
+
+
+def _require_same(connection: Connection, metadata: MetaData) -> None:
+    """Find that every table has the columns it is declared with."""
+    there = inspect(connection)
+    for table in metadata.tables.values():
+        found = {column["name"] for column in there.get_columns(table.name, table.schema)}
+        declared = set(table.columns.keys())
+        if found != declared:
+            more, fewer = ", ".join(sorted(found - declared)) or "-", ", ".join(sorted(declared - found)) or "-"
+            raise OtherTables(
+                f"表 {table.name} 由另一版本的程序建立（多出：{more}；缺少：{fewer}）。请用原来的版本启动，"
+                "或备份数据库后按 CHANGELOG.md 中该版本的说明改表。"
+                f" / table {table.name} was made by another version of this program (has: {more}; lacks: {fewer}):"
+                " start the version that made it, or back the database up and change the table as CHANGELOG.md says"
+            )
 
 
 def lock_schema(connection: Connection) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel, select
 
 from kernel.database import SQLITE_DRIVER, Database, DatabaseUnavailable, MissingTable, NotOurs
+from kernel.database import OtherTables as TablesOfAnotherVersion
 from kernel.quantity import INT64_MAX
 from kernel.refusal import Refusal
 
@@ -101,6 +102,16 @@ async def test_an_sqlite_file_is_one_services(tmp_path):
     with pytest.raises(NotOurs, match="METERLOOP_SORTING__DATABASE_URL"):
         await database.create(OtherTables.metadata)
     await database.close()
+
+
+async def test_tables_of_another_version_are_refused_and_stay_as_they_are(database):
+    await database.create(OtherTables.metadata)
+    await database.write(lambda session: session.add(OtherJob(name="kept")))
+    with pytest.raises(TablesOfAnotherVersion) as refused:
+        await database.create(OneTables.metadata)
+    for said in ("job", "name", "number, size_bytes", "备份", "back the database up"):
+        assert said in str(refused.value)
+    assert await database.read(lambda session: session.exec(select(OtherJob.name)).all()) == ["kept"]
 
 
 async def test_integers_are_64_bits_and_keys_count_by_themselves(database):
