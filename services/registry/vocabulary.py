@@ -179,12 +179,23 @@ def class_in_number(asset_no: str) -> DeviceClass | None:
 class Movement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A custody change as balances see it: one device of this class out of one site, into another, or both.
 
-    Every event that moves custody into or out of a site carries one, so balances are a plain sum over the log.
+    Every event that moves custody into or out of a site carries one, so balances are a plain sum over the log. It
+    counts on the event's own business day, or on the day `on`: an event that is dated before the last movement of its
+    device counts on the day of that one, for a device is at one place at a time.
     """
 
     device_class: DeviceClass
     from_site: SiteId | None = None
     to_site: SiteId | None = None
+    on: CivilDate | None = None
+
+    def __post_init__(self) -> None:
+        if self.on is not None:
+            refuse_far_days(on=self.on)
+
+
+MOVED: Final = ("moved", "moved_out", "moved_in")
+"""The members under which events carry their movements."""
 
 
 class StandingHold(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

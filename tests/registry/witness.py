@@ -117,18 +117,19 @@ class Witness:
             assert moved.from_site == device.site or moved == Movement(device_class=moved.device_class), event
             assert moved.from_site is None or moved.device_class == device.device_class, event
             if moved.from_site is not None:
-                self._counts(moved.from_site, moved.device_class, event, -1)
+                self._counts(moved.from_site, moved, event, -1)
             if moved.to_site is not None:
-                self._counts(moved.to_site, moved.device_class, event, +1)
+                self._counts(moved.to_site, moved, event, +1)
             if moved.from_site is not None or moved.to_site is not None:
                 device.site = moved.to_site
             device.device_class = moved.device_class
 
-    def _counts(self, site: str, device_class: str, event: Any, change: int) -> None:
+    def _counts(self, site: str, moved: Movement, event: Any, change: int) -> None:
+        device_class, on = moved.device_class, moved.on or event.day
         self.balance[site, device_class] += change
         assert self.balance[site, device_class] >= 0, event
         day = self.days.setdefault((site, device_class), Counter())
-        day[event.day.isoformat(), "in" if change > 0 else "out"] += 1
+        day[on.isoformat(), "in" if change > 0 else "out"] += 1
 
     def _objects(self, device: Witnessed, event: Any) -> None:
         if isinstance(event, AGAINST_A_HOLD):

@@ -12,6 +12,7 @@ end.py          cleared, defaced, sold, destroyed
 """
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final
 
 import msgspec
@@ -19,21 +20,39 @@ import msgspec
 from kernel.decider import Decide, Decider, Evolve, Part
 from services.registry.meter import binding, custody, dismantling, end, hold, identity, missing, release, unexpected
 from services.registry.meter.state import NOTHING, Meter
+from services.registry.vocabulary import MOVED
 
 
 def _in_one_life(part: Part[Meter]) -> Part[Meter]:
-    """The part as one of many: nothing is decided while a temporary identity is being bound, and events are counted,
-    for a correction names the version that it corrects.
+    """The part as one of many: nothing is decided while a temporary identity is being bound; movements count in the
+    order in which they are told, whatever their dates; and events are counted, for a correction names the version that
+    it corrects.
     """
 
     def decide(command: Any, meter: Meter, own: Decide[Meter] = part.decide) -> Sequence[msgspec.Struct]:
         binding.unclaimed(command, meter)
-        return own(command, meter)
+        decided = own(command, meter)
+        if meter.moved_on is None or command.day >= meter.moved_on:
+            return decided
+        return [_counting_on(meter.moved_on, event) for event in decided]
 
     def evolve(meter: Meter, event: Any, own: Evolve[Meter] = part.evolve) -> Meter:
-        return msgspec.structs.replace(own(meter, event), version=meter.version + 1)
+        now, moved_on = own(meter, event), meter.moved_on
+        if now.site != meter.site or (now.site is not None and now.device_class != meter.device_class):
+            moved_on = event.day if moved_on is None else max(moved_on, event.day)
+        return msgspec.structs.replace(now, version=meter.version + 1, moved_on=moved_on)
 
     return msgspec.structs.replace(part, decide=decide, evolve=evolve)
+
+
+def _counting_on(day: date, event: msgspec.Struct) -> msgspec.Struct:
+    movements = ((name, getattr(event, name, None)) for name in MOVED)
+    later = {
+        name: msgspec.structs.replace(moved, on=day)
+        for name, moved in movements
+        if moved is not None and (moved.from_site, moved.to_site) != (None, None)
+    }
+    return msgspec.structs.replace(event, **later) if later else event
 
 
 METER: Final = Decider(

@@ -1,6 +1,7 @@
 """What the rules of a device need to remember, and no more."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Final, Literal, TypeAlias, assert_never
 
 import msgspec
@@ -150,13 +151,14 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     """A device of any class. `place` is None before the first event; `version` is that of the last.
 
     `unit_version` is that of the event which said `unit`, `reading_version` of the one that holds the final reading,
-    `arrived_with` the shipment that brought it last, `new`
-    that it never was in service, `dispute` the case in which its final reading is disputed, `replaced_by` the device
-    that came from the maker in its place.
+    `arrived_with` the shipment that brought it last, `new` that it never was in service, `moved_on` the business day on
+    which its last movement into or out of a site counts, `dispute` the case in which its final reading is disputed,
+    `replaced_by` the device that came from the maker in its place.
     """
 
     version: int = -1
     place: Place | None = None
+    moved_on: date | None = None
     device_class: DeviceClass = "01"
     unit: str = ""
     unit_version: int = -1

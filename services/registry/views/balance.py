@@ -14,7 +14,7 @@ from ledger.port import Recorded
 from services.registry.meter import METER
 from services.registry.views.places import SITES
 from services.registry.views.tables import Tables
-from services.registry.vocabulary import Movement
+from services.registry.vocabulary import MOVED, Movement
 
 BalanceKey: TypeAlias = tuple[str, str, date]
 
@@ -58,11 +58,10 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
     restated_on: date | None = None
 
 
-_MOVED: Final = ("moved", "moved_out", "moved_in")
 _MOVEMENTS: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
     event: names
     for event in METER.events
-    if (names := tuple(name for name in _MOVED if name in event.__struct_fields__))
+    if (names := tuple(name for name in MOVED if name in event.__struct_fields__))
 }
 """The events that carry movements, and where."""
 
@@ -75,7 +74,7 @@ def movements(event: Any) -> list[Movement]:
 def keys(event: Any, _recorded: Recorded) -> Iterable[BalanceKey]:
     day = event.day
     return {
-        (site, moved.device_class, day)
+        (site, moved.device_class, moved.on or day)
         for moved in movements(event)
         for site in (moved.from_site, moved.to_site)
         if site is not None

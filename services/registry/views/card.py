@@ -22,6 +22,7 @@ from services.registry.meter import (
     unexpected,
 )
 from services.registry.views.tables import Tables
+from services.registry.vocabulary import MOVED
 
 
 class Card(msgspec.Struct, frozen=True, gc=False):
@@ -146,14 +147,35 @@ def folded(told: Iterable[tuple[Any, Recorded]]) -> Card | None:
 
 
 def folded_by(told: Iterable[tuple[Any, Recorded]], day: date) -> Card | None:
-    """The card as what had happened to one device by the end of a business day leaves it. A device that was put on
-    record later than it was dismantled is the same device: who it is counts from its first event on.
+    """The card as what had happened to one device by the end of a business day leaves it: at the site whose balance of
+    that day counts it. A device that was put on record later than it was dismantled is the same device.
     """
     told = tuple(told)
-    happened = [one for one in told if one[0].day <= day]
-    if happened and happened[0] is not told[0]:
+    happened: list[tuple[Any, Recorded]] = []
+    moved_on = date.min
+    for one in told:
+        event = one[0]
+        when = event.day
+        if any((moved := getattr(event, name, None)) and (moved.from_site or moved.to_site) for name in MOVED):
+            when = moved_on = max(moved_on, when)
+        elif not isinstance(event, _WHEREVER_IT_IS):
+            when = max(moved_on, when)
+        if when <= day:
+            happened.append(one)
+    if happened and happened[0] is not told[0] and isinstance(told[0][0], identity.Registered):
         happened.insert(0, told[0])
     return folded(happened)
+
+
+_WHEREVER_IT_IS: Final = (
+    dismantling.FinalReadingRecorded,
+    dismantling.FinalReadingDisputed,
+    dismantling.FinalReadingResolved,
+    hold.HoldPlaced,
+    hold.HoldLifted,
+    release.PreconditionRecorded,
+)
+"""Events that say nothing of where a device is, and may be told after it has moved on."""
 
 
 def _described(description: identity.Description) -> dict[str, Any]:

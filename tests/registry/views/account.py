@@ -35,6 +35,11 @@ def recorded_day(recorded: Any) -> date:
     return (datetime.fromtimestamp(recorded.recorded_at_us // 1_000_000, UTC) + BEIJING).date()
 
 
+def place(stand: Stand) -> tuple[str | None, str]:
+    """Which balance counts it."""
+    return (stand.site, stand.device_class if stand.site else "")
+
+
 def after(stand: Stand, event: Any, version: int) -> Stand:
     """How it stands after one more event."""
 
@@ -120,13 +125,32 @@ class Account:
             stand = after(stand, event, recorded.version)
             yield event, recorded, stand
 
+    def told(self, asset_no: str) -> Iterator[tuple[Any, Any, Stand, date]]:
+        """The same, and the day on which it counts: what is dated before the device last moved counts on that day."""
+        before, moved_on = Stand(), date.min
+        for event, recorded, stand in self.stands(asset_no):
+            on = event.day
+            if place(stand) != place(before):
+                on = moved_on = max(moved_on, on)
+            elif stand != before and not isinstance(event, identity.Registered):
+                on = max(moved_on, on)
+            yield event, recorded, stand, on
+            before = stand
+
     def stood(self, asset_no: str, *, position: int | None = None, day: date | None = None) -> Stand | None:
         """How a device stood by what had been recorded up to a position, or had happened by the end of a day."""
-        last = None
-        for event, recorded, stand in self.stands(asset_no):
-            if (position is None or recorded.position <= position) and (day is None or event.day <= day):
-                last = stand
-        return last
+        happened = [
+            (event, recorded)
+            for event, recorded, _, on in self.told(asset_no)
+            if (position is None or recorded.position <= position) and (day is None or on <= day)
+        ]
+        first = self.lives[asset_no][0]
+        if happened and happened[0] != first and isinstance(first[0], identity.Registered):
+            happened.insert(0, first)
+        stand = Stand()
+        for event, recorded in happened:
+            stand = after(stand, event, recorded.version)
+        return stand if stand.phase else None
 
     def closing(self, day: date) -> Counter[tuple[str, str]]:
         """The devices whose last custody event, by the end of that day, is at a site, by site and class."""
@@ -138,12 +162,12 @@ class Account:
         moved: defaultdict[tuple[str, str, date], list[tuple[int, date]]] = defaultdict(list)
         for asset_no in self.lives:
             before: tuple[str | None, str] = (None, "")
-            for event, recorded, stand in self.stands(asset_no):
-                now = (stand.site, stand.device_class)
+            for _, recorded, stand, on in self.told(asset_no):
+                now = place(stand)
                 if now != before:
                     for (site, device_class), change in ((before, -1), (now, +1)):
                         if site is not None:
-                            moved[site, device_class, event.day].append((change, recorded_day(recorded)))
+                            moved[site, device_class, on].append((change, recorded_day(recorded)))
                 before = now
         lines = []
         lay = self.closing(first - timedelta(days=1))
@@ -175,7 +199,7 @@ class Account:
         names = ("unit", "county", "reason", "work_order")
         told: dict[str, Any] = {name: getattr(dismantled, name) for name in names}
         told |= {"asset_no": dismantled.asset_no, "dismantled_on": dismantled.day, "came": None}
-        last, over = Stand(), False
+        last, was, over = Stand(), Stand(), False
         for event, recorded, stand in self.stands(dismantled.asset_no):
             if isinstance(event, identity.RecordCorrected) and event.corrects_version == version:
                 if event.did_not_happen:
@@ -185,8 +209,10 @@ class Account:
             if recorded.version < version or over or isinstance(event, binding.IdentityBound):
                 continue  # what becomes of a temporary identity once it is bound is told of its number
             last, over = stand, stand.dismantling != version
-            if told["came"] is None and stand.site in self.centres and not stand.apart:
-                told["came"] = event.day
+            here = stand.site in self.centres and not stand.apart
+            if here and (stand.site, stand.apart) != (was.site, was.apart):
+                told["came"] = min(event.day, told["came"] or event.day)
+            was = stand
         became = {"missing": "missing", "lost": "lost", "written_off": "lost"}.get(last.phase, "owed")
         if over:
             became = "returned"

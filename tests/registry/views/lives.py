@@ -1,5 +1,5 @@
 """Valid histories from lists of small numbers: each step asks something that suits where a device is, and what the
-rules refuse did not happen. The days of a device never run backwards; when they are told is another matter.
+rules refuse did not happen. What happened is told some days late, so that the days of a device may run backwards.
 """
 
 from datetime import date, timedelta
@@ -66,7 +66,6 @@ def history(chosen: list[tuple[int, int, int, int]]) -> Told:
         told.tell(OpenSite(occurred_on=BEGAN, **opened))
     told.tell(PLAN, recorded_on=BEGAN)
     today = BEGAN
-    last: dict[str, date] = {}
     for number, (device, choice, later, late) in enumerate(chosen):
         today += timedelta(days=later)
         pick, on = Pick(choice), today - timedelta(days=late)
@@ -74,18 +73,9 @@ def history(chosen: list[tuple[int, int, int, int]]) -> Told:
             told_of = _lorry(told, f"SH-{number}", pick)
         else:
             told_of = _step(DEVICES[device], told.state(identity.Register, DEVICES[device]), pick)
-        about = {one for _, fields in told_of for one in _numbers(fields)}
-        day = max([on, *(last.get(one, date.min) for one in about)])
-        for command, fields in told_of if day <= today else ():
-            if told.refused(command(occurred_on=day, **fields), recorded_on=today) is None:
-                last |= dict.fromkeys(about, day)
+        for command, fields in told_of:
+            told.refused(command(occurred_on=on, **fields), recorded_on=today)
     return told
-
-
-def _numbers(fields: dict[str, Any]) -> set[str]:
-    lines = (*fields.get("manifest", ()), *fields.get("found", ()))
-    named = {fields.get("asset_no"), fields.get("bound_to"), *(one.asset_no for one in lines)}
-    return named - {None}
 
 
 def _lorry(told: Told, shipment: str, pick: Pick) -> list[Step]:

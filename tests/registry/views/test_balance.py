@@ -12,6 +12,7 @@ from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing,
 from services.registry.meter.release import RecordPrecondition, Release, ReturnSample
 from services.registry.meter.unexpected import AcceptUnexpected, ReceiveUnexpected
 from services.registry.views.balance import balances
+from services.registry.views.card import folded_by
 from tests.registry.stories import CENTRE, NUMBER, OTHER, STORE, TEMPORARY, UNIT
 from tests.registry.views.telling import SITES, Told, arrived, day, held, shipped
 from tests.registry.views.test_recovery import dismantle, register
@@ -155,3 +156,16 @@ def test_a_business_day_is_that_of_beijing(hour, of_day):
     at = datetime(2026, 3, 5, hour, 59, tzinfo=UTC)
     told.tell(msgspec.structs.replace(out, occurred_on=None, occurred_at=at), recorded_on=day(6))
     assert figures(told)[STORE, "01", of_day] == (1, 0, 1, 0)
+
+
+def test_what_is_dated_before_the_device_came_counts_on_the_day_it_came():
+    """A dispatch of the fifth, of a device dismantled on the tenth: one of the two dates is wrong."""
+    told = in_store(NUMBER, on=day(10)).tell(*shipped([NUMBER], day(5)), arrived([NUMBER], day(6)))
+    assert figures(told) == {(STORE, "01", 10): (0, 1, 1, 0), (CENTRE, "01", 10): (0, 1, 0, 1)}
+    life = [one for one in told.events if one[1].stream == f"meter-{NUMBER}"]
+    assert [folded_by(life, day(number)).site for number in (9, 10)] == [None, CENTRE]
+
+
+def test_what_follows_a_wrong_date_in_its_order_counts_on_its_own_day():
+    told = in_store(NUMBER, on=day(10)).tell(*shipped([NUMBER], day(5)), arrived([NUMBER], day(12)))
+    assert figures(told) == {(STORE, "01", 10): (0, 1, 1, 0), (CENTRE, "01", 12): (0, 1, 0, 1)}
