@@ -25,6 +25,7 @@ from kernel.http_files import held_already, streamed_response
 from kernel.http_limits import HttpLimits, read_body
 from kernel.http_openapi import JSON, NDJSON
 from kernel.http_page import content_tag, expected_version, idempotency_key, not_modified, version_tag
+from kernel.http_questions import next_link
 from kernel.intake import REPEATED_FIELD, UNKNOWN_FIELD, field_error, malformed, plain_of_json, struct_of
 
 AUTHORIZATION: Final = "authorization"
@@ -130,7 +131,11 @@ class Relay:
                 await self._access.require(request, question.method.name)
             given = parameters(request)
             plain = await self.ask(question, given, request.headers.get(AUTHORIZATION), strict=False)
-            return shown(request, plain)
+            # One thing is shown as of a version of its stream; a list has none, and may go on.
+            response = shown(request, plain, plain.get("version"))
+            if cursor := plain.get("next"):
+                response.headers["Link"] = next_link(request, cursor)
+            return response
 
         return endpoint
 

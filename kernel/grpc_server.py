@@ -118,6 +118,7 @@ class RpcDoor:
                     require_parts(method)
                     methods[method.name] = self._streamed(method, self._file(method, asked[name]))
                 else:
+                    _require_room_for(method.output_type, asked[name])
                     methods[method.name] = self._unary(method, self._question(method, asked[name]))
             else:
                 raise ValueError(f"{descriptor.full_name}/{method.name} takes {name}, which nobody here answers")
@@ -277,6 +278,15 @@ def _require_same_fields(message: Descriptor, kind: type[msgspec.Struct], extra:
     ours = {field.encode_name for field in msgspec.structs.fields(kind)}
     if theirs != ours:
         raise ValueError(f"{message.full_name} and {kind.__name__} differ in {sorted(theirs ^ ours)}")
+
+
+def _require_room_for(message: Descriptor, question: Question) -> None:
+    """What is answered has its place in the message, or the service does not start."""
+    kind = message.fields_by_name["items"].message_type if question.rows else message
+    assert kind is not None
+    names = {field.encode_name for field in msgspec.structs.fields(question.answers)}
+    if missing := names - {field.name for field in kind.fields}:
+        raise ValueError(f"{kind.full_name} has no field for {sorted(missing)} of {question.answers.__name__}")
 
 
 def _plain_outcome(accepted: Accepted, kind: Descriptor) -> dict[str, Any]:

@@ -63,8 +63,7 @@ def response(request: Request, answer: Shown | Rows | File) -> Response:
         if value.after is not None:
             cursors: Cursors = request.app.state.cursors
             cursor = cursors.seal(query, value.after)
-            again = [(name, one) for name, one in request.query_params.multi_items() if name != "cursor"]
-            headers["Link"] = f'<{request.url.path}?{urlencode([*again, ("cursor", cursor)])}>; rel="next"'
+            headers["Link"] = next_link(request, cursor)
         value = {"items": value.items, "next": cursor}
     body = msgspec.json.encode(value)
     headers["ETag"] = tag = content_tag(body) if shown.version is None else version_tag(shown.version)
@@ -75,6 +74,12 @@ def response(request: Request, answer: Shown | Rows | File) -> Response:
     if not_modified(request.headers.get("if-none-match"), tag):
         return Response(None, 304, headers)
     return Response(body, 200, headers, JSON)
+
+
+def next_link(request: Request, cursor: str) -> str:
+    """The page after this one, as RFC 8288 has it."""
+    again = [(name, one) for name, one in request.query_params.multi_items() if name != "cursor"]
+    return f'<{request.url.path}?{urlencode([*again, ("cursor", cursor)])}>; rel="next"'
 
 
 def query_of(request: Request) -> str:
