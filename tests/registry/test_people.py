@@ -1,7 +1,11 @@
 """Names of people: kept beside the log, at one door, shown on papers as long as they are known. All of them made up."""
 
+import asyncio
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
+from uuid import UUID
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -9,22 +13,27 @@ import pytest
 from kernel.authority import Policies
 from kernel.codec import Reader
 from kernel.database import Database
+from kernel.handling import Context
 from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
 from kernel.identity import Principal, Role
 from kernel.identity_issuer import issue, write_keys
 from kernel.identity_provider import built_in_verifier
-from kernel.people import People
+from kernel.people import People, Person
 from kernel.projection import Projector
+from kernel.questions import PageAsked
 from ledger.memory import MemoryLedger
 from services.registry.access import Access
 from services.registry.app import CODEC, STREAMS, Registry
 from services.registry.papers.note import transfer_note
+from services.registry.papers.offered import GetTransferNote, Papers
 from services.registry.rest import open_people
-from services.registry.shipment import HandoverSigned
+from services.registry.shipment import DispatchShipment, HandoverSigned, Line, PrepareShipment, SignHandover
+from services.registry.site import OpenSite
 from services.registry.views import VIEWS
 from services.registry.views.consignment import consignment
-from tests.registry.test_papers import DISPATCHED, PREPARED, RECEIVED, on, told
+from tests.registry.stories import CENTRE, NUMBER, STORE, UNIT, on
+from tests.registry.test_papers import DISPATCHED, PREPARED, RECEIVED, told
 
 SIGNER = {"subject": "u-17", "name": "李四（示例）", "contact": "0000-0000000"}
 FOLDER = Path("services/registry")
@@ -33,8 +42,9 @@ FOLDER = Path("services/registry")
 class Front:
     """The registry's door for people, and tokens to come through it."""
 
-    def __init__(self, client, keys, people):
-        self.client, self.keys, self.people = client, keys, people
+    def __init__(self, client, keys, people, registry, access):
+        self.client, self.keys, self.people, self.registry = client, keys, people, registry
+        self.papers = Papers(registry, access, people=people)
 
     async def ask(self, verb, *roles, **request):
         principal = Principal(subject="u-1", roles=frozenset(roles), units=frozenset({"99401"}))
@@ -47,17 +57,23 @@ async def opened(folder):
     keys = folder / "keys"
     write_keys(keys)
     database, ledger = Database(f"sqlite:///{folder / 'registry.sqlite'}"), MemoryLedger()
-    registry = Registry(ledger, Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS))
+    projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
+    await projector.open()
+    following = asyncio.create_task(projector.run())
+    registry = Registry(ledger, projector)
+    access = Access(Policies.load(FOLDER), registry)
     people = People(database, "registry")
     await people.open()
     verifier = built_in_verifier(keys, ["127.0.0.1"])
     door = HttpDoor(title="registry", version="1", verifier=verifier, cursors=Cursors(b"0" * 32))
-    open_people(door, people, Access(Policies.load(FOLDER), registry))
+    open_people(door, people, access)
     try:
         transport = httpx.ASGITransport(door.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://registry") as client:
-            yield Front(client, keys, people)
+            yield Front(client, keys, people, registry, access)
     finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
         await database.close()
 
 
@@ -109,6 +125,36 @@ async def test_what_is_not_a_person_is_refused(front, verb, request_, status):
     headers = {"Authorization": f"Bearer {issue(front.keys, principal)}", **more}
     answer = await front.client.request(verb, "/v1/people", headers=headers, **request_)
     assert answer.status_code == status, answer.text
+
+
+async def test_a_paper_shows_the_name_until_it_is_erased(front):
+    ends = {"from_site": STORE, "to_site": CENTRE, "unit": UNIT}
+    line = Line(asset_no=NUMBER, device_class="01")
+    for number, command in enumerate(
+        (
+            on(OpenSite, site_id=STORE, kind="unit_store", name="合成表库", unit=UNIT),
+            on(OpenSite, site_id=CENTRE, kind="centre", name="合成中心", unit=UNIT),
+            on(PrepareShipment, shipment_id="SH-1", **ends, manifest=(line,)),
+            on(DispatchShipment, shipment_id="SH-1"),
+            on(SignHandover, shipment_id="SH-1", party="from", signer="u-17"),
+        )
+    ):
+        await front.registry.do(command, Context(command_id=UUID(int=number), actor="u-1"))
+    (asked,) = (question for question in front.papers.table() if question.ask is GetTransferNote)
+    admin = Principal(subject="u-1", roles=frozenset({Role.ADMIN}), units=frozenset())
+
+    async def shown():
+        ask = GetTransferNote(shipment_id="SH-1", format="xlsx")
+        paper = await asked.answer(admin, ask, PageAsked(after=None, limit=1))
+        with ZipFile(BytesIO(paper.content)) as book:
+            text = "".join(book.read(name).decode() for name in book.namelist() if name.endswith(".xml"))
+        return "李四（示例）" in text, "u-17" in text
+
+    assert await shown() == (False, True)
+    await front.people.remember(Person(subject="u-17", name="李四（示例）"))
+    assert await shown() == (True, False)
+    await front.people.forget("u-17")
+    assert await shown() == (False, True)
 
 
 def test_a_note_names_its_signer_as_long_as_the_name_is_known():
