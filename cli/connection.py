@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from cli.platform import CliSettings, Endpoints, cli_settings
@@ -94,14 +95,20 @@ def explained() -> Iterator[None]:
 
 def say(zh: str, en: str, code: str | None = None, *, mark: str = "✗") -> None:
     """Something that went wrong. What comes from elsewhere is shown as it is, not read as markup."""
-    console.print(Text.assemble((f"{mark} ", "red"), zh))
-    console.print(Text.assemble("  ", en, (f"  [{code}]" if code else "", "dim")))
+    _two(Text(f"{mark} ", "red"), Text(zh), Text.assemble(en, (f"  [{code}]" if code else "", "dim")))
 
 
 def note(zh: str, en: str) -> None:
     """What one can do about it."""
-    console.print(Text.assemble(("→ ", "cyan"), zh))
-    console.print(Text.assemble("  ", en))
+    _two(Text("→ ", "cyan"), Text(zh), Text(en))
+
+
+def _two(mark: Text, zh: Text, en: Text) -> None:
+    """Both languages behind a mark, however many lines they take."""
+    lines = Table.grid()
+    lines.add_row(mark, zh)
+    lines.add_row("", en)
+    console.print(lines)
 
 
 def _running(settings: CliSettings) -> str:

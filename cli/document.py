@@ -143,7 +143,7 @@ def _arriving(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
 @contextmanager
 def _shown_progress() -> Iterator[Callable[[int, int | None], None]]:
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("生成与接收 making and fetching", total=None)
         yield lambda here, whole: progress.update(task, completed=here, total=whole)
 

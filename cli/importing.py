@@ -160,7 +160,7 @@ class shown_progress:  # noqa: N801  reads as what it is used for
 
 
 def _tell_counts(stands: Import) -> None:
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 2))
+    table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(justify="right", no_wrap=True)
     table.add_column()
     for style, name, number in (
@@ -173,7 +173,7 @@ def _tell_counts(stands: Import) -> None:
         if number:
             table.add_row(Text(f"{number:,}", style), Text(name))
     if table.row_count:
-        console.print(table)
+        console.print(Padding(table, (0, 0, 0, 2)))
 
 
 def _tell_refusals(errors: Path) -> None:
@@ -184,6 +184,11 @@ def _tell_refusals(errors: Path) -> None:
         place = f"第 {row} 行 row {row}" + (f" · {column}" if column else "") + (f" · {value}" if value else "")
         console.print(Text.assemble(("· ", "red"), (place, "bold"), (f"  [{code}]", "dim")))
         console.print(Padding(Text(f"{zh}\n{en}"), (0, 0, 0, 2)))
+    if any(line[3] == "access.denied" for line in lines):
+        note(
+            "用本机令牌时，请以 --units 写明代表的单位，如 --units 99401。",
+            "with this machine's own token, say by --units for which units you act, as in --units 99401",
+        )
     what = "全部原因 all reasons: " if lines[SHOWN_REFUSALS:] else "原因 reasons: "
     console.print(Text.assemble(("→ ", "cyan"), what, str(errors)), soft_wrap=True)
 
