@@ -14,9 +14,11 @@ from kernel.identity import Principal, Role
 from kernel.identity_issuer import PRIVATE_KEY_FILE, issue, write_keys
 from kernel.wire.registry.v1 import registry_pb2
 from services.registry.asset_number import compose
+from services.registry.site import OpenSite
 from tests.gateway.behind import behind
+from tests.gateway.season import tell
 from tests.registry.doors.entrances import SERVICE, Entrances, bearer, refused, said
-from tests.registry.stories import NUMBER, OTHER, UNIT
+from tests.registry.stories import NUMBER, OTHER, UNIT, on
 
 PATH = f"/v1/meters/{NUMBER}/dismantle"
 GOOD = {"occurred_on": "2026-03-05", "work_order": "WO-1", "unit": UNIT, "site": "store-1", "reason": "fault"}
@@ -179,6 +181,8 @@ async def test_what_goes_along_is_wrong(entrances, code, headers, metadata):
 
 async def test_what_came_too_late_or_twice(entrances):
     token = issue(entrances.platform.keys, CLERK)
+    opened = on(OpenSite, site_id="store-1", kind="unit_store", name="合成表库", unit=UNIT)
+    await tell(entrances.platform.registry, [opened])
     register = msgspec.json.encode({"occurred_on": "2026-03-01", "device_class": "01", "unit": UNIT})
     path = f"/v1/meters/{NUMBER}/register"
     assert (await by_http(entrances.rest.client, token, register, path)).status == 201
@@ -201,7 +205,7 @@ async def test_what_came_too_late_or_twice(entrances):
     message = registry_pb2.Dismantle(asset_no=OTHER, **GOOD)
     unknown.append(await by_rpc(entrances.platform.peer, token, message.SerializeToString()))
     assert_same(unknown, "meter.unknown")
-    assert await entrances.ledger.head() == 2
+    assert await entrances.ledger.head() == 3
 
 
 async def test_rows_of_a_file_are_refused_under_the_same_codes_at_both_doors(entrances):

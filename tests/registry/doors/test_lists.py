@@ -119,6 +119,7 @@ WHOLE = {
     "ListCustodyGaps",
     "ListDuplicates",
     "ListContainers",
+    "ListStocktakes",
 }
 """Lists that one may see whole or not at all."""
 
