@@ -1443,6 +1443,7 @@ class ListBalances(Question[Page[BalanceLine]], frozen=True, kw_only=True):
     site: str | None = None
     device_class: str | None = None
     seen: int | None = None
+    limit: int | None = None
 
 
 class ListBurnt(Question[Page[BurntCount]], frozen=True, kw_only=True):
@@ -1542,6 +1543,7 @@ class GetLife(Question[Page[Entry]], frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/life"
     ANSWER: ClassVar[Any] = Page[Entry]
     asset_no: str
+    limit: int | None = None
 
 
 class GetAssetPage(Download, frozen=True, kw_only=True):
@@ -1572,6 +1574,7 @@ class ListRecovery(Question[Page[RecoveryRate]], frozen=True, kw_only=True):
     last: str
     unit: str | None = None
     seen: int | None = None
+    limit: int | None = None
 
 
 class GetRecoveryLedger(Download, frozen=True, kw_only=True):

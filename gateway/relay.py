@@ -60,7 +60,7 @@ class Relay:
     ) -> dict[str, Any]:
         """The answer to a question as plain values. Raises what the service refuses."""
         answer = await self._call(question.method, _asked(question, plain, strict=strict), authorization)
-        return with_nulls(question.method.output_type, plain_of_message(answer))
+        return _as_json(with_nulls(question.method.output_type, plain_of_message(answer)))
 
     async def describe(self, service: Service) -> dict[str, Any]:
         """The service's OpenAPI document. Raises CannotNow while it is away."""
@@ -100,8 +100,7 @@ class Relay:
                 expected_version=version,
             )
             accepted = plain_of_message(answer)
-            for event in accepted["events"]:
-                event["data"] = msgspec.Raw(event["data"].encode())
+            accepted["events"] = [_as_json(event) for event in accepted["events"]]
             at = location(command.shown_at, request.path_params)
             return recorded_response(msgspec.json.encode(accepted), accepted["version"], len(accepted["events"]), at)
 
@@ -180,6 +179,13 @@ async def _content(streamed: Streamed[Any]) -> AsyncIterator[bytes]:
             yield part.content
 
 
+def _as_json(plain: dict[str, Any]) -> dict[str, Any]:
+    """An answer, or a row, whose `data`, an event's JSON, is no text here but what it says."""
+    if "items" in plain:
+        return {**plain, "items": [_as_json(row) for row in plain["items"]]}
+    return {**plain, "data": msgspec.Raw(plain["data"].encode())} if "data" in plain else plain
+
+
 def parameters(request: Request) -> dict[str, str]:
     """The parameters of path and query, each once."""
     items = request.query_params.multi_items()
@@ -191,7 +197,7 @@ def parameters(request: Request) -> dict[str, str]:
     return {**dict(items), **request.path_params}
 
 
-def shown(request: Request, plain: Any, version: int | None = None) -> Response:
+def shown(request: Request, plain: dict[str, Any], version: int | None = None) -> Response:
     """Plain values as JSON, with an ETag; 304 where the caller has them already."""
     body = msgspec.json.encode(plain)
     tag = content_tag(body) if version is None else version_tag(version)

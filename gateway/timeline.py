@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any, Final
 
-import msgspec
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
@@ -11,6 +10,7 @@ from gateway.access import Access
 from gateway.paths import REGISTRY, Question
 from gateway.relay import AUTHORIZATION, Relay, parameters, shown
 from kernel.intake import UNKNOWN_FIELD, field_error, malformed
+from kernel.questions import PAGE_ROWS_MAX
 
 ACTION: Final = "GetTimeline"
 PATH: Final = "/v1/meters/{asset_no}"
@@ -46,11 +46,18 @@ class Timeline:
         token = request.headers.get(AUTHORIZATION)
         card, life = await asyncio.gather(
             self._registry.ask(self._card, given, token, strict=False),
-            self._registry.ask(self._life, {"asset_no": given["asset_no"]}, token),
+            self._whole_life(given["asset_no"], token),
         )
-        entries = [_entry(one) for one in life["items"] if one["position"] <= card["position"]]
+        entries = [one for one in life if one["position"] <= card["position"]]
         return shown(request, {"device": card, "timeline": entries}, version=card["version"])
 
-
-def _entry(entry: dict[str, Any]) -> dict[str, Any]:
-    return {**entry, "data": msgspec.Raw(entry["data"].encode())}
+    async def _whole_life(self, asset_no: str, token: str | None) -> list[dict[str, Any]]:
+        """Every page of it."""
+        asked: dict[str, Any] = {"asset_no": asset_no, "limit": PAGE_ROWS_MAX}
+        entries: list[dict[str, Any]] = []
+        while True:
+            page = await self._registry.ask(self._life, asked, token)
+            entries += page["items"]
+            if page["next"] is None:
+                return entries
+            asked["cursor"] = page["next"]

@@ -1,4 +1,4 @@
-"""Files over gRPC: a stream of parts, because one message holds no more than 4 MiB.
+"""Files over gRPC: a stream of parts, because one message holds only so much.
 
 message FilePart {
   optional FileHead head = 1;    // in the first part, and in no other

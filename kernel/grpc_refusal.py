@@ -11,7 +11,7 @@ from google.rpc import (  # type: ignore[import-untyped]  # the package has no s
     status_pb2,
 )
 
-from kernel.door import RETRY_AFTER_S, STATUS_OF_KIND, CannotNow, Faulty, OutOfTime, status_of
+from kernel.door import RETRY_AFTER_S, STATUS_OF_KIND, CannotNow, Faulty, OutOfTime, TooLarge, status_of
 from kernel.intake import FieldError, Malformed, errors_of
 from kernel.refusal import Reason, Refusal
 
@@ -37,7 +37,16 @@ PEER_DEADLINE = Reason(
     "所需的服务未能及时答复。请用同一 Idempotency-Key 重试。",
     "a service that is needed did not answer in time; ask again with the same Idempotency-Key",
 )
+PEER_TOO_LARGE = Reason(
+    TooLarge,
+    "peer.too_large",
+    "请求或答复超过服务之间一条消息的限制，请分几次进行。",
+    "the request or its answer is over the limit of a message between services; do it in several parts",
+)
 PEER_FAULT = Reason(Faulty, "peer.fault", "所需的服务出错（{status}）。", "a service that is needed broke ({status})")
+
+_MESSAGE_TOO_LARGE: Final = "message larger than max"
+"""In gRPC's own words, which are all that tells this from too many calls at once."""
 
 _KINDS: Final = {kind.__name__: kind for kind in (*STATUS_OF_KIND, Malformed)}
 
@@ -72,6 +81,8 @@ def refusal_of_error(error: grpc.aio.AioRpcError) -> Refusal:
     if isinstance(packed, bytes) and (told := _told(packed)) is not None:
         return told
     match error.code():
+        case grpc.StatusCode.RESOURCE_EXHAUSTED if _MESSAGE_TOO_LARGE in (error.details() or ""):
+            return PEER_TOO_LARGE()
         case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.RESOURCE_EXHAUSTED | grpc.StatusCode.CANCELLED:
             return PEER_UNAVAILABLE()
         case grpc.StatusCode.DEADLINE_EXCEEDED:

@@ -29,6 +29,7 @@ from kernel.door import DATABASE_UNAVAILABLE, DEADLINE, FAULT, BadRequest, refus
 from kernel.grpc_files import parts_of, require_parts
 from kernel.grpc_messages import message_of, plain_of_bytes
 from kernel.grpc_refusal import rich_status
+from kernel.http_limits import BULK_BYTES_MAX
 from kernel.http_page import Cursors, expected_version, idempotency_key
 from kernel.identity import ANONYMOUS, Principal, Verifier
 from kernel.intake import struct_of
@@ -37,7 +38,9 @@ from kernel.refusal import Reason, Refusal
 from kernel.telemetry import LATENCY_BOUNDS_S, METER, TRACEPARENT, current_trace_id, serving
 from ledger.port import LedgerError
 
-MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
+MESSAGE_BYTES_MAX: Final = BULK_BYTES_MAX + 64 * 1024
+"""What REST takes in one body, and what stands around it: no call is let in at one door and not at the other."""
+
 CONCURRENT_CALLS_MAX: Final = 1_000
 
 SERVER_OPTIONS: Final = (

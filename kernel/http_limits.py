@@ -28,14 +28,20 @@ TOO_MANY_LINES = Reason(
     TooLarge, "request.too_many_lines", "一次最多 {limit} 行。", "at most {limit} lines in one call"
 )
 
+COMMAND_BYTES_MAX: Final = 2 << 20
+"""Of one command: the largest that is within the rules, a full manifest, with room for spaces and escapes."""
+
+BULK_BYTES_MAX: Final = 8 << 20
+"""Of many commands in one call."""
+
 _LOG: Final = structlog.get_logger("http")
 
 
 class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What one door takes."""
 
-    command_bytes_max: int = 256 * 1024
-    bulk_bytes_max: int = 8 * 1024 * 1024
+    command_bytes_max: int = COMMAND_BYTES_MAX
+    bulk_bytes_max: int = BULK_BYTES_MAX
     bulk_lines_max: int = 1_000
     query_bytes_max: int = 8 * 1024
     request_s_max: float = 30.0

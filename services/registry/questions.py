@@ -1,6 +1,6 @@
 """What one may ask the registry, who may ask it, and the answer: the same table for both doors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Annotated, Any, Final
 
@@ -45,7 +45,6 @@ FIRST_AFTER_LAST = unreadable(
 Position = Annotated[int, msgspec.Meta(ge=0, le=2**53, description="a position of the log")]
 Text = Annotated[str, msgspec.Meta(max_length=64)]
 Month = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$(?!\n)", description="a month, YYYY-MM")]
-Few = Annotated[int, msgspec.Meta(ge=1, le=500)]
 
 
 class _Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,26 +115,20 @@ class ListHoldsDue(_Ask, frozen=True, kw_only=True):
     """到期留存 Holds that end on or before a day, the earliest first."""
 
     by: date
-    limit: Few = 100
 
 
 class ListAlarms(_Ask, frozen=True, kw_only=True):
     """异常台账 Devices that were where they should not have been, the latest first."""
-
-    limit: Few = 100
 
 
 class ListCustodyGaps(_Ask, frozen=True, kw_only=True):
     """保管断点 Devices between two custodians since before a day: on the way, missing, lost, unexpected."""
 
     before: date
-    limit: Few = 100
 
 
 class ListDuplicates(_Ask, frozen=True, kw_only=True):
     """重号 Communication addresses that several devices share, the most shared first."""
-
-    limit: Few = 100
 
 
 class ListSites(_Ask, frozen=True, kw_only=True):
@@ -194,16 +187,16 @@ class Questions:
         """All of them, with their paths."""
         return (
             Question(GetDevice, "/v1/meters/{asset_no}/card", Card, self._device),
-            Question(GetLife, "/v1/meters/{asset_no}/life", Entry, self._life, rows=True),
+            Question(GetLife, "/v1/meters/{asset_no}/life", Entry, self._life, rows=True, paged=True),
             Question(ListDevices, "/v1/meters", Card, self._devices, rows=True, paged=True),
-            Question(ListBalances, "/v1/balances", BalanceLine, self._balances, rows=True),
-            Question(ListRecovery, "/v1/recovery", RecoveryRate, self._recovery, rows=True),
+            Question(ListBalances, "/v1/balances", BalanceLine, self._balances, rows=True, paged=True),
+            Question(ListRecovery, "/v1/recovery", RecoveryRate, self._recovery, rows=True, paged=True),
             Question(ListOwed, "/v1/recovery/owed", Owed, self._owed, rows=True, paged=True),
             Question(ListBurnt, "/v1/burnt", BurntCount, self._burnt, rows=True, public=True),
-            Question(ListHoldsDue, "/v1/holds/due", Hold, self._holds_due, rows=True),
-            Question(ListAlarms, "/v1/alarms", Alarm, self._alarms, rows=True),
-            Question(ListCustodyGaps, "/v1/custody-gaps", Gap, self._custody_gaps, rows=True),
-            Question(ListDuplicates, "/v1/duplicates", Duplicate, self._duplicates, rows=True),
+            Question(ListHoldsDue, "/v1/holds/due", Hold, self._holds_due, rows=True, paged=True),
+            Question(ListAlarms, "/v1/alarms", Alarm, self._alarms, rows=True, paged=True),
+            Question(ListCustodyGaps, "/v1/custody-gaps", Gap, self._custody_gaps, rows=True, paged=True),
+            Question(ListDuplicates, "/v1/duplicates", Duplicate, self._duplicates, rows=True, paged=True),
             Question(ListSites, "/v1/sites", SiteRow, self._sites, rows=True, paged=True),
             Question(ListStocktakes, "/v1/sites/{site_id}/stocktakes", StocktakeLine, self._stocktakes, rows=True),
             Question(ListShipments, "/v1/shipments", ShipmentRow, self._shipments, rows=True, paged=True),
@@ -222,33 +215,41 @@ class Questions:
         self._access.may_read(caller, card)
         return Shown(value=card, version=card.version)
 
-    async def _life(self, caller: Principal, ask: GetLife, _page: PageAsked) -> Rows:
+    async def _life(self, caller: Principal, ask: GetLife, page: PageAsked) -> Rows:
         self._access.may_read(caller, await self._registry.card_as_of(ask.asset_no))
-        return Rows(items=await self._registry.life(ask.asset_no))
+        (after,) = _after(page, int) or (-1,)
+        later = [entry for entry in await self._registry.life(ask.asset_no) if entry.version > after]
+        return _paged(later[: page.limit], page, "version")
 
     async def _devices(self, caller: Principal, ask: ListDevices, page: PageAsked) -> Rows:
         seen = self._access.visible(caller, "ReadMeter", "Meter", CARD)
         return _paged(await self._registry.page(CARD, _named(ask), page.after, page.limit, seen), page, "asset_no")
 
-    async def _balances(self, caller: Principal, ask: ListBalances, _page: PageAsked) -> Rows:
+    async def _balances(self, caller: Principal, ask: ListBalances, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadBalances", REPORT)
         _in_order(ask)
+        after = _after(page, str, str, date.fromisoformat)
         lines = await self._registry.ask(
-            lambda session: balances(session, ask.first, ask.last, ask.site, ask.device_class), seen=ask.seen
+            lambda session: balances(
+                session, ask.first, ask.last, ask.site, ask.device_class, after=after, limit=page.limit
+            ),
+            seen=ask.seen,
         )
-        return Rows(items=lines)
+        return _paged(lines, page, "site", "device_class", "day")
 
-    async def _recovery(self, caller: Principal, ask: ListRecovery, _page: PageAsked) -> Rows:
+    async def _recovery(self, caller: Principal, ask: ListRecovery, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadRecovery", REPORT)
         _in_order(ask)
+        after = _after(page, str, str)
         rates = await self._registry.ask(
-            lambda session: recovery_rates(session, ask.first, ask.last, ask.unit), seen=ask.seen
+            lambda session: recovery_rates(session, ask.first, ask.last, ask.unit, after=after, limit=page.limit),
+            seen=ask.seen,
         )
-        return Rows(items=rates)
+        return _paged(rates, page, "cohort", "unit")
 
     async def _owed(self, caller: Principal, ask: ListOwed, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadOwed", owed_by(ask.unit))
-        after = None if page.after is None else (date.fromisoformat(str(page.after[0])), str(page.after[1]))
+        after = _after(page, date.fromisoformat, str)
         found = await self._registry.ask(lambda session: still_owed(session, ask.unit, page.limit, after))
         return _paged(found, page, "dismantled_on", "asset_no")
 
@@ -256,23 +257,30 @@ class Questions:
         self._access.may(caller, "ReadTotals", REPORT)
         return Rows(items=await self._registry.ask(burnt))
 
-    async def _holds_due(self, caller: Principal, ask: ListHoldsDue, _page: PageAsked) -> Rows:
+    async def _holds_due(self, caller: Principal, ask: ListHoldsDue, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadHolds", REPORT)
         seen = self._access.visible(caller, "ReadMeter", "Meter", CARD)
-        return Rows(items=await self._registry.ask(lambda session: holds_due(session, ask.by, ask.limit, seen)))
+        after = _after(page, date.fromisoformat, str, str)
+        due = await self._registry.ask(lambda session: holds_due(session, ask.by, page.limit, seen, after))
+        return _paged(due, page, "until", "asset_no", "hold")
 
-    async def _alarms(self, caller: Principal, ask: ListAlarms, _page: PageAsked) -> Rows:
+    async def _alarms(self, caller: Principal, _ask: ListAlarms, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadAlarms", REPORT)
-        return Rows(items=await self._registry.ask(lambda session: alarms(session, ask.limit)))
+        after = _after(page, date.fromisoformat, str, int)
+        found = await self._registry.ask(lambda session: alarms(session, page.limit, after))
+        return _paged(found, page, "day", "asset_no", "version")
 
-    async def _custody_gaps(self, caller: Principal, ask: ListCustodyGaps, _page: PageAsked) -> Rows:
+    async def _custody_gaps(self, caller: Principal, ask: ListCustodyGaps, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadAlarms", REPORT)
-        found = await self._registry.ask(lambda session: custody_gaps(session, ask.before, ask.limit))
-        return Rows(items=found)
+        after = _after(page, date.fromisoformat, str)
+        found = await self._registry.ask(lambda session: custody_gaps(session, ask.before, page.limit, after))
+        return _paged(found, page, "since", "asset_no")
 
-    async def _duplicates(self, caller: Principal, ask: ListDuplicates, _page: PageAsked) -> Rows:
+    async def _duplicates(self, caller: Principal, _ask: ListDuplicates, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadAlarms", REPORT)
-        return Rows(items=await self._registry.ask(lambda session: duplicates(session, ask.limit)))
+        after = _after(page, int, str)
+        found = await self._registry.ask(lambda session: duplicates(session, page.limit, after))
+        return _paged(found, page, "devices", "comm_address")
 
     async def _sites(self, caller: Principal, ask: ListSites, page: PageAsked) -> Rows:
         seen = self._access.visible(caller, "ReadSite", "Site", SITES)
@@ -317,6 +325,11 @@ def _paged(found: Sequence[Any], page: PageAsked, *key: str) -> Rows:
     """A page, and where it ended if there may be more."""
     full = len(found) == page.limit
     return Rows(items=found, after=[_said(getattr(found[-1], name)) for name in key] if full else None)
+
+
+def _after(page: PageAsked, *kinds: Callable[[Any], Any]) -> Any:
+    """The sort values of the row that the page follows, each as what it was; None on the first page."""
+    return None if page.after is None else tuple(kind(one) for kind, one in zip(kinds, page.after, strict=True))
 
 
 def _said(value: Any) -> str | int:

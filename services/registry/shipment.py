@@ -237,7 +237,9 @@ Event: TypeAlias = (
 
 
 class Shipment(msgspec.Struct, frozen=True, kw_only=True):
-    """Its phase, whose it is, its manifest, who has signed, which exceptions are on it."""
+    """Its phase, whose it is, its manifest, who has signed, which exceptions are on it: in sets, each larger than the
+    one after it, since there may be thousands and each comes with an event of its own.
+    """
 
     phase: Phase = "none"
     unit: str = ""
@@ -245,7 +247,7 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
     to_site: str = ""
     manifest: tuple[Line, ...] = ()
     signed: dict[Party, str] = {}
-    exceptions: frozenset[tuple[str, str]] = frozenset()
+    exceptions: tuple[frozenset[tuple[str, str]], ...] = ()
 
 
 def decide(command: Command, shipment: Shipment) -> Sequence[Event]:
@@ -273,7 +275,7 @@ def decide(command: Command, shipment: Shipment) -> Sequence[Event]:
                 raise SAME_SIGNER(shipment_id=shipment_id)
             return [becomes(command, HandoverSigned)]
         case RecordShipmentException(asset_no=asset_no, code=code):
-            on_record = (asset_no, code) in shipment.exceptions
+            on_record = any((asset_no, code) in some for some in shipment.exceptions)
             return [] if on_record else [becomes(command, ShipmentExceptionRecorded)]
 
 
@@ -290,7 +292,17 @@ def evolve(shipment: Shipment, event: Event) -> Shipment:
         case HandoverSigned(party=party, signer=signer):
             return msgspec.structs.replace(shipment, signed=shipment.signed | {party: signer})
         case ShipmentExceptionRecorded(asset_no=asset_no, code=code):
-            return msgspec.structs.replace(shipment, exceptions=shipment.exceptions | {(asset_no, code)})
+            return msgspec.structs.replace(shipment, exceptions=_with(shipment.exceptions, (asset_no, code)))
+
+
+def _with(
+    exceptions: tuple[frozenset[tuple[str, str]], ...], one: tuple[str, str]
+) -> tuple[frozenset[tuple[str, str]], ...]:
+    """These and one more. A set is copied only into one of twice its size, so none is copied often."""
+    last = frozenset({one})
+    while exceptions and len(exceptions[-1]) <= len(last):
+        exceptions, last = exceptions[:-1], exceptions[-1] | last
+    return (*exceptions, last)
 
 
 def manifest_sha256(asset_numbers: Iterable[str]) -> str:

@@ -1,13 +1,16 @@
 """A shipment is decided as a whole."""
 
 import hashlib
+import json
+import time
 
 import msgspec
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from ledger.port import EVENT_BYTES_MAX
+from kernel.http_limits import COMMAND_BYTES_MAX
+from ledger.port import EVENT_BYTES_MAX, JSON, Recorded
 from services.registry.asset_number import compose
 from services.registry.shipment import (
     ALREADY_PREPARED,
@@ -39,6 +42,7 @@ from services.registry.shipment import (
     ShipmentReceived,
     SignHandover,
 )
+from services.registry.views.consignment import consignment
 from services.registry.vocabulary import class_in_number
 from tests.given import given
 from tests.registry.stories import CENTRE, DAY, STORE, TEMPORARY, UNIT, on, told
@@ -180,7 +184,7 @@ def test_what_a_device_refused_is_an_exception_on_its_shipment():
     story.then([on(ShipmentExceptionRecorded, **SH, asset_no=A, code="meter.kept_apart")])
 
 
-def test_the_largest_shipment_fits_into_the_ledger():
+def test_the_largest_shipment_fits_into_a_request_and_into_the_ledger():
     numbers = [f"T{UNIT}{n:020}" for n in range(MANIFEST_LINES_MAX)]
     manifest = tuple(Line(asset_no=number, device_class="01", container="B" * 64) for number in numbers)
     widest = {"shipment_id": "S" * 64, "from_site": "F" * 64, "to_site": "T" * 64}
@@ -191,8 +195,37 @@ def test_the_largest_shipment_fits_into_the_ledger():
         msgspec.structs.replace(line, asset_no=line.asset_no.replace("T99401", "T99402")) for line in all_here
     )
     for found in (all_here, strangers):
-        story.when(ReceiveShipment(occurred_on=DAY, shipment_id="S" * 64, found=found))
+        receive = ReceiveShipment(occurred_on=DAY, shipment_id="S" * 64, found=found)
+        story.when(receive)
+        for command in (prepare, receive):
+            # As a program may write it: with spaces, and everything but ASCII escaped.
+            assert len(json.dumps(msgspec.to_builtins(command))) <= COMMAND_BYTES_MAX
         assert len(msgspec.json.encode(story.outcome[0])) < EVENT_BYTES_MAX - 10_000
     one_more = msgspec.structs.replace(prepare, manifest=(*manifest, Line(asset_no=A, device_class="01")))
     with pytest.raises(msgspec.ValidationError):
         given(SHIPMENT).when(one_more)
+
+
+def test_exceptions_by_the_thousand_are_folded_in_a_time_that_grows_with_their_number():
+    (first,) = SHIPMENT.decide(PREPARE, SHIPMENT.initial)
+
+    def took(number):
+        events = [on(ShipmentExceptionRecorded, **SH, asset_no=f"{one:022d}", code="c") for one in range(number)]
+        told = [(event, _recorded(version)) for version, event in enumerate([first, *events])]
+        begun = time.process_time()
+        shipment, whole = SHIPMENT.fold([first, *events]), consignment("SH-1", told)
+        seconds = time.process_time() - begun
+        assert [one.asset_no for one in whole.exceptions] == [event.asset_no for event in events]
+        assert len(whole.events) == number + 1 == whole.version + 1
+        assert sum(len(some) for some in shipment.exceptions) == number
+        for event in (events[0], events[number // 3], events[-1]):
+            again = on(RecordShipmentException, **SH, asset_no=event.asset_no, code="c")
+            assert SHIPMENT.decide(again, shipment) == []
+        return seconds
+
+    few, many = (min(took(number) for _ in range(3)) for number in (2_000, 16_000))
+    assert many < 24 * few, "eight times as many take eight times as long, not sixty-four"
+
+
+def _recorded(version):
+    return Recorded(bytes(16), "shipment-SH-1", version, version + 1, "t", JSON, b"", b"", 0, bytes(32))

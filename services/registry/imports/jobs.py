@@ -36,7 +36,7 @@ from services.registry.records import ImportRecord
 SPOOL_DAYS: Final = 7
 SPOOL_US: Final = SPOOL_DAYS * 86_400_000_000
 PIECE_BYTES_MAX: Final = 3 << 20
-"""Of one piece of an upload; a gRPC message takes 4 MiB."""
+"""Of one piece of an upload, well within a gRPC message."""
 OPEN_IMPORTS_MAX: Final = 20
 """Imports of one caller that are not over."""
 

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import and_, case, func, or_, select, tuple_
 from sqlmodel import Field, Session
 
 from kernel.view import View
@@ -87,29 +87,34 @@ ALARMS: Final = View(
 )
 
 
-def alarms(session: Session, limit: int) -> list[Alarm]:
-    """The latest first."""
+def alarms(session: Session, limit: int, after: tuple[date, str, int] | None = None) -> list[Alarm]:
+    """The latest first, those after this day, device and version."""
     table = ALARMS.columns
     of = table.c
     query = select(table).order_by(of.day.desc(), of.asset_no, of.version).limit(limit)
+    if after is not None:
+        day, *rest = after
+        query = query.where(or_(of.day < day, and_(of.day == day, tuple_(of.asset_no, of.version) > rest)))
     return [Alarm(*row) for row in session.execute(query)]
 
 
-def duplicates(session: Session, limit: int) -> list[Duplicate]:
-    """Communication addresses shared by several devices, the most shared first. A temporary identity and the number it
-    was bound to are one device.
+def duplicates(session: Session, limit: int, after: tuple[int, str] | None = None) -> list[Duplicate]:
+    """Communication addresses shared by several devices, the most shared first, those after this number of devices and
+    address. A temporary identity and the number it was bound to are one device.
     """
     of = CARD.columns.c
     address, number = of.comm_address, func.count()
     query = select(address, number).where(address.is_not(None), of.bound_to.is_(None))
     query = query.group_by(address).having(number > 1)
+    if after is not None:
+        query = query.having(or_(number < after[0], and_(number == after[0], address > after[1])))
     rows = session.execute(query.order_by(number.desc(), address).limit(limit))
     return [Duplicate(comm_address=shared, devices=devices) for shared, devices in rows]
 
 
-def custody_gaps(session: Session, before: date, limit: int) -> list[Gap]:
-    """保管断点: devices that have been between two custodians since before this day, the longest first. What is at a
-    site unexpectedly is named as phase `unexpected`.
+def custody_gaps(session: Session, before: date, limit: int, after: tuple[date, str] | None = None) -> list[Gap]:
+    """保管断点: devices that have been between two custodians since before this day, the longest first, those after
+    this day and device. What is at a site unexpectedly is named as phase `unexpected`.
     """
     of = CARD.columns.c
     phase = case((of.unexpected, "unexpected"), else_=of.phase).label("phase")
@@ -120,4 +125,6 @@ def custody_gaps(session: Session, before: date, limit: int) -> list[Gap]:
         .order_by(of.since, of.asset_no)
         .limit(limit)
     )
+    if after is not None:
+        query = query.where(tuple_(of.since, of.asset_no) > after)
     return [Gap(**row._mapping) for row in session.execute(query)]  # noqa: SLF001  its public name

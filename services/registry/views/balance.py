@@ -1,11 +1,11 @@
 """站点日结: for each site, class and business day what came in and what went out. Opening is the sum before it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Date, Row, Select, case, cast, func, literal, null, select, tuple_, union_all
 from sqlmodel import Field, Session
 
 from kernel.quantity import business_day_of_us
@@ -97,48 +97,75 @@ BALANCE: Final = View(
 
 
 def balances(
-    session: Session, first: date, last: date, site: str | None = None, device_class: str | None = None
+    session: Session,
+    first: date,
+    last: date,
+    site: str | None = None,
+    device_class: str | None = None,
+    *,
+    after: BalanceKey | None = None,
+    limit: int | None = None,
 ) -> list[BalanceLine]:
     """A line for each site, class and day with a movement from `first` to `last`; what only lay there all the time has
-    one line, on `first`. By site, class and day.
+    one line, on `first`. By site, class and day, those after `after`.
     """
-    table = BALANCE.columns
-    of, sites = table.c, SITES.columns.c
+    of = BALANCE.columns.c
     asked = [of.day <= last]
     if site is not None:
         asked.append(of.site == site)
     if device_class is not None:
         asked.append(of.device_class == device_class)
-    before = select(of.site, of.device_class, func.sum(of.inflow - of.outflow)).where(*asked, of.day < first)
-    opening = {(at, what): int(n) for at, what, n in session.execute(before.group_by(of.site, of.device_class))}
-    moved = select(*of, sites.recorded_on.label("began_on"))
-    moved = moved.join(SITES.columns, sites.site == of.site, isouter=True)
-    lines: list[BalanceLine] = []
-    closing = dict(opening)
-    for row in session.execute(moved.where(*asked, of.day >= first).order_by(of.day)):
-        day = Balance(*row[:-1])
-        at = (day.site, day.device_class)
-        opens = closing.get(at, 0)
-        closing[at] = opens + day.inflow - day.outflow
-        restated = day.recorded_on > max(day.day, row.began_on or day.day)
-        lines.append(
-            BalanceLine(
-                site=day.site,
-                device_class=day.device_class,
-                day=day.day,
-                opening=opens,
-                inflow=day.inflow,
-                outflow=day.outflow,
-                closing=closing[at],
-                restated_on=day.recorded_on if restated else None,
-            )
-        )
-    still = opening.keys() - {(line.site, line.device_class) for line in lines}
-    lines += [_lay_there(at, of, first, opening[at, of]) for at, of in still if opening[at, of]]
-    return sorted(lines, key=lambda line: (line.site, line.device_class, line.day))
+    if after is not None:
+        asked.append(of.site >= after[0])
+    rows = session.execute(_shown(asked, first, after, limit)).all()
+    if not rows:
+        return []
+    between = tuple_(of.site, of.device_class).between(tuple_(*rows[0][:2]), tuple_(*rows[-1][:2]))
+    closing = _closing(session, *asked, between, of.day < first)
+    if after is not None and rows[0][:2] == after[:2]:
+        closing |= _closing(session, of.site == after[0], of.device_class == after[1], of.day <= after[2])
+    return [_line(row, closing) for row in rows]
 
 
-def _lay_there(site: str, device_class: str, day: date, number: int) -> BalanceLine:
+def _shown(
+    asked: Sequence[ColumnElement[bool]], first: date, after: BalanceKey | None, limit: int | None
+) -> Select[Any]:
+    """The days with a movement, and of what had none but lay there the first day."""
+    of, sites = BALANCE.columns.c, SITES.columns.c
+    days = select(*of, sites.recorded_on.label("began_on"))
+    days = days.join(SITES.columns, sites.site == of.site, isouter=True).where(*asked, of.day >= first)
+    before = func.sum(case((of.day < first, of.inflow - of.outflow), else_=0))
+    nothing = cast(null(), Date)
+    still = select(of.site, of.device_class, literal(first, Date), literal(0), literal(0), nothing, nothing)
+    still = still.where(*asked).group_by(of.site, of.device_class).having(before != 0, func.max(of.day) < first)
+    both = union_all(days, still).subquery()
+    key = (both.c.site, both.c.device_class, both.c.day)
+    query = select(both).order_by(*key)
+    if after is not None:
+        query = query.where(tuple_(*key) > after)
+    return query if limit is None else query.limit(limit)
+
+
+def _closing(session: Session, *asked: ColumnElement[bool]) -> dict[tuple[str, str], int]:
+    """What each class at each site comes to by these days."""
+    of = BALANCE.columns.c
+    query = select(of.site, of.device_class, func.sum(of.inflow - of.outflow)).where(*asked)
+    return {(at, what): int(n) for at, what, n in session.execute(query.group_by(of.site, of.device_class))}
+
+
+def _line(row: Row[Any], closing: dict[tuple[str, str], int]) -> BalanceLine:
+    """The next line of its site and class, which moves what they close with."""
+    at = (row.site, row.device_class)
+    opens = closing.get(at, 0)
+    closing[at] = opens + row.inflow - row.outflow
+    restated = row.recorded_on is not None and row.recorded_on > max(row.day, row.began_on or row.day)
     return BalanceLine(
-        site=site, device_class=device_class, day=day, opening=number, inflow=0, outflow=0, closing=number
+        site=row.site,
+        device_class=row.device_class,
+        day=row.day,
+        opening=opens,
+        inflow=row.inflow,
+        outflow=row.outflow,
+        closing=closing[at],
+        restated_on=row.recorded_on if restated else None,
     )

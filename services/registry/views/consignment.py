@@ -87,37 +87,41 @@ class Consignment(msgspec.Struct, frozen=True, kw_only=True):
 def consignment(shipment_id: str, told: Sequence[tuple[shipment.Event, Recorded]]) -> Consignment:
     """What these events of one shipment, in their order, tell of it. Raises NotFound where there are none."""
     whole: Consignment | None = None
+    events: list[ConsignmentEvent] = []
+    exceptions: list[ConsignmentException] = []
     for event, recorded in told:
-        whole = _evolve(whole, event, recorded)
+        if isinstance(event, shipment.ShipmentPrepared):
+            whole, events, exceptions = _prepared(event), [], []
+        if whole is None:
+            continue
+        events.append(ConsignmentEvent(id=recorded.id.hex(), position=recorded.position, type=recorded.type))
+        if isinstance(event, shipment.ShipmentExceptionRecorded):
+            exceptions.append(ConsignmentException(asset_no=event.asset_no, code=event.code))
+        else:
+            whole = msgspec.structs.replace(whole, **_changes(whole, event, recorded.id.hex()))
     if whole is None:
         raise UNKNOWN(shipment_id=shipment_id)
-    return whole
+    version = told[-1][1].version
+    return msgspec.structs.replace(whole, events=tuple(events), exceptions=tuple(exceptions), version=version)
 
 
-def _evolve(whole: Consignment | None, event: shipment.Event, recorded: Recorded) -> Consignment | None:
-    if isinstance(event, shipment.ShipmentPrepared):
-        whole = Consignment(
-            shipment=event.shipment_id,
-            phase="prepared",
-            from_site=event.from_site,
-            to_site=event.to_site,
-            unit=event.unit,
-            manifest_sha256=event.manifest_sha256,
-            prepared=moment(event),
-            lines=tuple(_line(line) for line in event.manifest),
-            carrier=event.carrier,
-        )
-    if whole is None:
-        return None
-    traced = ConsignmentEvent(id=recorded.id.hex(), position=recorded.position, type=recorded.type)
-    return msgspec.structs.replace(
-        whole, **_changes(whole, event, traced.id), events=(*whole.events, traced), version=recorded.version
+def _prepared(event: shipment.ShipmentPrepared) -> Consignment:
+    return Consignment(
+        shipment=event.shipment_id,
+        phase="prepared",
+        from_site=event.from_site,
+        to_site=event.to_site,
+        unit=event.unit,
+        manifest_sha256=event.manifest_sha256,
+        prepared=moment(event),
+        lines=tuple(_line(line) for line in event.manifest),
+        carrier=event.carrier,
     )
 
 
 def _changes(whole: Consignment, event: shipment.Event, event_id: str) -> dict[str, Any]:
     match event:
-        case shipment.ShipmentPrepared():
+        case shipment.ShipmentPrepared() | shipment.ShipmentExceptionRecorded():
             return {}
         case shipment.ShipmentCancelled(why=why):
             return {"phase": "cancelled", "cancelled": moment(event), "cancelled_why": why}
@@ -130,8 +134,6 @@ def _changes(whole: Consignment, event: shipment.Event, event_id: str) -> dict[s
                 party=party, signer=signer, event_id=event_id, signed=moment(event), document_sha256=digest
             )
             return {"signatures": (*whole.signatures, signed)}
-        case shipment.ShipmentExceptionRecorded(asset_no=asset_no, code=code):
-            return {"exceptions": (*whole.exceptions, ConsignmentException(asset_no=asset_no, code=code))}
 
 
 def _received(listed: Sequence[ConsignmentLine], event: shipment.ShipmentReceived) -> tuple[ConsignmentLine, ...]:

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, tuple_
 from sqlmodel import Field, Session
 
 from kernel.view import View
@@ -63,10 +63,20 @@ HOLDS: Final = View(
 )
 
 
-def holds_due(session: Session, by: date, limit: int, visible: ColumnElement[bool]) -> list[Hold]:
-    """Holds that end on or before this day on devices that are `visible`, the earliest first."""
+def holds_due(
+    session: Session,
+    by: date,
+    limit: int,
+    visible: ColumnElement[bool],
+    after: tuple[date, str, str] | None = None,
+) -> list[Hold]:
+    """Holds that end on or before this day on devices that are `visible`, the earliest first, those after this end,
+    device and hold.
+    """
     table, cards = HOLDS.columns, CARD.columns
     of = table.c
     due = select(table).join(cards, cards.c.asset_no == of.asset_no).where(of.until <= by, visible)
     due = due.order_by(of.until, of.asset_no, of.hold).limit(limit)
+    if after is not None:
+        due = due.where(tuple_(of.until, of.asset_no, of.hold) > after)
     return [Hold(*row) for row in session.execute(due)]

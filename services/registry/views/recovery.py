@@ -192,9 +192,17 @@ RECEIPTS: Final = View(
 )
 
 
-def recovery_rates(session: Session, first: str, last: str, unit: str | None = None) -> list[RecoveryRate]:
-    """The cohorts of these months (`YYYY-MM`, both included), by month and unit. Without a plan there is no cut-off
-    and every receipt counts.
+def recovery_rates(
+    session: Session,
+    first: str,
+    last: str,
+    unit: str | None = None,
+    *,
+    after: tuple[str, str] | None = None,
+    limit: int | None = None,
+) -> list[RecoveryRate]:
+    """The cohorts of these months (`YYYY-MM`, both included), by month and unit, those after `after`. Without a plan
+    there is no cut-off and every receipt counts.
     """
     of, plan, came = RECOVERIES.columns.c, PLANS.columns.c, _centre_receipts()
     here = came.c.received_on.is_not(None)
@@ -219,6 +227,10 @@ def recovery_rates(session: Session, first: str, last: str, unit: str | None = N
     )
     if unit is not None:
         query = query.where(of.unit == unit)
+    if after is not None:
+        query = query.where(tuple_(of.cohort, of.unit) > after)
+    if limit is not None:
+        query = query.limit(limit)
     return [RecoveryRate(**row._mapping) for row in session.execute(query)]  # noqa: SLF001  its public name
 
 

@@ -186,6 +186,10 @@ class Asked:
                 return found
             after = tuple(answer.after)
 
+    async def all(self, ask: Any, limit: int) -> list[Any]:
+        """Every row of a list, fetched in pages of so many."""
+        return [row for page in await self.pages(ask, limit) for row in page]
+
 
 @asynccontextmanager
 async def asking(

@@ -104,7 +104,7 @@ async def devices_stood_where_they_stood(views, account, positions):
 
 async def balances_add_up(views, account, between):
     for first, last in (ALWAYS, (BEGAN, between), (between, ALWAYS[1])):
-        lines = await views.ask(ListBalances(first=first, last=last))
+        lines = await views.all(ListBalances(first=first, last=last), 3)
         assert [
             (line.site, line.device_class, line.day, line.opening, line.inflow, line.outflow, line.closing,
              line.restated_on)
@@ -115,7 +115,7 @@ async def balances_add_up(views, account, between):
 
 
 async def recovery_is_as_defined(views, account):
-    rates = await views.ask(ListRecovery(first="2025-01", last="2027-12"))
+    rates = await views.all(ListRecovery(first="2025-01", last="2027-12"), 2)
     found = {}
     for rate in rates:
         counts = {name: getattr(rate, name) for name in ("dismantled", *BECAME)}
@@ -133,10 +133,10 @@ async def recovery_is_as_defined(views, account):
 
 
 async def what_is_open_is_told(views, account, day):
-    gaps = await views.ask(ListCustodyGaps(before=day))
+    gaps = await views.all(ListCustodyGaps(before=day), 2)
     assert [(gap.since, gap.asset_no, gap.phase) for gap in gaps] == account.gaps(day)
-    due = await views.ask(ListHoldsDue(by=date.max))
+    due = await views.all(ListHoldsDue(by=date.max), 2)
     ends = {(line.asset_no, line.hold) for line in due}
     assert ends <= account.holds()
-    alarms = await views.ask(ListAlarms(limit=500))
+    alarms = await views.all(ListAlarms(), 2)
     assert Counter((alarm.asset_no, alarm.kind) for alarm in alarms) == account.alarms()
