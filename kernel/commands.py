@@ -60,10 +60,10 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 class Commands(msgspec.Struct, frozen=True, kw_only=True):
     """The commands of one decider as both doors offer them.
 
-    `permit` has no default: who offers commands says who may give them. `inside` are those that machines give: REST
-    leaves them out, gRPC takes them from whom `permit` lets. Without `do_many` there is no bulk call. `may_begin` are
-    those that, beside the decider's `begins`, can be the first thing recorded of a stream. `shown_at` is the path where
-    what a stream is about is shown, its key in braces.
+    `permit` has no default: who offers commands says who may give them. `inside` are those that the service's own
+    policies give: no door takes them. Without `do_many` there is no bulk call. `may_begin` are those that, beside the
+    decider's `begins`, can be the first thing recorded of a stream. `shown_at` is the path where what a stream is about
+    is shown, its key in braces.
     """
 
     service: str

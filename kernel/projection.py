@@ -28,7 +28,7 @@ from kernel.refusal import stale
 from kernel.telemetry import METER
 from kernel.view import View
 from kernel.view_progress import Progress, ViewProgress
-from kernel.view_store import META, Moved, enrol, reading, slots, stop, switch
+from kernel.view_store import META, Moved, enrol, noting_tables, reading, slots, stop, switch
 from ledger.port import PAGE_EVENTS_MAX, Ledger, Page, Recorded
 
 T = TypeVar("T")
@@ -71,6 +71,11 @@ BUILDING = stale(
 )
 
 _LOG: Final = structlog.get_logger("projection")
+
+
+def _held(view: ViewProgress) -> int:
+    """Everything up to here can be asked of the view."""
+    return view.position if view.ready else -1
 
 
 def _switch(session: Session, built: Member, now_us: int) -> None:
@@ -140,28 +145,29 @@ class Projector:
     @property
     def position(self) -> int:
         """Everything up to here is in every view; -1 while one is being built that cannot be asked yet."""
-        positions = [view.position if view.ready else -1 for view in self._standing()]
-        return min(positions, default=-1)
+        return min((_held(view) for view in self._standing()), default=-1)
 
     async def wait_for(self, position: int, timeout_s: float = WAIT_S_MAX) -> None:
         """Return when all views can be asked and hold everything up to `position`.
 
         Raises Stale `view.behind` when they do not in time, or will not because one has stopped.
         """
+        await self._reach(position, timeout_s)
+        if (reached := self.position) < position:
+            raise BEHIND(reached=reached, wanted=position)
+
+    async def _reach(self, position: int, timeout_s: float) -> None:
+        """Wait for the views that have not stopped. Raises Stale `view.behind`."""
         self._waiting += 1
         self._wanted.set()
         try:
             async with asyncio.timeout(timeout_s):
-                while self.position < position:
-                    if any(stopped.position < position for stopped in self._stopped.values()):
-                        break
+                while any(view.stopped_why is None and _held(view) < position for view in self._standing()):
                     await self._moved.wait()
         except TimeoutError:
-            pass
+            raise BEHIND(reached=self.position, wanted=position) from None
         finally:
             self._waiting -= 1
-        if (reached := self.position) < position:
-            raise BEHIND(reached=reached, wanted=position)
 
     @contextmanager
     def giving_way(self) -> Iterator[None]:
@@ -176,16 +182,27 @@ class Projector:
             self._wanted.set()
 
     async def read(self, query: Callable[[Session], T], *, seen: int = 0, timeout_s: float = WAIT_S_MAX) -> T:
-        """Ask the views, at one moment of theirs that is not before position `seen`. Without it nothing is waited for.
+        """Ask the views, at one moment of theirs that is not before position `seen`. Without it nothing is waited for;
+        a view that has stopped before it is of concern only where the query asks that one.
 
         Raises Stale: `view.behind`, or `view.building` where a table asked is not complete; DatabaseUnavailable.
         """
+        late: dict[str, int] = {}
         if seen:
-            await self.wait_for(seen, timeout_s)
+            # One that has stopped is a matter of those alone who ask it.
+            await self._reach(seen, timeout_s)
+            standing = {view.name: _held(view) for view in self._standing()}
+            late = {table: standing[view.name] for table, view in self._views.items() if standing[view.name] < seen}
 
         def asked(session: Session) -> T:
             reading(session.connection())
-            return query(session)
+            if not late:
+                return query(session)
+            with noting_tables(session.connection()) as tables:
+                answer = query(session)
+            if behind := [late[table] for table in tables.intersection(late)]:
+                raise BEHIND(reached=min(behind), wanted=seen)
+            return answer
 
         try:
             return await self._database.read(asked)

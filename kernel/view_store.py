@@ -6,13 +6,15 @@ being built. Its checkpoint is a row of `view_table`, moved in the transaction t
 it was read: of two processes that project the same page one does, and the other starts again from what it finds.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    ClauseElement,
     Column,
     ColumnElement,
     Connection,
@@ -27,8 +29,10 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.event import listen, remove
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.elements import quoted_name
+from sqlalchemy.sql.util import find_tables
 
 from kernel.checkpoint import refuse_other_ledger
 from kernel.database import lock_schema
@@ -168,6 +172,21 @@ def reading(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("LOCK TABLE view_table IN ACCESS SHARE MODE"))
+
+
+@contextmanager
+def noting_tables(connection: Connection) -> Iterator[set[str]]:
+    """The names of the tables that are asked in the block, in whatever way a query names them."""
+    asked: set[str] = set()
+
+    def note(_connection: Connection, statement: ClauseElement, *_: object) -> None:
+        asked.update(table.name for table in find_tables(statement, check_columns=True) if isinstance(table, Table))
+
+    listen(connection, "before_execute", note)
+    try:
+        yield asked
+    finally:
+        remove(connection, "before_execute", note)
 
 
 def _begin(connection: Connection, view: View[Any], ledger_id: str) -> None:

@@ -18,7 +18,7 @@ from ledger.memory import MemoryLedger
 from ledger.port import ANY, Append, Draft
 from tests.given import rows
 from tests.kernel.parcel import Delivered, HandedOn, Sent
-from tests.kernel.parcel_views import BALANCE, CARD, READER, VIEWS, CardTable
+from tests.kernel.parcel_views import BALANCE, CARD, READER, VIEWS, BalanceTable, CardTable
 from tests.kernel.projecting import (
     caught_up,
     events_of,
@@ -158,6 +158,16 @@ def refuses_to_deliver(row, event, recorded, key):
     return CARD.evolve(row, event, recorded, key)
 
 
+def balances(session):
+    return session.exec(select(BalanceTable)).all()
+
+
+def both_by_join(session):
+    of, cards = BALANCE.columns.c, CARD.columns
+    counted = select(of.place).join(cards, cards.c.place == of.place).subquery()
+    return session.execute(select(counted)).all()
+
+
 BROKEN = msgspec.structs.replace(CARD, evolve=refuses_to_deliver)
 
 
@@ -187,6 +197,11 @@ async def test_a_view_that_cannot_take_an_event_stops_alone(database, broken):
         assert (stopped.name, stopped.position, going.name, going.position) == ("card", 2, "balance", 3)
         cards = await projector.read(lambda session: session.exec(select(CardTable)).all())
         assert [card.place for card in cards] == ["B"]
+        assert len(await projector.read(balances, seen=3)) == 2
+        for query in (both_by_join, lambda session: session.exec(select(CardTable)).all()):
+            with pytest.raises(Stale, match=BEHIND.code):
+                await projector.read(query, seen=3)
+        assert await projector.read(both_by_join, seen=2) is not None
     async with projecting(database, ledger) as mended:
         await caught_up(mended, ledger)
         assert await mended.read(held()) == await folded(ledger)
