@@ -17,7 +17,7 @@ from services.registry.vocabulary import DeviceClass
 Became: TypeAlias = Literal["received", "missing", "unexpected"]
 
 
-class Moment(Happened, frozen=True, kw_only=True):
+class Moment(Happened, frozen=True, kw_only=True, omit_defaults=False):
     """When something happened, as its source knows it: an instant, or only the day."""
 
 
