@@ -30,7 +30,7 @@ def client_types(document: Mapping[str, Any]) -> str:
         for verb, operation in item.items():
             if verb == "post" and "_" in operation["operationId"] and "/bulk/" not in path:
                 commands.append(_command(path, operation, schemas))
-            elif verb == "get":
+            elif verb == "get" and "text/event-stream" not in operation["responses"]["200"].get("content", {}):
                 is_json = "application/json" in operation["responses"]["200"].get("content", {})
                 questions.append(_question(path, operation) if is_json else _download(path, operation))
     # A command stands in the document whole as well, for bulk calls.

@@ -1,6 +1,7 @@
 """What goes over the wire and what comes back, whichever client sends it."""
 
 import os
+import random
 import uuid
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final, Generic, TypeVar
@@ -21,7 +22,7 @@ ATTEMPTS_MAX: Final = 3
 an upload with the same offset is kept once.
 """
 PAUSE_S: Final = 0.2
-"""Before the second attempt where the platform does not say how long; each pause is twice the one before."""
+"""Before the second attempt, about, and after what the platform asks to wait; each pause is twice the one before."""
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -132,11 +133,12 @@ def pause_before_next(attempt: int, got: httpx.Response | httpx.RequestError) ->
     """How long to wait before the same request again; None where what has come is the answer. Raises Unreachable where
     there is none after the last attempt.
     """
-    pause_s: float = PAUSE_S * 2 ** (attempt - 1)
+    # Many who were turned away at once must not come again at once.
+    pause_s: float = PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311  spreads, keeps no secret
     if isinstance(got, httpx.Response):
         if got.status_code not in AGAIN or attempt >= ATTEMPTS_MAX:
             return None
-        return refused(got).retry_after_s or pause_s
+        return (refused(got).retry_after_s or 0) + pause_s
     if attempt >= ATTEMPTS_MAX:
         raise unreachable(got) from got
     return pause_s

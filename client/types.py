@@ -641,6 +641,13 @@ class StocktakeLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     on_record: int
 
 
+class Timeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device's card and every event of its life, in order of recording."""
+
+    device: Card
+    timeline: tuple[Entry, ...]
+
+
 class BreakContainerSeal(Command, frozen=True, kw_only=True, omit_defaults=True):
     """箱体拆封 Open it."""
 
@@ -1524,6 +1531,17 @@ class ListDevices(Question[Page[Card]], frozen=True, kw_only=True):
     purpose: str | None = None
     comm_address: str | None = None
     limit: int | None = None
+
+
+class GetTimeline(Question[Timeline], frozen=True, kw_only=True):
+    """全程 A device's card and its whole life, across all services."""
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}"
+    ANSWER: ClassVar[Any] = Timeline
+    asset_no: str
+    as_of_position: int | None = None
+    as_of_day: date | None = None
+    seen: int | None = None
 
 
 class GetDevice(Question[Card], frozen=True, kw_only=True):

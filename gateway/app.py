@@ -6,12 +6,12 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from gateway.access import Access
-from gateway.live import Live
+from gateway.live import Live, with_events
 from gateway.openapi import merged
 from gateway.paths import REGISTRY, SERVICES
 from gateway.portal import add_pages
 from gateway.relay import Relay
-from gateway.timeline import ACTION, Timeline
+from gateway.timeline import ACTION, Timeline, with_timeline
 from gateway.uploads import IMPORT, RemoteUploads
 from kernel.grpc_client import Peer
 from kernel.http_limits import HttpLimits
@@ -62,5 +62,6 @@ class Gateway:
     async def describe(self) -> None:
         """Ask the services for their paths. Raises CannotNow while one is away."""
         described = [await self._relay.describe(service) for service in SERVICES]
-        document: dict[str, Any] = merged(self._own_openapi(), described, self.app.routes)
+        own = with_timeline(with_events(self._own_openapi()), described[SERVICES.index(REGISTRY)])
+        document: dict[str, Any] = merged(own, described, self.app.routes)
         self.app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way

@@ -16,11 +16,13 @@ from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 
 from kernel.door import BadRequest, CannotNow
+from kernel.http_openapi import header_parameter
 from kernel.readiness import Health
 from kernel.refusal import Reason
 from ledger.port import Ledger, Page, Recorded
 
 PATH: Final = "/v1/events"
+MEDIA: Final = "text/event-stream"
 PAGE_EVENTS: Final = 500
 FOLLOWERS_MAX: Final = 500
 """Each costs an open connection and, while it catches up, a page of events."""
@@ -47,6 +49,28 @@ TOO_MANY_FOLLOWERS = Reason(
     "同时订阅的人数已满，请稍后再试。",
     "as many follow the events as can; try again shortly",
 )
+
+
+def with_events(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with this path. Whoever asks needs no token."""
+    last = header_parameter(
+        "Last-Event-ID",
+        required=False,
+        description="Go on after the event of this number; 0 begins with the first. Without it, what happens next.",
+        schema={"type": "string", "pattern": "^[0-9]{1,18}$"},
+    )
+    stream = {"description": "事件流 / server-sent events", "content": {MEDIA: {"schema": {"type": "string"}}}}
+    refused = {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in (400, 503)}
+    operation = {
+        "operationId": "FollowEvents",
+        "summary": "公开事件流 Public events as they happen",
+        "description": "公开事件流 Public events as they happen. An id is a number among the public events.",
+        "tags": ["events"],
+        "parameters": [last],
+        "responses": {"200": stream, **refused},
+        "security": [{}],
+    }
+    return {**document, "paths": {**document["paths"], PATH: {"get": operation}}}
 
 
 class Live:
@@ -118,7 +142,7 @@ class Live:
             if after is not None and after > self._count and self._scanned_to >= head:
                 raise BAD_EVENT_ID(last=self._count)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(self._stream(after, head), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(self._stream(after, head), media_type=MEDIA, headers=headers)
 
     async def _stream(self, after: int | None, counted_to: int) -> AsyncIterator[bytes]:
         """What is sent. Until the events are counted up to a position nobody knows which is number `after`: whoever

@@ -9,7 +9,9 @@ _SCHEMAS: Final = "#/components/schemas/"
 
 
 def merged(own: Mapping[str, Any], described: Iterable[Mapping[str, Any]], routes: Iterable[object]) -> dict[str, Any]:
-    """One document. Of the services' paths those that this door has a route for, in their words."""
+    """One document. Of the services' paths those that this door has a route for, in their words; its own are in `own`
+    and may refer to the services' schemas.
+    """
     passed_on = {route.path for route in routes if isinstance(route, APIRoute)}
     document: dict[str, Any] = {**own, "paths": dict(own.get("paths", {})), "components": dict(own["components"])}
     for other in described:

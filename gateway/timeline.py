@@ -1,6 +1,7 @@
 """A device's life across all services: its card, and every event in order of recording, each named by its service."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -9,12 +10,46 @@ from fastapi.responses import Response
 from gateway.access import Access
 from gateway.paths import REGISTRY, Question
 from gateway.relay import AUTHORIZATION, Relay, parameters, shown
+from kernel.http_openapi import JSON
 from kernel.intake import UNKNOWN_FIELD, field_error, malformed
 from kernel.questions import PAGE_ROWS_MAX
 
 ACTION: Final = "GetTimeline"
 PATH: Final = "/v1/meters/{asset_no}"
+_REF: Final = "#/components/schemas/Timeline"
 _CARD_PARAMETERS: Final = frozenset({"asset_no", "as_of_position", "as_of_day", "seen"})
+
+
+_SHOWN: Final = {
+    "title": "Timeline",
+    "type": "object",
+    "description": "A device's card and every event of its life, in order of recording.",
+    "properties": {
+        "device": {"$ref": "#/components/schemas/Card"},
+        "timeline": {"type": "array", "items": {"$ref": "#/components/schemas/Entry"}},
+    },
+    "required": ["device", "timeline"],
+}
+
+
+def with_timeline(document: dict[str, Any], registry: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with this path, asked and refused as the card that is at its head."""
+    card = registry["paths"]["/v1/meters/{asset_no}/card"]["get"]
+    shown = {"description": "成功 / here it is", "content": {JSON: {"schema": {"$ref": _REF}}}}
+    operation = {
+        **card,
+        "operationId": ACTION,
+        "summary": "全程 A device's card and its whole life",
+        "description": "全程 A device's card and its whole life, across all services.",
+        "responses": {**card["responses"], "200": shown},
+    }
+    components = document["components"]
+    schemas = {**components.get("schemas", {}), "Timeline": _SHOWN}
+    return {
+        **document,
+        "paths": {**document["paths"], PATH: {"get": operation}},
+        "components": {**components, "schemas": schemas},
+    }
 
 
 class Timeline:

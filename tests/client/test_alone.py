@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import inspect
 import io
 import shutil
 import socket
@@ -14,8 +15,19 @@ import httpx
 import pytest
 
 import client
-from client import CannotNow, Faulty, MeterloopError, NotUnderstood, TimedOut, Torn, Unreachable, types
-from client.calls import ATTEMPTS_MAX
+from client import (
+    AsyncClient,
+    CannotNow,
+    Client,
+    Faulty,
+    MeterloopError,
+    NotUnderstood,
+    TimedOut,
+    Torn,
+    Unreachable,
+    types,
+)
+from client.calls import ATTEMPTS_MAX, PAUSE_S, pause_before_next
 from client.events import Lines
 from tests.client.callers import KINDS, answering, calling
 
@@ -126,6 +138,27 @@ def test_lines_of_a_stream_are_read_as_the_standard_says():
     lines.take("data: [")
     with pytest.raises(NotUnderstood):
         lines.take("")
+
+
+def test_both_clients_have_the_same_methods():
+    def methods(client):
+        return {
+            name: list(inspect.signature(one).parameters.values())
+            for name, one in vars(client).items()
+            if inspect.isfunction(one) and not name.startswith("_")
+        }
+
+    assert methods(Client) == methods(AsyncClient)
+
+
+def test_pauses_grow_and_no_two_callers_keep_in_step():
+    lost = httpx.ConnectError("lost")
+    first, second = ([pause_before_next(attempt, lost) for _ in range(200)] for attempt in (1, 2))
+    assert PAUSE_S / 2 <= min(first) < max(first) <= 1.5 * PAUSE_S
+    assert PAUSE_S <= min(second) < max(second) <= 3 * PAUSE_S
+    assert len({*first, *second}) > 390
+    told = httpx.Response(503, headers={"Retry-After": "7"}, request=httpx.Request("GET", "http://platform"))
+    assert all(7 < pause_before_next(1, told) <= 7 + 1.5 * PAUSE_S for _ in range(20))
 
 
 def test_the_attempts_are_bounded():

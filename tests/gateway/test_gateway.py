@@ -1,7 +1,9 @@
 """The gateway passes on commands, questions and refusals unchanged, and adds what one service cannot say."""
 
+import msgspec
 import pytest
 
+from client import types
 from kernel.identity import Role
 from services.registry.asset_number import compose
 from tests.gateway.behind import behind
@@ -206,3 +208,18 @@ async def test_whoever_names_a_unit_of_their_own_does_not_get_at_a_device_of_ano
         headers=stranger,
     )
     assert (answer.status_code, answer.json()["code"]) == (403, "access.denied")
+
+
+async def test_every_path_is_described_and_the_timeline_as_it_is_answered(platform):
+    await platform.gateway.describe()
+    document = (await platform.client.get("/openapi.json")).json()
+    routed = {route.path for route in platform.gateway.app.routes if getattr(route, "path", "").startswith("/v1/")}
+    assert set(document["paths"]) == routed
+    assert {"/v1/events", "/v1/meters/{asset_no}"} <= routed
+    await registered(platform)
+    position = await platform.ledger.head()
+    shown = await platform.client.get(
+        f"/v1/meters/{NUMBER}", params={"seen": position}, headers=platform.headers(Role.AUDITOR)
+    )
+    timeline = msgspec.convert(shown.json(), types.GetTimeline.ANSWER, strict=False)
+    assert timeline.device.asset_no == timeline.timeline[0].data["asset_no"] == NUMBER
