@@ -58,6 +58,10 @@ class Registered(msgspec.Struct, frozen=True):
     iat: NumericDate | None = None
 
 
+EVERY_UNIT: Final = "*"
+"""Among a principal's units it stands for all of them."""
+
+
 class Role(StrEnum):
     """What a person or machine is to the centre. These and no others."""
 

@@ -11,6 +11,7 @@ units: org_units
 organisation: org_id
 roles:                           # their names for ours; none is ours by its name alone, and others are passed over
 mc-storekeeper: storekeeper
+every_unit: ALL                  # what stands for all units among a token's units; nothing where it is left out
 """
 
 import re
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from kernel.identity import BAD_CLAIM, MISSING_CLAIM, Principal, Role
+from kernel.identity import BAD_CLAIM, EVERY_UNIT, MISSING_CLAIM, Principal, Role
 
 ASYMMETRIC_ALGORITHMS: Final = frozenset(
     {"EdDSA", "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
@@ -51,6 +52,7 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     jwks_uri: str | None = None
     claims: ClaimNames = ClaimNames()
     roles: Annotated[dict[str, Role], Meta(min_length=1)]
+    every_unit: Annotated[str, Meta(min_length=1)] | None = None
 
     def __post_init__(self) -> None:
         if strangers := set(self.algorithms) - ASYMMETRIC_ALGORITHMS:
@@ -71,9 +73,14 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return Principal(
             subject=subject,
             roles=roles,
-            units=frozenset(_checked(_texts(claims, names.units), _UNIT, names.units)),
+            units=self._units(_texts(claims, names.units)),
             organisation=next(iter(_checked(organisation, _ORGANISATION, names.organisation)), None),
         )
+
+    def _units(self, named: list[str]) -> frozenset[str]:
+        one_by_one = [name for name in named if name != self.every_unit]
+        every = {EVERY_UNIT} if len(one_by_one) < len(named) else set()
+        return frozenset(_checked(one_by_one, _UNIT, self.claims.units)) | every
 
     def _roles(self, named: list[str]) -> frozenset[Role]:
         return frozenset(self.roles[name] for name in named if name in self.roles)

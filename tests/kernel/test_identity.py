@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import jwt
+import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -17,7 +18,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from kernel.clock import system_clock_us
 from kernel.door import CannotNow, Unidentified
-from kernel.identity import CACHED_TOKENS_MAX, CLOCK_LEEWAY_S, Principal, Role, Verifier
+from kernel.identity import CACHED_TOKENS_MAX, CLOCK_LEEWAY_S, EVERY_UNIT, Principal, Role, Verifier
 from kernel.identity_claims import ClaimNames, Issuer, read_issuer
 from kernel.identity_issuer import (
     BUILT_IN,
@@ -441,3 +442,23 @@ def test_a_private_key_that_others_may_read_is_not_used(tmp_path: Path):
     (tmp_path / PRIVATE_KEY_FILE).chmod(0o644)
     with pytest.raises(PermissionError, match="chmod 600"):
         issue(tmp_path, CLERK)
+
+
+async def test_for_every_unit_is_said_by_a_word_of_the_issuer_and_by_nobody_else(tmp_path):
+    write_keys(tmp_path)
+    asked = Principal(subject="u", roles=frozenset({Role.OPERATOR}), units=frozenset({EVERY_UNIT}))
+    verifier = built_in_verifier(tmp_path, ["127.0.0.1"])
+    assert await verifier.of_token(issue(tmp_path, asked)) == asked
+    claims = {"sub": "u", "roles": ["operator"], "units": ["31401", "ALL"]}
+    named = Issuer(
+        issuer="https://one",
+        audience="meterloop",
+        algorithms=("RS256",),
+        roles={"operator": Role.OPERATOR},
+        every_unit="ALL",
+    )
+    assert named.principal(claims).units == {"31401", EVERY_UNIT}
+    unnamed = msgspec.structs.replace(named, every_unit=None)
+    for units in (["ALL"], [EVERY_UNIT]):
+        with pytest.raises(Unidentified):
+            unnamed.principal(claims | {"units": units})
