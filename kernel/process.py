@@ -44,6 +44,10 @@ KEEP_ALIVE_S: Final = 75
 """Longer than balancers keep idle connections (60 s), so that it is never we who close one they are using."""
 
 FLUSH_S_MAX: Final = 5.0
+
+OWNER_ONLY: Final = 0o077
+"""What a service writes, its views, uploads and files of errors, is for the user it runs as and for nobody else."""
+
 SECOND_SIGNAL_STATUS: Final = 130
 
 _LOG: Final = structlog.get_logger("process")
@@ -109,6 +113,7 @@ def run(service: str, kind: type[Settings], assemble: Assemble) -> int:
     except BadSettings as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    os.umask(OWNER_ONLY)
     configure_logs(service, level=settings.log_level, text=settings.log_format == "text")
     telemetry = open_telemetry(
         service, version("meterloop"), os.environ, instance=f"{socket.gethostname()}:{os.getpid()}"

@@ -5,6 +5,7 @@ process would silently drop the locks of every connection in it (POSIX record lo
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, cast
 from uuid import UUID
@@ -17,6 +18,8 @@ APPLICATION_ID: Final = 0x4D4C4731
 """`MLG1` in the file's header, as file(1) and other tools read it."""
 
 SCHEMA_VERSION: Final = 1
+
+OWNER_ONLY: Final = 0o600
 
 BUSY_TIMEOUT_MS: Final = 10_000
 """Writers queue on the lock file, so only a foreign tool or a recovery after a crash makes a connection wait."""
@@ -80,8 +83,11 @@ def open_file(path: Path) -> str:
     opened.
     """
     try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
-    except apsw.Error as error:
+        # The files beside it, such as its -wal, are made with the rights of this one.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY))
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    except (apsw.Error, OSError) as error:
         raise Unavailable(f"{path} cannot be opened: {error}") from error
     try:
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)

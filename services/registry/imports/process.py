@@ -86,6 +86,7 @@ async def reading(request: Request) -> AsyncIterator[Parts]:
     """Start reading. Leaving the block ends the child, however it is left."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",
         "-m",
         child.__name__,
         stdin=asyncio.subprocess.PIPE,
