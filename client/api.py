@@ -16,8 +16,10 @@ from client.calls import (
     Download,
     Page,
     Question,
+    Token,
     announcement_request,
     answer_of,
+    auth_of,
     cancel_request,
     command_request,
     fresh_key,
@@ -44,14 +46,18 @@ class Client:
     def __init__(
         self,
         url: str,
-        token: str | None = None,
+        token: Token = None,
         *,
         timeout_s: float = TIMEOUT_S,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._timeout_s: Final = timeout_s
         self._http: Final = httpx.Client(
-            base_url=require_address(url), headers=headers_of(token), timeout=timeout_s, transport=transport
+            base_url=require_address(url),
+            headers=headers_of(token),
+            auth=auth_of(token),
+            timeout=timeout_s,
+            transport=transport,
         )
 
     def do(self, command: Command, *, key: str | None = None, expected_version: int | None = None) -> Accepted:
@@ -165,14 +171,18 @@ class AsyncClient:
     def __init__(
         self,
         url: str,
-        token: str | None = None,
+        token: Token = None,
         *,
         timeout_s: float = TIMEOUT_S,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._timeout_s: Final = timeout_s
         self._http: Final = httpx.AsyncClient(
-            base_url=require_address(url), headers=headers_of(token), timeout=timeout_s, transport=transport
+            base_url=require_address(url),
+            headers=headers_of(token),
+            auth=auth_of(token),
+            timeout=timeout_s,
+            transport=transport,
         )
 
     async def do(self, command: Command, *, key: str | None = None, expected_version: int | None = None) -> Accepted:

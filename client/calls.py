@@ -3,8 +3,8 @@
 import os
 import random
 import uuid
-from collections.abc import Sequence
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -14,6 +14,9 @@ from client.errors import AGAIN, NotUnderstood, refused, unreachable
 
 Answer = TypeVar("Answer")
 Row = TypeVar("Row")
+
+Token: TypeAlias = str | Callable[[], str] | None
+"""An access token, or what makes one for each request: work may outlast a token."""
 
 JSON: Final = "application/json"
 TIMEOUT_S: Final = 30.0
@@ -57,14 +60,26 @@ def fresh_key() -> str:
     return str(uuid.UUID(bytes=os.urandom(16), version=4))
 
 
-def headers_of(token: str | None) -> dict[str, str]:
+def headers_of(token: Token) -> dict[str, str]:
     """What goes with every request. Raises ValueError where the token cannot be one, without showing it."""
     headers = {"User-Agent": "meterloop-client"}
-    if token is not None:
+    if isinstance(token, str):
         if not (token.isascii() and token.isprintable() and token and " " not in token):
             raise ValueError("the token is empty or holds characters that no token has")
         headers["Authorization"] = f"Bearer {token}"
     return headers
+
+
+def auth_of(token: Token) -> Callable[[httpx.Request], httpx.Request] | None:
+    """What puts a token on each request where it is made anew."""
+    if not callable(token):
+        return None
+
+    def put(request: httpx.Request) -> httpx.Request:
+        request.headers["Authorization"] = headers_of(token())["Authorization"]
+        return request
+
+    return put
 
 
 def command_request(command: Command, key: str, expected_version: int | None) -> dict[str, Any]:
