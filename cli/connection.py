@@ -5,7 +5,8 @@ again is safe; 4 done, but some rows were refused (of an import); 130 broken off
 """
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -17,11 +18,14 @@ from rich.text import Text
 
 from cli.platform import CliSettings, Endpoints, cli_settings
 from client import Client, NotUnderstood, Refused, TimedOut, Unidentified, Unreachable
-from kernel.identity import Principal, Role
-from kernel.identity_issuer import issue
+from kernel.identity import EVERY_UNIT, Principal, Role
+from kernel.identity_issuer import TOKEN_S, issue
 
 TIMEOUT_S: Final = 120.0
 """A piece of an upload may wait for others that are being recorded."""
+
+RENEWED_S: Final = TOKEN_S / 4
+"""After this long the machine's own token is made anew."""
 
 REFUSED: Final = 1
 USAGE: Final = 2
@@ -48,7 +52,7 @@ def connect(url: str | None, token: str | None, *roles: Role, units: frozenset[s
     """
     settings = cli_settings()
     address = url or settings.url or _running(settings)
-    shown = (token or settings.token).strip() or _own_token(settings, roles, units)
+    shown = (token or settings.token).strip() or _own_tokens(settings, roles, units)
     try:
         return Client(address, shown, timeout_s=TIMEOUT_S)
     except ValueError as error:
@@ -122,8 +126,23 @@ def _running(settings: CliSettings) -> str:
         ) from None
 
 
-def _own_token(settings: CliSettings, roles: tuple[Role, ...], units: frozenset[str]) -> str:
-    principal = Principal(subject=f"local-{os.getuid()}", roles=frozenset(roles), units=units)
+def _own_tokens(settings: CliSettings, roles: tuple[Role, ...], units: frozenset[str]) -> Callable[[], str]:
+    """Tokens of this machine's own, a new one long before the last ends: an import may take hours."""
+    principal = Principal(
+        subject=f"local-{os.getuid()}", roles=frozenset(roles), units=units or frozenset({EVERY_UNIT})
+    )
+    made_at_s, token = time.monotonic(), _own_token(settings, principal)
+
+    def current() -> str:
+        nonlocal made_at_s, token
+        if time.monotonic() - made_at_s > RENEWED_S:
+            made_at_s, token = time.monotonic(), _own_token(settings, principal)
+        return token
+
+    return current
+
+
+def _own_token(settings: CliSettings, principal: Principal) -> str:
     try:
         return issue(settings.keys_dir, principal)
     except (FileNotFoundError, NotADirectoryError):

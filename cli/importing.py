@@ -6,6 +6,8 @@ import os
 import re
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal, cast, get_args
@@ -32,6 +34,7 @@ KINDS: Final = {
 CheckDigit = Literal["warn", "refuse", "ignore"]
 MAPPING_BYTES_MAX: Final = 1 << 20
 SHOWN_REFUSALS: Final = 5
+OWNER_ONLY: Final = 0o600
 _UNIT: Final = re.compile(r"[0-9]{5}", re.ASCII)
 _NOT_THIS_KIND: Final = frozenset({"import_file.columns_missing", "import_file.no_header"})
 
@@ -49,7 +52,9 @@ def import_file(
     to_site: Annotated[str | None, typer.Option("--to", help="接收地 site it goes to")] = None,
     mapping: Annotated[Path | None, typer.Option(help="表头映射文件 mapping of headers")] = None,
     check_digit: Annotated[str | None, typer.Option(help="校验位 warn | refuse | ignore")] = None,
-    units: Annotated[str, typer.Option(help="本机令牌代表的单位，逗号分隔 units that the local token acts for")] = "",
+    units: Annotated[
+        str, typer.Option(help="本机令牌代表的单位，缺省为全部 units of the local token; all by default")
+    ] = "",
     url: Annotated[str | None, typer.Option(help="平台地址 the platform")] = None,
     token: Annotated[str | None, typer.Option(help="访问令牌 access token")] = None,
 ) -> None:
@@ -76,9 +81,14 @@ def import_file(
             seconds = time.monotonic() - begun
             errors = fetch_errors(platform, stands, file) if stands.refused or stands.warned else None
     tell(stands, errors, seconds)
-    if stands.state != "done":
-        raise typer.Exit(REFUSED)
-    raise typer.Exit(PARTLY if stands.refused else 0)
+    raise typer.Exit(status_of(stands))
+
+
+def status_of(stands: Import) -> int:
+    """The exit status: REFUSED too where every row was."""
+    if stands.state != "done" or (stands.refused and not stands.accepted and not stands.unchanged):
+        return REFUSED
+    return PARTLY if stands.refused else 0
 
 
 def fetch_errors(platform: Client, stands: Import, file: Path) -> Path:
@@ -86,7 +96,9 @@ def fetch_errors(platform: Client, stands: Import, file: Path) -> Path:
     name = f"{file.name}.errors.csv"
     for path in (file.with_name(name), Path(name)):
         try:
-            with path.open("wb") as target:
+            # It holds cells of the file: for whoever imports it and nobody else.
+            path.unlink(missing_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "wb") as target:
                 target.writelines(platform.import_errors(stands.import_id))
         except OSError as error:
             why = error.strerror
@@ -116,47 +128,37 @@ def tell(stands: Import, errors: Path | None, seconds: float) -> None:
     _tell_counts(stands)
     if errors is not None:
         _tell_refusals(errors)
-    if stands.state == "done" and not stands.accepted and stands.unchanged and not stands.refused:
-        console.print(Text("此文件先前已导入，没有任何变化。"))
-        console.print(Text("  This file was imported before; nothing has changed."))
+    if stands.state == "done" and not stands.accepted and stands.unchanged:
+        console.print(Text("其中可入账的行先前均已入账，没有任何变化。"))
+        console.print(Text("  What can be recorded of it was recorded before; nothing has changed."))
 
 
-class shown_progress:  # noqa: N801  reads as what it is used for
+@contextmanager
+def shown_progress() -> Iterator[Watch]:
     """A bar for the upload and one for the reading, with rate and time left, while the block lasts."""
-
-    WORDS: Final = {
+    words = {
         "upload": "上传 upload",
         "reading": "读取入账 reading and recording",
         "waiting": "等待平台 waiting for the platform",
     }
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        tasks: dict[str, TaskID] = {}
 
-    def __init__(self) -> None:
-        self._progress: Final = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._tasks: Final[dict[str, TaskID]] = {}
+        def watch(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(words[what], total=total, rate="")
+            progress.update(tasks[what], completed=done, total=total)
+            speed = progress.tasks[list(tasks).index(what)].speed
+            progress.update(tasks[what], rate=f"{speed:,.0f}/s" if speed else "")
 
-    def __enter__(self) -> Watch:
-        self._progress.start()
-        return self._watch
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def _watch(self, what: str, done: int, total: int) -> None:
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(self.WORDS[what], total=total, rate="")
-        task = self._tasks[what]
-        self._progress.update(task, completed=done, total=total)
-        speed = self._progress.tasks[list(self._tasks).index(what)].speed
-        self._progress.update(task, rate=f"{speed:,.0f}/s" if speed else "")
+        yield watch
 
 
 def _tell_counts(stands: Import) -> None:

@@ -8,9 +8,9 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import httpx
 import msgspec
@@ -18,7 +18,7 @@ import typer
 from msgspec import Meta
 from rich.console import Console
 
-from cli.supervision import Program, supervised
+from cli.supervision import Program, Supervisor, supervised
 from kernel.identity import Principal, Role
 from kernel.identity_issuer import issue, write_keys
 from kernel.keys import write_cursor_key
@@ -31,6 +31,12 @@ PORT: Final = 8700
 READY_S_MAX: Final = 90
 READY_POLL_S: Final = 0.1
 
+WATCH_S: Final = 1.0
+"""How often a running platform looks whether it still is."""
+
+LOG_TAIL_BYTES: Final = 64 << 10
+OWNERS_FOLDER: Final = 0o700
+
 console = Console(stderr=True)
 
 
@@ -42,7 +48,58 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotReady(Exception):
-    """The platform did not get ready."""
+    """The platform did not get ready, or is no longer; what to do about it, in both languages."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(f"{zh}\n  {en}")
+
+
+class Running:
+    """The platform while it runs."""
+
+    def __init__(self, endpoints: Endpoints, supervisor: Supervisor, log_dir: Path) -> None:
+        self.endpoints: Final = endpoints
+        self._supervisor: Final = supervisor
+        self._log_dir: Final = log_dir
+
+    def get_ready(self) -> None:
+        """Return when every service answers that it is ready. Raises NotReady, as soon as it is hopeless."""
+        begun = looked = time.monotonic()
+        with httpx.Client(timeout=2) as http:
+            for name, address in self.endpoints.operations.items():
+                while not _answers(http, f"{address}/readyz"):
+                    now = time.monotonic()
+                    if now - looked > WATCH_S:
+                        looked = now
+                        self._look()
+                    if now - begun > READY_S_MAX:
+                        raise self._not_ready(name, "未在规定时间内就绪", "did not get ready in time")
+                    time.sleep(READY_POLL_S)
+
+    def wait(self) -> None:
+        """Return on Ctrl-C or SIGTERM. Raises NotReady where it ended by itself."""
+        try:
+            while True:
+                time.sleep(WATCH_S)
+                self._look()
+        except KeyboardInterrupt:
+            console.print("\n停止中 stopping")
+
+    def _look(self) -> None:
+        """Raises NotReady where nobody keeps the services running any more, or one of them cannot be kept."""
+        if not self._supervisor.alive:
+            raise NotReady(
+                f"监管进程意外结束，各服务随之停止。详见 {self._log_dir / 'supervisord.log'}；请重新启动。",
+                f"the supervisor has ended, and the services with it, see {self._log_dir / 'supervisord.log'}; "
+                "start again",
+            )
+        if given_up := self._supervisor.given_up():
+            raise self._not_ready(given_up[0], "屡次启动失败", "failed each time it was started")
+
+    def _not_ready(self, name: str, zh: str, en: str) -> NotReady:
+        log = self._log_dir / f"{name}.log"
+        why = _why(log)
+        return NotReady(f"{name} {zh}：{why}。详见 {log}", f"{name} {en}: {why}; see {log}")
 
 
 def init() -> None:
@@ -55,7 +112,9 @@ def init() -> None:
 def token(
     role: Annotated[list[Role], typer.Option(help="角色，可重复 role; may be repeated")],
     subject: Annotated[str, typer.Option(help="主体编号 opaque subject id")] = "local",
-    unit: Annotated[list[str] | None, typer.Option(help="管理单位，可重复 managing unit; may be repeated")] = None,
+    unit: Annotated[
+        list[str] | None, typer.Option(help="管理单位，可重复，* 为全部 managing unit; may be repeated, * for all")
+    ] = None,
     organisation: Annotated[str | None, typer.Option(help="所属厂商或机构 maker, recycler or institute")] = None,
 ) -> None:
     """签发本机令牌，一小时有效 Print a token for this machine, good for an hour."""
@@ -69,11 +128,11 @@ def up(
     port: Annotated[int, typer.Option(help="网关端口，0 为任取 port of the gateway; 0 takes a free one")] = PORT,
 ) -> None:
     """启动平台，Ctrl-C 停止 Start the platform on loopback; Ctrl-C stops it."""
-    with interruptible(), running(cli_settings(), port) as endpoints:
+    with interruptible(), running(cli_settings(), port) as platform:
         console.print(
-            f"[green]✓[/] 平台已启动 the platform is up: [bold]{endpoints.gateway}[/]（Ctrl-C 停止 stops it）"
+            f"[green]✓[/] 平台已启动 the platform is up: [bold]{platform.endpoints.gateway}[/]（Ctrl-C 停止 stops it）"
         )
-        wait_for_interrupt()
+        platform.wait()
 
 
 class CliSettings(Settings, frozen=True, kw_only=True):
@@ -95,10 +154,12 @@ def cli_settings() -> CliSettings:
 async def make_ready(settings: Settings) -> None:
     """Keys, ledger and folders; under a lock, so that two at once do it once."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    # What is in it concerns people, and whoever reads the keys is whoever they like.
+    settings.data_dir.chmod(OWNERS_FOLDER)
     with (settings.data_dir / "init.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for name in ("run", "log", "spool"):
-            (settings.data_dir / name).mkdir(exist_ok=True)
+            (settings.data_dir / name).mkdir(OWNERS_FOLDER, exist_ok=True)
         if settings.issuer_file is None:
             write_keys(settings.keys_dir)
         write_cursor_key(settings.keys_dir)
@@ -106,9 +167,26 @@ async def make_ready(settings: Settings) -> None:
 
 
 @contextmanager
-def running(settings: Settings, port: int) -> Iterator[Endpoints]:
+def running(settings: Settings, port: int) -> Iterator[Running]:
     """Start everything, wait until it is ready, and stop it when the block ends. Raises NotReady."""
     asyncio.run(make_ready(settings))
+    with _alone(settings.data_dir):
+        if port:
+            _require_free(port)
+        programs, endpoints = _planned(settings, port)
+        found = settings.data_dir / "run" / "endpoints.json"
+        with supervised(programs, settings.data_dir) as supervisor:
+            platform = Running(endpoints, supervisor, settings.data_dir / "log")
+            platform.get_ready()
+            found.write_bytes(msgspec.json.encode(endpoints))
+            try:
+                yield platform
+            finally:
+                found.unlink(missing_ok=True)
+
+
+def _planned(settings: Settings, port: int) -> tuple[list[Program], Endpoints]:
+    """What is to run, and where it will answer."""
     gateway_port, registry_rpc, registry_rest, gateway_operations = port or _free_port(), *_free_ports(3)
     shared = {
         "METERLOOP_DATA_DIR": str(settings.data_dir.resolve()),
@@ -129,28 +207,7 @@ def running(settings: Settings, port: int) -> Iterator[Endpoints]:
             "gateway": f"http://127.0.0.1:{gateway_operations}",
         },
     )
-    found = settings.data_dir / "run" / "endpoints.json"
-    with _alone(settings.data_dir), supervised(programs, settings.data_dir) as supervisor:
-        deadline = time.monotonic() + READY_S_MAX
-        for name, address in endpoints.operations.items():
-            while not _answers(f"{address}/readyz"):
-                if supervisor.poll() is not None or time.monotonic() > deadline:
-                    raise NotReady(f"{name} 未就绪，见 / is not ready, see {settings.data_dir / 'log' / name}.log")
-                time.sleep(READY_POLL_S)
-        found.write_bytes(msgspec.json.encode(endpoints))
-        try:
-            yield endpoints
-        finally:
-            found.unlink(missing_ok=True)
-
-
-def wait_for_interrupt() -> None:
-    """Return on Ctrl-C or SIGTERM."""
-    try:
-        while True:
-            signal.pause()
-    except KeyboardInterrupt:
-        console.print("\n停止中 stopping")
+    return programs, endpoints
 
 
 @contextmanager
@@ -170,13 +227,44 @@ def _alone(data_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise NotReady(f"平台已在运行 the platform is running already: {data_dir}") from None
+            raise NotReady(
+                f"平台已在运行，数据目录 {data_dir}。请先停止它，或用 METERLOOP_DATA_DIR 另选数据目录。",
+                f"the platform is running already on {data_dir}; stop it, or choose another folder by"
+                " METERLOOP_DATA_DIR",
+            ) from None
         yield
 
 
-def _answers(url: str) -> bool:
+def _require_free(port: int) -> None:
+    """Raises NotReady where somebody else answers at this port already."""
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen(1)
+        except OSError as error:
+            raise NotReady(
+                f"端口 {port} 无法使用（{error.strerror}）。请用 --port 另选，0 为任取空闲端口。",
+                f"port {port} cannot be used ({error.strerror}); choose another by --port, 0 takes a free one",
+            ) from None
+
+
+def _why(log: Path) -> str:
+    """What a service said last before it ended, as one line."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
+        lines = file.read().decode("utf-8", "replace").splitlines()
+    for line in reversed(lines):
+        with suppress(msgspec.MsgspecError):
+            return str(msgspec.json.decode(line, type=dict[str, Any])["exception"]).splitlines()[-1].strip()
+    return lines[-1].strip() if lines else ""
+
+
+def _answers(http: httpx.Client, url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).is_success
+        return http.get(url).is_success
     except httpx.TransportError:
         return False
 

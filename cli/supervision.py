@@ -5,15 +5,28 @@ import os
 import signal
 import subprocess
 import sys
+import xmlrpc.client
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
+import httpx
 import msgspec
 
 STOP_S_MAX: Final = 25
 """Longer than a service takes to stop of its own accord (settings drain_s and stop_s_max)."""
+
+
+STARTED_S: Final = 20
+"""A service that lives so long has started; one that ends before, several times, is given up. Where a machine is busy,
+what keeps a service from starting comes to light after some seconds only.
+"""
+ANSWER_S_MAX: Final = 2.0
+_ASKED: Final = xmlrpc.client.dumps((), "supervisor.getAllProcessInfo")
+_PYTHON: Final = (sys.executable, "-P")
+"""Without the working directory on its path: whatever lies there is not ours to run."""
+_TIED: Final = (*_PYTHON, "-m", "cli.tied")
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -51,20 +64,51 @@ serverurl=unix://{run}/supervisor.sock
     return head + "".join(_section(program, log) for program in programs)
 
 
+class Supervisor:
+    """The supervisor while it runs."""
+
+    def __init__(self, process: subprocess.Popen[bytes], address: Path) -> None:
+        self._process: Final = process
+        self._http: Final = httpx.Client(transport=httpx.HTTPTransport(uds=str(address)), timeout=ANSWER_S_MAX)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still keeps the programs running."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """Ask it nothing more."""
+        self._http.close()
+
+    def given_up(self) -> list[str]:
+        """The programs that ended each time they were started, so that it tries no more."""
+        try:
+            answer = self._http.post("http://supervisor/RPC2", content=_ASKED, headers={"Content-Type": "text/xml"})
+        except httpx.TransportError:
+            # It is starting, or has ended, which is for the caller to see.
+            return []
+        (programs,), _ = xmlrpc.client.loads(answer.text)
+        return [str(one["name"]) for one in cast("list[dict[str, object]]", programs) if one["statename"] == "FATAL"]
+
+
 @contextmanager
-def supervised(programs: Sequence[Program], data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Keep these programs running until the block ends; then stop them in order and wait."""
+def supervised(programs: Sequence[Program], data_dir: Path) -> Iterator[Supervisor]:
+    """Keep these programs running until the block ends; then stop them in order and wait. Where we are killed, the
+    supervisor is told to stop, and where that is killed, the programs are.
+    """
     path = data_dir / "run" / "supervisord.conf"
     path.write_text(configuration(programs, data_dir), "utf-8")
     # A session of its own: Ctrl-C is for us alone, who then stop the programs in order.
     supervisor = subprocess.Popen(  # noqa: S603  our own interpreter and file
-        [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(path)],
+        [*_TIED, *_PYTHON, "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(path)],
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
+    told = Supervisor(supervisor, data_dir / "run" / "supervisor.sock")
     try:
-        yield supervisor
+        yield told
     finally:
+        told.close()
         supervisor.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             supervisor.wait(STOP_S_MAX * len(programs))
@@ -77,12 +121,12 @@ def _section(program: Program, log: Path) -> str:
     environ = ",".join(f"{name}={_quoted(value)}" for name, value in sorted(program.environ.items()))
     return f"""
 [program:{program.name}]
-command={_escaped(sys.executable)} -m {program.module}
+command={_escaped(" ".join((*_TIED, *_PYTHON)))} -m {program.module}
 environment={environ}
 priority={program.priority}
 autorestart=true
-startsecs=2
-startretries=10
+startsecs={STARTED_S}
+startretries=3
 stopsignal=TERM
 stopwaitsecs={STOP_S_MAX}
 redirect_stderr=true

@@ -233,9 +233,9 @@ def main() -> None:
     given = parser.parse_args()
     with scratch_folder() as folder:
         settings = CliSettings(data_dir=folder / "var")
-        with running(settings, 0) as endpoints, empty_route() as peer:
+        with running(settings, 0) as running_here, empty_route() as peer:
             operator = Principal(subject="bench", roles=frozenset({Role.OPERATOR}), units=UNITS)
-            platform = Platform(folder, endpoints.gateway, issue(settings.keys_dir, operator))
+            platform = Platform(folder, running_here.endpoints.gateway, issue(settings.keys_dir, operator))
             measures = uvloop.run(measure(folder, platform, peer, given.devices))
     report("gateway", measures, as_json=given.json)
 

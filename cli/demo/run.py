@@ -17,7 +17,7 @@ from rich.table import Table
 from cli.demo.generate import Expected, generate
 from cli.demo.real_meters import real_meters
 from cli.importing import Kind, shown_progress
-from cli.platform import PORT, CliSettings, Endpoints, cli_settings, interruptible, running, wait_for_interrupt
+from cli.platform import PORT, CliSettings, Endpoints, cli_settings, interruptible, running
 from cli.uploading import run_import
 from client import Client
 from client.types import (
@@ -75,14 +75,16 @@ def demo(
     begun = time.monotonic()
     shared = cli_settings()
     settings = msgspec.structs.replace(shared, data_dir=_fresh(shared.data_dir / "demo"))
-    with interruptible(), running(settings, port) as endpoints:
+    with interruptible(), running(settings, port) as platform:
         console.rule("拆回器具的一个季度（合成数据） A season of dismantled devices (synthetic data)")
-        outcome = tell(settings, endpoints, begun)
+        outcome = tell(settings, platform.endpoints, begun)
         sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
         sys.stdout.flush()
         if os.environ.get(ONCE) != "1":
-            console.print(f"\n平台继续运行 the platform goes on: [bold]{endpoints.gateway}[/]  Ctrl-C 停止 to stop")
-            wait_for_interrupt()
+            console.print(
+                f"\n平台继续运行 the platform goes on: [bold]{platform.endpoints.gateway}[/]  Ctrl-C 停止 to stop"
+            )
+            platform.wait()
     if not outcome.balances_ok:
         raise typer.Exit(1)
 

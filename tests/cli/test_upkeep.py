@@ -5,12 +5,15 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.__main__ import app
+from cli.importing import status_of, tell
 from cli.reference import ROOT
+from client.types import Import
 
 
 @pytest.fixture
@@ -81,3 +84,54 @@ def test_what_stands_in_the_way_is_said_without_a_traceback(tmp_path):
     for told in (no_keys, no_folder, twice):
         assert "Traceback" not in told.stderr
         assert re.search(r"[\u4e00-\u9fff]", told.stderr)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [("LEDGER_URL", "kurrentdb://localhost:2113", "sqlite:///path"), ("METERLOOP_LEDGER", "x", "METERLOOP_LEDGER")],
+)
+def test_a_setting_that_cannot_be_is_said_to_be_so(tmp_path, monkeypatch, variable, value, said):
+    monkeypatch.setenv("METERLOOP_DATA_DIR", str(tmp_path))
+    environ = os.environ | {variable: value}
+    told = subprocess.run(
+        [sys.executable, "-m", "cli", "init"], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 1
+    assert said in told.stderr.replace("\n", "")
+    assert "Traceback" not in told.stderr
+
+
+def stands(**counts):
+    none = dict.fromkeys(("accepted", "unchanged", "refused", "warned", "skipped", "position", "done", "total"), 0)
+    return Import(
+        import_id="0" * 32,
+        kind="devices",
+        name="x.csv",
+        dry_run=False,
+        created_at=datetime(2026, 3, 1, tzinfo=UTC),
+        bytes=1,
+        bytes_received=1,
+        **{"state": "done", **none, **counts},
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "status"),
+    [
+        ({"accepted": 2}, 0),
+        ({"unchanged": 2}, 0),
+        ({"accepted": 1, "refused": 1}, 4),
+        ({"unchanged": 1, "refused": 1}, 4),
+        ({"refused": 2}, 1),
+        ({"state": "failed", "accepted": 1}, 1),
+    ],
+)
+def test_the_exit_status_of_an_import_says_what_came_of_it(counts, status):
+    assert status_of(stands(**counts)) == status
+
+
+def test_nothing_new_is_said_to_be_so_though_rows_were_refused(capsys):
+    tell(stands(unchanged=2, refused=1), None, 1.0)
+    assert "没有任何变化" in capsys.readouterr().err
+    tell(stands(accepted=1, unchanged=2), None, 1.0)
+    assert "没有任何变化" not in capsys.readouterr().err

@@ -1,0 +1,117 @@
+"""`meterloop up` as it is met: from any folder, with the port taken, with a service that cannot start, and killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+
+pytestmark = pytest.mark.timeout(300)
+STARTED_S_MAX = 150
+OVER_S_MAX = 60
+
+
+@contextmanager
+def up(folder, *words, **environ):
+    """The command from a folder that is not the repository's, with a data folder of its own."""
+    told = (folder / "told.txt").open("w+b")
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "cli", "up", *words],
+        cwd=folder,
+        env={**os.environ, "METERLOOP_DATA_DIR": str(folder / "var"), "COLUMNS": "400", **environ},
+        stdin=subprocess.DEVNULL,
+        stdout=told,
+        stderr=told,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(OVER_S_MAX)
+        told.close()
+
+
+def told(folder):
+    return (folder / "told.txt").read_text("utf-8")
+
+
+def eventually(true, seconds):
+    until = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    return found
+
+
+def started(folder, process):
+    """Wait until it is up; the processes under the supervisor, and the supervisor."""
+    eventually(
+        lambda: (folder / "var" / "run" / "endpoints.json").exists() or process.poll() is not None, STARTED_S_MAX
+    )
+    assert process.poll() is None, told(folder)
+    supervisor = int((folder / "var" / "run" / "supervisord.pid").read_text())
+    children = subprocess.run(["pgrep", "-P", str(supervisor)], capture_output=True, text=True, check=True)
+    return [int(pid) for pid in children.stdout.split()], supervisor
+
+
+def gone(pids):
+    return not any(os.path.exists(f"/proc/{pid}") for pid in pids)  # noqa: PTH110  a question, not a path
+
+
+@pytest.fixture
+def folder(tmp_path_factory):
+    """Short, for the supervisor's socket has at most 108 characters; with a trap for whoever runs what lies there."""
+    folder = tmp_path_factory.mktemp("up")
+    (folder / "profile.py").write_text("raise SystemExit('what lies in the working directory was run')")
+    return folder
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells a process of its parent's death")
+def test_killed_it_leaves_nothing_running_and_what_it_keeps_is_its_owners(folder):
+    with up(folder, "--port", "0") as process:
+        services, supervisor = started(folder, process)
+        assert len(services) == 2
+        kept = [folder / "var", *(folder / "var").glob("*.sqlite*"), *(folder / "var" / "log").iterdir()]
+        open_to_others = [path.name for path in kept if path.stat().st_mode & 0o077 and path.suffix != ".sqlite-lock"]
+        assert open_to_others == []
+        process.kill()
+        eventually(lambda: gone([*services, supervisor]), OVER_S_MAX)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as above")
+def test_without_its_supervisor_it_ends_and_says_so(folder):
+    with up(folder, "--port", "0") as process:
+        services, supervisor = started(folder, process)
+        os.kill(supervisor, signal.SIGKILL)
+        assert process.wait(OVER_S_MAX) == 1
+        assert "监管进程意外结束" in told(folder)
+        assert "the supervisor has ended" in told(folder)
+        assert "Traceback" not in told(folder)
+        eventually(lambda: gone(services), OVER_S_MAX)
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_started(folder):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with up(folder, "--port", str(port)) as process:
+            assert process.wait(STARTED_S_MAX) == 1
+    assert f"端口 {port} 无法使用" in told(folder)
+    assert f"port {port} cannot be used" in told(folder)
+    assert "Traceback" not in told(folder)
+    assert not (folder / "var" / "run" / "supervisord.conf").exists()
+
+
+def test_a_service_that_cannot_start_ends_it_with_the_reason(folder):
+    with up(folder, "--port", "0", METERLOOP_GATEWAY__DISCLOSURE="nowhere.yaml") as process:
+        assert process.wait(STARTED_S_MAX) == 1
+    assert "gateway 屡次启动失败" in told(folder)
+    assert "gateway failed each time it was started" in told(folder)
+    assert "nowhere.yaml" in told(folder)
+    assert "Traceback" not in told(folder)
