@@ -5,8 +5,6 @@ font, which nobody notices beside a document.
 """
 
 import asyncio
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -14,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from kernel.child import command_of, environment
 from kernel.refusal import Refusal, reasons_in
 from services.registry import documents
 from services.registry.documents import refusals
@@ -92,12 +91,11 @@ class Workshop:
 
     async def _answer(self, work: bytes) -> bytes:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", documents.__name__),
+            *command_of(documents.__name__),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             # Typst would spread over all cores; one is left to whoever gives commands.
-            env={**os.environ, "RAYON_NUM_THREADS": "1"},
+            env=environment(RAYON_NUM_THREADS="1"),
         )
         try:
             answer, _ = await asyncio.wait_for(process.communicate(work), self._limits.seconds_max)

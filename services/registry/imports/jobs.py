@@ -179,11 +179,9 @@ class Jobs:
         """How an import stands. Raises NotFound for those of others too."""
         return await self._database.read(lambda session: shown(self._own(session, caller, import_id)))
 
-    async def list(self, caller: Principal, after: str | None, limit: int) -> list[Import]:
-        """The caller's imports, by id."""
+    async def list(self, caller: Principal, limit: int) -> list[Import]:
+        """The caller's imports, by id, at most so many."""
         query = select(ImportRecord).where(col(ImportRecord.actor) == caller.subject).order_by(col(ImportRecord.id))
-        if after is not None:
-            query = query.where(col(ImportRecord.id) > after)
         return await self._database.read(lambda session: [shown(one) for one in session.scalars(query.limit(limit))])
 
     async def cancel(self, caller: Principal, import_id: str) -> Import:

@@ -86,7 +86,7 @@ class LocalUploads:
         return await self._jobs.get(asker.principal, upload_id)
 
     async def list(self, asker: Asker) -> Sequence[Import]:
-        return await self._jobs.list(asker.principal, None, LISTED_MAX)
+        return await self._jobs.list(asker.principal, LISTED_MAX)
 
     async def cancel(self, asker: Asker, upload_id: str) -> Import:
         return await self._jobs.cancel(asker.principal, upload_id)

@@ -8,15 +8,14 @@ any other, and the position of the last batch that was dealt with is where to go
 """
 
 import asyncio
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import msgspec
 
+from kernel.child import command_of, environment
 from kernel.refusal import Reason, Refusal, Stale, Unreadable
 from services.registry.imports import child
 from services.registry.imports.child import HEAD, Done, Failed, Frame, Request
@@ -27,9 +26,6 @@ FRAME_BYTES_MAX: Final = 64 << 20
 PIPE_BYTES: Final = 1 << 20
 """How far the child may be ahead of its reader, give or take the kernel's own buffer."""
 ERROR_TEXT_CHARACTERS: Final = 2_000
-
-_KEPT_ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT")
-"""All that the child sees of our environment: no address, no secret."""
 
 
 class Parts:
@@ -85,14 +81,11 @@ class Parts:
 async def reading(request: Request) -> AsyncIterator[Parts]:
     """Start reading. Leaving the block ends the child, however it is left."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        child.__name__,
+        *command_of(child.__name__),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ},
+        env=environment(),
         limit=PIPE_BYTES,
     )
     try:

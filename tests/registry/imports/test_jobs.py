@@ -126,7 +126,7 @@ async def test_imports_of_others_are_unknown_whatever_one_asks(idle):
         idle.jobs.errors(OPERATOR, import_id, 0),
     ):
         assert await refused(work) == "import.unknown"
-    assert await idle.jobs.list(OPERATOR, None, 10) == []
+    assert await idle.jobs.list(OPERATOR, 10) == []
 
 
 async def test_one_caller_has_so_many_open_imports_and_no_more(idle):
@@ -136,7 +136,7 @@ async def test_one_caller_has_so_many_open_imports_and_no_more(idle):
     await idle.announced("devices", CONTENT, OPERATOR)
     await idle.jobs.cancel(KEEPER, last.import_id)
     await idle.announced("devices", CONTENT)
-    assert len(await idle.jobs.list(KEEPER, None, 100)) == OPEN_IMPORTS_MAX + 1
+    assert len(await idle.jobs.list(KEEPER, 100)) == OPEN_IMPORTS_MAX + 1
 
 
 async def test_a_cancelled_import_stays_cancelled_and_its_file_is_gone(idle):
