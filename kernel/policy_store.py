@@ -139,6 +139,13 @@ def refused_before(connection: Connection, command_ids: Iterable[str]) -> dict[s
     return {row.command_id: row.code for row in connection.execute(found)}
 
 
+def refused_at(connection: Connection, policy: str, position: int) -> list[RefusedCommand]:
+    """What this policy was refused of what it asked on the event at this position."""
+    columns = select(*(REFUSALS.c[field] for field in RefusedCommand.__struct_fields__))
+    where = (REFUSALS.c.policy == policy) & (REFUSALS.c.position == position)
+    return [RefusedCommand(*row) for row in connection.execute(columns.where(where).order_by(REFUSALS.c.command_id))]
+
+
 def forget_refused(connection: Connection, before_us: int) -> None:
     """Remove the refusals that were last met before this time."""
     connection.execute(delete(REFUSALS).where(REFUSALS.c.at_us < before_us))

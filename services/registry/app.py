@@ -13,6 +13,8 @@ from kernel.codec import Codec
 from kernel.decider import Decider
 from kernel.folded import Folded
 from kernel.handling import Ask, Context, Handling, Outcome, Permit
+from kernel.policy import asks
+from kernel.policy_store import checkpoint, refused_at
 from kernel.projection import Projector
 from kernel.refusal import Refusal, Stale, not_found
 from kernel.view import Key, View
@@ -22,7 +24,7 @@ from services.registry.container import CONTAINER, Container
 from services.registry.meter import METER
 from services.registry.meter.state import UNKNOWN
 from services.registry.plan import PLAN
-from services.registry.policies import exception_of
+from services.registry.policies import DEVICES_FOLLOW_SHIPMENT, exception_of
 from services.registry.shipment import SHIPMENT
 from services.registry.site import SITE, Site, StocktakeRecorded
 from services.registry.site import UNKNOWN as UNKNOWN_SITE
@@ -61,6 +63,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     recorded_at_us: int
     data: msgspec.Raw
+
+
+class LeftBehind(msgspec.Struct, frozen=True):
+    """A device that did not follow its shipment, and why."""
+
+    asset_no: str
+    code: str
+    zh: str
+    en: str
 
 
 class Registry:
@@ -111,6 +122,26 @@ class Registry:
         if stale := [answer for answer in answers if isinstance(answer, Stale)]:
             # Somebody else writes to the shipment all the time; what is said here is said again until it is on record.
             raise TimeoutError(str(stale[0]))
+
+    async def followed(self, position: int) -> bool:
+        """Whether the devices have followed their shipments up to the event at this position, as far as they can."""
+
+        def reached(session: Session) -> bool:
+            stood = checkpoint(session.connection(), DEVICES_FOLLOW_SHIPMENT.name)
+            return stood is not None and stood.position >= position
+
+        return await self._projector.read(reached)
+
+    async def left_behind(self, position: int) -> list[LeftBehind]:
+        """The devices that did not follow the shipment to which the event at this position happened."""
+        name = DEVICES_FOLLOW_SHIPMENT.name
+        refused = await self._projector.read(lambda session: refused_at(session.connection(), name, position))
+        if not refused:
+            return []
+        (recorded,) = (await self._ledger.read_all(position - 1, limit=1)).events
+        said = asks(DEVICES_FOLLOW_SHIPMENT, CODEC.decode(recorded), recorded)
+        numbers = {str(ask.context.command_id): ask.command.asset_no for ask in said}
+        return [LeftBehind(numbers[one.command_id], one.code, one.zh, one.en) for one in refused]
 
     async def preview(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
         """What `do_many` would answer now, and nothing is recorded."""

@@ -123,14 +123,16 @@ def when_received_from_maker_record_replacement(
         )
 
 
+DEVICES_FOLLOW_SHIPMENT: Final = Policy(
+    name="devices_follow_shipment",
+    when={
+        ShipmentDispatched: when_shipment_dispatched_dispatch_devices,
+        ShipmentReceived: when_shipment_received_receive_devices,
+    },
+)
+
 POLICIES: Final = (
-    Policy(
-        name="devices_follow_shipment",
-        when={
-            ShipmentDispatched: when_shipment_dispatched_dispatch_devices,
-            ShipmentReceived: when_shipment_received_receive_devices,
-        },
-    ),
+    DEVICES_FOLLOW_SHIPMENT,
     Policy(name="containers_follow_shipment", when={ShipmentReceived: when_shipment_received_move_containers}),
     Policy(name="devices_follow_stocktake", when={StocktakeRecorded: when_stocktake_recorded_follow_differences}),
     Policy(

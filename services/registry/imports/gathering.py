@@ -39,6 +39,8 @@ _LIST: Final = "INSERT OR IGNORE INTO listed VALUES (?, ?, ?)"
 _KEEP: Final = "INSERT INTO line VALUES (?, ?, ?, ?)"
 _THERE: Final = """SELECT number, heading, content FROM listed JOIN line ON line.at = listed.at
     WHERE shipment = ? AND asset_no = ?"""
+_FIRST: Final = """SELECT number, heading, content FROM listed JOIN line ON line.at = listed.at
+    WHERE shipment = ? ORDER BY listed.at LIMIT 1"""
 _LINES: Final = """SELECT number, heading, content, listed.at, asset_no FROM listed JOIN line ON line.at = listed.at
     WHERE shipment = ? AND asset_no > ? ORDER BY asset_no LIMIT ?"""
 _NAMED: Final = "INSERT INTO shipment (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET name = name RETURNING id"
@@ -94,6 +96,17 @@ class Gathered:
             after = some[-1][4]
             some.sort(key=itemgetter(3))
             yield [self._source(*found[:3]) for found in some]
+
+    def row(self, name: str, asset_no: str) -> Sourced | None:
+        """The row of this device in the shipment of this name."""
+        with self._asked() as store:
+            found = store.execute(_THERE, (self._id(store, name), asset_no)).fetchone()
+        return found and self._source(*found)
+
+    def first(self, name: str) -> Sourced:
+        """The first row of the shipment of this name, which has one."""
+        with self._asked() as store:
+            return self._source(*store.execute(_FIRST, (self._id(store, name),)).fetchone())
 
     def close(self) -> None:
         """Let go of the rows. Closing twice is harmless."""

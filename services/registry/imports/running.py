@@ -25,6 +25,7 @@ from services.registry.app import Registry
 from services.registry.imports.asked import ROW_IS_COMMAND
 from services.registry.imports.child import Request
 from services.registry.imports.error_file import ErrorFile
+from services.registry.imports.following import Following, Shipped
 from services.registry.imports.jobs import Failure, Jobs, ask_of, caller_of
 from services.registry.imports.locating import Sourced, located
 from services.registry.imports.mapping import load, parse
@@ -155,6 +156,7 @@ class _Run:
         self._today: Final = business_day_of_us(record.created_at_us)
         self._alone: Final = self._ask.kind in ROW_IS_COMMAND
         self._shipments: Final = Shipments(self._ask, jobs.scratch_path(record.id))
+        self._following: Final = Following(registry, self._shipments)
         self._counts = Counter({name: getattr(record, name) for name in COUNTED})
         self._position = record.position
         # Where in the log this import, before it was cut off, may have recorded what it had not noted; and which of the
@@ -274,29 +276,45 @@ class _Run:
 
     async def _ship(self, errors: ErrorFile) -> bool:
         """Record the shipments gathered. False where the import has been cancelled."""
+        shipped: list[Shipped] = []
         for planned in self._shipments.planned():
-            refusal, is_new = planned.refusal, False
+            refusal, is_new, position = planned.refusal, False, 0
             if refusal is None:
-                refusal, is_new = await self._shipped(planned)
+                refusal, is_new, position = await self._shipped(planned)
             found = [] if refusal is None else located(refusal, planned.sources, about="shipment")
             outcome = "refused" if found else "accepted" if is_new else "unchanged"
             self._counts[outcome] += len(planned.sources)
             if not await self._note(errors, found):
                 return False
+            if not found and not self._ask.dry_run:
+                shipped.append(Shipped(planned.shipment, position, outcome))
+        return await self._followed(errors, shipped)
+
+    async def _followed(self, errors: ErrorFile, shipped: Sequence[Shipped]) -> bool:
+        """Hand back the rows whose devices did not follow their shipment. False where the import was cancelled."""
+        if not shipped:
+            return True
+        await self._following.wait(max(one.position for one in shipped))
+        for one in shipped:
+            came = await self._following.look(one)
+            self._counts.update({"refused": came.refused, "warned": came.warned, one.counted: -came.refused})
+            if came.found and not await self._note(errors, came.found):
+                return False
         return True
 
-    async def _shipped(self, planned: PlannedShipment) -> tuple[Refusal | None, bool]:
-        """Have the commands of a shipment done. Why not, if so, and whether any was new."""
+    async def _shipped(self, planned: PlannedShipment) -> tuple[Refusal | None, bool, int]:
+        """Have the commands of a shipment done. Why not, if so, whether any was new, and where the last one is."""
         asks = await self._asks(planned.commands)
-        is_new = False
+        is_new, position = False, 0
         # Each only when the one before it is done; where none is recorded the next must see it all the same.
         for some in [asks] if self._ask.dry_run else [[ask] for ask in asks]:
             for ask, answer in zip(some, await self._asked(some), strict=True):
                 if isinstance(answer, Refusal):
-                    return answer, is_new
+                    return answer, is_new, position
                 is_new = self._is_new(ask, answer) or is_new
-                self._position = max(self._position, answer.position)
-        return None, is_new
+                position = answer.position
+                self._position = max(self._position, position)
+        return None, is_new, position
 
     async def _let_pass(self) -> None:
         """Requests go first, for a while: an import under a steady stream of them goes on all the same."""

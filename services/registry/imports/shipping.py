@@ -85,6 +85,14 @@ class Shipments:
                 else:
                     yield PlannedShipment(shipment, commands, None, sources)
 
+    def source(self, shipment: str, asset_no: str) -> Sourced | None:
+        """The row of this device in this shipment, None where there is none."""
+        return self._gathered.row(shipment, asset_no)
+
+    def first(self, shipment: str) -> Sourced:
+        """The first row of a shipment."""
+        return self._gathered.first(shipment)
+
     def close(self) -> None:
         """Let go of what was gathered."""
         self._gathered.close()
