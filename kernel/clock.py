@@ -1,8 +1,6 @@
 """Where time and chance come from. Rules never look here: doors and policies do, and pass on what they got."""
 
-import os
 import time
-import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import TypeAlias
@@ -21,8 +19,3 @@ def system_clock_us() -> int:
 def now(clock: Clock = system_clock_us) -> datetime:
     """The clock's reading as an instant."""
     return instant_of_us(clock())
-
-
-def fresh_id() -> uuid.UUID:
-    """An id for something that begins outside the log, such as a request without one (UUID version 4)."""
-    return uuid.UUID(bytes=os.urandom(16), version=4)

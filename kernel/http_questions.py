@@ -67,10 +67,7 @@ def response(request: Request, answer: Shown | Rows | File) -> Response:
         value = {"items": value.items, "next": cursor}
     body = msgspec.json.encode(value)
     headers["ETag"] = tag = content_tag(body) if shown.version is None else version_tag(shown.version)
-    if shown.public:
-        headers["Cache-Control"] = f"public, max-age={shown.max_age_s}"
-    else:
-        headers |= {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    headers |= {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
     if not_modified(request.headers.get("if-none-match"), tag):
         return Response(None, 304, headers)
     return Response(body, 200, headers, JSON)

@@ -19,14 +19,11 @@ CursorValue: TypeAlias = str | int | float | bool | None
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """One representation. With `version`, the stream's, it is the ETag that If-Match takes; without, the ETag is a
-    hash of the bytes, which tells a stranger nothing of how many events there were. `public`: shared caches may
-    keep it for `max_age_s`.
+    hash of the bytes, which tells a stranger nothing of how many events there were.
     """
 
     value: Any
     version: int | None = None
-    public: bool = False
-    max_age_s: int = 0
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):

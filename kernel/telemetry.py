@@ -18,7 +18,7 @@ from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, SERVI
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from opentelemetry.trace import Link, Span, SpanKind, get_current_span
+from opentelemetry.trace import Span, SpanKind, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -126,9 +126,3 @@ def continuing(name: str, traceparent: str | None) -> Generator[Span]:
     """The span of what follows from an event, in the trace that recorded it: for policies, which act on it."""
     with TRACER.start_as_current_span(name, context_of(traceparent), SpanKind.CONSUMER) as span:
         yield span
-
-
-def link_to(traceparent: str | None) -> Link | None:
-    """A link to the span that recorded an event, for what reads many of them, such as a projection's page."""
-    context = get_current_span(context_of(traceparent)).get_span_context()
-    return Link(context) if context.is_valid else None

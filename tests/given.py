@@ -9,6 +9,7 @@ Commands and decided events also go through JSON and back: what a door would not
 with, fails here.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
@@ -99,3 +100,8 @@ def asked(policy: Any, event: msgspec.Struct, **fields: object) -> list[msgspec.
 def same_through_json(message: msgspec.Struct) -> bool:
     """Whether the message stays what it is through JSON, its bounds checked."""
     return msgspec.json.decode(msgspec.json.encode(message), type=type(message)) == message
+
+
+def fresh_id() -> UUID:
+    """An id for a command that nobody gave before."""
+    return UUID(bytes=os.urandom(16), version=4)

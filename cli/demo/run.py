@@ -55,16 +55,20 @@ console = Console(stderr=True)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What the demonstration ends with, as one line of JSON on standard output."""
+    """What the demonstration ends with, as one line of JSON on standard output. `recovery_rate` is in percent. Of the
+    devices that arrived unannounced, `unexpected_arrivals`, those with a dismantling on record are `unexpected` in the
+    recovery table too, `unexpected_dismantled`.
+    """
 
     meters: int
     events: int
     balances_ok: bool
-    recovery_rate: str
+    recovery_rate: float
     seconds: float
     refused: int
     missing: int
-    unexpected: int
+    unexpected_arrivals: int
+    unexpected_dismantled: int
     real_meters: int
 
 
@@ -110,11 +114,12 @@ def tell(settings: CliSettings, endpoints: Endpoints, begun: float) -> Outcome:
         meters=expected.meters + real,
         events=asyncio.run(_events(settings)),
         balances_ok=balances_ok,
-        recovery_rate=percent(received, dismantled),
+        recovery_rate=float(percent(received, dismantled)),
         seconds=round(time.monotonic() - begun, 1),
         refused=sum(one.refused for one in imports),
         missing=sum(one.missing for one in shipments),
-        unexpected=sum(one.unexpected for one in shipments),
+        unexpected_arrivals=sum(one.unexpected for one in shipments),
+        unexpected_dismantled=sum(one.unexpected for one in rates),
         real_meters=real,
     )
 

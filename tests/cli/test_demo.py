@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 
@@ -27,8 +26,10 @@ def test_the_demonstration_ends_with_balances_that_agree(tmp_path):
     assert outcome["balances_ok"] is True
     assert outcome["meters"] >= 2_000
     assert outcome["events"] > 3 * outcome["meters"]
-    assert re.fullmatch(r"9[0-9]\.[0-9]{2}", outcome["recovery_rate"])
-    assert outcome["missing"] > 0 < outcome["unexpected"]
+    assert isinstance(outcome["recovery_rate"], float)
+    assert 90 <= outcome["recovery_rate"] < 100
+    assert outcome["missing"] > 0
+    assert outcome["unexpected_arrivals"] >= outcome["unexpected_dismantled"] > 0
     assert "账实相符" in told.stderr
     left = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True, check=False)
     assert left.stdout == "", "something of the platform is still running"

@@ -112,7 +112,7 @@ def parcel_questions(ledger: Ledger) -> list[Question]:
         found = [n for n in range(first, 26) if not ask.odd or n % 2]
         rows = [Number(number=n) for n in found[: page.limit]]
         more = [rows[-1].number] if len(found) > page.limit else None
-        return Shown(value=Rows(items=rows, after=more), public=True)
+        return Shown(value=Rows(items=rows, after=more))
 
     async def print_label(_: Principal, ask: PrintLabel, __: PageAsked) -> File:
         state, _ = await handling.state(f"parcel-{ask.parcel}")

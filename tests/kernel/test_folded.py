@@ -2,11 +2,11 @@
 
 import pytest
 
-from kernel.clock import fresh_id
 from kernel.folded import Folded
 from kernel.handling import Context, Handling
 from ledger.memory import MemoryLedger
 from ledger.port import PAGE_EVENTS
+from tests.given import fresh_id
 from tests.kernel.parcel import CODEC, PARCEL, Deliver, HandOn, Send
 
 

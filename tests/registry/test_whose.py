@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 
 from kernel.authority import Policies
-from kernel.clock import fresh_id
 from kernel.codec import Reader
 from kernel.database import Database
 from kernel.handling import Ask, Context, Outcome
@@ -25,6 +24,7 @@ from services.registry.meter.release import Release
 from services.registry.shipment import CancelShipment, DispatchShipment, Line, PrepareShipment, ReceiveShipment
 from services.registry.site import CloseSite, OpenSite
 from services.registry.views import VIEWS
+from tests.given import fresh_id
 from tests.registry.stories import CENTRE, DISMANTLE, DISPATCH, NUMBER, OTHER, REGISTER, STORE, UNIT, about, on
 
 THEIR, THEIR_STORE = "99402", "store-2"

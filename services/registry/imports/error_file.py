@@ -1,4 +1,4 @@
-"""What was refused, handed back as CSV and XLSX: row, column, the refused cell, code, reason in both languages.
+"""What was refused, handed back as CSV: row, column, the refused cell, code, reason in both languages.
 
 Nothing else of the row is in it. A cell that a spreadsheet would take for a formula is given a leading apostrophe
 (OWASP, CSV injection): what came in from one person's file is opened by another's spreadsheet.
@@ -10,14 +10,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-import xlsxwriter
-
 from services.registry.imports.rows import Finding
 
 COLUMNS: Final = ("行 row", "列 column", "值 value", "代码 code", "原因", "reason")
-WIDTHS: Final = (10, 24, 28, 34, 60, 60)
-XLSX_ROWS_MAX: Final = 1_000_000
-"""A sheet has 1,048,576 rows. What is beyond is in the CSV only, and the last row says so."""
 
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -57,30 +52,6 @@ def fsync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def as_xlsx(csv_path: Path, xlsx_path: Path, *, rows_max: int = XLSX_ROWS_MAX) -> None:
-    """The same as a workbook, every cell as text."""
-    with (
-        csv_path.open(encoding="utf-8-sig", newline="") as source,
-        xlsxwriter.Workbook(
-            str(xlsx_path), {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-        ) as book,
-    ):
-        sheet = book.add_worksheet("错误 errors")
-        bold = book.add_format({"bold": True})
-        for column, width in enumerate(WIDTHS):
-            sheet.set_column(column, column, width)
-        sheet.freeze_panes(1, 0)
-        for row, cells in enumerate(csv.reader(source)):
-            if row > rows_max:
-                sheet.write_string(row, 0, "其余见 CSV 文件 / the rest is in the CSV file")
-                break
-            for column, cell in enumerate(cells):
-                if column == 0 and cell.isascii() and cell.isdigit():
-                    sheet.write_number(row, column, int(cell))
-                else:
-                    sheet.write_string(row, column, cell, bold if row == 0 else None)
 
 
 def _cells(finding: Finding) -> Iterator[str]:

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from kernel.authority import Policies
-from kernel.clock import Clock, fresh_id, system_clock_us
+from kernel.clock import Clock, system_clock_us
 from kernel.codec import Reader
 from kernel.database import Database
 from kernel.handling import Context
@@ -26,6 +26,7 @@ from services.registry.policies import POLICIES
 from services.registry.records import Records
 from services.registry.views import VIEWS
 from services.registry.views.balance import balances
+from tests.given import fresh_id
 
 ROOT = Path(__file__).parents[3]
 UNIT = "99401"

@@ -260,3 +260,12 @@ async def test_a_file_that_is_gone_fails_its_import_and_the_next_one_runs(tmp_pa
     async with importing(tmp_path) as started:
         assert (await started.imported("devices", devices_csv([number(2)]))).accepted == 1
         assert (await started.jobs.get(KEEPER, lost.import_id)).state == "failed"
+
+
+async def test_the_same_row_from_two_people_is_one_command(started):
+    numbers = [number(1), number(2)]
+    assert (await started.imported("devices", devices_csv(numbers))).accepted == 2
+    before = await started.events()
+    again = await started.imported("devices", devices_csv([*numbers, number(3)]), OPERATOR)
+    assert (again.accepted, again.unchanged, again.refused) == (1, 2, 0)
+    assert len(await started.events()) == len(before) + 1
