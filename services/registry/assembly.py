@@ -21,7 +21,7 @@ from kernel.projection import Projector
 from kernel.readiness import Health
 from kernel.settings import Settings
 from ledger.open import open_ledger
-from ledger.port import Unavailable
+from ledger.port import Ledger, Unavailable
 from services.registry.access import Access
 from services.registry.app import CODEC, SERVICE, STREAMS, Registry
 from services.registry.imports.jobs import Jobs
@@ -60,17 +60,7 @@ async def assemble(process: Process) -> Parts:
     projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
     await process.wait_for("database", projector.open, DatabaseUnavailable)
     registry = Registry(ledger, projector)
-    policies = PolicyRunner(
-        database,
-        ledger,
-        Reader(CODEC),
-        registry.follow,
-        policies=[*POLICIES, *load(settings.retention).policies()],
-        clock_policies=[RETENTION_ENDS],
-        read=registry.ask,
-        on_refused=registry.refused,
-        streams=STREAMS,
-    )
+    policies = _policies(settings, database, ledger, registry)
     await process.wait_for("database", policies.open, DatabaseUnavailable)
     access = Access(Policies.load(Path(__file__).parent), registry)
     commands = access.offered()
@@ -107,4 +97,18 @@ async def assemble(process: Process) -> Parts:
         rpc=rpc,
         followers={"views": projector.run, "policies": policies.run, "imports": runner.run},
         closing=[database.close, ledger.close],
+    )
+
+
+def _policies(settings: RegistrySettings, database: Database, ledger: Ledger, registry: Registry) -> PolicyRunner:
+    return PolicyRunner(
+        database,
+        ledger,
+        Reader(CODEC),
+        registry.follow,
+        policies=[*POLICIES, *load(settings.retention).policies()],
+        clock_policies=[RETENTION_ENDS],
+        read=registry.ask,
+        on_refused=registry.refused,
+        streams=STREAMS,
     )
