@@ -10,12 +10,17 @@ from cli.__main__ import app
 from services.registry.meter.dismantling import Dismantle
 from services.registry.meter.identity import Register
 from services.registry.shipment import DispatchShipment, Line, PrepareShipment, ReceiveShipment
+from services.registry.site import OpenSite
 from services.registry.views.card import CARD
 from tests.registry.imports.importing import UNIT, importing, number
 
 EARLIER, LATER = date(2026, 3, 1), date(2026, 3, 20)
 NUMBER = number(1)
-IN_SERVICE = (Register(asset_no=NUMBER, device_class="01", unit=UNIT, occurred_on=EARLIER),)
+IN_SERVICE = (
+    OpenSite(site_id="store-1", kind="unit_store", name="合成表库", unit=UNIT, occurred_on=EARLIER),
+    OpenSite(site_id="centre", kind="centre", name="合成中心", unit="99400", occurred_on=EARLIER),
+    Register(asset_no=NUMBER, device_class="01", unit=UNIT, occurred_on=EARLIER),
+)
 A_SHIPMENT_TOO_EARLY = (
     PrepareShipment(
         shipment_id="SH-1",
