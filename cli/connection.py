@@ -110,6 +110,8 @@ def note(zh: str, en: str) -> None:
 def _two(mark: Text, zh: Text, en: Text) -> None:
     """Both languages behind a mark, however many lines they take."""
     lines = Table.grid()
+    lines.add_column()
+    lines.add_column(overflow="fold")
     lines.add_row(mark, zh)
     lines.add_row("", en)
     console.print(lines)

@@ -40,7 +40,7 @@ _NOT_THIS_KIND: Final = frozenset({"import_file.columns_missing", "import_file.n
 
 
 def import_file(
-    file: Annotated[Path, typer.Argument(help="CSV, XLSX, NDJSON 或 Parquet")],
+    file: Annotated[Path, typer.Argument(readable=False, help="CSV, XLSX, NDJSON 或 Parquet")],
     kind: Annotated[str, typer.Option("--as", help=f"内容 what it holds: {' | '.join(KINDS)}")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="只预检，不入账 try it; nothing is recorded")] = False,  # noqa: FBT002  Typer's way
     on: Annotated[
@@ -50,7 +50,7 @@ def import_file(
     site: Annotated[str | None, typer.Option(help="无库房列时的存放处 site where there is no column")] = None,
     from_site: Annotated[str | None, typer.Option("--from", help="发出地 site it leaves")] = None,
     to_site: Annotated[str | None, typer.Option("--to", help="接收地 site it goes to")] = None,
-    mapping: Annotated[Path | None, typer.Option(help="表头映射文件 mapping of headers")] = None,
+    mapping: Annotated[Path | None, typer.Option(readable=False, help="表头映射文件 mapping of headers")] = None,
     check_digit: Annotated[str | None, typer.Option(help="校验位 warn | refuse | ignore")] = None,
     units: Annotated[
         str, typer.Option(help="本机令牌代表的单位，缺省为全部 units of the local token; all by default")
