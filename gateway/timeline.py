@@ -17,6 +17,7 @@ from kernel.questions import PAGE_ROWS_MAX
 ACTION: Final = "GetTimeline"
 PATH: Final = "/v1/meters/{asset_no}"
 _REF: Final = "#/components/schemas/Timeline"
+_LIFE_PARAMETERS: Final = frozenset({"asset_no", "as_of_position", "as_of_day"})
 _CARD_PARAMETERS: Final = frozenset({"asset_no", "as_of_position", "as_of_day", "seen"})
 
 
@@ -79,16 +80,17 @@ class Timeline:
         if strangers := sorted(given.keys() - _CARD_PARAMETERS):
             raise malformed([field_error(UNKNOWN_FIELD(field=name), name) for name in strangers])
         token = request.headers.get(AUTHORIZATION)
+        known = {name: value for name, value in given.items() if name in _LIFE_PARAMETERS}
         card, life = await asyncio.gather(
             self._registry.ask(self._card, given, token, strict=False),
-            self._whole_life(given["asset_no"], token),
+            self._whole_life(known, token),
         )
         entries = [one for one in life if one["position"] <= card["position"]]
         return shown(request, {"device": card, "timeline": entries}, version=card["version"])
 
-    async def _whole_life(self, asset_no: str, token: str | None) -> list[dict[str, Any]]:
+    async def _whole_life(self, known: dict[str, Any], token: str | None) -> list[dict[str, Any]]:
         """Every page of it."""
-        asked: dict[str, Any] = {"asset_no": asset_no, "limit": PAGE_ROWS_MAX}
+        asked: dict[str, Any] = {**known, "limit": PAGE_ROWS_MAX}
         entries: list[dict[str, Any]] = []
         while True:
             page = await self._registry.ask(self._life, asked, token)

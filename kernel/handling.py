@@ -14,15 +14,17 @@ import hashlib
 import random
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final, Generic, TypeAlias
 from uuid import UUID
 
 import msgspec
 
+from kernel.clock import Clock, system_clock_us
 from kernel.codec import Codec
 from kernel.decider import Decider, State
+from kernel.quantity import Happened, business_day_of_us
 from kernel.refusal import Refusal, against_rules, stale
 from ledger.port import ID_BYTES, NO_STREAM, Append, Conflict, Draft, Ledger, Recorded, StreamPage
 
@@ -52,6 +54,15 @@ STALE_VERSION = stale(
     "您看到的是版本 {expected}，现为 {actual}。请重新读取后再决定。",
     "you saw version {expected}, it is {actual} now; read again and decide anew",
 )
+
+NOT_YET = against_rules(
+    "command.not_yet",
+    "所述日期 {day} 尚未到来（最晚 {latest}）。请核对日期。",
+    "{day} has not come yet (the latest possible is {latest}); check the day",
+)
+
+AHEAD_MAX: Final = timedelta(days=1)
+"""How far ahead of ours another clock may be when it says what happened, be it by a wrong zone."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -127,7 +138,10 @@ class _History(msgspec.Struct, Generic[State]):
 class Handling(Generic[State]):
     """Handles the commands of one decider on one ledger."""
 
-    def __init__(self, ledger: Ledger, decider: Decider[State], codec: Codec) -> None:
+    def __init__(
+        self, ledger: Ledger, decider: Decider[State], codec: Codec, *, clock: Clock = system_clock_us
+    ) -> None:
+        self._clock: Final = clock
         self.decider: Final = decider
         self._ledger: Final = ledger
         self._codec: Final = codec
@@ -229,6 +243,7 @@ class Handling(Generic[State]):
                 return done
             if context.expected_version is not None and context.expected_version != history.version:
                 raise STALE_VERSION(expected=context.expected_version, actual=history.version)
+            self._refuse_what_is_to_come(command)
             if ask.hindrance is not None:
                 return ask.hindrance
             events = tuple(self.decider.decide(command, self._now(history)))
@@ -250,6 +265,13 @@ class Handling(Generic[State]):
         if history.unfolded:
             history.state, history.unfolded = self.decider.fold(history.unfolded, history.state), ()
         return history.state
+
+    def _refuse_what_is_to_come(self, command: Any) -> None:
+        """Rules have no clock, so it is asked here, where every door, every import and every policy passes."""
+        if isinstance(command, Happened):
+            latest = business_day_of_us(self._clock()) + AHEAD_MAX
+            if command.day > latest:
+                raise NOT_YET(day=command.day, latest=latest)
 
     def _done(self, context: Context, digest: str, history: _History[State]) -> Outcome | None:
         """What this command led to when it was handled before, in the log or a moment ago in the same batch."""

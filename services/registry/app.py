@@ -28,7 +28,7 @@ from services.registry.policies import DEVICES_FOLLOW_SHIPMENT, exception_of
 from services.registry.shipment import SHIPMENT
 from services.registry.site import SITE, Site, StocktakeRecorded
 from services.registry.site import UNKNOWN as UNKNOWN_SITE
-from services.registry.views.card import CARD, Card, folded, folded_by
+from services.registry.views.card import CARD, Card, folded, folded_by, happened_by
 from services.registry.views.consignment import Consignment, consignment
 from services.registry.views.places import site_names
 from services.registry.views.stocktake import StocktakeLine, stocktake_lines
@@ -247,8 +247,11 @@ class Registry:
         asked = frozenset(site_ids)
         return await self.ask(lambda session: site_names(session, asked), seen=seen)
 
-    async def life(self, asset_no: str) -> list[Entry]:
-        """Every event of a device, in order. Raises NotFound."""
+    async def life(self, asset_no: str, *, position: int | None = None, day: date | None = None) -> list[Entry]:
+        """Every event of a device, in order: up to a position, or of what had happened by the end of a business day.
+        Raises NotFound where there is no such device.
+        """
+        told = await self.meter_events(asset_no, position=position)
         return [
             Entry(
                 version=recorded.version,
@@ -258,7 +261,7 @@ class Registry:
                 recorded_at_us=recorded.recorded_at_us,
                 data=msgspec.Raw(recorded.data),
             )
-            for _, recorded in await self.meter_events(asset_no)
+            for _, recorded in (told if day is None else happened_by(told, day))
         ]
 
     async def consignment(self, shipment_id: str, *, position: int | None = None) -> Consignment:

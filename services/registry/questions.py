@@ -64,9 +64,13 @@ class GetDevice(_Ask, frozen=True, kw_only=True):
 
 
 class GetLife(_Ask, frozen=True, kw_only=True):
-    """履历 Every event of a device, in order, as it is in the log."""
+    """履历 Every event of a device, in order, as it is in the log: all, or those up to a position of the log, or those
+    of what had happened by the end of a business day.
+    """
 
     asset_no: Text
+    as_of_position: Position | None = None
+    as_of_day: date | None = None
 
 
 class ListDevices(_Ask, frozen=True, kw_only=True):
@@ -217,8 +221,11 @@ class Questions:
 
     async def _life(self, caller: Principal, ask: GetLife, page: PageAsked) -> Rows:
         self._access.may_read(caller, await self._registry.card_as_of(ask.asset_no))
+        if ask.as_of_position is not None and ask.as_of_day is not None:
+            raise ONE_TIME_ONLY()
         (after,) = _after(page, int) or (-1,)
-        later = [entry for entry in await self._registry.life(ask.asset_no) if entry.version > after]
+        life = await self._registry.life(ask.asset_no, position=ask.as_of_position, day=ask.as_of_day)
+        later = [entry for entry in life if entry.version > after]
         return _paged(later[: page.limit], page, "version")
 
     async def _devices(self, caller: Principal, ask: ListDevices, page: PageAsked) -> Rows:

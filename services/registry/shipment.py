@@ -9,6 +9,7 @@ single device then refuses is an exception on the shipment.
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
@@ -58,6 +59,11 @@ CLASS_UNKNOWN = against_rules(
     "shipment.class_unknown",
     "{asset_no} 不在清单中，也未给出设备类别。请补充类别。",
     "{asset_no} is not on the manifest and its class is not given; add the class",
+)
+RECEIVED_BEFORE_DISPATCH = against_rules(
+    "shipment.received_before_dispatch",
+    "移交单 {shipment_id} 于 {dispatched} 发出，不能于 {received} 接收。请核对日期。",
+    "shipment {shipment_id} left on {dispatched} and cannot have been received on {received}; check the day",
 )
 TOO_EARLY_TO_SIGN = against_rules(
     "shipment.too_early_to_sign",
@@ -242,6 +248,7 @@ class Shipment(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     phase: Phase = "none"
+    dispatched_on: date | None = None
     unit: str = ""
     from_site: str = ""
     to_site: str = ""
@@ -286,7 +293,7 @@ def evolve(shipment: Shipment, event: Event) -> Shipment:
         case ShipmentCancelled():
             return msgspec.structs.replace(shipment, phase="cancelled")
         case ShipmentDispatched():
-            return msgspec.structs.replace(shipment, phase="dispatched")
+            return msgspec.structs.replace(shipment, phase="dispatched", dispatched_on=event.day)
         case ShipmentReceived():
             return msgspec.structs.replace(shipment, phase="received")
         case HandoverSigned(party=party, signer=signer):
@@ -325,6 +332,10 @@ def _receive(command: ReceiveShipment, shipment: Shipment) -> ShipmentReceived:
         raise NOT_ON_THE_WAY(shipment_id=command.shipment_id, phase=PHASES[shipment.phase])
     if command.site not in {None, shipment.to_site}:
         raise OTHER_SITE(shipment_id=command.shipment_id, to_site=shipment.to_site, site=command.site, field="site")
+    if shipment.dispatched_on is not None and command.day < shipment.dispatched_on:
+        raise RECEIVED_BEFORE_DISPATCH(
+            shipment_id=command.shipment_id, dispatched=shipment.dispatched_on, received=command.day
+        )
     _listed_once(line.asset_no for line in command.found)
     found = {line.asset_no for line in command.found}
     listed = {line.asset_no for line in shipment.manifest}

@@ -150,6 +150,11 @@ def folded_by(told: Iterable[tuple[Any, Recorded]], day: date) -> Card | None:
     """The card as what had happened to one device by the end of a business day leaves it: at the site whose balance of
     that day counts it. A device that was put on record later than it was dismantled is the same device.
     """
+    return folded(happened_by(told, day))
+
+
+def happened_by(told: Iterable[tuple[Any, Recorded]], day: date) -> list[tuple[Any, Recorded]]:
+    """Of what is recorded of one device, what had happened by the end of a business day, and who it is."""
     told = tuple(told)
     happened: list[tuple[Any, Recorded]] = []
     moved_on = date.min
@@ -164,7 +169,7 @@ def folded_by(told: Iterable[tuple[Any, Recorded]], day: date) -> Card | None:
             happened.append(one)
     if happened and happened[0] is not told[0] and isinstance(told[0][0], identity.Registered):
         happened.insert(0, told[0])
-    return folded(happened)
+    return happened
 
 
 _WHEREVER_IT_IS: Final = (
