@@ -10,6 +10,7 @@ from client.calls import Command, Download, Page, Question
 
 class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event that the command led to. `type` is its name in the log."""
+
     type: str
     data: Any
 
@@ -18,6 +19,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What came of a command. `position` is 0 and `events` empty where it was so already; `repeated` says that
     this very command had been done before, and this is what was recorded then.
     """
+
     stream: str
     version: int
     position: int
@@ -29,6 +31,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`kind` is reappeared (its life had ended; `holder` had it last), displaced (on record as `holder` has it) or
     duplicate (a second device, kept under the temporary identity `holder`, seems to bear this number).
     """
+
     asset_no: str
     version: int
     kind: str
@@ -39,6 +42,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known of a device beside its number. `comm_address` is the RS-485 address, 12 digits."""
+
     maker: str | None = None
     model: str | None = None
     arrival_batch: str | None = None
@@ -52,6 +56,7 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """opening + inflow - outflow = closing. `restated_on`: the figures of the day were changed then, after the day
     was over and the site had begun to keep its record.
     """
+
     site: str
     device_class: str
     day: date
@@ -67,6 +72,7 @@ LineOutcome = Literal["accepted", "refused", "repeated"]
 
 class FieldError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One fault in what was sent. `field` is its place, such as `items[3].mass_g`; empty where it is the whole."""
+
     field: str
     code: str
     zh: str
@@ -77,6 +83,7 @@ class BulkLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What came of one line, counted from 1. A refused line has `code`, `zh`, `en` and, where fields are at fault,
     `errors`; any other has the stream, its version and the position.
     """
+
     line: int
     outcome: LineOutcome
     stream: str | None = None
@@ -90,6 +97,7 @@ class BulkLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What came of a bulk call, line by line in their order."""
+
     accepted: int
     repeated: int
     refused: int
@@ -98,6 +106,7 @@ class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class BurntCount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Devices dismantled as burnt, by year and county."""
+
     year: int
     county: str
     devices: int
@@ -108,6 +117,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     with_maker, with_recycler, or how its life ended: written_off, returned_to_customer, kept_by_maker, destroyed,
     destroyed_in_test, bound. `since` is the business day it got there.
     """
+
     asset_no: str
     device_class: str
     owner: str
@@ -137,7 +147,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     chip_destroyed: bool = False
     defaced: bool = False
     damaged: bool = False
-    seals: str = ''
+    seals: str = ""
     bound_to: str | None = None
     holder: str | None = None
     unit_version: int = 0
@@ -149,14 +159,41 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When something happened, as its source knows it: an instant, or only the day."""
+
     occurred_at: datetime | None = None
     occurred_on: date | None = None
 
 
 class ConsignmentLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device of a shipment. `became` is None until the shipment is received; `unexpected` ones were not listed."""
+
     asset_no: str
-    device_class: Literal["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "19", "20", "21", "23", "24", "31", "32", "33", "34", "35", "36", "37", "41"]
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
     container: str | None = None
     became: Literal["missing", "received", "unexpected"] | None = None
     damaged: bool = False
@@ -164,6 +201,7 @@ class ConsignmentLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 class ConsignmentSignature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A party's signature: `from` or `to`. `signer` is an opaque subject id."""
+
     party: Literal["from", "to"]
     signer: str
     event_id: str
@@ -173,12 +211,14 @@ class ConsignmentSignature(msgspec.Struct, frozen=True, kw_only=True, omit_defau
 
 class ConsignmentException(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device that did not follow its shipment, and the code of the refusal that says why."""
+
     asset_no: str
     code: str
 
 
 class ConsignmentEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event of the shipment. `id` is a UUID in hexadecimal."""
+
     id: str
     position: int
     type: str
@@ -186,6 +226,7 @@ class ConsignmentEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
 class Consignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A transfer note whole: its head, every device and what became of it, signatures, exceptions, events."""
+
     shipment: str
     phase: Literal["cancelled", "dispatched", "none", "prepared", "received"]
     from_site: str
@@ -208,6 +249,7 @@ class Consignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 class ContainerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A container or pallet."""
+
     container: str
     device_class: str
     site: str
@@ -221,6 +263,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     At least one of them, or a photo of them. `ratio_micro` multiplies them where the device measures through
     transformers.
     """
+
     total_wh: int | None = None
     sharp_wh: int | None = None
     peak_wh: int | None = None
@@ -236,25 +279,79 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class CountLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One class in a stocktake: the book's number and the number counted."""
-    device_class: Literal["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "19", "20", "21", "23", "24", "31", "32", "33", "34", "35", "36", "37", "41"]
+
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
     book: int
     counted: int
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device that is short, or over."""
+
     asset_no: str
-    device_class: Literal["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "19", "20", "21", "23", "24", "31", "32", "33", "34", "35", "36", "37", "41"]
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
 
 
 class Duplicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A communication address that more than one device on record has."""
+
     comm_address: str
     devices: int
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event in a device's life, as it is in the log. `id` is a UUID in hexadecimal."""
+
     version: int
     position: int
     id: str
@@ -265,8 +362,37 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class FoundLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device found on arrival. Its class is asked for only where the manifest does not say."""
+
     asset_no: str
-    device_class: Literal["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "19", "20", "21", "23", "24", "31", "32", "33", "34", "35", "36", "37", "41"] | None = None
+    device_class: (
+        Literal[
+            "01",
+            "02",
+            "03",
+            "04",
+            "05",
+            "06",
+            "07",
+            "08",
+            "09",
+            "10",
+            "11",
+            "19",
+            "20",
+            "21",
+            "23",
+            "24",
+            "31",
+            "32",
+            "33",
+            "34",
+            "35",
+            "36",
+            "37",
+            "41",
+        ]
+        | None
+    ) = None
     damaged: bool = False
 
 
@@ -274,6 +400,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device whose custody is open: on its way, missing, lost, or unexpected and not resolved, since `since`.
     `holder` is the site that answers for it meanwhile.
     """
+
     asset_no: str
     device_class: str
     unit: str
@@ -286,6 +413,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A hold that stands on a device. Without `until` it has no end of its own."""
+
     asset_no: str
     hold: str
     kind: str
@@ -298,6 +426,7 @@ class Import(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How an import stands. `done` of `total` says how far the reading is, `position` which of its events is the
     last.
     """
+
     import_id: str
     kind: str
     name: str
@@ -322,8 +451,34 @@ class Import(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device on a manifest."""
+
     asset_no: str
-    device_class: Literal["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "19", "20", "21", "23", "24", "31", "32", "33", "34", "35", "36", "37", "41"]
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
     container: str | None = None
 
 
@@ -331,6 +486,7 @@ class NewImport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is to be imported. The last six stand in where the file has no such column; `mapping` is a mapping
     file's text that goes before the default one.
     """
+
     kind: Literal["devices", "dismantled", "dispatched", "received"]
     name: str
     bytes: int
@@ -346,6 +502,7 @@ class NewImport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Owed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device dismantled under a work order that no centre has received."""
+
     asset_no: str
     unit: str
     work_order: str
@@ -355,6 +512,7 @@ class Owed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class PlanRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A recovery plan: the cohort of a unit in a month `YYYY-MM`."""
+
     unit: str
     cohort: str
     expected: int
@@ -368,6 +526,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An RFC 9457 problem. `code` is stable and for programs, `zh` and `en` are for people and always both there;
     `title` and `detail` give them in the order of Accept-Language. `errors` names each fault and its field.
     """
+
     type: str
     title: str
     status: int
@@ -382,8 +541,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The cohort of a unit and month. rate = received / dismantled, a fraction of two whole numbers. What became
     of those dismantled: received by the cut-off or late, or else, not having come to a centre, missing, lost,
-    unexpected (held apart), returned to customers, or still owed.
+    unexpected (held apart), returned to customers, disposed of, or still owed. What never came to a centre is
+    never received: a device given back, sold or destroyed from its unit's own store lowers the rate for good, and
+    is owed no more.
     """
+
     unit: str
     cohort: str
     dismantled: int
@@ -394,6 +556,7 @@ class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     unexpected: int
     owed: int
     returned: int
+    disposed: int
     expected: int | None = None
     target_ppm: int | None = None
     cut_off: date | None = None
@@ -401,6 +564,7 @@ class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 class ShipmentRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A transfer note. `signed` holds the parties who have signed, `from` before `to`, with a comma between."""
+
     shipment: str
     phase: str
     from_site: str
@@ -422,6 +586,7 @@ class ShipmentRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 class SiteRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A place. `recorded_on` is the business day on which its record began."""
+
     site: str
     kind: str
     name: str
@@ -442,10 +607,36 @@ class StocktakeLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     not `counted`, the book was another than the record, or something has been recorded for that day since. A class
     that lay there on record and that nobody counted has a line with nothing counted.
     """
+
     site: str
     version: int
     day: date
-    device_class: Literal["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "19", "20", "21", "23", "24", "31", "32", "33", "34", "35", "36", "37", "41"]
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
     book: int
     counted: int
     short: int
@@ -455,12 +646,14 @@ class StocktakeLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device's card and every event of its life, in order of recording."""
+
     device: Card
     timeline: tuple[Entry, ...]
 
 
 class BreakContainerSeal(Command, frozen=True, kw_only=True, omit_defaults=True):
     """箱体拆封 Open it."""
+
     PATH: ClassVar[str] = "/v1/containers/{container_id}/break-container-seal"
     KEY: ClassVar[str] = "container_id"
     container_id: str
@@ -471,6 +664,7 @@ class BreakContainerSeal(Command, frozen=True, kw_only=True, omit_defaults=True)
 
 class MoveContainer(Command, frozen=True, kw_only=True, omit_defaults=True):
     """周转箱移动 It is at a site, newly or still. One that nobody registered is on record from now on."""
+
     PATH: ClassVar[str] = "/v1/containers/{container_id}/move-container"
     KEY: ClassVar[str] = "container_id"
     container_id: str
@@ -482,6 +676,7 @@ class MoveContainer(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class Pack(Command, frozen=True, kw_only=True, omit_defaults=True):
     """装箱 Put devices in."""
+
     PATH: ClassVar[str] = "/v1/containers/{container_id}/pack"
     KEY: ClassVar[str] = "container_id"
     container_id: str
@@ -492,6 +687,7 @@ class Pack(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class RegisterContainer(Command, frozen=True, kw_only=True, omit_defaults=True):
     """登记周转箱 Put a container or pallet on record."""
+
     PATH: ClassVar[str] = "/v1/containers/{container_id}/register-container"
     KEY: ClassVar[str] = "container_id"
     container_id: str
@@ -503,6 +699,7 @@ class RegisterContainer(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class SealContainer(Command, frozen=True, kw_only=True, omit_defaults=True):
     """箱体加封 Close it with a seal."""
+
     PATH: ClassVar[str] = "/v1/containers/{container_id}/seal-container"
     KEY: ClassVar[str] = "container_id"
     container_id: str
@@ -513,6 +710,7 @@ class SealContainer(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class Unpack(Command, frozen=True, kw_only=True, omit_defaults=True):
     """出箱 Take devices out."""
+
     PATH: ClassVar[str] = "/v1/containers/{container_id}/unpack"
     KEY: ClassVar[str] = "container_id"
     container_id: str
@@ -523,6 +721,7 @@ class Unpack(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class AcceptUnexpected(Command, frozen=True, kw_only=True, omit_defaults=True):
     """认领计划外到货 Take an unexpected device into ordinary stock, on the ground of a reference."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/accept-unexpected"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -533,6 +732,7 @@ class AcceptUnexpected(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class ApplySeal(Command, frozen=True, kw_only=True, omit_defaults=True):
     """加封 A seal is put on, or was found on the device and is put on record."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/apply-seal"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -543,20 +743,47 @@ class ApplySeal(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class AssignTemporaryIdentity(Command, frozen=True, kw_only=True, omit_defaults=True):
     """赋予临时标识 Put a device on record whose number cannot be read, at the site that holds it."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/assign-temporary-identity"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
-    device_class: Literal["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "19", "20", "21", "23", "24", "31", "32", "33", "34", "35", "36", "37", "41"]
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
     unit: str
     site: str
     occurred_at: datetime | None = None
     occurred_on: date | None = None
-    owner: Literal["company", "customer"] = 'company'
+    owner: Literal["company", "customer"] = "company"
     description: Description = msgspec.field(default_factory=Description)
 
 
 class BindIdentity(Command, frozen=True, kw_only=True, omit_defaults=True):
     """绑定编号 Say which numbered device a temporary identity turned out to be."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/bind-identity"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -568,6 +795,7 @@ class BindIdentity(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class ClearData(Command, frozen=True, kw_only=True, omit_defaults=True):
     """清除数据 Keys and records are wiped."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/clear-data"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -579,6 +807,7 @@ class ClearData(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class ConfirmLoss(Command, frozen=True, kw_only=True, omit_defaults=True):
     """认定丢失 A missing device is lost: why, and which unit answers for it."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/confirm-loss"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -593,6 +822,7 @@ class CorrectRecord(Command, frozen=True, kw_only=True, omit_defaults=True):
     """更正记录 Say what an earlier event should have said. The event stands; views follow the correction. A `reading`
     is given whole, and corrects the event that holds the final reading now.
     """
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/correct-record"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -600,10 +830,51 @@ class CorrectRecord(Command, frozen=True, kw_only=True, omit_defaults=True):
     why: str
     occurred_at: datetime | None = None
     occurred_on: date | None = None
-    device_class: Literal["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "19", "20", "21", "23", "24", "31", "32", "33", "34", "35", "36", "37", "41"] | None = None
+    device_class: (
+        Literal[
+            "01",
+            "02",
+            "03",
+            "04",
+            "05",
+            "06",
+            "07",
+            "08",
+            "09",
+            "10",
+            "11",
+            "19",
+            "20",
+            "21",
+            "23",
+            "24",
+            "31",
+            "32",
+            "33",
+            "34",
+            "35",
+            "36",
+            "37",
+            "41",
+        ]
+        | None
+    ) = None
     unit: str | None = None
     county: str | None = None
-    reason: Literal["account_change", "burnt", "failed_accuracy", "fault", "other", "renovation", "rotation_at_term", "status", "theft_evidence"] | None = None
+    reason: (
+        Literal[
+            "account_change",
+            "burnt",
+            "failed_accuracy",
+            "fault",
+            "other",
+            "renovation",
+            "rotation_at_term",
+            "status",
+            "theft_evidence",
+        ]
+        | None
+    ) = None
     work_order: str | None = None
     dismantled_on: date | None = None
     description: Description | None = None
@@ -614,6 +885,7 @@ class CorrectRecord(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class Deface(Command, frozen=True, kw_only=True, omit_defaults=True):
     """打孔毁形 The device is made useless for the market. The evidence is a photo's hash."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/deface"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -624,6 +896,7 @@ class Deface(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class Destroy(Command, frozen=True, kw_only=True, omit_defaults=True):
     """销毁 The device is destroyed and certified so."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/destroy"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -634,6 +907,7 @@ class Destroy(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class DestroyChip(Command, frozen=True, kw_only=True, omit_defaults=True):
     """销毁安全芯片 The security chip is destroyed."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/destroy-chip"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -644,13 +918,24 @@ class DestroyChip(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class Dismantle(Command, frozen=True, kw_only=True, omit_defaults=True):
     """拆回 Take a device out of service under a work order; the unit's store at `site` holds it from now on."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/dismantle"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
     work_order: str
     unit: str
     site: str
-    reason: Literal["account_change", "burnt", "failed_accuracy", "fault", "other", "renovation", "rotation_at_term", "status", "theft_evidence"]
+    reason: Literal[
+        "account_change",
+        "burnt",
+        "failed_accuracy",
+        "fault",
+        "other",
+        "renovation",
+        "rotation_at_term",
+        "status",
+        "theft_evidence",
+    ]
     occurred_at: datetime | None = None
     occurred_on: date | None = None
     county: str | None = None
@@ -659,6 +944,7 @@ class Dismantle(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class DisputeFinalReading(Command, frozen=True, kw_only=True, omit_defaults=True):
     """底度争议 The customer or a unit disputes the final reading."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/dispute-final-reading"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -670,6 +956,7 @@ class DisputeFinalReading(Command, frozen=True, kw_only=True, omit_defaults=True
 
 class HandToRecycler(Command, frozen=True, kw_only=True, omit_defaults=True):
     """交回收商 The recycler who bought the lot takes the device."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/hand-to-recycler"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -682,6 +969,7 @@ class HandToRecycler(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class LeaveWithMaker(Command, frozen=True, kw_only=True, omit_defaults=True):
     """留归厂家 The claim for a returned device is settled, and the device stays with its maker."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/leave-with-maker"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -693,6 +981,7 @@ class LeaveWithMaker(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class LiftHold(Command, frozen=True, kw_only=True, omit_defaults=True):
     """解除留存 The ground of the hold is gone."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/lift-hold"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -704,6 +993,7 @@ class LiftHold(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class MarkFound(Command, frozen=True, kw_only=True, omit_defaults=True):
     """找回 A missing device is at this site."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/mark-found"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -717,6 +1007,7 @@ class MarkMissing(Command, frozen=True, kw_only=True, omit_defaults=True):
     """缺失 The device is not where it should be: not in the shipment, not at the site of a stocktake, or not where
     it was released to under `release`, the reference of its release. One of the three.
     """
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/mark-missing"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -729,6 +1020,7 @@ class MarkMissing(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class PlaceHold(Command, frozen=True, kw_only=True, omit_defaults=True):
     """设置留存 Keep the device as it is: why, on whose word, until when (open-ended without a day)."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/place-hold"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -742,6 +1034,7 @@ class PlaceHold(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class ReceiveFromMaker(Command, frozen=True, kw_only=True, omit_defaults=True):
     """厂家来货 A device has come from its maker: new, repaired, or in place of another."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/receive-from-maker"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -753,11 +1046,37 @@ class ReceiveFromMaker(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class ReceiveUnexpected(Command, frozen=True, kw_only=True, omit_defaults=True):
     """计划外到货 A device is here that nobody announced; it is kept apart until that is resolved."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/receive-unexpected"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
     site: str
-    device_class: Literal["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "19", "20", "21", "23", "24", "31", "32", "33", "34", "35", "36", "37", "41"]
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
     occurred_at: datetime | None = None
     occurred_on: date | None = None
     shipment: str | None = None
@@ -766,6 +1085,7 @@ class ReceiveUnexpected(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class RecordConsent(Command, frozen=True, kw_only=True, omit_defaults=True):
     """用户同意 The customer who owns the device leaves it to the company."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/record-consent"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -776,6 +1096,7 @@ class RecordConsent(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class RecordFinalReading(Command, frozen=True, kw_only=True, omit_defaults=True):
     """记录底度 Record the registers as they stood at dismantling."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/record-final-reading"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -786,10 +1107,23 @@ class RecordFinalReading(Command, frozen=True, kw_only=True, omit_defaults=True)
 
 class RecordPrecondition(Command, frozen=True, kw_only=True, omit_defaults=True):
     """记录前提 A ground on which the device may be released, decided elsewhere: a verdict, an order, an approval."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/record-precondition"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
-    kind: Literal["claim_agreement", "evidence_order", "laboratory_request", "maker_sample_request", "re_verification", "repair_order", "review_sample", "scrap_approval", "verdict_claim", "verdict_reuse", "verdict_scrap"]
+    kind: Literal[
+        "claim_agreement",
+        "evidence_order",
+        "laboratory_request",
+        "maker_sample_request",
+        "re_verification",
+        "repair_order",
+        "review_sample",
+        "scrap_approval",
+        "verdict_claim",
+        "verdict_reuse",
+        "verdict_scrap",
+    ]
     reference: str
     occurred_at: datetime | None = None
     occurred_on: date | None = None
@@ -797,6 +1131,7 @@ class RecordPrecondition(Command, frozen=True, kw_only=True, omit_defaults=True)
 
 class RecordTestDestruction(Command, frozen=True, kw_only=True, omit_defaults=True):
     """登记试验损毁 The examination for which the device is out has destroyed it. `holder` has what remains."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/record-test-destruction"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -811,21 +1146,48 @@ class Register(Command, frozen=True, kw_only=True, omit_defaults=True):
     """登记器具 Put a device on record: in service at a customer's, or at its maker's before delivery. Without `owner`
     the asset number tells whose it is.
     """
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/register"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
-    device_class: Literal["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "19", "20", "21", "23", "24", "31", "32", "33", "34", "35", "36", "37", "41"]
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
     unit: str
     occurred_at: datetime | None = None
     occurred_on: date | None = None
     owner: Literal["company", "customer"] | None = None
-    origin: Literal["in_service", "maker"] = 'in_service'
+    origin: Literal["in_service", "maker"] = "in_service"
     county: str | None = None
     description: Description = msgspec.field(default_factory=Description)
 
 
 class Reinstall(Command, frozen=True, kw_only=True, omit_defaults=True):
     """利旧装用 A released device is in service again."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/reinstall"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -837,11 +1199,14 @@ class Reinstall(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class Release(Command, frozen=True, kw_only=True, omit_defaults=True):
     """出库 The device leaves the site for a purpose."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/release"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
     site: str
-    purpose: Literal["customer", "evidence", "laboratory", "maker", "maker_sample", "materials", "reinstall", "repair", "review"]
+    purpose: Literal[
+        "customer", "evidence", "laboratory", "maker", "maker_sample", "materials", "reinstall", "repair", "review"
+    ]
     reference: str
     occurred_at: datetime | None = None
     occurred_on: date | None = None
@@ -849,6 +1214,7 @@ class Release(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class RemoveBattery(Command, frozen=True, kw_only=True, omit_defaults=True):
     """拆除电池 The battery is taken out, to go its own way."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/remove-battery"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -858,6 +1224,7 @@ class RemoveBattery(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class RemoveSeal(Command, frozen=True, kw_only=True, omit_defaults=True):
     """拆封 A seal is taken off, or was found broken."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/remove-seal"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -870,6 +1237,7 @@ class RemoveSeal(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class ResolveFinalReading(Command, frozen=True, kw_only=True, omit_defaults=True):
     """了结底度争议 The dispute ends: the reading stands, or is corrected."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/resolve-final-reading"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -882,6 +1250,7 @@ class ResolveFinalReading(Command, frozen=True, kw_only=True, omit_defaults=True
 
 class ReturnSample(Command, frozen=True, kw_only=True, omit_defaults=True):
     """送检样品退回 What went out to be tested, shown or repaired is back."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/return-sample"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -892,6 +1261,7 @@ class ReturnSample(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class ReturnToCustomer(Command, frozen=True, kw_only=True, omit_defaults=True):
     """退还用户 The customer has the device back."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/return-to-customer"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -902,6 +1272,7 @@ class ReturnToCustomer(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class ReturnToMaker(Command, frozen=True, kw_only=True, omit_defaults=True):
     """返厂 The maker has taken the device back."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/return-to-maker"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -913,6 +1284,7 @@ class ReturnToMaker(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class Store(Command, frozen=True, kw_only=True, omit_defaults=True):
     """入库 The device has a place within its site."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/store"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -925,6 +1297,7 @@ class Store(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class WriteOff(Command, frozen=True, kw_only=True, omit_defaults=True):
     """盘亏核销 A lost device is written off on an approval."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/write-off"
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
@@ -935,6 +1308,7 @@ class WriteOff(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class RevisePlan(Command, frozen=True, kw_only=True, omit_defaults=True):
     """修订计划 New figures, and why."""
+
     PATH: ClassVar[str] = "/v1/plans/{plan_id}/revise-plan"
     KEY: ClassVar[str] = "plan_id"
     plan_id: str
@@ -948,6 +1322,7 @@ class RevisePlan(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class SetPlan(Command, frozen=True, kw_only=True, omit_defaults=True):
     """设定计划 The number expected, the share to reach, the last day that counts."""
+
     PATH: ClassVar[str] = "/v1/plans/{plan_id}/set-plan"
     KEY: ClassVar[str] = "plan_id"
     plan_id: str
@@ -960,6 +1335,7 @@ class SetPlan(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class CancelShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
     """作废移交单 Before anything has left."""
+
     PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/cancel-shipment"
     KEY: ClassVar[str] = "shipment_id"
     shipment_id: str
@@ -970,6 +1346,7 @@ class CancelShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class DispatchShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
     """发车 All devices on the manifest leave."""
+
     PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/dispatch-shipment"
     KEY: ClassVar[str] = "shipment_id"
     shipment_id: str
@@ -980,6 +1357,7 @@ class DispatchShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class PrepareShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
     """编制移交单 List the devices that are to go."""
+
     PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/prepare-shipment"
     KEY: ClassVar[str] = "shipment_id"
     shipment_id: str
@@ -996,6 +1374,7 @@ class ReceiveShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
     """接收 What was found on arrival, device by device; the rest of the manifest is missing. `site` is where that
     was seen; where it is not said, it is where the shipment went.
     """
+
     PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/receive-shipment"
     KEY: ClassVar[str] = "shipment_id"
     shipment_id: str
@@ -1007,6 +1386,7 @@ class ReceiveShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class SignHandover(Command, frozen=True, kw_only=True, omit_defaults=True):
     """移交签字 A party signs the transfer note. `signer` is an opaque subject id."""
+
     PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/sign-handover"
     KEY: ClassVar[str] = "shipment_id"
     shipment_id: str
@@ -1019,6 +1399,7 @@ class SignHandover(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class CloseSite(Command, frozen=True, kw_only=True, omit_defaults=True):
     """停用站点 Nothing comes here any more."""
+
     PATH: ClassVar[str] = "/v1/sites/{site_id}/close-site"
     KEY: ClassVar[str] = "site_id"
     site_id: str
@@ -1029,6 +1410,7 @@ class CloseSite(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class OpenSite(Command, frozen=True, kw_only=True, omit_defaults=True):
     """启用站点 A place begins to hold devices."""
+
     PATH: ClassVar[str] = "/v1/sites/{site_id}/open-site"
     KEY: ClassVar[str] = "site_id"
     site_id: str
@@ -1042,6 +1424,7 @@ class OpenSite(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class RecordStocktake(Command, frozen=True, kw_only=True, omit_defaults=True):
     """盘点 What was counted, class by class, and which devices are short or over against the book."""
+
     PATH: ClassVar[str] = "/v1/sites/{site_id}/record-stocktake"
     KEY: ClassVar[str] = "site_id"
     site_id: str
@@ -1054,6 +1437,7 @@ class RecordStocktake(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class ListAlarms(Question[Page[Alarm]], frozen=True, kw_only=True):
     """异常台账 Devices that were where they should not have been, the latest first."""
+
     PATH: ClassVar[str] = "/v1/alarms"
     ANSWER: ClassVar[Any] = Page[Alarm]
     limit: int | None = None
@@ -1061,6 +1445,7 @@ class ListAlarms(Question[Page[Alarm]], frozen=True, kw_only=True):
 
 class ListBalances(Question[Page[BalanceLine]], frozen=True, kw_only=True):
     """站点日结 opening + inflow - outflow = closing, by site, class and business day."""
+
     PATH: ClassVar[str] = "/v1/balances"
     ANSWER: ClassVar[Any] = Page[BalanceLine]
     first: date
@@ -1073,12 +1458,14 @@ class ListBalances(Question[Page[BalanceLine]], frozen=True, kw_only=True):
 
 class ListBurnt(Question[Page[BurntCount]], frozen=True, kw_only=True):
     """烧损拆回 Devices dismantled as burnt, by year and county."""
+
     PATH: ClassVar[str] = "/v1/burnt"
     ANSWER: ClassVar[Any] = Page[BurntCount]
 
 
 class ListContainers(Question[Page[ContainerRow]], frozen=True, kw_only=True):
     """周转箱 Containers and pallets."""
+
     PATH: ClassVar[str] = "/v1/containers"
     ANSWER: ClassVar[Any] = Page[ContainerRow]
     site: str | None = None
@@ -1087,6 +1474,7 @@ class ListContainers(Question[Page[ContainerRow]], frozen=True, kw_only=True):
 
 class ListCustodyGaps(Question[Page[Gap]], frozen=True, kw_only=True):
     """保管断点 Devices between two custodians since before a day: on the way, missing, lost, unexpected."""
+
     PATH: ClassVar[str] = "/v1/custody-gaps"
     ANSWER: ClassVar[Any] = Page[Gap]
     before: date
@@ -1095,6 +1483,7 @@ class ListCustodyGaps(Question[Page[Gap]], frozen=True, kw_only=True):
 
 class ListDuplicates(Question[Page[Duplicate]], frozen=True, kw_only=True):
     """重号 Communication addresses that several devices share, the most shared first."""
+
     PATH: ClassVar[str] = "/v1/duplicates"
     ANSWER: ClassVar[Any] = Page[Duplicate]
     limit: int | None = None
@@ -1102,6 +1491,7 @@ class ListDuplicates(Question[Page[Duplicate]], frozen=True, kw_only=True):
 
 class ListHoldsDue(Question[Page[Hold]], frozen=True, kw_only=True):
     """到期留存 Holds that end on or before a day, the earliest first."""
+
     PATH: ClassVar[str] = "/v1/holds/due"
     ANSWER: ClassVar[Any] = Page[Hold]
     by: date
@@ -1110,12 +1500,14 @@ class ListHoldsDue(Question[Page[Hold]], frozen=True, kw_only=True):
 
 class ListImports(Question[Page[Import]], frozen=True, kw_only=True):
     """See the API reference."""
+
     PATH: ClassVar[str] = "/v1/imports"
     ANSWER: ClassVar[Any] = Page[Import]
 
 
 class GetImport(Question[Import], frozen=True, kw_only=True):
     """See the API reference."""
+
     PATH: ClassVar[str] = "/v1/imports/{import_id}"
     ANSWER: ClassVar[Any] = Import
     import_id: str
@@ -1123,12 +1515,14 @@ class GetImport(Question[Import], frozen=True, kw_only=True):
 
 class GetImportErrors(Download, frozen=True, kw_only=True):
     """See the API reference."""
+
     PATH: ClassVar[str] = "/v1/imports/{import_id}/errors"
     import_id: str
 
 
 class ListDevices(Question[Page[Card]], frozen=True, kw_only=True):
     """档案卡列表 Devices by asset number, those that the caller may see."""
+
     PATH: ClassVar[str] = "/v1/meters"
     ANSWER: ClassVar[Any] = Page[Card]
     site: str | None = None
@@ -1144,6 +1538,7 @@ class ListDevices(Question[Page[Card]], frozen=True, kw_only=True):
 
 class GetTimeline(Question[Timeline], frozen=True, kw_only=True):
     """全程 A device's card and its whole life, across all services."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}"
     ANSWER: ClassVar[Any] = Timeline
     asset_no: str
@@ -1154,6 +1549,7 @@ class GetTimeline(Question[Timeline], frozen=True, kw_only=True):
 
 class GetDevice(Question[Card], frozen=True, kw_only=True):
     """档案卡 A device now, or as it was at a position of the log or at the end of a business day."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/card"
     ANSWER: ClassVar[Any] = Card
     asset_no: str
@@ -1166,6 +1562,7 @@ class GetLife(Question[Page[Entry]], frozen=True, kw_only=True):
     """履历 Every event of a device, in order, as it is in the log: all, or those up to a position of the log, or
     those of what had happened by the end of a business day.
     """
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/life"
     ANSWER: ClassVar[Any] = Page[Entry]
     asset_no: str
@@ -1176,6 +1573,7 @@ class GetLife(Question[Page[Entry]], frozen=True, kw_only=True):
 
 class GetAssetPage(Download, frozen=True, kw_only=True):
     """一表一档 Everything that is recorded about one device, now or as of a position."""
+
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/page"
     asset_no: str
     format: Literal["pdf"] | None = None
@@ -1184,6 +1582,7 @@ class GetAssetPage(Download, frozen=True, kw_only=True):
 
 class ListPlans(Question[Page[PlanRow]], frozen=True, kw_only=True):
     """回收计划 Recovery plans by unit and month."""
+
     PATH: ClassVar[str] = "/v1/plans"
     ANSWER: ClassVar[Any] = Page[PlanRow]
     unit: str | None = None
@@ -1193,6 +1592,7 @@ class ListPlans(Question[Page[PlanRow]], frozen=True, kw_only=True):
 
 class ListRecovery(Question[Page[RecoveryRate]], frozen=True, kw_only=True):
     """回收统计台账 What was dismantled in these months, and what of it has been received, by unit."""
+
     PATH: ClassVar[str] = "/v1/recovery"
     ANSWER: ClassVar[Any] = Page[RecoveryRate]
     first: str
@@ -1204,6 +1604,7 @@ class ListRecovery(Question[Page[RecoveryRate]], frozen=True, kw_only=True):
 
 class GetRecoveryLedger(Download, frozen=True, kw_only=True):
     """回收统计台账文件 Recovery by unit and month against the plans, as of now."""
+
     PATH: ClassVar[str] = "/v1/recovery/ledger"
     first: str
     last: str
@@ -1214,6 +1615,7 @@ class GetRecoveryLedger(Download, frozen=True, kw_only=True):
 
 class ListOwed(Question[Page[Owed]], frozen=True, kw_only=True):
     """应交未交 What a unit has dismantled under work orders and no centre has received, the oldest first."""
+
     PATH: ClassVar[str] = "/v1/recovery/owed"
     ANSWER: ClassVar[Any] = Page[Owed]
     unit: str
@@ -1222,6 +1624,7 @@ class ListOwed(Question[Page[Owed]], frozen=True, kw_only=True):
 
 class ListShipments(Question[Page[ShipmentRow]], frozen=True, kw_only=True):
     """移交单 Transfer notes."""
+
     PATH: ClassVar[str] = "/v1/shipments"
     ANSWER: ClassVar[Any] = Page[ShipmentRow]
     phase: str | None = None
@@ -1233,6 +1636,7 @@ class ListShipments(Question[Page[ShipmentRow]], frozen=True, kw_only=True):
 
 class GetShipment(Question[Consignment], frozen=True, kw_only=True):
     """移交单全文 One shipment whole: what was listed, what became of each device, who signed."""
+
     PATH: ClassVar[str] = "/v1/shipments/{shipment_id}"
     ANSWER: ClassVar[Any] = Consignment
     shipment_id: str
@@ -1243,6 +1647,7 @@ class GetTransferNote(Download, frozen=True, kw_only=True):
     shipment's last event, before that as of now; as of one position it is always the same note, but for the names
     of those who signed, which are shown as long as they are known, and their opaque ids afterwards.
     """
+
     PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/transfer-note"
     shipment_id: str
     format: Literal["pdf", "xlsx"] | None = None
@@ -1251,6 +1656,7 @@ class GetTransferNote(Download, frozen=True, kw_only=True):
 
 class ListSites(Question[Page[SiteRow]], frozen=True, kw_only=True):
     """站点 Places that hold devices."""
+
     PATH: ClassVar[str] = "/v1/sites"
     ANSWER: ClassVar[Any] = Page[SiteRow]
     kind: str | None = None
@@ -1260,6 +1666,7 @@ class ListSites(Question[Page[SiteRow]], frozen=True, kw_only=True):
 
 class ListStocktakes(Question[Page[StocktakeLine]], frozen=True, kw_only=True):
     """盘点对账 What each stocktake of a site counted, class by class, beside what the record has there that day."""
+
     PATH: ClassVar[str] = "/v1/sites/{site_id}/stocktakes"
     ANSWER: ClassVar[Any] = Page[StocktakeLine]
     site_id: str

@@ -77,11 +77,11 @@ async def test_the_timeline_of_a_day_tells_what_had_happened_by_then(platform):
     hold = {"hold": "H-1", "kind": "court", "reference": "case 7", "occurred_on": "2026-01-20"}
     accepted = await platform.client.post(f"/v1/meters/{NUMBER}/place-hold", json=hold, headers=headers)
     assert (registered.status_code, accepted.status_code) == (201, 200)
-    for day, types in (("2026-01-19", ["Registered"]), ("2026-01-20", ["Registered", "HoldPlaced"])):
+    for day, told in (("2026-01-19", ["Registered"]), ("2026-01-20", ["Registered", "HoldPlaced"])):
         answer = await platform.client.get(
             f"/v1/meters/{NUMBER}", params={"as_of_day": day}, headers=platform.headers(Role.AUDITOR)
         )
-        assert [entry["type"] for entry in answer.json()["timeline"]] == [f"registry.{name}" for name in types]
+        assert [entry["type"] for entry in answer.json()["timeline"]] == [f"registry.{name}" for name in told]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ from tests.registry.stories import (
 CHIP = on(DestroyChip, evidence_sha256=PHOTO)
 BATTERY = on(RemoveBattery)
 DESTROY = on(Destroy, certificate="CERT-9")
-HANDED = on(HandedToRecycler, recycler="RC-1", lot="LOT-1", contract="C-1")
+HANDED = on(HandedToRecycler, recycler="RC-1", lot="LOT-1", contract="C-1", dismantled_version=1)
 WORK = {"clear": CLEAR, "chip": CHIP, "battery": BATTERY, "deface": DEFACE}
 
 
@@ -154,7 +154,7 @@ CRUSHED = on(RecordTestDestruction, holder="LAB-1", report="REP-1", evidence_sha
 def test_a_test_may_end_a_device():
     story = device(*UNDER_TEST).when(CRUSHED)
     crushed = {"purpose": "laboratory", "last_site": CENTRE, "holder": "LAB-1", "report": "REP-1"}
-    story.then([on(DestroyedInTest, **crushed, evidence_sha256=PHOTO)])
+    story.then([on(DestroyedInTest, **crushed, evidence_sha256=PHOTO, dismantled_version=1)])
     assert story.state.place == Ended("destroyed_in_test", "LAB-1")
     story.when(CRUSHED).refused(ENDED, how=("已在试验中损毁", "destroyed in a test"))
     alarm = on(Reappeared, site=CENTRE, ended_as="destroyed_in_test", last_holder="LAB-1")
@@ -203,7 +203,7 @@ RETURNED = (
 def test_a_settled_claim_leaves_the_device_with_its_maker(settlement):
     leave = on(LeaveWithMaker, settlement=settlement, reference="K-1")
     story = device(*RETURNED).when(leave)
-    story.then([on(KeptByMaker, maker="M-1", settlement=settlement, reference="K-1")])
+    story.then([on(KeptByMaker, maker="M-1", settlement=settlement, reference="K-1", dismantled_version=1)])
     assert story.state.place == Ended("kept_by_maker", "M-1")
     story.when(leave).refused(ENDED, how=("已留归厂家", "kept by its maker"))
     story.when(on(ReceiveFromMaker, site=CENTRE)).refused(ENDED)

@@ -206,8 +206,8 @@ def test_a_shipment_that_never_was_is_not_found():
 
 
 def rate(unit, cohort, **more):
-    became = ("received", "received_late", "missing", "lost", "unexpected", "owed", "returned")
-    return RecoveryRate(unit=unit, cohort=cohort, **{**dict.fromkeys(became, 1), "dismantled": 7, **more})
+    became = ("received", "received_late", "missing", "lost", "unexpected", "owed", "returned", "disposed")
+    return RecoveryRate(unit=unit, cohort=cohort, **{**dict.fromkeys(became, 1), "dismantled": 8, **more})
 
 
 def ledger(rates, plans=(), unexpected=None):
@@ -223,11 +223,11 @@ def ledger(rates, plans=(), unexpected=None):
 
 
 def test_a_ledger_takes_every_count_once():
-    (cohort,) = ledger([rate(UNIT, "2026-01", received_late=2, dismantled=8)]).cohorts
+    (cohort,) = ledger([rate(UNIT, "2026-01", received_late=2, dismantled=9)]).cohorts
     assert (cohort.received, cohort.late, cohort.owed, cohort.missing, cohort.lost, cohort.apart) == (1, 2, 1, 1, 1, 1)
-    assert cohort.returned == 1
+    assert cohort.returned == 2
     with pytest.raises(ValueError, match="accounted for"):
-        ledger([rate(UNIT, "2026-01", dismantled=8)])
+        ledger([rate(UNIT, "2026-01", dismantled=9)])
 
 
 def test_a_ledger_is_by_unit_and_month_and_shows_what_was_planned_in_vain():
@@ -238,9 +238,9 @@ def test_a_ledger_is_by_unit_and_month_and_shows_what_was_planned_in_vain():
     )
     assert [(one.unit.code, one.month.month, one.dismantled) for one in shown.cohorts] == [
         ("99400", 2, 0),
-        (UNIT, 1, 7),
-        (UNIT, 2, 7),
-        ("99402", 1, 7),
+        (UNIT, 1, 8),
+        (UNIT, 2, 8),
+        ("99402", 1, 8),
     ]
     assert [one.plan is None for one in shown.cohorts] == [False, True, False, True]
     assert shown.cohorts[2].plan == CohortPlan(**planned)

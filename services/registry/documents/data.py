@@ -118,8 +118,9 @@ class TransferNote(msgspec.Struct, frozen=True, kw_only=True, tag="transfer_note
 
 class Cohort(msgspec.Struct, frozen=True, kw_only=True):
     """The devices one unit dismantled under work orders of one month, and what became of them. Those at the centre are
-    `received` by the cut-off or `late`, the others `owed`, `missing`, `lost`, `returned` to customers, or `apart`: they
-    came in unannounced and are held apart. Together they are all that were dismantled.
+    `received` by the cut-off or `late`, the others `owed`, `missing`, `lost`, `returned` (to customers, or disposed of
+    without having come to the centre), or `apart`: they came in unannounced and are held apart. Together they are all
+    that were dismantled.
     """
 
     unit: Coded

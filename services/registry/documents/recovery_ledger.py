@@ -34,7 +34,7 @@ BECAME: Final[tuple[Pair, ...]] = (
     ("缺失", "missing"),
     ("丢失", "lost"),
     ("待认领", "held apart"),
-    ("已退用户", "returned"),
+    ("已退或处置", "returned or disposed of"),
 )
 """What became of those dismantled: each is in one of these."""
 
@@ -49,16 +49,18 @@ NOT_DUE: Final[Pair] = ("未到期", "not due")
 
 _DEFINED_ZH: Final = (
     "回收率＝当月（北京时间）依工单拆回的器具中，省级中心截止日（含）前已接收的份额；无计划的月份没有截止日，接收即计入。"
-    "百分数截至两位小数，不进位：全部收回才显示 100.00 %。拆回＝按期接收＋迟收＋未交＋缺失＋丢失＋待认领＋已退用户。"
-    "待认领：已拆回，未经移交单到货，隔离存放。已退用户：未到中心即退还用户或重新装用。计划外到货没有拆回工单，不属于任何月份，单列，不计入回收率。"
+    "百分数截至两位小数，不进位：全部收回才显示 100.00 %。拆回＝按期接收＋迟收＋未交＋缺失＋丢失＋待认领＋已退或处置。"
+    "待认领：已拆回，未经移交单到货，隔离存放。已退或处置：未到中心即退还用户、重新装用、出售、试验损毁或留归厂家。"
+    "计划外到货没有拆回工单，不属于任何月份，单列，不计入回收率。"
 )
 _DEFINED_EN: Final = (
     "Recovery rate: of the devices dismantled under work orders of a month (Beijing time), the share received at the "
     "provincial centre by the end of the cut-off day; a month without a plan has no cut-off, and every receipt counts. "
     "Percentages are cut after two decimals, never rounded up: 100.00 % means all. Dismantled = in time + late + still "
-    "owed + missing + lost + held apart + returned. Held apart: dismantled, and come in without a transfer note. "
-    "Returned: given back to its customer, or in service again, without having come to the centre. Unexpected "
-    "devices have no work order; they belong to no month and to no rate."
+    "owed + missing + lost + held apart + returned or disposed of. Held apart: dismantled, and come in without a "
+    "transfer note. Returned or disposed of: given back to its customer, in service again, sold, destroyed in a test "
+    "or kept by its maker, without having come to the centre. Unexpected devices have no work order; they belong to no "
+    "month and to no rate."
 )
 DEFINITION: Final = (_DEFINED_ZH, _DEFINED_EN)
 

@@ -30,7 +30,7 @@ from services.registry.meter.state import (
     spoken,
     unheld,
 )
-from services.registry.vocabulary import DATA_BEARING, AssetNo, Purpose, Reference, Settlement, SiteId
+from services.registry.vocabulary import DATA_BEARING, AssetNo, Purpose, Reference, Settlement, SiteId, Version
 
 NOT_APPROVED = against_rules(
     "meter.not_approved",
@@ -170,6 +170,7 @@ class HandedToRecycler(Happened, frozen=True, kw_only=True):
     recycler: Code
     lot: Code
     contract: Reference
+    dismantled_version: Version | None = None
 
 
 class Destroyed(Happened, frozen=True, kw_only=True):
@@ -190,6 +191,7 @@ class DestroyedInTest(Happened, frozen=True, kw_only=True):
     holder: Code
     report: Reference
     evidence_sha256: Sha256 | None = None
+    dismantled_version: Version | None = None
 
 
 class KeptByMaker(Happened, frozen=True, kw_only=True):
@@ -199,6 +201,7 @@ class KeptByMaker(Happened, frozen=True, kw_only=True):
     maker: Code
     settlement: Settlement
     reference: Reference
+    dismantled_version: Version | None = None
 
 
 Command: TypeAlias = (
@@ -241,7 +244,7 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
                 raise DATA_NOT_CLEARED(asset_no=asset_no)
             if not meter.defaced:
                 raise NOT_DEFACED(asset_no=asset_no)
-            return [becomes(command, HandedToRecycler)]
+            return [becomes(command, HandedToRecycler, **meter.dismantlement)]
         case Destroy():
             unheld(asset_no, meter)
             if not isinstance(place, WithRecycler):
@@ -252,12 +255,16 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
                 raise NOT_UNDER_TEST(asset_no=asset_no, place=spoken(place))
             consented(asset_no, meter)
             unheld(asset_no, meter)
-            return [becomes(command, DestroyedInTest, purpose=place.purpose, last_site=place.last_site)]
+            return [
+                becomes(
+                    command, DestroyedInTest, purpose=place.purpose, last_site=place.last_site, **meter.dismantlement
+                )
+            ]
         case LeaveWithMaker():
             if not (isinstance(place, WithMaker) and place.maker is not None):
                 raise NOT_RETURNED_TO_MAKER(asset_no=asset_no, place=spoken(place))
             unheld(asset_no, meter)
-            return [becomes(command, KeptByMaker, maker=place.maker)]
+            return [becomes(command, KeptByMaker, maker=place.maker, **meter.dismantlement)]
 
 
 def evolve(meter: Meter, event: Event) -> Meter:

@@ -65,7 +65,7 @@ def _cohort(rate: RecoveryRate) -> Cohort:
         missing=rate.missing,
         lost=rate.lost,
         apart=rate.unexpected,
-        returned=rate.returned,
+        returned=rate.returned + rate.disposed,
         plan=plan,
     )
 

@@ -15,13 +15,13 @@ from sqlmodel import Field, Session
 
 from kernel.view import View
 from ledger.port import Recorded
-from services.registry.meter import binding, custody, dismantling, identity, missing, release, unexpected
+from services.registry.meter import binding, custody, dismantling, end, identity, missing, release, unexpected
 from services.registry.views.card import CARD
 from services.registry.views.places import PLANS, SITES, PlanRow
 from services.registry.views.tables import Tables
 
 _LOST: Final = ("lost", "written_off")
-_NOT_OWED: Final = (*_LOST, "returned")
+_NOT_OWED: Final = (*_LOST, "returned", "disposed")
 
 RecoveryKey: TypeAlias = tuple[str, int]
 ReceiptKey: TypeAlias = tuple[str, int, str]
@@ -29,8 +29,8 @@ ReceiptKey: TypeAlias = tuple[str, int, str]
 
 class Recovery(msgspec.Struct, frozen=True):
     """One dismantling of one device. `phase` is where the device went from there: owed, missing, lost, written_off,
-    unexpected (it came in unannounced and is held apart) or returned (to its customer, or into service again); receipts
-    stand in Receipt.
+    unexpected (it came in unannounced and is held apart), returned (to its customer, or into service again) or disposed
+    (sold, destroyed in a test, or left with its maker); receipts stand in Receipt.
     """
 
     asset_no: str
@@ -83,7 +83,8 @@ class ReceiptTable(Tables, table=True):
 class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True):
     """The cohort of a unit and month. rate = received / dismantled, a fraction of two whole numbers. What became of
     those dismantled: received by the cut-off or late, or else, not having come to a centre, missing, lost, unexpected
-    (held apart), returned to customers, or still owed.
+    (held apart), returned to customers, disposed of, or still owed. What never came to a centre is never received: a
+    device given back, sold or destroyed from its unit's own store lowers the rate for good, and is owed no more.
     """
 
     unit: str
@@ -96,6 +97,7 @@ class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True):
     unexpected: int
     owed: int
     returned: int
+    disposed: int
     expected: int | None = None
     target_ppm: int | None = None
     cut_off: date | None = None
@@ -172,6 +174,9 @@ _PHASES: Final[dict[type[msgspec.Struct], str]] = {
     release.ReceivedFromMaker: "owed",
     release.Reinstalled: "returned",
     release.ReturnedToCustomer: "returned",
+    end.HandedToRecycler: "disposed",
+    end.DestroyedInTest: "disposed",
+    end.KeptByMaker: "disposed",
 }
 _AT_SITE: Final = (unexpected.UnexpectedAccepted, binding.IdentityAdopted)
 RECOVERIES: Final = View(
@@ -216,6 +221,7 @@ def recovery_rates(
         _number(and_(~here, of.phase == "unexpected")).label("unexpected"),
         _number(and_(~here, of.phase == "owed")).label("owed"),
         _number(and_(~here, of.phase == "returned")).label("returned"),
+        _number(and_(~here, of.phase == "disposed")).label("disposed"),
     ]
     query = (
         select(of.unit, of.cohort, *counted, plan.expected, plan.target_ppm, plan.cut_off)
@@ -254,7 +260,7 @@ def unexpected_by_unit(session: Session, unit: str | None = None) -> dict[str, i
 
 def still_owed(session: Session, unit: str, limit: int, after: tuple[date, str] | None = None) -> list[Owed]:
     """What a unit has dismantled and no centre has received, the oldest first, after the given day and number. What is
-    confirmed as lost or back with a customer cannot be brought any more and is not in the list.
+    confirmed as lost, back with a customer or disposed of cannot be brought any more and is not in the list.
     """
     of, came = RECOVERIES.columns.c, _centre_receipts()
     query = (

@@ -214,6 +214,8 @@ class Account:
                 told["came"] = min(event.day, told["came"] or event.day)
             was = stand
         became = {"missing": "missing", "lost": "lost", "written_off": "lost"}.get(last.phase, "owed")
+        if last.phase in ("with_recycler", "destroyed", "destroyed_in_test", "kept_by_maker"):
+            became = "disposed"
         if over:
             became = "returned"
         elif last.apart or last.going_home:

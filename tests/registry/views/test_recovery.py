@@ -7,6 +7,7 @@ import pytest
 from services.registry.asset_number import compose
 from services.registry.meter.binding import BindIdentity
 from services.registry.meter.dismantling import Dismantle
+from services.registry.meter.end import ClearData, Deface, Destroy, HandToRecycler, RecordTestDestruction
 from services.registry.meter.identity import AssignTemporaryIdentity, CorrectRecord, Register
 from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
 from services.registry.meter.release import RecordPrecondition, Reinstall, Release, ReturnSample, ReturnToCustomer
@@ -16,7 +17,7 @@ from services.registry.views.alarm import ALARMS
 from services.registry.views.balance import BALANCE
 from services.registry.views.card import CARD
 from services.registry.views.recovery import RECOVERIES, burnt, recovery_rates, still_owed, unexpected_by_unit
-from tests.registry.stories import CENTRE, CUSTOMERS, STORE, TEMPORARY, UNIT
+from tests.registry.stories import CENTRE, CUSTOMERS, STORE, TEMPORARY, UNIT, on
 from tests.registry.views.telling import PLAN, SITES, Told, arrived, day, held, shipped
 
 NUMBERS = tuple(compose(UNIT, "01", f"9999999900{i:04}") for i in range(1, 10))
@@ -64,7 +65,7 @@ def accepted(number, on):
     return AcceptUnexpected(occurred_on=on, asset_no=number, reference="R-2")
 
 
-COUNTS = ("dismantled", "received", "received_late", "missing", "lost", "unexpected", "owed", "returned")
+COUNTS = ("dismantled", "received", "received_late", "missing", "lost", "unexpected", "owed", "returned", "disposed")
 
 
 def counted(told):
@@ -97,6 +98,7 @@ def test_every_device_is_in_one_count():
         "unexpected": 1,
         "owed": 2,
         "returned": 0,
+        "disposed": 0,
     }
     assert (rate.expected, rate.target_ppm, rate.cut_off) == (10, 999_900, day(10, 4))
     assert [(line.asset_no, line.phase) for line in owed] == [(F, "missing"), (G, "unexpected"), (H, "owed")]
@@ -216,6 +218,22 @@ def test_two_devices_bound_to_one_number_stay_two():
         (TEMPORARY, "bound"),
         (TWIN, "at_site"),
     }
+
+
+def test_what_is_disposed_of_from_its_own_store_is_owed_no_more_and_never_received():
+    told = dismantled(A, B, C)
+    for kind in ("verdict_scrap", "scrap_approval"):
+        told.tell(ground(A, kind, day(4)))
+    told.tell(out(A, "materials", day(4)), on(ClearData, asset_no=A, method="reset"))
+    told.tell(on(Deface, asset_no=A, evidence_sha256="0" * 64))
+    told.tell(HandToRecycler(occurred_on=day(6), asset_no=A, recycler="RC-1", lot="LOT-1", contract="C-1"))
+    told.tell(ground(B, "laboratory_request", day(4)), out(B, "laboratory", day(4)))
+    told.tell(RecordTestDestruction(occurred_on=day(6), asset_no=B, holder="LAB-1", report="REP-1"))
+    assert counted(told) == ({"dismantled": 3, "disposed": 2, "owed": 1}, {C: "owed"})
+    told.tell(Destroy(occurred_on=day(8), asset_no=A, certificate="C-9"))
+    assert counted(told) == ({"dismantled": 3, "disposed": 2, "owed": 1}, {C: "owed"})
+    told.tell(unannounced(A, day(9)))
+    assert counted(told)[1] == {C: "owed"}
 
 
 def test_a_customers_device_given_back_is_no_longer_owed():
