@@ -54,7 +54,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 class BalanceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """opening + inflow - outflow = closing. `restated_on`: the figures of the day were changed then, after the day
-    was over and the site had begun to keep its record.
+    was over and the site had begun to keep its record. `unit` is the site's; none where no site was ever opened
+    there.
     """
 
     site: str
@@ -65,6 +66,7 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     outflow: int
     closing: int
     restated_on: date | None = None
+    unit: str | None = None
 
 
 LineOutcome = Literal["accepted", "refused", "repeated"]
@@ -105,7 +107,7 @@ class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class BurntCount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Devices dismantled as burnt, by year and county."""
+    """Devices dismantled as burnt, by year and county. Counties with few are together as `other`."""
 
     year: int
     county: str

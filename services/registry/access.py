@@ -19,8 +19,10 @@ from services.registry.meter import METER
 from services.registry.meter.binding import AdoptIdentity, EndTemporaryIdentity, KeepTemporaryIdentity
 from services.registry.meter.custody import Dispatch, Receive
 from services.registry.meter.release import RecordReplacement
+from services.registry.meter.state import UNKNOWN
 from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.shipment import SHIPMENT, PrepareShipment, RecordShipmentException
+from services.registry.shipment import UNKNOWN as NO_SHIPMENT
 from services.registry.site import SITE
 from services.registry.views.card import Card
 
@@ -78,12 +80,16 @@ class Access:
         self._policies.authorize(principal, action, resource)
 
     def may_read(self, principal: Principal, card: Card) -> None:
-        """Nothing where this principal may see this device, else a refusal raised."""
-        self.may(principal, "ReadMeter", meter(card.unit, card.owner, card.maker))
+        """Nothing where this principal may see this device. Else it is as if there were none: that there is one would
+        be told by any other refusal.
+        """
+        if not self._policies.decide(principal, "ReadMeter", meter(card.unit, card.owner, card.maker)).allowed:
+            raise UNKNOWN(asset_no=card.asset_no)
 
-    def may_read_shipment(self, principal: Principal, unit: str) -> None:
-        """Nothing where this principal may see this shipment, else a refusal raised."""
-        self.may(principal, "ReadShipment", shipment(unit))
+    def may_read_shipment(self, principal: Principal, shipment_id: str, unit: str) -> None:
+        """The same of a shipment."""
+        if not self._policies.decide(principal, "ReadShipment", shipment(unit)).allowed:
+            raise NO_SHIPMENT(shipment_id=shipment_id)
 
     def visible(self, principal: Principal, action: str, resource_type: str, view: View[Any]) -> ColumnElement[bool]:
         """Which rows of a view this principal may see: the same answer as `may` on each of them. Raises DENIED where
@@ -122,7 +128,7 @@ def shipment(unit: str, charged: str | None = None) -> Resource:
 
 
 def owed_by(unit: str) -> Resource:
-    """What a unit still owes, as the policies see it."""
+    """What a unit still owes, or what its sites hold, as the policies see it."""
     return Resource(type="Report", attrs={"unit": unit})
 
 
@@ -147,7 +153,7 @@ def _resource(command: Any, state: Any, units: Mapping[str, str]) -> Resource:
         case SITE.category:
             return Resource(type="Site", attrs={"unit": state.unit or own or ""})
         case CONTAINER.category:
-            return Resource(type="Container")
+            return Resource(type="Container", attrs={"unit": units.get(state.site or getattr(command, "site", ""))})
         case _:
             return Resource(type="Plan", attrs={"unit": command.plan_id[:5]})
 

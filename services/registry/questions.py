@@ -5,11 +5,11 @@ from datetime import date
 from typing import Annotated, Any, Final
 
 import msgspec
+from sqlalchemy import True_
 
-from kernel.authority import Resource
 from kernel.identity import Principal
 from kernel.questions import PageAsked, Question, Rows, Shown
-from kernel.refusal import unreadable
+from kernel.refusal import NotFound, unreadable
 from services.registry.access import REPORT, Access, owed_by
 from services.registry.app import Entry, Registry
 from services.registry.views.alarm import Alarm, Duplicate, Gap, alarms, custody_gaps, duplicates
@@ -26,8 +26,9 @@ from services.registry.views.places import (
     PlanRow,
     ShipmentRow,
     SiteRow,
+    at_sites,
 )
-from services.registry.views.recovery import BurntCount, Owed, RecoveryRate, burnt, recovery_rates, still_owed
+from services.registry.views.recovery import BurntCount, Owed, RecoveryRate, burnt, grouped, recovery_rates, still_owed
 from services.registry.views.stocktake import StocktakeLine
 
 ONE_TIME_ONLY = unreadable(
@@ -177,9 +178,6 @@ class ListPlans(_Ask, frozen=True, kw_only=True):
     cohort: Text | None = None
 
 
-ANY_CONTAINER: Final = Resource(type="Container")
-
-
 class Questions:
     """Answers for whoever may ask. Each method takes the caller, the question and the page asked for."""
 
@@ -215,7 +213,12 @@ class Questions:
         if ask.as_of_position is None and ask.as_of_day is None:
             card = await self._registry.card(ask.asset_no, seen=ask.seen)
         else:
-            card = await self._registry.card_as_of(ask.asset_no, position=ask.as_of_position, day=ask.as_of_day)
+            try:
+                card = await self._registry.card_as_of(ask.asset_no, position=ask.as_of_position, day=ask.as_of_day)
+            except NotFound:
+                # That there is one since is for those who may see it.
+                self._access.may_read(caller, await self._registry.card_as_of(ask.asset_no))
+                raise
         self._access.may_read(caller, card)
         return Shown(value=card, version=card.version)
 
@@ -233,12 +236,13 @@ class Questions:
         return _paged(await self._registry.page(CARD, _named(ask), page.after, page.limit, seen), page, "asset_no")
 
     async def _balances(self, caller: Principal, ask: ListBalances, page: PageAsked) -> Rows:
-        self._access.may(caller, "ReadBalances", REPORT)
+        rows = self._access.visible(caller, "ReadBalances", "Report", SITES)
+        seen = None if isinstance(rows, True_) else rows
         _in_order(ask)
         after = _after(page, str, str, date.fromisoformat)
         lines = await self._registry.ask(
             lambda session: balances(
-                session, ask.first, ask.last, ask.site, ask.device_class, after=after, limit=page.limit
+                session, ask.first, ask.last, ask.site, ask.device_class, after=after, limit=page.limit, visible=seen
             ),
             seen=ask.seen,
         )
@@ -262,7 +266,7 @@ class Questions:
 
     async def _burnt(self, caller: Principal, _ask: ListBurnt, _page: PageAsked) -> Rows:
         self._access.may(caller, "ReadTotals", REPORT)
-        return Rows(items=await self._registry.ask(burnt))
+        return Rows(items=grouped(await self._registry.ask(burnt)))
 
     async def _holds_due(self, caller: Principal, ask: ListHoldsDue, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadHolds", REPORT)
@@ -294,7 +298,8 @@ class Questions:
         return _paged(await self._registry.page(SITES, _named(ask), page.after, page.limit, seen), page, "site")
 
     async def _stocktakes(self, caller: Principal, ask: ListStocktakes, _page: PageAsked) -> Rows:
-        self._access.may(caller, "ReadBalances", REPORT)
+        site = (await self._registry.sites_now([ask.site_id]))[ask.site_id]
+        self._access.may(caller, "ReadBalances", owed_by(site.unit))
         return Rows(items=await self._registry.stocktakes(ask.site_id, seen=ask.seen))
 
     async def _shipments(self, caller: Principal, ask: ListShipments, page: PageAsked) -> Rows:
@@ -304,12 +309,13 @@ class Questions:
 
     async def _shipment(self, caller: Principal, ask: GetShipment, _page: PageAsked) -> Shown:
         whole = await self._registry.consignment(ask.shipment_id)
-        self._access.may_read_shipment(caller, whole.unit)
+        self._access.may_read_shipment(caller, whole.shipment, whole.unit)
         return Shown(value=whole, version=whole.version)
 
     async def _containers(self, caller: Principal, ask: ListContainers, page: PageAsked) -> Rows:
-        self._access.may(caller, "ReadContainer", ANY_CONTAINER)
-        found = await self._registry.page(CONTAINERS, _named(ask), page.after, page.limit)
+        sites = self._access.visible(caller, "ReadContainer", "Container", SITES)
+        seen = None if isinstance(sites, True_) else at_sites(sites)
+        found = await self._registry.page(CONTAINERS, _named(ask), page.after, page.limit, seen)
         return _paged(found, page, "container")
 
     async def _plans(self, caller: Principal, ask: ListPlans, page: PageAsked) -> Rows:

@@ -93,7 +93,7 @@ async def test_a_shipment_is_for_its_unit_and_for_who_reads_all(platform):
     await tell(platform.registry, [prepared([HERE])])
     assert (await asked(platform, Role.OPERATOR, units=(UNIT,))).status_code == 200
     stranger = await asked(platform, Role.OPERATOR, units=("99402",))
-    assert (stranger.status_code, stranger.json()["code"]) == (403, "access.denied")
+    assert (stranger.status_code, stranger.json()["code"]) == (404, "shipment.unknown")
     maker = await asked(platform, Role.MANUFACTURER)
     assert (maker.status_code, maker.json()["code"]) == (403, "access.denied")
 

@@ -103,7 +103,7 @@ class Papers:
         # One position for everything that is read, or the note could not be made again.
         as_of = await registry.head() if ask.as_of_position is None else ask.as_of_position
         whole = await registry.consignment(ask.shipment_id, position=as_of)
-        self._access.may_read_shipment(caller, whole.unit)
+        self._access.may_read_shipment(caller, whole.shipment, whole.unit)
         if ask.as_of_position is None:
             as_of = settled_at(whole) or as_of
         with self._workshop.place():

@@ -105,9 +105,11 @@ def balances(
     *,
     after: BalanceKey | None = None,
     limit: int | None = None,
+    visible: ColumnElement[bool] | None = None,
 ) -> list[BalanceLine]:
     """A line for each site, class and day with a movement from `first` to `last`; what only lay there all the time has
-    one line, on `first`. By site, class and day, those after `after`.
+    one line, on `first`. By site, class and day, those after `after`, of
+    sites that are `visible`.
     """
     of = BALANCE.columns.c
     asked = [of.day <= last]
@@ -115,6 +117,8 @@ def balances(
         asked.append(of.site == site)
     if device_class is not None:
         asked.append(of.device_class == device_class)
+    if visible is not None:
+        asked.append(of.site.in_(select(SITES.columns.c.site).where(visible)))
     if after is not None:
         asked.append(of.site >= after[0])
     rows = session.execute(_shown(asked, first, after, limit)).all()

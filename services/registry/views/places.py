@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlmodel import Field, Session
 
 from kernel.quantity import business_day_of_us
@@ -263,6 +263,12 @@ CONTAINERS: Final = View(
     keys=lambda event, _recorded: ((event.container_id,),),
     evolve=evolve_container,
 )
+
+
+def at_sites(visible: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The containers at sites that are `visible`."""
+    sites = SITES.columns.c
+    return CONTAINERS.columns.c.site.in_(select(sites.site).where(visible))
 
 
 def site_names(session: Session, sites: Collection[str]) -> dict[str, str]:

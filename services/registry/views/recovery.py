@@ -103,8 +103,14 @@ class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True):
     cut_off: date | None = None
 
 
+GROUP_DEVICES_MIN: Final = 5
+"""A burnt meter is a household's damage. Of fewer than five in a county and year a neighbour would know whose."""
+
+OTHER_COUNTIES: Final = "other"
+
+
 class BurntCount(msgspec.Struct, frozen=True, kw_only=True):
-    """Devices dismantled as burnt, by year and county."""
+    """Devices dismantled as burnt, by year and county. Counties with few are together as `other`."""
 
     year: int
     county: str
@@ -276,7 +282,10 @@ def still_owed(session: Session, unit: str, limit: int, after: tuple[date, str] 
 
 
 def burnt(session: Session) -> list[BurntCount]:
-    """烧损拆回 by year and county: that of the work order, else the device's own, else `unknown`."""
+    """烧损拆回 by year and county: that of the work order, else the device's own, else `unknown`.
+
+    Groups are of any size: they are told `grouped`.
+    """
     of, card = RECOVERIES.columns.c, CARD.columns.c
     # Grouped by what a subquery names: PostgreSQL does not know an expression again by which it is to group.
     each = select(
@@ -288,6 +297,25 @@ def burnt(session: Session) -> list[BurntCount]:
         select(one.year, one.county, func.count()).group_by(one.year, one.county).order_by(one.year, one.county)
     )
     return [BurntCount(year=int(which), county=where, devices=devices) for which, where, devices in rows]
+
+
+def grouped(counts: Iterable[BurntCount]) -> list[BurntCount]:
+    """The same with no group below GROUP_DEVICES_MIN: what is too small is told as `other`, and with it the next
+    smallest county where `other` alone would be too small. A year with too few devices in all is left out.
+    """
+    years: dict[int, list[BurntCount]] = {}
+    for one in counts:
+        years.setdefault(one.year, []).append(one)
+    rows: list[BurntCount] = []
+    for year, counties in sorted(years.items()):
+        told = sorted(counties, key=lambda one: (one.devices, one.county))
+        hidden = 0
+        while told and (told[0].devices < GROUP_DEVICES_MIN or 0 < hidden < GROUP_DEVICES_MIN):
+            hidden += told.pop(0).devices
+        rows += sorted(told, key=lambda one: one.county)
+        if hidden >= GROUP_DEVICES_MIN:
+            rows.append(BurntCount(year=year, county=OTHER_COUNTIES, devices=hidden))
+    return rows
 
 
 def _centre_receipts() -> Subquery:

@@ -25,6 +25,8 @@ from services.registry.access import Access, meter, owed_by, shipment
 from services.registry.app import CODEC, STREAMS, Registry
 from services.registry.asset_number import compose
 from services.registry.questions import (
+    ListBalances,
+    ListContainers,
     ListDevices,
     ListHoldsDue,
     ListOwed,
@@ -34,9 +36,10 @@ from services.registry.questions import (
     Questions,
 )
 from services.registry.views import VIEWS
+from services.registry.views.balance import BALANCE
 from services.registry.views.card import CARD
 from services.registry.views.hold import HOLDS
-from services.registry.views.places import PLANS, SHIPMENTS, SITES
+from services.registry.views.places import CONTAINERS, PLANS, SHIPMENTS, SITES
 from services.registry.views.recovery import RECOVERIES
 from tests.gateway.behind import ROOT
 from tests.registry.stories import DAY
@@ -107,18 +110,26 @@ LISTS = [
         lambda row: Resource(type="Plan", attrs={"unit": row["unit"]}),
     ),
     Listed(ListOwed(unit="99401"), "ReadOwed", "asset_no", (RECOVERIES,), lambda row: owed_by(row["unit"])),
+    Listed(
+        ListBalances(first=DAY, last=DAY), "ReadBalances", "site", (SITES, BALANCE), lambda row: owed_by(row["unit"])
+    ),
+    Listed(
+        ListContainers(),
+        "ReadContainer",
+        "container",
+        (SITES, CONTAINERS),
+        lambda row: Resource(type="Container", attrs={"unit": row["unit"]}),
+    ),
 ]
 FOR_WHOM_ALONE = {"ListHoldsDue": "ReadHolds"}
 """What the caller must be let to do whatever the rows are."""
 
 WHOLE = {
-    "ListBalances",
     "ListRecovery",
     "ListBurnt",
     "ListAlarms",
     "ListCustodyGaps",
     "ListDuplicates",
-    "ListContainers",
     "ListStocktakes",
 }
 """Lists that one may see whole or not at all."""
@@ -169,7 +180,7 @@ class Lists:
 
 def _row(view: View[Any], key: str, value: str, given_row: dict[str, Any]) -> dict[str, Any]:
     filled = {field.name: _some(field.type) for field in msgspec.structs.fields(view.row)}
-    return filled | {name: one for name, one in {**given_row, key: value}.items() if name in filled}
+    return filled | {name: one for name, one in {**given_row, "site": value, key: value}.items() if name in filled}
 
 
 def _some(hint: Any) -> Any:

@@ -20,7 +20,7 @@ from services.registry.questions import (
     ListOwed,
     ListRecovery,
 )
-from services.registry.views.recovery import unexpected_by_unit
+from services.registry.views.recovery import burnt, grouped, unexpected_by_unit
 from tests.registry.views.account import Account
 from tests.registry.views.lives import BEGAN, UNITS, history, steps
 from tests.registry.views.telling import PLAN, asking
@@ -128,8 +128,9 @@ async def recovery_is_as_defined(views, account):
         owed = [line for page in await views.pages(ListOwed(unit=unit), 2) for line in page]
         assert [(line.dismantled_on, line.asset_no) for line in owed] == account.owed(unit)
     assert await views.registry.ask(unexpected_by_unit) == account.apart_without_work_order()
-    burnt = sum(line.devices for line in await views.ask(ListBurnt()))
-    assert burnt == sum(told["reason"] == "burnt" for told in account.dismantlings())
+    counts = await views.registry.ask(burnt)
+    assert sum(line.devices for line in counts) == sum(told["reason"] == "burnt" for told in account.dismantlings())
+    assert await views.ask(ListBurnt()) == grouped(counts)
 
 
 async def what_is_open_is_told(views, account, day):

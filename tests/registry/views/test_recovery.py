@@ -16,7 +16,16 @@ from services.registry.plan import RevisePlan
 from services.registry.views.alarm import ALARMS
 from services.registry.views.balance import BALANCE
 from services.registry.views.card import CARD
-from services.registry.views.recovery import RECOVERIES, burnt, recovery_rates, still_owed, unexpected_by_unit
+from services.registry.views.recovery import (
+    GROUP_DEVICES_MIN,
+    RECOVERIES,
+    BurntCount,
+    burnt,
+    grouped,
+    recovery_rates,
+    still_owed,
+    unexpected_by_unit,
+)
 from tests.registry.stories import CENTRE, CUSTOMERS, STORE, TEMPORARY, UNIT, on
 from tests.registry.views.telling import PLAN, SITES, Told, arrived, day, held, shipped
 
@@ -310,3 +319,20 @@ def test_burnt_devices_by_year_and_county():
         (2026, "990402", 1),
         (2026, "unknown", 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("counties", "told"),
+    [
+        ({"a": 1, "b": 9}, [("other", 10)]),
+        ({"a": 1, "b": 9, "c": 7}, [("b", 9), ("other", 8)]),
+        ({"a": 4, "b": 4, "c": 5}, [("c", 5), ("other", 8)]),
+        ({"a": 5, "unknown": 6}, [("a", 5), ("unknown", 6)]),
+        ({"a": 1, "b": 2}, []),
+        ({}, []),
+    ],
+)
+def test_small_groups_of_burnt_devices_are_told_together_or_not_at_all(counties, told):
+    counts = [BurntCount(year=2026, county=county, devices=devices) for county, devices in counties.items()]
+    assert [(one.county, one.devices) for one in grouped(counts)] == told
+    assert all(one.devices >= GROUP_DEVICES_MIN for one in grouped(counts))
