@@ -54,8 +54,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 class BalanceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """opening + inflow - outflow = closing. `restated_on`: the figures of the day were changed then, after the day
-    was over and the site had begun to keep its record. `unit` is the site's; none where no site was ever opened
-    there.
+    was over and the site had begun to keep its record.
     """
 
     site: str
@@ -66,7 +65,6 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     outflow: int
     closing: int
     restated_on: date | None = None
-    unit: str | None = None
 
 
 LineOutcome = Literal["accepted", "refused", "repeated"]

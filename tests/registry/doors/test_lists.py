@@ -88,7 +88,7 @@ LISTS = [
         lambda row: meter(row["unit"], row["owner"], row["maker"]),
     ),
     Listed(
-        ListHoldsDue(by=DAY, limit=500),
+        ListHoldsDue(by=DAY),
         "ReadMeter",
         "asset_no",
         (CARD, HOLDS),
