@@ -14,7 +14,7 @@ from sqlmodel import Session
 
 from kernel.folded import Folded
 from kernel.handling import Ask
-from kernel.refusal import Refusal
+from kernel.refusal import Refusal, against_rules
 from services.registry.container import MoveContainer, RegisterContainer
 from services.registry.meter.dismantling import Dismantle
 from services.registry.meter.identity import AssignTemporaryIdentity
@@ -22,11 +22,28 @@ from services.registry.meter.missing import MarkFound
 from services.registry.meter.release import ReceiveFromMaker, ReturnSample
 from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.shipment import PrepareShipment
-from services.registry.site import AWAITS_SHIPMENT, CLOSED, HOLDS_DEVICES, NOT_OPENED, CloseSite, Site
+from services.registry.site import CLOSED, CloseSite, Site
 from services.registry.views.balance import BALANCE
 from services.registry.views.places import SHIPMENTS
 
 T = TypeVar("T")
+
+NOT_OPENED = against_rules(
+    "site.not_opened",
+    "站点 {site_id} 从未启用，器具不能存入或发往该处。请核对编号，或由管理员用 `meterloop site open {site_id}` 启用。",
+    "site {site_id} was never opened, and holds no devices: check its id, or have an administrator open it by "
+    "`meterloop site open {site_id}`",
+)
+HOLDS_DEVICES = against_rules(
+    "site.holds_devices",
+    "站点 {site_id} 尚有结存 {devices} 只，不能停用。请先移走，或以盘点、更正理清账面。",
+    "site {site_id} still holds {devices} devices and cannot be closed; move them first, or mend the book",
+)
+AWAITS_SHIPMENT = against_rules(
+    "site.awaits_shipment",
+    "移交单 {shipment_id} 尚待站点 {site_id} 接收，不能停用。",
+    "shipment {shipment_id} is still to come to site {site_id}, which cannot be closed before",
+)
 
 COMES_TO: Final[Mapping[type[msgspec.Struct], str]] = {
     Dismantle: "site",

@@ -22,22 +22,6 @@ DIFFERENCES_MAX: Final = 5_000
 UNKNOWN = not_found("site.unknown", "没有站点 {site_id}。", "there is no site {site_id}")
 ALREADY_OPEN = against_rules("site.already_open", "站点 {site_id} 已启用。", "site {site_id} is open already")
 CLOSED = against_rules("site.closed", "站点 {site_id} 已停用。", "site {site_id} is closed")
-NOT_OPENED = against_rules(
-    "site.not_opened",
-    "站点 {site_id} 从未启用，器具不能存入或发往该处。请核对编号，或由管理员用 `meterloop site open {site_id}` 启用。",
-    "site {site_id} was never opened, and holds no devices: check its id, or have an administrator open it by "
-    "`meterloop site open {site_id}`",
-)
-HOLDS_DEVICES = against_rules(
-    "site.holds_devices",
-    "站点 {site_id} 尚有结存 {devices} 只，不能停用。请先移走，或以盘点、更正理清账面。",
-    "site {site_id} still holds {devices} devices and cannot be closed; move them first, or mend the book",
-)
-AWAITS_SHIPMENT = against_rules(
-    "site.awaits_shipment",
-    "移交单 {shipment_id} 尚待站点 {site_id} 接收，不能停用。",
-    "shipment {shipment_id} is still to come to site {site_id}, which cannot be closed before",
-)
 LISTED_TWICE = unreadable("site.listed_twice", "盘点单中 {what} 重复。", "{what} is on the stocktake's lists twice")
 COUNT_DISAGREES = against_rules(
     "site.count_disagrees",

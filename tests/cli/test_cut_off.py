@@ -53,9 +53,9 @@ def test_an_upload_outlives_the_registry(tmp_path, monkeypatch):
                 killed.append(registry_of(settings.data_dir))
                 os.kill(killed[0], signal.SIGKILL)
 
-    with running(settings, 0) as endpoints:
+    with running(settings, 0) as here:
         who = Principal(subject="u-1", roles=frozenset({Role.OPERATOR}), units=frozenset({UNIT}))
-        with Client(endpoints.gateway, issue(settings.keys_dir, who)) as platform:
+        with Client(here.endpoints.gateway, issue(settings.keys_dir, who)) as platform:
             announced = NewImport(kind="devices", name=path.name, bytes=path.stat().st_size)
             stands = run_import(platform, path, announced, watch)
             again = run_import(platform, path, announced, lambda *_: None)

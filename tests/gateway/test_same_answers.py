@@ -132,6 +132,10 @@ async def test_questions_are_answered_alike(platform, doors, who):
     # Whether the role or the question is looked at first is each door's own.
     for path in QUESTIONS if who is Role.PUBLIC else [*QUESTIONS, *FAULTY]:
         gateway, registry = [await door.get(path, headers=headers) for door in doors]
+        if who is Role.PUBLIC and registry.status_code == 404:
+            # The gateway turns a role away; the registry hides from it each thing by itself, whether there or not.
+            assert (gateway.status_code, gateway.json()["code"]) == (403, "access.denied"), path
+            continue
         assert said(gateway) == said(registry), path
         statuses.add(gateway.status_code)
         if gateway.status_code == 200:

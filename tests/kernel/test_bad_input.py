@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from kernel.grpc_client import Peer
+from kernel.http_limits import COMMAND_BYTES_MAX
 from kernel.identity_issuer import issue
 from kernel.intake import Malformed, errors_of, plain_of_json
 from kernel.refusal import Refusal
@@ -185,11 +186,11 @@ async def test_a_key_that_is_none_is_refused(web, ledger, key):
 
 async def test_a_body_over_the_limit_is_refused_whether_announced_or_not(web, ledger):
     headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
-    announced = await web.post("/v1/crates/c1/weigh", content=b" " * 300_000, headers=headers)
+    announced = await web.post("/v1/crates/c1/weigh", content=b" " * (COMMAND_BYTES_MAX + 1), headers=headers)
     assert (announced.status_code, announced.json()["code"]) == (413, "request.too_large")
 
     async def drip():
-        for _ in range(300):
+        for _ in range(COMMAND_BYTES_MAX // 1_000 + 1):
             yield b" " * 1_000
 
     dripped = await web.post("/v1/crates/c1/weigh", content=drip(), headers=headers)
