@@ -14,7 +14,7 @@ import hashlib
 import random
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, Final, Generic, TypeAlias
 from uuid import UUID
@@ -171,7 +171,8 @@ class Handling(Generic[State]):
         """What `handle_many` would answer now, and nothing is recorded."""
         streams = [self.decider.stream(ask.command) for ask in asks]
         histories = await self._read(set(streams))
-        return [self._answer(ask, histories[stream]) for stream, ask in zip(streams, asks, strict=True)]
+        latest = self._latest()
+        return [self._answer(ask, histories[stream], latest) for stream, ask in zip(streams, asks, strict=True)]
 
     async def state(self, stream: str) -> tuple[State, int]:
         """The state of a stream now, and its version; -1 where there is none."""
@@ -186,9 +187,9 @@ class Handling(Generic[State]):
             # In the order asked, so that the same batch makes the same log.
             histories = {stream: _History(stream, self.decider.initial) for stream in streams}
             histories |= await self._read(histories.keys() - fresh)
-            answers = []
+            answers, latest = [], self._latest()
             for i, (stream, ask) in enumerate(zip(streams, asks, strict=True), 1):
-                answers.append(self._answer(ask, histories[stream]))
+                answers.append(self._answer(ask, histories[stream], latest))
                 if i % UNBROKEN_COMMANDS_MAX == 0:
                     await asyncio.sleep(0)
             if unread := {stream for stream in fresh if not histories[stream].drafts}:
@@ -232,7 +233,7 @@ class Handling(Generic[State]):
         decode, version = self._codec.decode, recorded[-1].version
         return _History(stream, self.decider.fold(decode(one) for one in recorded), recorded, version, version)
 
-    def _answer(self, ask: Ask, history: _History[State]) -> Outcome | Refusal:
+    def _answer(self, ask: Ask, history: _History[State], latest: date) -> Outcome | Refusal:
         """Decide one command, and leave its drafts and the state after them in the history."""
         command, context = ask.command, ask.context
         if ask.permit is not None and (refused := ask.permit(command, self._now(history))) is not None:
@@ -243,7 +244,8 @@ class Handling(Generic[State]):
                 return done
             if context.expected_version is not None and context.expected_version != history.version:
                 raise STALE_VERSION(expected=context.expected_version, actual=history.version)
-            self._refuse_what_is_to_come(command)
+            if isinstance(command, Happened) and command.day > latest:
+                raise NOT_YET(day=command.day, latest=latest)
             if ask.hindrance is not None:
                 return ask.hindrance
             events = tuple(self.decider.decide(command, self._now(history)))
@@ -266,12 +268,11 @@ class Handling(Generic[State]):
             history.state, history.unfolded = self.decider.fold(history.unfolded, history.state), ()
         return history.state
 
-    def _refuse_what_is_to_come(self, command: Any) -> None:
-        """Rules have no clock, so it is asked here, where every door, every import and every policy passes."""
-        if isinstance(command, Happened):
-            latest = business_day_of_us(self._clock()) + AHEAD_MAX
-            if command.day > latest:
-                raise NOT_YET(day=command.day, latest=latest)
+    def _latest(self) -> date:
+        """The last day on which what a command tells can have happened. Rules have no clock, so it is asked here, where
+        every door, every import and every policy passes.
+        """
+        return business_day_of_us(self._clock()) + AHEAD_MAX
 
     def _done(self, context: Context, digest: str, history: _History[State]) -> Outcome | None:
         """What this command led to when it was handled before, in the log or a moment ago in the same batch."""
@@ -334,8 +335,22 @@ def _alike(command: msgspec.Struct) -> msgspec.Struct:
 
 @cache
 def _members(kind: type[msgspec.Struct]) -> tuple[tuple[str, Any], ...]:
-    """Each member of a command with its default."""
-    return tuple((field.name, field.default) for field in msgspec.structs.fields(kind))
+    """Those members of a command that can be written in two ways, each with its default."""
+    return tuple(
+        (field.name, field.default)
+        for field in msgspec.structs.fields(kind)
+        if field.default not in (None, msgspec.NODEFAULT) or _takes_an_instant(msgspec.inspect.type_info(field.type))
+    )
+
+
+def _takes_an_instant(told: msgspec.inspect.Type) -> bool:
+    match told:
+        case msgspec.inspect.Metadata(type=within):
+            return _takes_an_instant(within)
+        case msgspec.inspect.UnionType(types=several):
+            return any(map(_takes_an_instant, several))
+        case _:
+            return isinstance(told, msgspec.inspect.DateTimeType)
 
 
 def _put_positions(
