@@ -1,6 +1,11 @@
 """What every test finds there."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.postgres"]
 pytest.register_assert_rewrite("tests.given")
+
+# How long an example takes says how busy the machine is and nothing of what is tested. What fails can be run again.
+settings.register_profile("house", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")

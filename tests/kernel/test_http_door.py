@@ -21,7 +21,7 @@ SEND = {"place": "A", "weight_g": 5}
 
 @pytest.fixture
 def door(tmp_path):
-    return parcel_door(MemoryLedger(), tmp_path, HttpLimits(request_s_max=0.2, in_flight_max=3))
+    return parcel_door(MemoryLedger(), tmp_path)
 
 
 @pytest.fixture
@@ -173,24 +173,28 @@ async def test_a_fault_of_ours_tells_nothing_of_itself(door, web):
     assert "hunter2" not in answer.text
 
 
-async def test_what_takes_too_long_or_comes_too_thick_is_turned_away(door, web):
-    waiting = asyncio.Event()
+async def test_what_takes_too_long_or_comes_too_thick_is_turned_away(tmp_path):
+    waiting, arrived = asyncio.Event(), asyncio.Queue[None]()
 
     async def wait():
+        arrived.put_nowait(None)
         await waiting.wait()
 
     async def quick():
         return {}
 
+    door = parcel_door(MemoryLedger(), tmp_path, HttpLimits(request_s_max=1.0, in_flight_max=3))
     door.app.add_api_route("/wait", wait)
     door.app.add_api_route("/quick", quick)
-    held = [asyncio.create_task(web.get("/wait")) for _ in range(3)]
-    await asyncio.sleep(0.05)
-    full = await web.get("/quick")
-    assert (full.status_code, full.json()["code"], full.headers["retry-after"]) == (503, "request.overloaded", "1")
-    for late in await asyncio.gather(*held):
-        assert (late.status_code, late.json()["code"]) == (504, "request.deadline")
-    assert (await web.get("/quick")).status_code == 200
+    async with client(door, tmp_path) as web:
+        held = [asyncio.create_task(web.get("/wait")) for _ in range(3)]
+        for _ in held:
+            await arrived.get()
+        full = await web.get("/quick")
+        assert (full.status_code, full.json()["code"], full.headers["retry-after"]) == (503, "request.overloaded", "1")
+        for late in await asyncio.gather(*held):
+            assert (late.status_code, late.json()["code"]) == (504, "request.deadline")
+        assert (await web.get("/quick")).status_code == 200
 
 
 async def test_a_ledger_that_is_away_is_said_and_the_same_request_is_safe(tmp_path):
