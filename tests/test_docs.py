@@ -158,5 +158,5 @@ def test_every_decision_is_in_the_index_and_has_its_parts():
     for decision in decisions:
         assert f"({decision.name})" in index, f"{decision.name} is not in the index"
         assert headings(decision.read_text("utf-8"))[1:] == parts, decision.name
-    numbers = [decision.name[:4] for decision in decisions]
-    assert len(set(numbers)) == len(numbers)
+    assert [int(decision.name[:4]) for decision in decisions] == list(range(1, len(decisions) + 1))
+    assert re.findall(r"(?m)^\| \[(\d{4})\]", index) == [decision.name[:4] for decision in decisions]
