@@ -107,7 +107,8 @@ Permit: TypeAlias = Callable[[Any, Any], Refusal | None]
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
-    """A command and who asks it. `permit` is asked before anything else, with what is recorded of the stream.
+    """A command and who asks it. `permit` is asked before anything else, with what is recorded of the stream; only what
+    the same caller has done by the same command is answered whatever it says.
     `hindrance` is what other streams have against the command, if it has not been done before.
     """
 
@@ -237,7 +238,7 @@ class Handling(Generic[State]):
         """Decide one command, and leave its drafts and the state after them in the history."""
         command, context = ask.command, ask.context
         if ask.permit is not None and (refused := ask.permit(command, self._now(history))) is not None:
-            return refused
+            return self._done_by_caller(ask, history) or refused
         digest = self._digest(command)
         try:
             if (history.done or history.recorded) and (done := self._done(context, digest, history)) is not None:
@@ -299,6 +300,19 @@ class Handling(Generic[State]):
             events=tuple(self._codec.decode(one) for one in run),
             repeated=True,
         )
+
+    def _done_by_caller(self, ask: Ask, history: _History[State]) -> Outcome | None:
+        """What this very caller had recorded by this very command: whoever may not give it any more, the row having
+        moved out of reach since, is answered as the first time. Nobody else is told that it was given at all.
+        """
+        context, digest = ask.context, self._digest(ask.command)
+        first = event_id(context.command_id, 0)
+        recorded = next((one for one in history.recorded if one.id == first), None)
+        if recorded is None:
+            return None
+        metadata = self._read_metadata(recorded.metadata)
+        theirs = (metadata.actor, metadata.command_digest) == (context.actor, digest)
+        return self._done(context, digest, history) if theirs else None
 
     def _digest(self, command: msgspec.Struct) -> str:
         named = b"%b\0%b" % (type(command).__name__.encode(), self._json.encode(_alike(command)))

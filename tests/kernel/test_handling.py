@@ -404,7 +404,10 @@ async def test_within_a_batch_too(parcels):
     asks = [Ask(one, by(str(n)), only_at("A")) for n, one in enumerate((SEND, TO_B, TO_C))]
     first, second, third = await parcels.handle_many(asks)
     assert (first.version, second.version, third.code) == (0, 1, "parcel.not_here")
-    assert [one.code for one in await parcels.preview(asks)] == ["parcel.not_here"] * 3
+    # The parcel is at B by now; what this caller has done is told as then.
+    again = await parcels.preview(asks)
+    assert [one.repeated for one in again[:2]] == [True, True]
+    assert again[2].code == "parcel.not_here"
 
 
 async def test_whoever_begins_a_stream_that_is_there_is_judged_by_what_is_there(parcels):
@@ -416,9 +419,35 @@ async def test_whoever_begins_a_stream_that_is_there_is_judged_by_what_is_there(
 
 async def test_who_may_not_is_told_nothing_else(parcels):
     await parcels.handle(SEND, by("s"))
-    never = msgspec.structs.replace(by("s"), expected_version=99)
+    never = msgspec.structs.replace(by("t"), expected_version=99)
     with pytest.raises(Refusal, match=r"parcel\.not_here"):
         await parcels.handle(SEND, never, only_at("B"))
+
+
+async def test_what_has_moved_out_of_its_callers_reach_since_is_answered_as_the_first_time(ledger, parcels):
+    sent = await parcels.handle(SEND, by("s"), only_at("A"))
+    moved = await parcels.handle(TO_B, by("b"), only_at("A"))
+    head = await ledger.head()
+    for command, context, first in ((SEND, by("s"), sent), (TO_B, by("b"), moved)):
+        again = await parcels.handle(command, context, only_at("A"))
+        assert again == msgspec.structs.replace(first, repeated=True)
+        with pytest.raises(Refusal, match=r"parcel\.not_here"):
+            await parcels.handle(command, by("new"), only_at("A"))
+    assert await ledger.head() == head
+
+
+async def test_nobody_else_is_told_by_an_id_what_was_done(ledger, parcels):
+    """Rows of a table have one id whoever imports them; who may not give them learns nothing by it."""
+    await parcels.handle(SEND, by("s"))
+    await parcels.handle(TO_B, by("b"))
+    head = await ledger.head()
+    somebody = msgspec.structs.replace(by("s"), actor="subject-2")
+    other = msgspec.structs.replace(SEND, weight_g=11)
+    for command, context in ((SEND, somebody), (other, somebody), (other, by("s"))):
+        with pytest.raises(Refusal, match=r"parcel\.not_here"):
+            await parcels.handle(command, context, only_at("A"))
+    assert (await parcels.handle(SEND, somebody, only_at("B"))).repeated
+    assert await ledger.head() == head
 
 
 async def test_what_other_streams_have_against_a_command_does_not_undo_what_was_done(parcels):

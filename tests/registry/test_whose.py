@@ -19,6 +19,7 @@ from services.registry.app import CODEC, DECIDERS, STREAMS, Registry
 from services.registry.container import RegisterContainer
 from services.registry.meter.custody import Store
 from services.registry.meter.hold import PlaceHold
+from services.registry.meter.identity import CorrectRecord
 from services.registry.meter.missing import MarkMissing
 from services.registry.meter.release import Release
 from services.registry.shipment import CancelShipment, DispatchShipment, Line, PrepareShipment, ReceiveShipment
@@ -164,3 +165,14 @@ async def test_what_was_done_before_the_site_closed_is_answered_as_then(tmp_path
         assert await ask(ADMIN, on(CloseSite, site_id=CENTRE, why="合成")) == [None]
         (again,) = await ask.registry.do_many([prepared])
         assert (again.repeated, again.position) == (True, first.position)
+
+
+async def test_what_one_has_done_is_answered_as_then_when_the_device_is_anothers_by_now(tmp_path):
+    said = Context(command_id=fresh_id(), actor=OURS.subject)
+    wrong = on(CorrectRecord, corrects_version=0, unit=THEIR, why="合成")
+    async with asked(tmp_path, *SITES) as ask:
+        (first,) = await ask.registry.do_many([Ask(REGISTER, said, await ask.access.permit(OURS, [REGISTER]))])
+        assert await ask(ADMIN, wrong) == [None]
+        assert await ask(OURS, REGISTER) == [DENIED]
+        (again,) = await ask.registry.do_many([Ask(REGISTER, said, await ask.access.permit(OURS, [REGISTER]))])
+        assert again == msgspec.structs.replace(first, repeated=True)
