@@ -105,7 +105,9 @@ class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class BurntCount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Devices dismantled as burnt, by year and county. Counties with few are together as `other`."""
+    """Devices dismantled as burnt, by year and county, in steps of five. Counties with few are together as
+    `other`.
+    """
 
     year: int
     county: str

@@ -7,7 +7,7 @@ cohort, so a rate is never over 100 %.
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 from sqlalchemy import ColumnElement, Function, Subquery, and_, case, func, or_, select, tuple_
@@ -106,15 +106,22 @@ class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True):
 GROUP_DEVICES_MIN: Final = 5
 """A burnt meter is a household's damage. Of fewer than five in a county and year a neighbour would know whose."""
 
+DevicesTold: TypeAlias = Annotated[
+    int, msgspec.Meta(ge=0, multiple_of=GROUP_DEVICES_MIN, description=f"in steps of {GROUP_DEVICES_MIN}, never above")
+]
+"""A number of devices as everybody is told it. An exact one would tell, by the difference of two answers, of a single
+device that was added in between.
+"""
+
 OTHER_COUNTIES: Final = "other"
 
 
 class BurntCount(msgspec.Struct, frozen=True, kw_only=True):
-    """Devices dismantled as burnt, by year and county. Counties with few are together as `other`."""
+    """Devices dismantled as burnt, by year and county, in steps of five. Counties with few are together as `other`."""
 
     year: int
     county: str
-    devices: int
+    devices: DevicesTold
 
 
 class Owed(msgspec.Struct, frozen=True, kw_only=True):
@@ -281,8 +288,8 @@ def still_owed(session: Session, unit: str, limit: int, after: tuple[date, str] 
     return [Owed(**row._mapping) for row in session.execute(query)]  # noqa: SLF001  its public name
 
 
-def burnt(session: Session) -> list[BurntCount]:
-    """烧损拆回 by year and county: that of the work order, else the device's own, else `unknown`.
+def burnt(session: Session) -> list[tuple[int, str, int]]:
+    """烧损拆回 as year, county and devices: the county of the work order, else the device's own, else `unknown`.
 
     Groups are of any size: they are told `grouped`.
     """
@@ -296,26 +303,31 @@ def burnt(session: Session) -> list[BurntCount]:
     rows = session.execute(
         select(one.year, one.county, func.count()).group_by(one.year, one.county).order_by(one.year, one.county)
     )
-    return [BurntCount(year=int(which), county=where, devices=devices) for which, where, devices in rows]
+    return [(int(which), where, devices) for which, where, devices in rows]
 
 
-def grouped(counts: Iterable[BurntCount]) -> list[BurntCount]:
+def grouped(counts: Iterable[tuple[int, str, int]]) -> list[BurntCount]:
     """The same with no group below GROUP_DEVICES_MIN: what is too small is told as `other`, and with it the next
-    smallest county where `other` alone would be too small. A year with too few devices in all is left out.
+    smallest county where `other` alone would be too small. A year with too few devices in all is left out. Numbers are
+    cut to whole steps, each by itself, so that no sum of some tells more of the others.
     """
-    years: dict[int, list[BurntCount]] = {}
-    for one in counts:
-        years.setdefault(one.year, []).append(one)
+    years: dict[int, list[tuple[int, str]]] = {}
+    for year, county, devices in counts:
+        years.setdefault(year, []).append((devices, county))
     rows: list[BurntCount] = []
     for year, counties in sorted(years.items()):
-        told = sorted(counties, key=lambda one: (one.devices, one.county))
+        told = sorted(counties)
         hidden = 0
-        while told and (told[0].devices < GROUP_DEVICES_MIN or 0 < hidden < GROUP_DEVICES_MIN):
-            hidden += told.pop(0).devices
-        rows += sorted(told, key=lambda one: one.county)
-        if hidden >= GROUP_DEVICES_MIN:
-            rows.append(BurntCount(year=year, county=OTHER_COUNTIES, devices=hidden))
+        while told and (told[0][0] < GROUP_DEVICES_MIN or 0 < hidden < GROUP_DEVICES_MIN):
+            hidden += told.pop(0)[0]
+        groups = [(county, devices) for devices, county in told]
+        groups = sorted(groups) + ([(OTHER_COUNTIES, hidden)] if hidden >= GROUP_DEVICES_MIN else [])
+        rows += [BurntCount(year=year, county=county, devices=_in_steps(devices)) for county, devices in groups]
     return rows
+
+
+def _in_steps(devices: int) -> int:
+    return devices - devices % GROUP_DEVICES_MIN
 
 
 def _centre_receipts() -> Subquery:

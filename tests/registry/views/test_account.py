@@ -129,7 +129,7 @@ async def recovery_is_as_defined(views, account):
         assert [(line.dismantled_on, line.asset_no) for line in owed] == account.owed(unit)
     assert await views.registry.ask(unexpected_by_unit) == account.apart_without_work_order()
     counts = await views.registry.ask(burnt)
-    assert sum(line.devices for line in counts) == sum(told["reason"] == "burnt" for told in account.dismantlings())
+    assert sum(devices for _, _, devices in counts) == sum(told["reason"] == "burnt" for told in account.dismantlings())
     assert await views.ask(ListBurnt()) == grouped(counts)
 
 
