@@ -127,7 +127,7 @@ def tell(stands: Import, errors: Path | None, seconds: float) -> None:
             note("请核对 --as 与内容是否相符。", "see that --as says what the file holds")
     _tell_counts(stands)
     if errors is not None:
-        _tell_refusals(errors)
+        tell_refusals(errors)
     if stands.state == "done" and not stands.accepted and stands.unchanged:
         console.print(Text("其中可入账的行先前均已入账，没有任何变化。"))
         console.print(Text("  What can be recorded of it was recorded before; nothing has changed."))
@@ -178,11 +178,11 @@ def _tell_counts(stands: Import) -> None:
         console.print(Padding(table, (0, 0, 0, 2)))
 
 
-def _tell_refusals(errors: Path) -> None:
+def tell_refusals(errors: Path, shown: int = SHOWN_REFUSALS) -> None:
     """The first rows of the error file, and where the rest is."""
     with errors.open(encoding="utf-8-sig", newline="") as file:
-        lines = list(itertools.islice(csv.reader(file), 1, SHOWN_REFUSALS + 2))
-    for row, column, value, code, zh, en in lines[:SHOWN_REFUSALS]:
+        lines = list(itertools.islice(csv.reader(file), 1, shown + 2))
+    for row, column, value, code, zh, en in lines[:shown]:
         place = f"第 {row} 行 row {row}" + (f" · {column}" if column else "") + (f" · {value}" if value else "")
         console.print(Text.assemble(("· ", "red"), (place, "bold"), (f"  [{code}]", "dim")))
         console.print(Padding(Text(f"{zh}\n{en}"), (0, 0, 0, 2)))
@@ -191,7 +191,7 @@ def _tell_refusals(errors: Path) -> None:
             "用本机令牌时，请以 --units 写明代表的单位，如 --units 99401。",
             "with this machine's own token, say by --units for which units you act, as in --units 99401",
         )
-    what = "全部原因 all reasons: " if lines[SHOWN_REFUSALS:] else "原因 reasons: "
+    what = "全部原因 all reasons: " if lines[shown:] else "原因 reasons: "
     console.print(Text.assemble(("→ ", "cyan"), what, str(errors)), soft_wrap=True)
 
 

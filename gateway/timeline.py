@@ -93,7 +93,7 @@ class Timeline:
         asked: dict[str, Any] = {**known, "limit": PAGE_ROWS_MAX}
         entries: list[dict[str, Any]] = []
         while True:
-            page = await self._registry.ask(self._life, asked, token)
+            page = await self._registry.ask(self._life, asked, token, strict=False)
             entries += page["items"]
             if page["next"] is None:
                 return entries

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from cli.demo.generate import Expected, generate
 from cli.demo.real_meters import real_meters
-from cli.importing import Kind, shown_progress
+from cli.importing import Kind, fetch_errors, shown_progress, tell_refusals
 from cli.platform import PORT, CliSettings, Endpoints, cli_settings, interruptible, running
 from cli.uploading import run_import
 from client import Client
@@ -50,6 +50,7 @@ FILES: Final[tuple[tuple[Kind, str, str], ...]] = (
     ("received", "received.xlsx", "中心接收 received at the centre"),
 )
 CENTS: Final = 10_000
+REFUSALS_SHOWN: Final = 2
 
 console = Console(stderr=True)
 
@@ -192,6 +193,8 @@ def _import(platform: Client, folder: Path, kind: Kind, name: str, title: str) -
     if stands.state != "done":
         console.print(f"[red]✗[/] {stands.zh} / {stands.en}")
         raise typer.Exit(1)
+    if stands.refused or stands.warned:
+        tell_refusals(fetch_errors(platform, stands, file), REFUSALS_SHOWN)
     return stands
 
 

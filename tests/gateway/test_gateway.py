@@ -71,7 +71,7 @@ async def test_the_timeline_is_the_card_and_the_whole_life(platform):
     assert answer.headers["etag"] == '"0"'
 
 
-async def test_the_timeline_of_a_day_tells_what_had_happened_by_then(platform):
+async def test_the_timeline_of_a_day_or_position_tells_what_had_happened_by_then(platform):
     headers = platform.headers(Role.OPERATOR, units=("99401",), key="k")
     registered = await platform.client.post(f"/v1/meters/{NUMBER}/register", json=REGISTER, headers=headers)
     hold = {"hold": "H-1", "kind": "court", "reference": "case 7", "occurred_on": "2026-01-20"}
@@ -82,6 +82,12 @@ async def test_the_timeline_of_a_day_tells_what_had_happened_by_then(platform):
             f"/v1/meters/{NUMBER}", params={"as_of_day": day}, headers=platform.headers(Role.AUDITOR)
         )
         assert [entry["type"] for entry in answer.json()["timeline"]] == [f"registry.{name}" for name in told]
+    first = registered.json()["position"]
+    answer = await platform.client.get(
+        f"/v1/meters/{NUMBER}", params={"as_of_position": first}, headers=platform.headers(Role.AUDITOR)
+    )
+    assert answer.status_code == 200, answer.text
+    assert [entry["type"] for entry in answer.json()["timeline"]] == ["registry.Registered"]
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,12 @@ LINE_TOO_LONG: Final = unreadable(
     "row {row} does not end within {limit} bytes: most likely a line end or a closing quotation mark is missing; "
     "mend it and import again, the rows before it are accepted",
 )
+CELL_TOO_LONG: Final = unreadable(
+    "import_file.cell_too_long",
+    "第 {row} 行有单元格超过 {limit} 个字符，不是表格内容。请改正后重新导入，此前各行已接受。",
+    "row {row} has a cell of more than {limit} characters, which no table holds; mend it and import again, the rows "
+    "before it are accepted",
+)
 QUOTE_NOT_CLOSED: Final = unreadable(
     "import_file.quote_not_closed",
     "第 {row} 行的引号没有结束，或文件在此中断。请改正后重新导入，此前各行已接受。",
@@ -126,6 +132,11 @@ BAD_POSITION: Final = unreadable(
 )
 
 REQUIRED: Final = unreadable("import_cell.required", "此项必填。", "this must be filled in")
+NUMBER_AS_NUMBER: Final = unreadable(
+    "import_cell.number_not_text",
+    "资产编号须以文本给出（加引号）：JSON 数字在多数程序中只保留 15 至 17 位。",
+    "an asset number is given as text, in quotation marks: most programs keep only 15 to 17 digits of a JSON number",
+)
 SCIENTIFIC: Final = unreadable(
     "import_cell.scientific_notation",
     "“{value}”是表格软件把长数字改成的科学计数法，其余数字已丢失。请先将该列格式设为“文本”，再从原始来源重新粘贴。",

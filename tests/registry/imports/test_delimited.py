@@ -111,7 +111,14 @@ def test_a_line_without_end():
     content = as_csv([HEADER, *ROWS]) + b"\n" + b"x" * (6 << 20) + b"\n"
     with pytest.raises(Refusal) as refused:
         result_of(content)
-    assert refused.value.code in {"import_file.line_too_long", "import_file.quote_not_closed"}
+    assert refused.value.code == "import_file.line_too_long"
+
+
+def test_a_cell_longer_than_any_table_holds_is_not_taken_for_an_open_quotation_mark():
+    content = as_csv([HEADER, *ROWS]) + b"\n" + b"9" * 200_000 + b",01,x\n"
+    with pytest.raises(Refusal) as refused:
+        result_of(content)
+    assert refused.value.code == "import_file.cell_too_long"
 
 
 def test_many_quoted_line_ends_over_many_blocks():

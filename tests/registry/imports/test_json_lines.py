@@ -12,7 +12,7 @@ def test_objects_by_header_and_by_field_name():
     lines = [
         f'{{"资产编号": "{number(1)}", "设备类别": "单相电能表", "户名": "不应保留"}}',
         "",
-        f'{{"asset_no": {number(2)}, "device_class": 1, "description": {{"made_on": "2024-03-05", "maker": "M1"}}}}\r',
+        f'{{"asset_no": "{number(2)}", "device_class": 1, "description":{{"made_on": "2024-03-05", "maker": "M1"}}}}\r',
         f'  {{"asset_no": "{number(3)}", "device_class": "02", "maker": "M2"}}',
     ]
     result = result_of("\n".join(lines).encode())
@@ -71,6 +71,13 @@ def test_wrong_values(value, code):
     result = result_of(good + f'\n{{"资产编号": {value}, "设备类别": "01"}}'.encode())
     assert len(result.rows) == 1
     assert result.codes[0] in {code, "import_row.not_json"}
+
+
+def test_an_asset_number_as_a_json_number_is_refused():
+    """Exact in this file; what wrote it next would have kept 15 digits."""
+    result = result_of(f'{{"asset_no": {number(2)}, "device_class": "01"}}\n'.encode())
+    assert [finding.code for finding in result.errors] == ["import_cell.number_not_text"]
+    assert result.rows == []
 
 
 def test_a_unit_in_the_key():

@@ -13,7 +13,14 @@ from typing import BinaryIO, Final
 import msgspec
 
 from kernel.refusal import Unreadable
-from services.registry.imports.faults import BAD_POSITION, ENCODING_UNKNOWN, LINE_TOO_LONG, NO_HEADER, QUOTE_NOT_CLOSED
+from services.registry.imports.faults import (
+    BAD_POSITION,
+    CELL_TOO_LONG,
+    ENCODING_UNKNOWN,
+    LINE_TOO_LONG,
+    NO_HEADER,
+    QUOTE_NOT_CLOSED,
+)
 from services.registry.imports.heading import Header, Headers
 from services.registry.imports.mapping import HEADER_ROWS_MAX
 from services.registry.imports.tables import BLOCK_RECORDS_MAX, Block, Limits, Record, Table
@@ -119,6 +126,8 @@ def _blocks(file: BinaryIO, dialect: _Dialect, place: int, index: int, limits: L
         yield from _cut(records, content[:used], dialect, place, index)
         index += len(records)
         place += used
+        if hopeless and b'"' not in content[used:whole]:
+            raise CELL_TOO_LONG(row=index + 1, limit=csv.field_size_limit())
         if hopeless or (ended and used < len(content)):
             raise QUOTE_NOT_CLOSED(row=index + 1)
         if ended:
