@@ -1387,7 +1387,9 @@ class ReceiveShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SignHandover(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """移交签字 A party signs the transfer note. `signer` is an opaque subject id."""
+    """移交签字 A party signs the transfer note, by somebody who may act for its site. `signer` is the caller's own
+    opaque subject id: nobody signs in another's name.
+    """
 
     PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/sign-handover"
     KEY: ClassVar[str] = "shipment_id"
@@ -1647,7 +1649,8 @@ class GetShipment(Question[Consignment], frozen=True, kw_only=True):
 class GetTransferNote(Download, frozen=True, kw_only=True):
     """移交单文件 A shipment's transfer note, to be printed, signed and kept. After receipt it stands as of the
     shipment's last event, before that as of now; as of one position it is always the same note, but for the names
-    of those who signed, which are shown as long as they are known, and their opaque ids afterwards.
+    of those who signed, which are shown as long as they are known to who may know them, and their opaque ids
+    otherwise.
     """
 
     PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/transfer-note"

@@ -19,7 +19,8 @@ from kernel.http_openapi import JSON
 from kernel.http_server import HttpDoor
 from kernel.identity import Principal, Verifier
 from kernel.intake import plain_of_json, struct_of
-from kernel.people import People, Person, Subject
+from kernel.people import People, Person
+from kernel.quantity import Subject
 from kernel.refusal import not_found
 
 PATH: Final = "/v1/people"

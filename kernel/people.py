@@ -14,14 +14,13 @@ from sqlalchemy.orm import Session
 
 from kernel.clock import Clock, system_clock_us
 from kernel.database import Database
-from kernel.quantity import instant_of_us
+from kernel.quantity import Subject, instant_of_us
 
 T = TypeVar("T")
 
 SUBJECTS_MAX: Final = 500
 """Ids in one question: databases limit the parameters of a statement."""
 
-Subject = Annotated[str, Meta(pattern=r"^[!-~]{1,255}$(?!\n)", description="an opaque subject id, as tokens carry it")]
 DisplayName = Annotated[str, Meta(min_length=1, max_length=200, description="a person's name as they are addressed")]
 Contact = Annotated[str, Meta(min_length=1, max_length=200, description="a telephone number or an address")]
 

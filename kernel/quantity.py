@@ -44,6 +44,9 @@ Key: TypeAlias = Annotated[
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)", description="an id that names a stream and stands in a path"
     ),
 ]
+Subject: TypeAlias = Annotated[
+    str, Meta(pattern=r"^[!-~]{1,255}$(?!\n)", description="an opaque subject id, as tokens carry it")
+]
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, description="a name or a short phrase")]
 Remark: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2000, description="free text, never about a person")]
 PublicRemark: TypeAlias = Annotated[

@@ -21,9 +21,16 @@ from services.registry.meter.custody import Dispatch, Receive
 from services.registry.meter.release import RecordReplacement
 from services.registry.meter.state import UNKNOWN
 from services.registry.meter.unexpected import ReceiveUnexpected
-from services.registry.shipment import SHIPMENT, PrepareShipment, RecordShipmentException
+from services.registry.shipment import (
+    SHIPMENT,
+    SIGNED_BY_ANOTHER,
+    PrepareShipment,
+    RecordShipmentException,
+    Shipment,
+    SignHandover,
+)
 from services.registry.shipment import UNKNOWN as NO_SHIPMENT
-from services.registry.site import SITE
+from services.registry.site import SITE, Site
 from services.registry.views.card import Card
 
 INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
@@ -91,6 +98,10 @@ class Access:
         if not self._policies.decide(principal, "ReadShipment", shipment(unit)).allowed:
             raise NO_SHIPMENT(shipment_id=shipment_id)
 
+    def may_read_signers(self, principal: Principal, unit: str) -> bool:
+        """Whether this principal may know those who signed a shipment by their names."""
+        return self._policies.decide(principal, "ReadSigners", shipment(unit)).allowed
+
     def visible(self, principal: Principal, action: str, resource_type: str, view: View[Any]) -> ColumnElement[bool]:
         """Which rows of a view this principal may see: the same answer as `may` on each of them. Raises DENIED where
         it could be none, whatever there is.
@@ -106,13 +117,19 @@ class Access:
         """Judges these commands by what is recorded of each one's own stream, and of the sites that it is about."""
         boxes = {one.container_id for one in commands if _CATEGORIES[type(one)] == CONTAINER.category}
         packed = await self._registry.containers_now(boxes) if boxes else {}
+        signed = {one.shipment_id for one in commands if isinstance(one, SignHandover)}
+        shipments = await self._registry.shipments_now(signed) if signed else {}
         named = {site for one in commands for site in _sites_named(one)}
         named.update(box.site for box in packed.values() if box.site is not None)
-        sites = await self._registry.sites_now(named) if named else {}
-        units = {key: site.unit for key, site in sites.items() if site.phase != "none"}
+        named.update(site for one in shipments.values() for site in (one.from_site, one.to_site) if site)
+        found = await self._registry.sites_now(named) if named else {}
+        sites = {key: site for key, site in found.items() if site.phase != "none"}
 
         def judged(command: Any, state: Any) -> Refusal | None:
-            return self._policies.refusal(principal, type(command).__name__, _resource(command, state, units))
+            refusal = self._policies.refusal(principal, type(command).__name__, _resource(command, state, sites))
+            if refusal is None and isinstance(command, SignHandover) and command.signer != principal.subject:
+                return SIGNED_BY_ANOTHER(shipment_id=command.shipment_id, subject=principal.subject, field="signer")
+            return refusal
 
         return judged
 
@@ -134,19 +151,22 @@ def owed_by(unit: str) -> Resource:
 
 def _sites_named(command: Any) -> list[str]:
     """The sites that a command names, beside the one that it may be about."""
-    named = [getattr(command, field, None) for field in ("site", "from_site")]
+    named = [getattr(command, field, None) for field in ("site", "from_site", "to_site")]
     return [site for site in named if site is not None]
 
 
-def _resource(command: Any, state: Any, units: Mapping[str, str]) -> Resource:
+def _resource(command: Any, state: Any, sites: Mapping[str, Site]) -> Resource:
     """What a command is about, `state` being what is recorded of it. What the command says counts only where nothing is
-    on record. `units` are those of the sites.
+    on record. `sites` are those that are on record.
     """
     own = getattr(command, "unit", None)
+    units = {key: site.unit for key, site in sites.items()}
     match _CATEGORIES[type(command)]:
         case METER.category:
             unit = state.unit or own or unit_of(command.asset_no.removeprefix("T"))
             return meter(unit, state.owner, charged=own, held_by=units.get(getattr(command, "site", None) or ""))
+        case SHIPMENT.category if isinstance(command, SignHandover):
+            return _signed(command, state, sites)
         case SHIPMENT.category:
             sender = units.get(command.from_site) if isinstance(command, PrepareShipment) else None
             return shipment(state.unit or sender or own or "", charged=own)
@@ -156,6 +176,13 @@ def _resource(command: Any, state: Any, units: Mapping[str, str]) -> Resource:
             return Resource(type="Container", attrs={"unit": units.get(state.site or getattr(command, "site", ""))})
         case _:
             return Resource(type="Plan", attrs={"unit": command.plan_id[:5]})
+
+
+def _signed(command: SignHandover, state: Shipment, sites: Mapping[str, Site]) -> Resource:
+    """A shipment on which somebody signs for the site of one side."""
+    site = sites.get(state.from_site if command.party == "from" else state.to_site)
+    signs = {} if site is None else {"signs_unit": site.unit, "signs_kind": site.kind}
+    return Resource(type="Shipment", attrs={"unit": state.unit, **signs})
 
 
 _CATEGORIES: Final = {command: decider.category for decider in DECIDERS for command in decider.commands}

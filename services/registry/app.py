@@ -25,7 +25,7 @@ from services.registry.meter import METER
 from services.registry.meter.state import UNKNOWN
 from services.registry.plan import PLAN
 from services.registry.policies import DEVICES_FOLLOW_SHIPMENT, exception_of
-from services.registry.shipment import SHIPMENT
+from services.registry.shipment import SHIPMENT, Shipment
 from services.registry.site import SITE, Site, StocktakeRecorded
 from services.registry.site import UNKNOWN as UNKNOWN_SITE
 from services.registry.views.card import CARD, Card, folded, folded_by, happened_by
@@ -44,6 +44,9 @@ DECIDERS: Final[tuple[Decider[Any], ...]] = (METER, SHIPMENT, CONTAINER, SITE, P
 CODEC: Final = Codec(SERVICE, [event for decider in DECIDERS for event in decider.events])
 STREAMS_AT_ONCE: Final = 100
 """Read and decoded in one go, which takes some milliseconds."""
+
+SHIPMENTS_KEPT: Final = 100
+"""Folded and ready to be asked again: with the largest manifests a megabyte each."""
 
 STREAMS: Final = tuple(f"{decider.category}-" for decider in DECIDERS)
 
@@ -86,6 +89,7 @@ class Registry:
         }
         self._sites: Final = Folded(ledger, SITE, CODEC)
         self._containers: Final = Folded(ledger, CONTAINER, CODEC)
+        self._shipments: Final = Folded(ledger, SHIPMENT, CODEC, kept=SHIPMENTS_KEPT)
         self._admission: Final = Admission(self._sites, self._ask_now)
 
     @property
@@ -154,6 +158,10 @@ class Registry:
     async def containers_now(self, container_ids: Collection[str]) -> Mapping[str, Container]:
         """These containers as they are recorded now. Raises ledger.port.Unavailable."""
         return await self._containers.now(container_ids)
+
+    async def shipments_now(self, shipment_ids: Collection[str]) -> Mapping[str, Shipment]:
+        """These shipments as they are recorded now. Raises ledger.port.Unavailable."""
+        return await self._shipments.now(shipment_ids)
 
     def views_give_way(self) -> AbstractContextManager[None]:
         """For work of many commands at once: what it records is in the views a little later."""

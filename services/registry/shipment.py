@@ -15,8 +15,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 
 from kernel.decider import Decider, Part, becomes, members
-from kernel.quantity import Code, Happened, Name, Remark, Sha256
-from kernel.refusal import against_rules, not_found, unreadable
+from kernel.quantity import Code, Happened, Name, Remark, Sha256, Subject
+from kernel.refusal import against_rules, not_allowed, not_found, unreadable
 from services.registry.vocabulary import (
     AssetNo,
     ContainerId,
@@ -73,7 +73,11 @@ TOO_EARLY_TO_SIGN = against_rules(
 ALREADY_SIGNED = against_rules(
     "shipment.already_signed", "移交单 {shipment_id} 已由{party}签字。", "{party} has signed {shipment_id} already"
 )
-
+SIGNED_BY_ANOTHER = not_allowed(
+    "shipment.signed_by_another",
+    "移交单 {shipment_id} 只能由本人签字：signer 须为您自己的代号 {subject}。",
+    "{shipment_id} is signed by oneself alone: signer must be your own subject id, {subject}",
+)
 SAME_SIGNER = against_rules(
     "shipment.same_signer",
     "移交单 {shipment_id} 的双方不能由同一人签字。",
@@ -156,11 +160,13 @@ class ReceiveShipment(Happened, frozen=True, kw_only=True):
 
 
 class SignHandover(Happened, frozen=True, kw_only=True):
-    """移交签字 A party signs the transfer note. `signer` is an opaque subject id."""
+    """移交签字 A party signs the transfer note, by somebody who may act for its site. `signer` is the caller's own
+    opaque subject id: nobody signs in another's name.
+    """
 
     shipment_id: ShipmentId
     party: Party
-    signer: Code
+    signer: Subject
     document_sha256: Sha256 | None = None
 
 
@@ -217,7 +223,7 @@ class HandoverSigned(Happened, frozen=True, kw_only=True):
 
     shipment_id: ShipmentId
     party: Party
-    signer: Code
+    signer: Subject
     document_sha256: Sha256 | None = None
 
 

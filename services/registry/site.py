@@ -114,10 +114,11 @@ Event: TypeAlias = SiteOpened | SiteClosed | StocktakeRecorded
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether it is open, and whose it is."""
+    """Whether it is open, whose it is, and what place."""
 
     phase: Literal["none", "open", "closed"] = "none"
     unit: str = ""
+    kind: SiteKind = "unit_store"
 
 
 def decide(command: Command, site: Site) -> Sequence[Event]:
@@ -139,8 +140,8 @@ def decide(command: Command, site: Site) -> Sequence[Event]:
 
 def evolve(site: Site, event: Event) -> Site:
     match event:
-        case SiteOpened(unit=unit):
-            return Site(phase="open", unit=unit)
+        case SiteOpened(unit=unit, kind=kind):
+            return Site(phase="open", unit=unit, kind=kind)
         case SiteClosed():
             return msgspec.structs.replace(site, phase="closed")
         case StocktakeRecorded():

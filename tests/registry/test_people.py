@@ -143,9 +143,9 @@ async def test_a_paper_shows_the_name_until_it_is_erased(front):
     (asked,) = (question for question in front.papers.table() if question.ask is GetTransferNote)
     admin = Principal(subject="u-1", roles=frozenset({Role.ADMIN}), units=frozenset())
 
-    async def shown():
+    async def shown(who=admin):
         ask = GetTransferNote(shipment_id="SH-1", format="xlsx")
-        paper = await asked.answer(admin, ask, PageAsked(after=None, limit=1))
+        paper = await asked.answer(who, ask, PageAsked(after=None, limit=1))
         with ZipFile(BytesIO(paper.content)) as book:
             text = "".join(book.read(name).decode() for name in book.namelist() if name.endswith(".xml"))
         return "李四（示例）" in text, "u-17" in text
@@ -153,6 +153,14 @@ async def test_a_paper_shows_the_name_until_it_is_erased(front):
     assert await shown() == (False, True)
     await front.people.remember(Person(subject="u-17", name="李四（示例）"))
     assert await shown() == (True, False)
+    for role, named in (
+        (Role.STOREKEEPER, True),
+        (Role.OPERATOR, True),
+        (Role.REGULATOR, False),
+        (Role.AUDITOR, False),
+    ):
+        who = Principal(subject="u-2", roles=frozenset({role}), units=frozenset({UNIT}))
+        assert await shown(who) == (named, not named), role
     await front.people.forget("u-17")
     assert await shown() == (False, True)
 

@@ -22,7 +22,16 @@ from services.registry.meter.hold import PlaceHold
 from services.registry.meter.identity import CorrectRecord
 from services.registry.meter.missing import MarkMissing
 from services.registry.meter.release import Release
-from services.registry.shipment import CancelShipment, DispatchShipment, Line, PrepareShipment, ReceiveShipment
+from services.registry.shipment import (
+    SIGNED_BY_ANOTHER,
+    CancelShipment,
+    DispatchShipment,
+    FoundLine,
+    Line,
+    PrepareShipment,
+    ReceiveShipment,
+    SignHandover,
+)
 from services.registry.site import CloseSite, OpenSite
 from services.registry.views import VIEWS
 from tests.given import fresh_id
@@ -103,6 +112,62 @@ async def test_within_one_call_what_was_said_before_counts(tmp_path):
 async def test_before_there_is_a_record_the_command_says_whose_it_is(tmp_path):
     async with asked(tmp_path, *SITES) as ask:
         assert await ask(OURS, DISMANTLE, msgspec.structs.replace(REGISTER, unit=THEIR)) == ["meter.unknown", DENIED]
+
+
+def sign(who, party, shipment_id="SH-1"):
+    return on(SignHandover, shipment_id=shipment_id, party=party, signer=who.subject)
+
+
+def principal(role, *units):
+    return Principal(subject=f"u-{role.value}-{'-'.join(units)}", roles=frozenset({role}), units=frozenset(units))
+
+
+RECEIVE = on(ReceiveShipment, shipment_id="SH-1", found=(FoundLine(asset_no=NUMBER),))
+
+
+async def test_each_party_is_signed_for_by_those_who_keep_its_site(tmp_path):
+    roles = {role: principal(role) for role in Role}
+    async with asked(tmp_path, *SITES) as ask:
+        assert await ask(KEEPER, PREPARE, LEAVE, RECEIVE) == [None] * 3
+        for who in (THEIRS, *roles.values()):
+            assert await ask(who, sign(who, "from")) == [DENIED], who
+        for who in (OURS, THEIRS, *(one for role, one in roles.items() if role is not Role.STOREKEEPER)):
+            assert await ask(who, sign(who, "to")) == [DENIED], who
+        assert await ask(OURS, sign(OURS, "from")) == [None]
+        assert await ask(OURS, sign(OURS, "from")) == ["shipment.already_signed"]
+        assert await ask(KEEPER, sign(KEEPER, "to")) == [None]
+
+
+async def test_a_units_store_has_a_storekeeper_of_its_own_and_other_places_their_roles(tmp_path):
+    own, other = principal(Role.STOREKEEPER, UNIT), principal(Role.STOREKEEPER, THEIR)
+    async with asked(tmp_path, *SITES) as ask:
+        assert await ask(KEEPER, PREPARE, LEAVE) == [None, None]
+        assert await ask(other, sign(other, "from")) == [DENIED]
+        assert await ask(own, sign(own, "from")) == [None]
+    for kind, role in (("materials", Role.MATERIALS), ("laboratory", Role.LABORATORY)):
+        (tmp_path / kind).mkdir()
+        place = msgspec.structs.replace(SITES[2], kind=kind)
+        async with asked(tmp_path / kind, *SITES[:2], place) as ask:
+            assert await ask(KEEPER, PREPARE, LEAVE, RECEIVE) == [None] * 3
+            assert await ask(KEEPER, sign(KEEPER, "to")) == [DENIED]
+            who = principal(role)
+            assert await ask(who, sign(who, "to")) == [None]
+
+
+async def test_nobody_signs_in_anothers_name_nor_for_both(tmp_path):
+    both = Principal(subject="u-3", roles=frozenset({Role.OPERATOR}), units=frozenset({UNIT, "99000"}))
+    async with asked(tmp_path, *SITES) as ask:
+        assert await ask(KEEPER, PREPARE, LEAVE, RECEIVE) == [None] * 3
+        assert await ask(OURS, sign(KEEPER, "from")) == [SIGNED_BY_ANOTHER.code]
+        assert await ask(both, sign(both, "from")) == [None]
+        assert await ask(both, sign(both, "to")) == ["shipment.same_signer"]
+        assert await ask(KEEPER, sign(KEEPER, "to")) == [None]
+
+
+async def test_one_may_sign_in_the_same_call_that_prepares(tmp_path):
+    async with asked(tmp_path, *SITES) as ask:
+        assert await ask(OURS, PREPARE, LEAVE, sign(OURS, "from")) == [None] * 3
+        assert await ask(OURS, sign(OURS, "from", "SH-9")) == [DENIED]
 
 
 TYPO = "Typo-Site"

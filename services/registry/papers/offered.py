@@ -40,7 +40,7 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class GetTransferNote(_Ask, frozen=True, kw_only=True):
     """移交单文件 A shipment's transfer note, to be printed, signed and kept. After receipt it stands as of the
     shipment's last event, before that as of now; as of one position it is always the same note, but for the names of
-    those who signed, which are shown as long as they are known, and their opaque ids afterwards.
+    those who signed, which are shown as long as they are known to who may know them, and their opaque ids otherwise.
     """
 
     shipment_id: Text
@@ -111,7 +111,8 @@ class Papers:
             containers = {line.container for line in whole.lines if line.container is not None}
             told = await registry.containers_as_of(sorted(containers), as_of)
             sites = await registry.site_names({whole.from_site, whole.to_site}, seen=whole.position)
-            names = await self._names({signature.signer for signature in whole.signatures})
+            named = self._access.may_read_signers(caller, whole.unit)
+            names = await self._names({signature.signer for signature in whole.signatures}) if named else {}
             note = transfer_note(whole, cards, told, sites, registry.ledger_id, names)
             return await self._made(note, ask.format, f"移交单 {whole.shipment}")
 

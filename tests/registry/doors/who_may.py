@@ -35,6 +35,9 @@ MAKER, OTHER_MAKER = "MK-1", "MK-2"
 NEVER = 999_999
 """A version that no stream has."""
 
+WHO_MAY_IS_TOLD = frozenset({"command.stale_version", "shipment.signed_by_another"})
+"""What only those are told who may give a command. The example's signature is nobody's who asks here."""
+
 OF_UNIT, OF_MAKER, OF_OTHERS = (
     compose(unit, "01", f"{serial:014d}") for unit, serial in ((OWN, 21), (THEIR, 22), (THEIR, 23))
 )
@@ -185,7 +188,7 @@ async def commands_let(entrance: Entrance, token: str) -> dict[str, list[str]]:
         let[kind.__name__] = [
             row
             for row, command in about_each(kind).items()
-            if verdict(await entrance.give(command, token, version=NEVER), frozenset({"command.stale_version"}))
+            if verdict(await entrance.give(command, token, version=NEVER), WHO_MAY_IS_TOLD)
         ]
     return let
 
