@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 import random
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, Final, Generic, TypeAlias
@@ -106,6 +106,12 @@ Permit: TypeAlias = Callable[[Any, Any], Refusal | None]
 """Whether this command may be given while its stream is in this state: None, or why not."""
 
 
+Turn: TypeAlias = Callable[[], Awaitable[object]]
+"""Waited for when a call has decided and is about to append. Whoever has many calls under way at once keeps them in
+order by it: the next is decided while this one is written, and appended after it.
+"""
+
+
 class Ask(msgspec.Struct, frozen=True, gc=False):
     """A command and who asks it. `permit` is asked before anything else, with what is recorded of the stream; only what
     the same caller has done by the same command is answered whatever it says.
@@ -156,8 +162,11 @@ class Handling(Generic[State]):
             raise answer
         return answer
 
-    async def handle_many(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
-        """Decide and record many commands, an answer each in their order.
+    async def handle_many(
+        self, asks: Sequence[Ask], *, turn: Turn | None = None, known: bool = False
+    ) -> list[Outcome | Refusal]:
+        """Decide and record many commands, an answer each in their order. `known` says that most of their streams are
+        likely to be there, even of commands that begin one: reading first is then the shorter way.
 
         What is accepted goes in atomic appends, each of at most BATCH_COMMANDS_MAX commands; commands on one stream
         see each other's events in order. A refusal concerns its own command only. Raises ledger.port.Unavailable:
@@ -165,7 +174,7 @@ class Handling(Generic[State]):
         """
         answers: list[Outcome | Refusal] = []
         for start in range(0, len(asks), BATCH_COMMANDS_MAX):
-            answers += await self._handle_batch(asks[start : start + BATCH_COMMANDS_MAX])
+            answers += await self._handle_batch(asks[start : start + BATCH_COMMANDS_MAX], turn, known=known)
         return answers
 
     async def preview(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
@@ -180,9 +189,9 @@ class Handling(Generic[State]):
         history = (await self._read({stream}))[stream]
         return history.state, history.version
 
-    async def _handle_batch(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+    async def _handle_batch(self, asks: Sequence[Ask], turn: Turn | None, *, known: bool) -> list[Outcome | Refusal]:
         streams = [self.decider.stream(ask.command) for ask in asks]
-        begins = self.decider.begins
+        begins = frozenset[type]() if known else self.decider.begins
         fresh = {stream for stream, ask in zip(streams, asks, strict=True) if type(ask.command) in begins}
         for retry in range(CONFLICT_RETRIES_MAX):
             # In the order asked, so that the same batch makes the same log.
@@ -200,6 +209,8 @@ class Handling(Generic[State]):
             appends = [history.append() for history in histories.values() if history.drafts]
             if not appends:
                 return answers
+            if turn is not None:
+                await turn()
             try:
                 receipt = await self._ledger.append(appends)
             except Conflict:

@@ -62,6 +62,9 @@ LEAVES: Final[Mapping[type[msgspec.Struct], str]] = {PrepareShipment: "from_site
 """Those that take something out of a site: it must have been opened, and may be closed by now."""
 
 
+_CONCERNED: Final = frozenset({*COMES_TO, *LEAVES, CloseSite})
+
+
 class AskNow(Protocol):
     """Asks the views as they are when everything recorded until now is in them. Raises Stale."""
 
@@ -77,6 +80,8 @@ class Admission:
 
     async def held_against(self, asks: Sequence[Ask]) -> Sequence[Ask]:
         """The same, each with what its sites have against it. Raises Stale, ledger.port.Unavailable."""
+        if _CONCERNED.isdisjoint({type(ask.command) for ask in asks}):
+            return asks
         named = {site for ask in asks for site in _named(ask.command)}
         sites = await self._sites.now(named) if named else {}
         return [await self._held_against(ask, sites) for ask in asks]

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
@@ -12,7 +13,7 @@ from sqlmodel import Session
 from kernel.codec import Codec
 from kernel.decider import Decider
 from kernel.folded import Folded
-from kernel.handling import Ask, Context, Handling, Outcome, Permit
+from kernel.handling import Ask, Context, Handling, Outcome, Permit, Turn
 from kernel.policy import asks
 from kernel.policy_store import checkpoint, refused_at
 from kernel.projection import Projector
@@ -104,12 +105,15 @@ class Registry:
             raise answer
         return answer
 
-    async def do_many(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+    async def do_many(
+        self, asks: Sequence[Ask], *, turn: Turn | None = None, known: bool = False
+    ) -> list[Outcome | Refusal]:
         """Decide and record many, an answer each in their order; those of one noun keep their order among themselves.
+        For `turn` and `known` see Handling.handle_many.
 
         Raises ledger.port.Unavailable.
         """
-        return await self._by_noun(asks, self._recorded)
+        return await self._by_noun(asks, partial(self._recorded, turn=turn, known=known))
 
     async def follow(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
         """`do_many` for policies: whether a site is open does not matter here. The thing is where it is, and the record
@@ -175,8 +179,10 @@ class Registry:
         """Nothing where all the sites that are named are open. Raises Refusal."""
         await self._admission.require_open(*site_ids)
 
-    async def _recorded(self, handling: Handling[Any], asks: Sequence[Ask]) -> list[Outcome | Refusal]:
-        return await handling.handle_many(await self._admission.held_against(asks))
+    async def _recorded(
+        self, handling: Handling[Any], asks: Sequence[Ask], *, turn: Turn | None, known: bool
+    ) -> list[Outcome | Refusal]:
+        return await handling.handle_many(await self._admission.held_against(asks), turn=turn, known=known)
 
     async def _previewed(self, handling: Handling[Any], asks: Sequence[Ask]) -> list[Outcome | Refusal]:
         return await handling.preview(await self._admission.held_against(asks))

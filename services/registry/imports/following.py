@@ -65,12 +65,12 @@ class Following:
     async def look(self, shipped: Shipped) -> Followed:
         """Which devices of a shipment did not follow it."""
         if not await self._registry.followed(shipped.position):
-            first = self._shipments.first(shipped.shipment)
+            first = await self._shipments.first(shipped.shipment)
             return Followed(located(NOT_YET(shipment=shipped.shipment), [first], about="shipment"), 0, 1)
         found = [
             finding
             for left in await self._registry.left_behind(shipped.position)
-            if (source := self._shipments.source(shipped.shipment, left.asset_no)) is not None
+            if (source := await self._shipments.source(shipped.shipment, left.asset_no)) is not None
             for finding in located(_said(left), [source])
         ]
         return Followed(sorted(found, key=lambda finding: finding.row), len(found), 0)

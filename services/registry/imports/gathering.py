@@ -2,17 +2,17 @@
 and the last row of a file of any size may belong to the first shipment.
 
 It is scratch: never synced, written when CACHE_BYTES are not enough, gone when it is closed. After a kill the reading
-begins anew, and with it this.
+begins anew, and with it this. Every method reads or writes a file, so all of them are for a thread of their own.
 """
 
 import os
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
+import apsw
 import msgspec
 
 from services.registry.imports.locating import Sourced
@@ -53,7 +53,7 @@ class Gathered:
 
     def __init__(self, path: Path) -> None:
         self._path: Final = path
-        self._open: sqlite3.Connection | None = None
+        self._open: apsw.Connection | None = None
         self._headings: Final[list[Heading]] = []
         self._last: tuple[str, int] | None = None
         self._count = 0
@@ -68,29 +68,30 @@ class Gathered:
         with self._asked() as store:
             shipment = self._id(store, values["shipment"])
             key = shipment, values["asset_no"]
-            if store.execute(_LIST, (*key, self._count)).rowcount:
+            store.execute(_LIST, (*key, self._count))
+            if store.changes():
                 row = self._count, source.row.number, len(self._headings) - 1, self._encode(values)
                 store.execute(_KEEP, row)
                 return None
-            return self._source(*store.execute(_THERE, key).fetchone())
+            return self._source(*_found(store, _THERE, key)[0])
 
     def shipments(self) -> Iterator[tuple[int, str, int]]:
         """Id, name and number of rows of each, in the order of their first rows."""
         after = 0
         while self._open is not None:
             with self._asked() as store:
-                found: tuple[int, str, int] | None = store.execute(_NEXT, (after,)).fetchone()
-            if found is None:
+                found = _found(store, _NEXT, (after,))
+            if not found:
                 return
-            yield found
-            after = found[0]
+            ((after, name, count),) = found
+            yield after, name, count
 
     def rows(self, shipment: int, most: int) -> Iterator[list[Sourced]]:
         """The rows of a shipment, so many at a time. Each such part is in the order of the file."""
         after = ""
         while True:
             with self._asked() as store:
-                some = store.execute(_LINES, (shipment, after, most)).fetchall()
+                some = _found(store, _LINES, (shipment, after, most))
             if not some:
                 return
             after = some[-1][4]
@@ -100,13 +101,13 @@ class Gathered:
     def row(self, name: str, asset_no: str) -> Sourced | None:
         """The row of this device in the shipment of this name."""
         with self._asked() as store:
-            found = store.execute(_THERE, (self._id(store, name), asset_no)).fetchone()
-        return found and self._source(*found)
+            found = _found(store, _THERE, (self._id(store, name), asset_no))
+        return self._source(*found[0]) if found else None
 
     def first(self, name: str) -> Sourced:
         """The first row of the shipment of this name, which has one."""
         with self._asked() as store:
-            return self._source(*store.execute(_FIRST, (self._id(store, name),)).fetchone())
+            return self._source(*_found(store, _FIRST, (self._id(store, name),))[0])
 
     def close(self) -> None:
         """Let go of the rows. Closing twice is harmless."""
@@ -115,10 +116,11 @@ class Gathered:
             self._open = None
             self._path.unlink(missing_ok=True)
 
-    def _id(self, store: sqlite3.Connection, name: str) -> int:
+    def _id(self, store: apsw.Connection, name: str) -> int:
         # Rows of a shipment mostly stand together.
         if self._last is None or self._last[0] != name:
-            self._last = name, store.execute(_NAMED, (name,)).fetchone()[0]
+            ((known,),) = _found(store, _NAMED, (name,))
+            self._last = name, known
         return self._last[1]
 
     def _source(self, number: int, heading: int, content: bytes) -> Sourced:
@@ -126,18 +128,23 @@ class Gathered:
         return Sourced(Row(number, values), self._headings[heading])
 
     @contextmanager
-    def _asked(self) -> Iterator[sqlite3.Connection]:
+    def _asked(self) -> Iterator[apsw.Connection]:
         try:
             if self._open is None:
                 self._open = self._made()
             yield self._open
-        except sqlite3.Error as error:
+        except apsw.Error as error:
             raise OSError(f"{self._path}: {error}") from error
 
-    def _made(self) -> sqlite3.Connection:
+    def _made(self) -> apsw.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.unlink(missing_ok=True)
         os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        store = sqlite3.connect(self._path, isolation_level=None)
-        store.executescript(_SCHEMA)
+        store = apsw.Connection(str(self._path))
+        _found(store, _SCHEMA)
         return store
+
+
+def _found(store: apsw.Connection, sql: str, values: Sequence[str | int] = ()) -> list[Any]:
+    """All rows, so that no statement is left half done and none after it undone."""
+    return store.execute(sql, values).fetchall()

@@ -5,9 +5,9 @@ another, is the same command and changes nothing.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -17,9 +17,11 @@ from kernel.refusal import Refusal, unreadable
 from services.registry.asset_number import unit_of
 from services.registry.imports.asked import Kind, NewImport
 from services.registry.imports.locating import Sourced, located
-from services.registry.imports.rows import Batch, Commands, Heading, Row
+from services.registry.imports.rows import Batch, Heading, Row
 from services.registry.meter.dismantling import Dismantle
 from services.registry.meter.identity import Register
+
+Command = TypeVar("Command")
 
 COMMAND_NAMESPACE: Final = b"meterloop/import/v1"
 
@@ -38,14 +40,15 @@ _BESIDE_REGISTERS: Final = frozenset({"ratio_micro", "customer_signature"})
 """What is no reading where no register was read."""
 
 
-class Planned(msgspec.Struct, frozen=True):
-    """A command with its id."""
+class Planned(msgspec.Struct, Generic[Command], frozen=True, array_like=True, gc=False):
+    """A command with its id, and the row that it was made of, where it was made of one alone."""
 
-    command: Any
+    command: Command
     command_id: UUID
+    row: int = 0
 
 
-def single(ask: NewImport, row: Row, today: date) -> Planned:
+def single(ask: NewImport, row: Row, today: date) -> Planned[Any]:
     """The command of a row of devices or dismantlings. Raises Refusal."""
     values = row.values
     if "unit" not in values:
@@ -56,7 +59,7 @@ def single(ask: NewImport, row: Row, today: date) -> Planned:
         command_id = _id(Register, values)
         # The day of the import is no part of what the row says: tomorrow it will be the same command.
         values.setdefault("occurred_on", today.isoformat())
-        return Planned(struct_of(Register, values), command_id)
+        return Planned(struct_of(Register, values), command_id, row.number)
     if "occurred_on" not in values:
         raise NO_DATE(field="occurred_on")
     if "site" not in values:
@@ -65,7 +68,7 @@ def single(ask: NewImport, row: Row, today: date) -> Planned:
         values["site"] = ask.site
     if _BESIDE_REGISTERS.issuperset(values.get("reading", ())):
         values.pop("reading", None)
-    return Planned(struct_of(Dismantle, values), _id(Dismantle, values))
+    return Planned(struct_of(Dismantle, values), _id(Dismantle, values), row.number)
 
 
 def as_commands(parts: Iterable[Heading | Batch], ask: NewImport, today: date) -> Iterator[Heading | Batch]:
@@ -80,45 +83,36 @@ def as_commands(parts: Iterable[Heading | Batch], ask: NewImport, today: date) -
 
 
 def _with_commands(batch: Batch, heading: Heading, ask: NewImport, today: date) -> Batch:
-    numbers: list[int] = []
-    ids = bytearray()
-    commands: list[msgspec.Struct] = []
+    commands: list[Planned[Any]] = []
     errors = list(batch.errors)
     for row in batch.rows:
         try:
-            planned = single(ask, row, today)
+            commands.append(single(ask, row, today))
         except Refusal as refusal:
             errors += located(refusal, [Sourced(row, heading)])
-            continue
-        numbers.append(row.number)
-        ids += planned.command_id.bytes
-        commands.append(planned.command)
     return msgspec.structs.replace(
         batch,
         rows=[],
         errors=errors,
         refused=batch.refused + len(batch.rows) - len(commands),
-        commands=Commands(numbers, bytes(ids), msgspec.Raw(msgspec.msgpack.encode(commands))),
+        commands=_ENCODE(commands),
     )
 
 
-def planned_in(batch: Batch, kind: Kind) -> list[tuple[int, Planned]]:
-    """The commands of a batch, each with its row's number, read as strictly as any other input."""
-    if batch.commands is None:
-        return []
-    numbers, ids = batch.commands.numbers, batch.commands.ids
-    found = _COMMANDS[kind].decode(batch.commands.list)
-    own = [UUID(bytes=ids[at : at + 16]) for at in range(0, len(ids), 16)]
-    return list(zip(numbers, map(Planned, found, own), strict=True))
+def planned_in(batch: Batch, kind: Kind) -> Sequence[Planned[Any]]:
+    """The commands of a batch, read as strictly as any other input."""
+    found: Sequence[Planned[Any]] = _COMMANDS[kind].decode(batch.commands) if batch.commands else []
+    return found
 
 
+_ENCODE: Final = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 _COMMANDS: Final[dict[str, msgspec.msgpack.Decoder[Any]]] = {
-    "devices": msgspec.msgpack.Decoder(list[Register]),
-    "dismantled": msgspec.msgpack.Decoder(list[Dismantle]),
+    "devices": msgspec.msgpack.Decoder(list[Planned[Register]]),
+    "dismantled": msgspec.msgpack.Decoder(list[Planned[Dismantle]]),
 }
 
 
-def planned(command: type[msgspec.Struct], values: dict[str, Any]) -> Planned:
+def planned(command: type[msgspec.Struct], values: dict[str, Any]) -> Planned[Any]:
     """The command that says this, with its id. Raises Refusal."""
     return Planned(struct_of(command, values), _id(command, values))
 

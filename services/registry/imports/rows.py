@@ -55,19 +55,9 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     values: dict[str, Any]
 
 
-class Commands(msgspec.Struct, frozen=True, array_like=True):
-    """Rows as commands, all of one kind: the rows' numbers, the commands' ids (16 bytes each, end to end), and a list
-    of the commands in MessagePack.
-    """
-
-    numbers: list[int]
-    ids: bytes
-    list: msgspec.Raw
-
-
 class Batch(msgspec.Struct, frozen=True, tag="batch"):
     """Some rows in their order, and what was wrong with others. Never both of one row: a row passes whole or not.
-    Where each row is a command they are `commands`, else `rows`.
+    Where each row is a command, `rows` is empty and `commands` holds them in MessagePack: see planning.py.
 
     `errors` refuse their rows, `refused` says how many rows; `warnings` concern rows that pass. `skipped` counts rows
     that are not data: totals, repeated headers, signatures below the table. `after` is where to go on once this batch
@@ -83,7 +73,7 @@ class Batch(msgspec.Struct, frozen=True, tag="batch"):
     done: int
     total: int
     sheet: str | None = None
-    commands: Commands | None = None
+    commands: bytes = b""
 
 
 def finding(

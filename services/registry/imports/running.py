@@ -1,14 +1,14 @@
 """Runs imports, one at a time: reads in a child process, records in short transactions, notes how far it is.
 
-A batch of rows is recorded first and noted after; while one is being written the next is decided. A kill between the
-two is made good by the commands' ids: what was not noted is asked again and repeats nothing, and what of it had been
-recorded since the last note counts as accepted all the same.
+A batch of rows is recorded first and noted after; while one is being written the next is decided: see order.py. A kill
+between the two is made good by the commands' ids: what was not noted is asked again and repeats nothing, and what of it
+had been recorded since the last note counts as accepted all the same.
 """
 
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -29,6 +29,7 @@ from services.registry.imports.following import Following, Shipped
 from services.registry.imports.jobs import Failure, Jobs, ask_of, caller_of
 from services.registry.imports.locating import Sourced, located
 from services.registry.imports.mapping import load, parse
+from services.registry.imports.order import Turn
 from services.registry.imports.planning import Planned, planned_in
 from services.registry.imports.process import reading
 from services.registry.imports.reading import Options
@@ -42,8 +43,8 @@ CPU_S_MAX: Final = 3_600
 AWAY_S: Final = (0.5, 30.0)
 """The first pause while a store is away, and the longest; each is twice the one before."""
 
-UNBROKEN_ROWS_MAX: Final = 100
-"""Rows made into commands before others have their turn on the event loop: about a millisecond."""
+UNDER_WAY_MAX: Final = 3
+"""Batches of one import: see order.py."""
 
 LET_PASS_S: Final = 0.002
 LET_PASS_LOOKS: Final = 25
@@ -130,13 +131,13 @@ class Runner:
             await self._jobs.finish(record.id, "failed", Failure(broken.code, broken.zh, broken.en))
 
 
-class _Recorded(msgspec.Struct, frozen=True):
-    """A batch that is in the log, and what is to be noted of it."""
+class _Recorded(msgspec.Struct):
+    """A batch, and what is to be noted of it."""
 
     batch: Batch
     found: list[Finding]
     counts: Counter[str]
-    position: int
+    position: int = 0
 
 
 class _Run:
@@ -148,8 +149,7 @@ class _Run:
         self._jobs: Final = jobs
         self._busy: Final = busy
         self._access: Final = access
-        self._do: Final = registry.preview if ask_of(record).dry_run else registry.do_many
-        self._head: Final = registry.head
+        self._registry: Final = registry
         self._record: Final = record
         self._ask: Final = ask_of(record)
         self._caller: Final = caller_of(record)
@@ -160,20 +160,22 @@ class _Run:
         self._counts = Counter({name: getattr(record, name) for name in COUNTED})
         self._position = record.position
         # Where in the log this import, before it was cut off, may have recorded what it had not noted; and which of the
-        # commands that are found there have been counted since.
+        # commands of single rows that are found there have been counted since. Those are no more than were under way.
         self._doubtful = range(0)
         self._claimed: Final = set[UUID]()
+        # Whether the last batch told nothing new, as all of a file do that is imported again.
+        self._repeats = False
 
     async def go(self) -> None:
         """Read to the end, and say so. Raises what refuses the file as a whole."""
         record = self._record
         if record.state == "waiting":
-            record.begun_at = await self._head()
+            record.begun_at = await self._registry.head()
             if not await self._jobs.begin(record.id, record.begun_at):
                 return
         else:
             noted = max(record.position, record.begun_at or 0) if self._alone else record.begun_at or 0
-            self._doubtful = range(noted + 1, await self._head() + 1)
+            self._doubtful = range(noted + 1, await self._registry.head() + 1)
         if not self._alone:
             # A shipment is known by its last row, so the reading begins anew; what was recorded is found again.
             self._counts = Counter(dict.fromkeys(COUNTED, 0))
@@ -184,7 +186,7 @@ class _Run:
                 return
         finally:
             errors.close()
-            self._shipments.close()
+            await self._shipments.close()
         await self._jobs.finish(record.id, "done")
 
     async def _read(self, errors: ErrorFile) -> bool:
@@ -199,8 +201,7 @@ class _Run:
         )
         heading = Heading(None, 0, ())
         under_way = deque[asyncio.Task[_Recorded]]()
-        turn_after = asyncio.Event()
-        turn_after.set()
+        turn: Turn | None = None
         goes_on = True
         try:
             async with reading(request) as parts:
@@ -208,14 +209,16 @@ class _Run:
                     if isinstance(part, Heading):
                         heading = part
                         continue
-                    turn, turn_after = turn_after, asyncio.Event()
-                    under_way.append(asyncio.create_task(self._batch(part, heading, turn, turn_after)))
-                    if len(under_way) > 1 and not await self._settle(errors, under_way):
+                    begun = await self._gathered(part, heading)
+                    turn = Turn(turn)
+                    under_way.append(asyncio.create_task(self._recorded(begun, heading, turn)))
+                    if len(under_way) == UNDER_WAY_MAX and not await self._settle(errors, under_way):
+                        goes_on = False
                         break
         finally:
             # At this point a batch may be in the log that is not noted, however the reading ended.
             while under_way:
-                goes_on = await self._settle(errors, under_way)
+                goes_on = await self._settle(errors, under_way) and goes_on
         return goes_on
 
     async def _settle(self, errors: ErrorFile, under_way: deque[asyncio.Task[_Recorded]]) -> bool:
@@ -229,43 +232,52 @@ class _Run:
             await asyncio.gather(*later, return_exceptions=True)
             raise
 
-    async def _batch(self, batch: Batch, heading: Heading, turn: asyncio.Event, turn_after: asyncio.Event) -> _Recorded:
-        """Record a batch of rows, or gather them where a shipment is made of them.
-
-        Batches are read and planned beside each other, and recorded one after the other: after a kill, what is beyond
-        the last position noted is what was not noted.
-        """
-        try:
-            return await self._recorded(batch, heading, turn)
-        finally:
-            turn_after.set()
-
-    async def _recorded(self, batch: Batch, heading: Heading, turn: asyncio.Event) -> _Recorded:
+    async def _gathered(self, batch: Batch, heading: Heading) -> _Recorded:
+        """What is to be noted of a batch before its commands; rows of shipments are gathered."""
         found = [*batch.errors, *batch.warnings]
         counts = Counter(refused=batch.refused, warned=len(batch.warnings), skipped=batch.skipped)
-        for done, row in enumerate(batch.rows):
-            if done % UNBROKEN_ROWS_MAX == 0:
-                await asyncio.sleep(0)
-            try:
-                if not self._shipments.add(Sourced(row, heading)):
+        if batch.rows:
+            sources = [Sourced(row, heading) for row in batch.rows]
+            for source, answer in zip(sources, await self._shipments.add(sources), strict=True):
+                if isinstance(answer, Refusal):
+                    counts["refused"] += 1
+                    found += located(answer, [source])
+                elif not answer:
                     counts["unchanged"] += 1
-            except Refusal as refusal:
+        return _Recorded(batch, found, counts)
+
+    async def _recorded(self, begun: _Recorded, heading: Heading, turn: Turn) -> _Recorded:
+        """Have the commands of a batch decided and recorded, in its turn."""
+        recorded = False
+        try:
+            planned = planned_in(begun.batch, self._ask.kind)
+            await turn.to_decide()
+            answers = await self._asked(await self._asks(planned), turn)
+            recorded = True
+            self._count(begun, heading, planned, answers)
+            if begun.counts["accepted"] and not self._ask.dry_run:
+                await self._let_pass()
+        finally:
+            turn.over(recorded=recorded)
+        return begun
+
+    def _count(
+        self, begun: _Recorded, heading: Heading, planned: Sequence[Planned[Any]], answers: Sequence[Outcome | Refusal]
+    ) -> None:
+        """Add what came of a batch's commands."""
+        counts = begun.counts
+        for one, answer in zip(planned, answers, strict=True):
+            if isinstance(answer, Outcome):
+                begun.position = max(begun.position, answer.position)
+                counts["accepted" if self._is_new(one.command_id, answer) else "unchanged"] += 1
+            elif answer.code == ID_REUSED.code:
+                # The same row with another day of import in place of a date of its own.
+                counts["unchanged"] += 1
+            else:
                 counts["refused"] += 1
-                found += located(refusal, [Sourced(row, heading)])
-        planned = planned_in(batch, self._ask.kind)
-        await turn.wait()
-        await self._let_pass()
-        asks = await self._asks([one for _, one in planned])
-        position = 0
-        for (number, _), ask, answer in zip(planned, asks, await self._asked(asks), strict=True):
-            if isinstance(answer, Refusal) and answer.code != ID_REUSED.code:
-                counts["refused"] += 1
-                row = Row(number, msgspec.to_builtins(ask.command))
-                found += located(answer, [Sourced(row, heading)])
-                continue
-            counts["accepted" if self._is_new(ask, answer) else "unchanged"] += 1
-            position = max(position, 0 if isinstance(answer, Refusal) else answer.position)
-        return _Recorded(batch, found, counts, position)
+                row = Row(one.row, msgspec.to_builtins(one.command))
+                begun.found += located(answer, [Sourced(row, heading)])
+        self._repeats = counts["unchanged"] > 0 == counts["accepted"]
 
     async def _noted(self, errors: ErrorFile, recorded: _Recorded) -> bool:
         """Note a batch. False where the import has been cancelled."""
@@ -277,7 +289,7 @@ class _Run:
     async def _ship(self, errors: ErrorFile) -> bool:
         """Record the shipments gathered. False where the import has been cancelled."""
         shipped: list[Shipped] = []
-        for planned in self._shipments.planned():
+        async for planned in self._shipments.planned():
             refusal, is_new, position = planned.refusal, False, 0
             if refusal is None:
                 refusal, is_new, position = await self._shipped(planned)
@@ -308,10 +320,10 @@ class _Run:
         is_new, position = False, 0
         # Each only when the one before it is done; where none is recorded the next must see it all the same.
         for some in [asks] if self._ask.dry_run else [[ask] for ask in asks]:
-            for ask, answer in zip(some, await self._asked(some), strict=True):
+            for answer in await self._asked(some):
                 if isinstance(answer, Refusal):
                     return answer, is_new, position
-                is_new = self._is_new(ask, answer) or is_new
+                is_new = not answer.repeated or answer.position in self._doubtful or is_new
                 position = answer.position
                 self._position = max(self._position, position)
         return None, is_new, position
@@ -323,37 +335,37 @@ class _Run:
                 return
             await asyncio.sleep(LET_PASS_S)
 
-    async def _asks(self, planned: Sequence[Planned]) -> list[Ask]:
+    async def _asks(self, planned: Sequence[Planned[Any]]) -> list[Ask]:
         """These commands as the caller gives them."""
-        permit = await self._access.permit(self._caller, [one.command for one in planned])
-        return [Ask(one.command, self._context(one.command_id), permit) for one in planned]
+        actor, permit = self._caller.subject, await self._access.permit(self._caller, [one.command for one in planned])
+        return [Ask(one.command, Context(command_id=one.command_id, actor=actor), permit) for one in planned]
 
-    async def _asked(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+    async def _asked(self, asks: Sequence[Ask], turn: Turn | None = None) -> list[Outcome | Refusal]:
         """Have these done, and those again that came too close to somebody else."""
-        answers = await self._do(asks)
+        answers = await self._do(asks, turn)
         for _ in range(STALE_RETRIES_MAX):
             again = [i for i, answer in enumerate(answers) if isinstance(answer, Stale)]
             if not again:
                 break
             await asyncio.sleep(STALE_S)
-            for i, answer in zip(again, await self._do([asks[i] for i in again]), strict=True):
+            for i, answer in zip(again, await self._do([asks[i] for i in again], turn), strict=True):
                 answers[i] = answer
         return answers
 
-    def _is_new(self, ask: Ask, answer: Outcome | Refusal) -> bool:
-        """Whether it was this import that recorded this, now or before it was cut off, and not an earlier row of it."""
-        if isinstance(answer, Refusal):
-            # The same row with another day of import in place of a date of its own.
-            return False
-        command_id = ask.context.command_id
-        if answer.repeated and (answer.position not in self._doubtful or command_id in self._claimed):
-            return False
-        if answer.repeated:
-            self._claimed.add(command_id)
-        return True
+    async def _do(self, asks: Sequence[Ask], turn: Turn | None) -> list[Outcome | Refusal]:
+        if self._ask.dry_run:
+            return await self._registry.preview(asks)
+        in_turn = None if turn is None else turn.to_record
+        return await self._registry.do_many(asks, turn=in_turn, known=self._repeats)
 
-    def _context(self, command_id: UUID) -> Context:
-        return Context(command_id=command_id, actor=self._caller.subject)
+    def _is_new(self, command_id: UUID, outcome: Outcome) -> bool:
+        """Whether it was this import that recorded this, now or before it was cut off, and not an earlier row of it."""
+        if not outcome.repeated:
+            return True
+        if outcome.position not in self._doubtful or command_id in self._claimed:
+            return False
+        self._claimed.add(command_id)
+        return True
 
     async def _note(self, errors: ErrorFile, found: Sequence[Finding], **where: object) -> bool:
         if found:

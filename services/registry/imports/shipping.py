@@ -1,8 +1,10 @@
 """From rows to shipments: the rows of a shipment together make its commands."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -22,6 +24,8 @@ from services.registry.shipment import (
     ReceiveShipment,
 )
 from services.registry.vocabulary import class_in_number
+
+T = TypeVar("T")
 
 NO_CLASS = unreadable(
     "import.no_class",
@@ -49,31 +53,58 @@ class PlannedShipment(msgspec.Struct, frozen=True):
     """The commands of a shipment, each for when the one before it is done, or why there are none; and its rows."""
 
     shipment: str
-    commands: tuple[Planned, ...]
+    commands: tuple[Planned[Any], ...]
     refusal: Refusal | None
     sources: Sequence[Sourced]
 
 
 class Shipments:
-    """Gathers the rows of shipments in a scratch file. Nothing can be said of one before its last row."""
+    """Gathers the rows of shipments in a scratch file, in a thread of its own. Nothing can be said of one before its
+    last row.
+    """
 
     def __init__(self, ask: NewImport, scratch: Path) -> None:
         self._ask: Final = ask
         self._gathered: Final = Gathered(scratch)
+        self._thread: Final = ThreadPoolExecutor(1, "import-rows")
 
-    def add(self, source: Sourced) -> bool:
-        """Another row; False where the same was said before, as when a device is scanned twice. Raises Refusal where
-        something else was said of that device.
+    async def add(self, sources: Sequence[Sourced]) -> list[bool | Refusal]:
+        """More rows, and of each: False where the same was said before, as when a device is scanned twice; a refusal
+        where something else was said of that device.
         """
+        return await self._threaded(lambda: [self._add(source) for source in sources])
+
+    async def planned(self) -> AsyncIterator[PlannedShipment]:
+        """Each shipment, in the order of their first rows. One that is too long comes in parts, each refused."""
+        each = self._planned()
+        while (one := await self._threaded(lambda: next(each, None))) is not None:
+            yield one
+
+    async def source(self, shipment: str, asset_no: str) -> Sourced | None:
+        """The row of this device in this shipment, None where there is none."""
+        return await self._threaded(lambda: self._gathered.row(shipment, asset_no))
+
+    async def first(self, shipment: str) -> Sourced:
+        """The first row of a shipment."""
+        return await self._threaded(lambda: self._gathered.first(shipment))
+
+    async def close(self) -> None:
+        """Let go of what was gathered, after whatever is under way. Not to be used again."""
+        await self._threaded(self._gathered.close)
+        self._thread.shutdown(wait=False)
+
+    async def _threaded(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _add(self, source: Sourced) -> bool | Refusal:
         values, before = source.row.values, self._gathered.add(source)
         if before is None:
             return True
-        if before.row.values != values:
-            raise LISTED_OTHERWISE(asset_no=values["asset_no"], row=before.row.number, shipment=values["shipment"])
-        return False
+        if before.row.values == values:
+            return False
+        return LISTED_OTHERWISE(asset_no=values["asset_no"], row=before.row.number, shipment=values["shipment"])
 
-    def planned(self) -> Iterator[PlannedShipment]:
-        """Each shipment, in the order of their first rows. One that is too long comes in parts, each refused."""
+    def _planned(self) -> Iterator[PlannedShipment]:
         for shipment_id, shipment, count in self._gathered.shipments():
             for sources in self._gathered.rows(shipment_id, MANIFEST_LINES_MAX):
                 try:
@@ -85,19 +116,7 @@ class Shipments:
                 else:
                     yield PlannedShipment(shipment, commands, None, sources)
 
-    def source(self, shipment: str, asset_no: str) -> Sourced | None:
-        """The row of this device in this shipment, None where there is none."""
-        return self._gathered.row(shipment, asset_no)
-
-    def first(self, shipment: str) -> Sourced:
-        """The first row of a shipment."""
-        return self._gathered.first(shipment)
-
-    def close(self) -> None:
-        """Let go of what was gathered."""
-        self._gathered.close()
-
-    def _commands(self, shipment: str, rows: list[Row]) -> Iterator[Planned]:
+    def _commands(self, shipment: str, rows: list[Row]) -> Iterator[Planned[Any]]:
         when = {"occurred_on": self._same(shipment, rows, "occurred_on", self._ask.occurred_on, "on")}
         if self._ask.kind == "received":
             found = [

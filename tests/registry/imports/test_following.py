@@ -69,11 +69,11 @@ async def test_a_preview_waits_for_nobody(started):
 async def test_what_does_not_come_in_time_is_said_to_be_on_its_way(started, tmp_path):
     shipments = Shipments(NewImport(kind="received", name="x", bytes=1), tmp_path / "scratch")
     row = Row(7, {"shipment": SHIPMENT, "asset_no": number(1)})
-    shipments.add(Sourced(row, Heading(None, 1, (Column("shipment", "A", "移交单号"),))))
+    await shipments.add([Sourced(row, Heading(None, 1, (Column("shipment", "A", "移交单号"),)))])
     following = Following(started.registry, shipments, seconds_max=0.1)
     nowhere_near = await started.ledger.head() + 1_000
     assert not await following.wait(nowhere_near)
     came = await following.look(Shipped(SHIPMENT, nowhere_near, "accepted"))
     assert (came.refused, came.warned) == (0, 1)
     assert [(one.row, one.code) for one in came.found] == [(7, NOT_YET.code)]
-    shipments.close()
+    await shipments.close()

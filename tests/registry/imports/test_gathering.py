@@ -62,13 +62,12 @@ def test_without_room_the_store_is_away(tmp_path):
         Gathered(tmp_path / "file" / "x").add(row(1, "A", 1))
 
 
-def test_a_shipment_that_is_too_long_is_refused_in_parts(tmp_path):
+async def test_a_shipment_that_is_too_long_is_refused_in_parts(tmp_path):
     shipments = Shipments(NewImport(kind="received", name="x", bytes=1), tmp_path / "x")
     rows = 2 * MANIFEST_LINES_MAX + 1
-    for serial in range(rows):
-        shipments.add(row(serial, "S", serial))
-    parts = list(shipments.planned())
-    shipments.close()
+    assert await shipments.add([row(serial, "S", serial) for serial in range(rows)]) == [True] * rows
+    parts = [part async for part in shipments.planned()]
+    await shipments.close()
     assert [len(part.sources) for part in parts] == [MANIFEST_LINES_MAX, MANIFEST_LINES_MAX, 1]
     assert {part.refusal.code for part in parts} == {"import.shipment_too_long"}
 

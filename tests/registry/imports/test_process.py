@@ -65,7 +65,7 @@ async def taken_from(asked):
     taken = 0
     async with reading(asked) as parts:
         async for part in parts:
-            taken += 0 if isinstance(part, Heading) else len(part.commands.numbers)
+            taken += 0 if isinstance(part, Heading) else len(planned_in(part, ASK.kind))
     return taken, parts.done
 
 

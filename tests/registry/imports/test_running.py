@@ -77,15 +77,15 @@ async def test_rows_without_a_register_are_accepted(started):
     assert await types(started, f"meter-{numbers[0]}") == ["Registered", "Dismantled"]
 
 
-def test_a_shipment_is_what_its_rows_agree_on(tmp_path):
+async def test_a_shipment_is_what_its_rows_agree_on(tmp_path):
     shipments = Shipments(NewImport(kind="dispatched", name="x", bytes=1), tmp_path / "gathered")
     heading = Heading(None, 1, (Column("asset_no", "A", "资产编号"),))
     row = {"shipment": "S", "occurred_on": "2026-01-07", "from_site": STORE, "to_site": CENTRE}
     said = ({"unit": "99402"}, {"carrier": "合成物流"}, {"seal_no": "F1"}, {})
-    for serial, more in enumerate(said):
-        assert shipments.add(Sourced(Row(serial + 2, row | more | {"asset_no": number(serial)}), heading))
-    (planned,) = shipments.planned()
-    shipments.close()
+    rows = [row | more | {"asset_no": number(serial)} for serial, more in enumerate(said)]
+    assert all(await shipments.add([Sourced(Row(at, values), heading) for at, values in enumerate(rows, 2)]))
+    (planned,) = [one async for one in shipments.planned()]
+    await shipments.close()
     prepare, dispatch = (one.command for one in planned.commands)
     assert (prepare.unit, prepare.carrier, dispatch.seal_no) == ("99402", "合成物流", "F1")
     assert len(prepare.manifest) == 4
