@@ -18,6 +18,8 @@ COMMANDS: Final = {
     "document": "cli.document:document_app",
     "site": "cli.site:site_app",
     "policy": "cli.upkeep:policy_app",
+    "backup": "cli.backing_up:backup",
+    "restore": "cli.backing_up:restore",
 }
 """Where each command is. Loaded when it is asked for: all of them together take a second."""
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from cli.connection import REFUSED, console, explained, say
 from cli.platform import NotReady
 from kernel.database import DatabaseUnavailable, MissingTable
+from kernel.refusal import Refusal
 from kernel.settings import BadSettings
 from ledger.port import LedgerError
 
@@ -25,7 +26,7 @@ def told(error: Exception) -> int:
             raise error  # noqa: TRY301  so that it is told as if it had happened there
     except typer.Exit as ended:
         return ended.exit_code
-    except (NotReady, OSError, LedgerError, DatabaseUnavailable, MissingTable, BadSettings):
+    except (NotReady, OSError, LedgerError, DatabaseUnavailable, MissingTable, BadSettings, Refusal):
         _say_machine(error)
     except Exception:  # noqa: BLE001  the traceback is kept for those who mend it
         _say_fault(error)
@@ -45,6 +46,8 @@ def _say_machine(error: Exception) -> None:
             say(f"本机文件或网络不可用（{said}）。", f"a file or the network of this machine cannot be used ({said})")
         case MissingTable():
             say("数据目录还是空的，请先 `meterloop up`。", "the data folder has nothing yet: `meterloop up` first")
+        case Refusal(zh=str(zh), en=str(en), code=str(code)):
+            say(zh, en, code)
         case BadSettings():
             say(f"设置有误：{error}。", f"the settings are wrong: {error}; see docs/reference/settings.md")
         case _:

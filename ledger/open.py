@@ -22,7 +22,12 @@ async def open_ledger(url: str) -> Ledger:
     """
     if url == "memory:":
         return MemoryLedger()
-    path = url.removeprefix(_SQLITE)
-    if path and path != url and "?" not in path and "#" not in path:
-        return await SqliteLedger.open(Path(path))
+    if (path := embedded_file(url)) is not None:
+        return await SqliteLedger.open(path)
     raise Rejected(f"not a ledger's URL: {url!r}. Supported are memory: and sqlite:///path")
+
+
+def embedded_file(url: str) -> Path | None:
+    """The file of an embedded ledger; None for a ledger of another kind."""
+    path = url.removeprefix(_SQLITE)
+    return Path(path) if path and path != url and "?" not in path and "#" not in path else None

@@ -27,7 +27,7 @@ from ledger.port import (
     Unavailable,
 )
 from ledger.recording import Clock, check_appends, check_from, check_limit, check_scan, check_stream, system_time_us
-from ledger.sqlite_file import back_up, connect, open_file
+from ledger.sqlite_file import Told, back_up, connect, open_file
 from ledger.sqlite_lock import WriterTurn
 from ledger.sqlite_read import filtering, head, page, stream_page
 from ledger.sqlite_watch import CommitWatch
@@ -125,14 +125,15 @@ class SqliteLedger:
     async def head(self) -> int:
         return await self._reading(head)
 
-    async def backup(self, target: Path) -> None:
+    async def backup(self, target: Path, told: Told = lambda _here, _whole: None) -> None:
         """Copy the log, as it is at one moment, into a new file that can be opened as a ledger. Others go on writing
-        meanwhile; only the write-ahead log cannot begin anew before the copy is complete.
+        meanwhile; only the write-ahead log cannot begin anew before the copy is complete. `told` hears, in another
+        thread, how many pages are there of how many; what it raises breaks the copy off.
 
         Raises Rejected where `target` exists, Unavailable where it cannot be written.
         """
         self._check_usable()
-        await asyncio.to_thread(back_up, self._path, target)
+        await asyncio.to_thread(back_up, self._path, target, told)
 
     async def close(self) -> None:
         if self._forked:

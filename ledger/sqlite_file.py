@@ -5,9 +5,10 @@ process would silently drop the locks of every connection in it (POSIX record lo
 """
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 from uuid import UUID
 
 import apsw
@@ -32,6 +33,12 @@ CHECKPOINT_PAGES: Final = 4_000
 
 WAL_BYTES_KEPT: Final = 64 << 20
 """What the log's file shrinks to when it begins anew."""
+
+BACKUP_PAGES: Final = 4_096
+"""Pages of one step of a backup, 16 MiB: so often it is told how far it is, and can be broken off."""
+
+Told: TypeAlias = Callable[[int, int], None]
+"""Called with how many pages of a backup are there, of how many."""
 
 _SCHEMA: Final = """
 CREATE TABLE ledger (ledger_id TEXT NOT NULL) STRICT;
@@ -118,31 +125,41 @@ def _create(connection: apsw.Connection) -> None:
 
 
 def _ledger_id(path: Path, connection: apsw.Connection) -> str:
+    found = _named(path, connection)
+    if connection.pragma("journal_mode") != "wal":
+        raise WrongLedger(f"{path} was taken out of WAL mode by another program")
+    return found
+
+
+def _named(path: Path, connection: apsw.Connection) -> str:
     if connection.pragma("application_id") != APPLICATION_ID:
         raise WrongLedger(f"{path} is an SQLite database, but not a ledger")
     version = connection.pragma("user_version")
     if version != SCHEMA_VERSION:
         raise WrongLedger(f"{path} has schema version {version}, this program knows {SCHEMA_VERSION}")
-    if connection.pragma("journal_mode") != "wal":
-        raise WrongLedger(f"{path} was taken out of WAL mode by another program")
     return cast("str", connection.execute("SELECT ledger_id FROM ledger").get)
 
 
-def back_up(source: Path, target: Path) -> None:
+def back_up(source: Path, target: Path, told: Told = lambda _here, _whole: None) -> None:
     """Through SQLite's backup API and a partial file that gets its name when it is complete and durable.
 
-    In a single step: one that pauses begins again whenever somebody else writes, and on a busy log never ends.
+    The steps are of one state, which the reader holds on to: without it a backup that pauses begins again whenever
+    somebody else writes, and on a busy log never ends.
     """
     if target.exists():
         raise Rejected(f"{target} exists, and a backup replaces nothing")
     partial = target.with_name(target.name + ".partial")
     try:
         partial.unlink(missing_ok=True)
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY))
         reader = connect(source, writes=False)
         writer = apsw.Connection(str(partial))
         try:
+            reader.execute("BEGIN")
+            reader.execute("SELECT ledger_id FROM ledger").fetchall()
             with writer.backup("main", reader, "main") as copy:
-                copy.step()
+                while not copy.step(BACKUP_PAGES):
+                    told(copy.page_count - copy.remaining, copy.page_count)
         finally:
             writer.close()
             reader.close()
@@ -152,6 +169,30 @@ def back_up(source: Path, target: Path) -> None:
     except (apsw.Error, OSError) as error:
         partial.unlink(missing_ok=True)
         raise Unavailable(f"{target} cannot be written: {error}") from error
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def examine(copy: Path) -> tuple[str, int]:
+    """The ledger_id and the last position of a backup, all of which is read and checked; nothing is left beside it.
+
+    Raises WrongLedger where it is no ledger, or a damaged one.
+    """
+    try:
+        # Immutable: nobody writes to it, and the check makes no -wal of its own.
+        connection = apsw.Connection(
+            f"{copy.absolute().as_uri()}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        )
+        try:
+            said = connection.execute("PRAGMA quick_check(1)").get
+            if said != "ok":
+                raise WrongLedger(f"{copy} is damaged: {said}")
+            return _named(copy, connection), connection.execute("SELECT max(position) FROM event").get or 0
+        finally:
+            connection.close()
+    except apsw.Error as error:
+        raise WrongLedger(f"{copy} is damaged: {error}") from error
 
 
 def _synchronise(path: Path) -> None:

@@ -107,13 +107,14 @@ def commands(markdown: str) -> list[str]:
     return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
 
 
-def test_both_readmes_say_the_same_in_their_language():
-    english, chinese = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md"))
+@pytest.mark.parametrize("pages", [("README.md", "README.zh-CN.md"), ("docs/operating.md", "docs/operating.zh-CN.md")])
+def test_both_languages_say_the_same(pages):
+    english, chinese = ((ROOT / name).read_text("utf-8") for name in pages)
     depths = [re.findall(r"(?m)^#+", text) for text in (english, chinese)]
     assert depths[0] == depths[1]
     assert commands(english) == commands(chinese)
     links = [
-        sorted(set(re.findall(r"\]\(([^)]+)\)", text)) - {"README.md", "README.zh-CN.md"})
+        sorted({link.replace(".zh-CN", "") for link in re.findall(r"\]\(([^)]+)\)", text)} - {Path(pages[0]).name})
         for text in (english, chinese)
     ]
     assert links[0] == links[1]
@@ -134,7 +135,9 @@ def test_every_target_says_what_it_does_and_is_documented():
     assert [target for target in targets if f"| `make {target}` |" not in contributing] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "docs/operating.md", "docs/operating.zh-CN.md"]
+)
 def test_targets_and_commands_that_are_spoken_of_exist(page):
     text = (ROOT / page).read_text("utf-8")
     targets = set(re.findall(r"(?m)^\.PHONY: (\w+)$", (ROOT / "Makefile").read_text("utf-8")))
