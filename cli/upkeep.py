@@ -67,7 +67,7 @@ def rebuild_views(
     async def ask(database: Database) -> list[str]:
         ledger = await open_ledger(cli_settings().ledger)
         try:
-            await database.write(lambda session: rebuild(session.connection(), views, ledger.ledger_id))
+            await database.write(lambda connection: rebuild(connection, views, ledger.ledger_id))
             return [] if view else await take_over(database, ledger.ledger_id, await ledger.head())
         finally:
             await ledger.close()

@@ -16,9 +16,7 @@ opened after fork, never before.
 """
 
 import asyncio
-import contextvars
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -46,9 +44,9 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.schema import CreateSchema
-from sqlmodel import Session
 
 from kernel.refusal import unreadable
+from kernel.threads import Threads
 
 try:
     # Its SQLite is past the WAL-reset fault (fixed in 3.51.3) that Python's own build may have.
@@ -137,14 +135,17 @@ class Database:
             case _:
                 raise ValueError("a database is sqlite:///path or postgresql://..., and this URL is neither")
         self.dialect: Final = self._writer.dialect
-        self._write_thread: Final = ThreadPoolExecutor(1, "database-write")
-        self._read_threads: Final = ThreadPoolExecutor(readers_max, "database-read")
+        self._write_thread: Final = Threads("database-write", 1, 1)
+        # A server answers several at once; of SQLite's threads each waits for the interpreter that the others hold.
+        steady = 1 if self.dialect.name == "sqlite" else readers_max
+        self._read_threads: Final = Threads("database-read", steady, readers_max)
+        self._idle: Final[list[Connection]] = []
 
-    async def read(self, query: Callable[[Session], T]) -> T:
+    async def read(self, query: Callable[[Connection], T]) -> T:
         """What `query` returns, asked of one state of the database. Raises DatabaseUnavailable, MissingTable."""
-        return await _run(self._read_threads, lambda: self._within(self._reader, query))
+        return await self._read_threads.run(lambda: self._asked(query))
 
-    async def write(self, work: Callable[[Session], T]) -> T:
+    async def write(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in one transaction, and return what it returned; if it raises, nothing of it was done.
 
         Cancelling the caller does not undo it. Raises DatabaseUnavailable, MissingTable.
@@ -153,11 +154,12 @@ class Database:
 
     async def in_writer(self, function: Callable[[], T]) -> T:
         """Run a function in the thread that writes, where it may call `transaction`."""
-        return await _run(self._write_thread, function)
+        return await self._write_thread.run(function)
 
-    def transaction(self, work: Callable[[Session], T]) -> T:
+    def transaction(self, work: Callable[[Connection], T]) -> T:
         """`write`, for a function that is in the writer's thread already."""
-        return self._within(self._writer, work)
+        with _translated(), self._writer.begin() as connection:
+            return work(connection)
 
     async def create(self, metadata: MetaData) -> None:
         """Create the tables that are not there yet. Raises NotOurs, and OtherTables where one is there with other
@@ -166,8 +168,7 @@ class Database:
         for table in metadata.tables.values():
             widen(table)
 
-        def create(session: Session) -> None:
-            connection = session.connection()
+        def create(connection: Connection) -> None:
             lock_schema(connection)
             self._own(connection)
             metadata.create_all(connection)
@@ -179,8 +180,10 @@ class Database:
         """Wait for what is under way, then let go of the database. Closing twice is harmless."""
 
         def close() -> None:
-            self._write_thread.shutdown()
-            self._read_threads.shutdown()
+            self._write_thread.close()
+            self._read_threads.close()
+            for connection in self._idle:
+                connection.close()
             self._reader.dispose()
             self._writer.dispose()
 
@@ -207,11 +210,30 @@ class Database:
                 f" METERLOOP_{self._service.upper()}__DATABASE_URL"
             )
 
-    def _within(self, engine: Engine, work: Callable[[Session], T]) -> T:
-        with _translated(), engine.begin() as connection, Session(connection, expire_on_commit=False) as session:
-            result = work(session)
-            session.flush()
-            return result
+    def _asked(self, query: Callable[[Connection], T]) -> T:
+        """What `query` returns. Connections stay open from one read to the next: to take them from the engine and give
+        them back, and to try each one beforehand, took longer than most reads. One that the server has let go of is
+        found out by the query, which is then asked again.
+        """
+        with _translated():
+            try:
+                return self._asked_once(query)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                return self._asked_once(query)
+
+    def _asked_once(self, query: Callable[[Connection], T]) -> T:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            # One for each thread at most. Where the server let go of one, SQLAlchemy opens it anew.
+            connection = self._reader.connect()
+        try:
+            with connection.begin():
+                return query(connection)
+        finally:
+            self._idle.append(connection)
 
 
 def _require_same(connection: Connection, metadata: MetaData) -> None:
@@ -241,11 +263,6 @@ def widen(table: Table) -> None:
     for column in table.columns:
         if type(column.type) is Integer:
             column.type = WIDE_INTEGER
-
-
-async def _run(threads: ThreadPoolExecutor, function: Callable[[], T]) -> T:
-    context = contextvars.copy_context()
-    return await asyncio.get_running_loop().run_in_executor(threads, lambda: context.run(function))
 
 
 @contextmanager

@@ -9,8 +9,7 @@ from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import BigInteger, Column, MetaData, String, Table, delete, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, delete, select, text
 
 from kernel.clock import Clock, system_clock_us
 from kernel.database import Database
@@ -61,9 +60,9 @@ class People:
             "known_since_us": self._clock(),
         }
 
-        def put(session: Session) -> None:
-            session.execute(delete(self._table).where(self._table.c.subject == person.subject))
-            session.execute(self._table.insert(), [row])
+        def put(connection: Connection) -> None:
+            connection.execute(delete(self._table).where(self._table.c.subject == person.subject))
+            connection.execute(self._table.insert(), [row])
 
         await self._leaving_nothing(put)
 
@@ -73,10 +72,10 @@ class People:
             raise ValueError(f"at most {SUBJECTS_MAX} subjects at once")
         query = select(self._table).where(self._table.c.subject.in_(set(subjects)))
 
-        def ask(session: Session) -> dict[str, Person]:
+        def ask(connection: Connection) -> dict[str, Person]:
             return {
                 row.subject: Person(subject=row.subject, name=row.name, contact=row.contact)
-                for row in session.execute(query)
+                for row in connection.execute(query)
             }
 
         return await self._database.read(ask) if subjects else {}
@@ -84,7 +83,7 @@ class People:
     async def known_since(self, subject: str) -> datetime | None:
         """Since when, for the person's own question what is kept of them."""
         query = select(self._table.c.known_since_us).where(self._table.c.subject == subject)
-        found = await self._database.read(lambda session: session.execute(query).scalar())
+        found = await self._database.read(lambda connection: connection.execute(query).scalar())
         return None if found is None else instant_of_us(found)
 
     async def forget(self, subject: str) -> bool:
@@ -94,26 +93,26 @@ class People:
         end with the backups.
         """
 
-        def erase(session: Session) -> bool:
+        def erase(connection: Connection) -> bool:
             found = select(self._table.c.subject).where(self._table.c.subject == subject)
-            known = session.execute(found).scalar() is not None
-            session.execute(delete(self._table).where(self._table.c.subject == subject))
+            known = connection.execute(found).scalar() is not None
+            connection.execute(delete(self._table).where(self._table.c.subject == subject))
             return known
 
         return await self._leaving_nothing(erase)
 
-    async def _leaving_nothing(self, work: Callable[[Session], T]) -> T:
+    async def _leaving_nothing(self, work: Callable[[Connection], T]) -> T:
         """Do the work so that rows which go, or only move to another page, leave nothing in SQLite's free space. Only
         here: views hold nothing personal and would pay for it.
         """
         if self._database.dialect.name != "sqlite":
             return await self._database.write(work)
 
-        def thoroughly(session: Session) -> T:
-            session.execute(text("PRAGMA secure_delete = ON"))
+        def thoroughly(connection: Connection) -> T:
+            connection.execute(text("PRAGMA secure_delete = ON"))
             try:
-                return work(session)
+                return work(connection)
             finally:
-                session.execute(text("PRAGMA secure_delete = OFF"))
+                connection.execute(text("PRAGMA secure_delete = OFF"))
 
         return await self._database.write(thoroughly)

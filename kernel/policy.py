@@ -19,14 +19,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from sqlmodel import Session
+from sqlalchemy import Connection
 
 from kernel.handling import Ask, Context
 from kernel.telemetry import continuing, current_traceparent
 from ledger.port import Recorded
 
 React: TypeAlias = Callable[[Any, Recorded], Iterable[msgspec.Struct]]
-Due: TypeAlias = Callable[[Session, int], Iterable[tuple[str, msgspec.Struct]]]
+Due: TypeAlias = Callable[[Connection, int], Iterable[tuple[str, msgspec.Struct]]]
 """What is due at an instant (microseconds since 1970-01-01 UTC), earliest first: identities and commands. It leaves out
 what cannot be done, or that would be asked again for ever.
 """

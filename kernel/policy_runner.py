@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 import structlog
-from sqlmodel import Session
+from sqlalchemy import Connection
 
 from kernel.checkpoint import refuse_beyond
 from kernel.clock import Clock, system_clock_us
@@ -49,7 +49,7 @@ from ledger.port import PAGE_EVENTS_MAX, Ledger, Page, Recorded, Unavailable
 DoMany: TypeAlias = Callable[[Sequence[Ask]], Awaitable[list[Outcome | Refusal]]]
 OnRefused: TypeAlias = Callable[[Sequence[tuple[Ask, str]]], Awaitable[None]]
 """What follows from refusals, each a command and the code it was refused with. After a crash it is said again."""
-Read: TypeAlias = Callable[[Callable[[Session], Any]], Awaitable[Any]]
+Read: TypeAlias = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
 State: TypeAlias = Literal["following", "retrying", "stopped", "superseded"]
 
 RETRY_S: Final = (0.05, 10.0)
@@ -173,7 +173,7 @@ class Policies:
     async def forget_refusals(self) -> None:
         """Remove the refusals that were kept long enough. `run` does it by itself."""
         before_us = self._clock() - REFUSALS_KEPT_US
-        await self._database.write(lambda session: forget_refused(session.connection(), before_us))
+        await self._database.write(lambda connection: forget_refused(connection, before_us))
 
     async def _forget(self) -> None:
         while True:
@@ -214,7 +214,7 @@ class _Asking:
         if not items:
             return []
         ids = [str(item.ask.context.command_id) for item in items]
-        codes = await self._database.read(lambda session: refused_before(session.connection(), ids))
+        codes = await self._database.read(lambda connection: refused_before(connection, ids))
         if codes and self._on_refused is not None:
             await self._on_refused(
                 [(item.ask, codes[own]) for item, own in zip(items, ids, strict=True) if own in codes]
@@ -252,7 +252,7 @@ class _Asking:
         if not refused:
             return
         rows = [self._refused(policy, item, refusal) for item, refusal in refused]
-        await self._database.write(lambda session: record_refused(session.connection(), rows))
+        await self._database.write(lambda connection: record_refused(connection, rows))
         # At this point a crash leaves what follows unsaid; taken up again, `unanswered` says it.
         if self._on_refused is not None:
             await self._on_refused([(item.ask, refusal.code) for item, refusal in refused])
@@ -301,8 +301,8 @@ class _Follower:
         self._reached = 0
 
     async def open(self) -> None:
-        def begin(session: Session) -> Checkpoint:
-            return enrol(session.connection(), self.name, self._types, self._ledger.ledger_id)
+        def begin(connection: Connection) -> Checkpoint:
+            return enrol(connection, self.name, self._types, self._ledger.ledger_id)
 
         self._stood = await self._database.write(begin)
         # The end of the log after the checkpoint: another process may be moving both.
@@ -326,7 +326,7 @@ class _Follower:
 
     async def _follow(self) -> None:
         """Follow the log from the checkpoint, as long as the policy is ours and goes on."""
-        stood = await self._database.write(lambda session: checkpoint(session.connection(), self.name))
+        stood = await self._database.write(lambda connection: checkpoint(connection, self.name))
         if stood is None or stood.types != self._types:
             self._stand("superseded", "another version of the service runs it / 由服务的另一版本执行")
         elif stood.stopped_at is not None:
@@ -406,12 +406,12 @@ class _Follower:
 
     async def _move(self, position: int, done: int) -> None:
         stood = self._stood
-        await self._database.write(lambda session: advance(session.connection(), stood, position, done))
+        await self._database.write(lambda connection: advance(connection, stood, position, done))
         self._stood = msgspec.structs.replace(stood, position=position, done=done)
 
     async def _stop(self, undigested: _Undigested) -> None:
         stood, at, why, now_us = self._stood, undigested.position, str(undigested), self._asking.clock()
-        await self._database.write(lambda session: stop(session.connection(), stood, at, why, now_us))
+        await self._database.write(lambda connection: stop(connection, stood, at, why, now_us))
         self._stand("stopped", why)
         _LOG.error("policy_stopped", policy=self.name, position=at, why=why)
 
@@ -445,7 +445,7 @@ class _Timer:
     async def ask_due(self) -> None:
         """Ask what is due now, once."""
         now_us, due = self._asking.clock(), self._policy.due
-        found = await self._read(lambda session: list(islice(due(session, now_us), DUE_MAX)))
+        found = await self._read(lambda connection: list(islice(due(connection, now_us), DUE_MAX)))
         items = [
             _Item(Ask(command, Context(command_id=deadline_command_id(self.name, identity), actor=actor(self.name))), 0)
             for identity, command in found

@@ -164,17 +164,17 @@ async def standing(database: Database) -> list[Stands]:
     """Every policy that this database knows, by name."""
     columns = select(*(_P[field] for field in Stands.__struct_fields__)).order_by(_P.name)
     await database.create(META)
-    return await database.read(lambda session: [Stands(*row) for row in session.connection().execute(columns)])
+    return await database.read(lambda connection: [Stands(*row) for row in connection.execute(columns)])
 
 
 async def retry(database: Database, name: str) -> bool:
     """Let a stopped policy try the event again that stopped it. False where it has not stopped."""
-    return await database.write(lambda session: _resume(session.connection(), name, skipping=False))
+    return await database.write(lambda connection: _resume(connection, name, skipping=False))
 
 
 async def skip(database: Database, name: str) -> bool:
     """Let a stopped policy go on after the event that stopped it. False where it has not stopped."""
-    return await database.write(lambda session: _resume(session.connection(), name, skipping=True))
+    return await database.write(lambda connection: _resume(connection, name, skipping=True))
 
 
 async def take_over(database: Database, ledger_id: str, head: int) -> list[str]:
@@ -188,7 +188,7 @@ async def take_over(database: Database, ledger_id: str, head: int) -> list[str]:
         ledger_id=ledger_id, position=head, done=0, stopped_at=None, stopped_why=None, stopped_at_us=None
     )
     await database.create(META)
-    return sorted(await database.write(lambda session: session.connection().execute(at_the_end).scalars().all()))
+    return sorted(await database.write(lambda connection: connection.execute(at_the_end).scalars().all()))
 
 
 def _change(connection: Connection, stood: Checkpoint, **values: Any) -> None:

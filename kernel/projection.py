@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
-from sqlmodel import Session
+from sqlalchemy import Connection
 
 from kernel.checkpoint import VIEWS, refuse_beyond
 from kernel.clock import Clock, system_clock_us
@@ -78,10 +78,6 @@ def _held(view: ViewProgress) -> int:
     return view.position if view.ready else -1
 
 
-def _switch(session: Session, built: Member, now_us: int) -> None:
-    switch(session.connection(), built.view, built.slot, now_us)
-
-
 class Projector:
     """Projects one service's views into its database.
 
@@ -119,7 +115,7 @@ class Projector:
         """
         await self._database.create(META)
         views, ledger_id, now_us = list(self._views.values()), self._ledger.ledger_id, self._clock()
-        await self._database.write(lambda session: enrol(session.connection(), views, ledger_id, now_us))
+        await self._database.write(lambda connection: enrol(connection, views, ledger_id, now_us))
         await self._look()
         # The end of the log after the positions of the views: another process may be moving both.
         furthest = max((cursor.position for cursor in self._cursors), default=0)
@@ -181,7 +177,7 @@ class Projector:
             self._giving_way -= 1
             self._wanted.set()
 
-    async def read(self, query: Callable[[Session], T], *, seen: int = 0, timeout_s: float = WAIT_S_MAX) -> T:
+    async def read(self, query: Callable[[Connection], T], *, seen: int = 0, timeout_s: float = WAIT_S_MAX) -> T:
         """Ask the views, at one moment of theirs that is not before position `seen`. Without it nothing is waited for;
         a view that has stopped before it is of concern only where the query asks that one.
 
@@ -194,12 +190,12 @@ class Projector:
             standing = {view.name: _held(view) for view in self._standing()}
             late = {table: standing[view.name] for table, view in self._views.items() if standing[view.name] < seen}
 
-        def asked(session: Session) -> T:
-            reading(session.connection())
+        def asked(connection: Connection) -> T:
+            reading(connection)
             if not late:
-                return query(session)
-            with noting_tables(session.connection()) as tables:
-                answer = query(session)
+                return query(connection)
+            with noting_tables(connection) as tables:
+                answer = query(connection)
             if behind := [late[table] for table in tables.intersection(late)]:
                 raise BEHIND(reached=min(behind), wanted=seen)
             return answer
@@ -211,13 +207,13 @@ class Projector:
                 raise BUILDING(views=", ".join(building)) from error
             raise
 
-    async def read_at(self, query: Callable[[Session], T], *, seen: int = 0) -> tuple[T, int]:
+    async def read_at(self, query: Callable[[Connection], T], *, seen: int = 0) -> tuple[T, int]:
         """The same, and the position up to which the views held every event at that moment."""
         views = list(self._views.values())
 
-        def asked(session: Session) -> tuple[T, int]:
-            answer = query(session)
-            positions = [slot.position for slot in slots(session.connection(), views) if slot.ready]
+        def asked(connection: Connection) -> tuple[T, int]:
+            answer = query(connection)
+            positions = [slot.position for slot in slots(connection, views) if slot.ready]
             return answer, min(positions, default=0)
 
         return await self.read(asked, seen=seen)
@@ -243,7 +239,7 @@ class Projector:
     async def _look(self) -> None:
         """Take up the views' tables as the database has them. One that had stopped gets another try."""
         views = list(self._views.values())
-        found = await self._database.write(lambda session: slots(session.connection(), views))
+        found = await self._database.write(lambda connection: slots(connection, views))
         cursors: dict[int, Cursor] = {}
         for slot in found:
             cursor = cursors.setdefault(slot.position, Cursor(slot.position))
@@ -293,7 +289,7 @@ class Projector:
         views = list(self._views.values())
         while True:
             await asyncio.sleep(WATCH_S)
-            found = await self._database.read(lambda session: slots(session.connection(), views))
+            found = await self._database.read(lambda connection: slots(connection, views))
             members = self._parked + [member for cursor in self._cursors for member in cursor.members]
             if {slot.table_name for slot in found} != {member.slot.table_name for member in members}:
                 return
@@ -354,11 +350,11 @@ class Projector:
             _LOG.error("projection_stopped", view=name, position=undigested.recorded.position, why=undigested.why)
         self._announce()
         stopped, at, why = [member.slot for member in parked], undigested.recorded.position, undigested.why
-        await self._database.write(lambda session: stop(session.connection(), stopped, at, why))
+        await self._database.write(lambda connection: stop(connection, stopped, at, why))
 
     async def _switch(self, cursor: Cursor) -> None:
         for built in [member for member in cursor.members if not member.slot.ready]:
-            await self._database.write(partial(_switch, built=built, now_us=self._clock()))
+            await self._database.write(partial(switch, view=built.view, slot=built.slot, now_us=self._clock()))
             ready = Member(built.view, msgspec.structs.replace(built.slot, ready=True), self._database)
             cursor.members = [member for member in cursor.members if member.view is not built.view] + [ready]
             _LOG.info("view_switched", view=built.view.name, table=built.slot.name, position=cursor.position)

@@ -10,7 +10,6 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 from sqlalchemy import Connection
-from sqlmodel import Session
 
 from kernel.codec import Undecodable
 from kernel.database import Database
@@ -107,8 +106,7 @@ def take_page(
     if not touched and position - written < UNTOUCHED_POSITIONS_MAX:
         return
 
-    def write(session: Session) -> None:
-        connection = session.connection()
+    def write(connection: Connection) -> None:
         advance(connection, [member.slot for member in members], position)
         for member, touches in touched:
             member.take(connection, touches)

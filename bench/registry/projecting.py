@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from sqlalchemy import Table
-from sqlmodel import Session
+from sqlalchemy import Connection, Table
 
 from bench.measure import Measure, interleave
 from bench.registry.history import EVENTS_EACH, FILE_DEVICES, record
@@ -146,6 +145,6 @@ def _upsert(table: Table) -> str:
     return f"INSERT INTO {table.name} VALUES ({marks}) ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
 
 
-def _write(page: _Page, session: Session) -> None:
+def _write(page: _Page, connection: Connection) -> None:
     for statement, values in page:
-        session.connection().exec_driver_sql(statement, values)
+        connection.exec_driver_sql(statement, values)

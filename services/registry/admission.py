@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
-from sqlalchemy import func, select
-from sqlmodel import Session
+from sqlalchemy import Connection, func, select
 
 from kernel.folded import Folded
 from kernel.handling import Ask
@@ -68,7 +67,7 @@ _CONCERNED: Final = frozenset({*COMES_TO, *LEAVES, CloseSite})
 class AskNow(Protocol):
     """Asks the views as they are when everything recorded until now is in them. Raises Stale."""
 
-    def __call__(self, query: Callable[[Session], T]) -> Awaitable[T]: ...
+    def __call__(self, query: Callable[[Connection], T]) -> Awaitable[T]: ...
 
 
 class Admission:
@@ -102,7 +101,7 @@ class Admission:
         if (field := LEAVES.get(kind)) is not None and sites[getattr(command, field)].phase == "none":
             refusal = refusal or NOT_OPENED(site_id=getattr(command, field), field=field)
         if isinstance(command, CloseSite):
-            refusal = await self._ask_now(lambda session: _still_needed(session, command.site_id))
+            refusal = await self._ask_now(lambda connection: _still_needed(connection, command.site_id))
         return ask if refusal is None else msgspec.structs.replace(ask, hindrance=refusal)
 
 
@@ -122,15 +121,15 @@ def _shut(site_id: str, site: Site, field: str) -> Refusal | None:
             return NOT_OPENED(site_id=site_id, field=field)
 
 
-def _still_needed(session: Session, site_id: str) -> Refusal | None:
+def _still_needed(connection: Connection, site_id: str) -> Refusal | None:
     """What is at a site or on its way there."""
     of, shipments = BALANCE.columns.c, SHIPMENTS.columns.c
     number = func.sum(of.inflow - of.outflow)
     held = select(number).where(of.site == site_id).group_by(of.device_class).having(number != 0)
-    if devices := sum(abs(int(one)) for one in session.scalars(held)):
+    if devices := sum(abs(int(one)) for one in connection.scalars(held)):
         return HOLDS_DEVICES(site_id=site_id, devices=devices)
     coming = select(shipments.shipment).where(
         shipments.to_site == site_id, shipments.phase.in_(("prepared", "dispatched"))
     )
-    shipment = session.scalars(coming.order_by(shipments.shipment).limit(1)).first()
+    shipment = connection.scalars(coming.order_by(shipments.shipment).limit(1)).first()
     return None if shipment is None else AWAITS_SHIPMENT(site_id=site_id, shipment_id=shipment)

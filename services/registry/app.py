@@ -7,8 +7,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement
-from sqlmodel import Session
+from sqlalchemy import ColumnElement, Connection
 
 from kernel.codec import Codec
 from kernel.decider import Decider
@@ -134,8 +133,8 @@ class Registry:
     async def followed(self, position: int) -> bool:
         """Whether the devices have followed their shipments up to the event at this position, as far as they can."""
 
-        def reached(session: Session) -> bool:
-            stood = checkpoint(session.connection(), DEVICES_FOLLOW_SHIPMENT.name)
+        def reached(connection: Connection) -> bool:
+            stood = checkpoint(connection, DEVICES_FOLLOW_SHIPMENT.name)
             return stood is not None and stood.position >= position
 
         return await self._projector.read(reached)
@@ -143,7 +142,7 @@ class Registry:
     async def left_behind(self, position: int) -> list[LeftBehind]:
         """The devices that did not follow the shipment to which the event at this position happened."""
         name = DEVICES_FOLLOW_SHIPMENT.name
-        refused = await self._projector.read(lambda session: refused_at(session.connection(), name, position))
+        refused = await self._projector.read(lambda connection: refused_at(connection, name, position))
         if not refused:
             return []
         (recorded,) = (await self._ledger.read_all(position - 1, limit=1)).events
@@ -187,7 +186,7 @@ class Registry:
     async def _previewed(self, handling: Handling[Any], asks: Sequence[Ask]) -> list[Outcome | Refusal]:
         return await handling.preview(await self._admission.held_against(asks))
 
-    async def _ask_now(self, query: Callable[[Session], T]) -> T:
+    async def _ask_now(self, query: Callable[[Connection], T]) -> T:
         return await self.ask(query, seen=await self.head())
 
     async def _by_noun(
@@ -204,17 +203,17 @@ class Registry:
             answers.update(zip(places, done, strict=True))
         return [answers[i] for i in range(len(asks))]
 
-    async def ask(self, query: Callable[[Session], T], *, seen: int = 0) -> T:
+    async def ask(self, query: Callable[[Connection], T], *, seen: int = 0) -> T:
         """Ask the views a question of services.registry.views, they being at least at position `seen`. Raises Stale."""
         return await self._projector.read(query, seen=seen)
 
-    async def ask_at(self, query: Callable[[Session], T], *, seen: int = 0) -> tuple[T, int]:
+    async def ask_at(self, query: Callable[[Connection], T], *, seen: int = 0) -> tuple[T, int]:
         """The same, and the position up to which every event is in the answer."""
         return await self._projector.read_at(query, seen=seen)
 
     async def one(self, view: View[Row], key: Key, *, seen: int = 0) -> Row | None:
         """The row of this key."""
-        return await self.ask(lambda session: one(session, view, key), seen=seen)
+        return await self.ask(lambda connection: one(connection, view, key), seen=seen)
 
     async def page(
         self,
@@ -225,7 +224,7 @@ class Registry:
         visible: ColumnElement[bool] | None = None,
     ) -> list[Row]:
         """Rows by key, those after `after` that are `visible`."""
-        return await self.ask(lambda session: page(session, view, where, after, limit, visible))
+        return await self.ask(lambda connection: page(connection, view, where, after, limit, visible))
 
     async def card(self, asset_no: str, *, seen: int = 0) -> Card:
         """The device now. Raises NotFound, Stale."""
@@ -259,7 +258,7 @@ class Registry:
     async def site_names(self, site_ids: Iterable[str], *, seen: int) -> dict[str, str]:
         """The names of these sites, those that are on record. Raises Stale."""
         asked = frozenset(site_ids)
-        return await self.ask(lambda session: site_names(session, asked), seen=seen)
+        return await self.ask(lambda connection: site_names(connection, asked), seen=seen)
 
     async def life(self, asset_no: str, *, position: int | None = None, day: date | None = None) -> list[Entry]:
         """Every event of a device, in order: up to a position, or of what had happened by the end of a business day.
@@ -288,7 +287,7 @@ class Registry:
         if not told:
             raise UNKNOWN_SITE(site_id=site_id)
         taken = [(event, recorded.version) for event, recorded in told if isinstance(event, StocktakeRecorded)]
-        return await self.ask(lambda session: stocktake_lines(session, taken), seen=seen)
+        return await self.ask(lambda connection: stocktake_lines(connection, taken), seen=seen)
 
     async def meter_events(self, asset_no: str, *, position: int | None = None) -> list[Told]:
         """Every event of a device up to a position, in order. Raises NotFound where there is no such device."""

@@ -241,8 +241,8 @@ class Questions:
         _in_order(ask)
         after = _after(page, str, str, date.fromisoformat)
         lines = await self._registry.ask(
-            lambda session: balances(
-                session, ask.first, ask.last, ask.site, ask.device_class, after=after, limit=page.limit, visible=seen
+            lambda connection: balances(
+                connection, ask.first, ask.last, ask.site, ask.device_class, after=after, limit=page.limit, visible=seen
             ),
             seen=ask.seen,
         )
@@ -253,7 +253,7 @@ class Questions:
         _in_order(ask)
         after = _after(page, str, str)
         rates = await self._registry.ask(
-            lambda session: recovery_rates(session, ask.first, ask.last, ask.unit, after=after, limit=page.limit),
+            lambda connection: recovery_rates(connection, ask.first, ask.last, ask.unit, after=after, limit=page.limit),
             seen=ask.seen,
         )
         return _paged(rates, page, "cohort", "unit")
@@ -261,7 +261,7 @@ class Questions:
     async def _owed(self, caller: Principal, ask: ListOwed, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadOwed", owed_by(ask.unit))
         after = _after(page, date.fromisoformat, str)
-        found = await self._registry.ask(lambda session: still_owed(session, ask.unit, page.limit, after))
+        found = await self._registry.ask(lambda connection: still_owed(connection, ask.unit, page.limit, after))
         return _paged(found, page, "dismantled_on", "asset_no")
 
     async def _burnt(self, caller: Principal, _ask: ListBurnt, _page: PageAsked) -> Rows:
@@ -272,25 +272,25 @@ class Questions:
         self._access.may(caller, "ReadHolds", REPORT)
         seen = self._access.visible(caller, "ReadMeter", "Meter", CARD)
         after = _after(page, date.fromisoformat, str, str)
-        due = await self._registry.ask(lambda session: holds_due(session, ask.by, page.limit, seen, after))
+        due = await self._registry.ask(lambda connection: holds_due(connection, ask.by, page.limit, seen, after))
         return _paged(due, page, "until", "asset_no", "hold")
 
     async def _alarms(self, caller: Principal, _ask: ListAlarms, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadAlarms", REPORT)
         after = _after(page, date.fromisoformat, str, int)
-        found = await self._registry.ask(lambda session: alarms(session, page.limit, after))
+        found = await self._registry.ask(lambda connection: alarms(connection, page.limit, after))
         return _paged(found, page, "day", "asset_no", "version")
 
     async def _custody_gaps(self, caller: Principal, ask: ListCustodyGaps, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadAlarms", REPORT)
         after = _after(page, date.fromisoformat, str)
-        found = await self._registry.ask(lambda session: custody_gaps(session, ask.before, page.limit, after))
+        found = await self._registry.ask(lambda connection: custody_gaps(connection, ask.before, page.limit, after))
         return _paged(found, page, "since", "asset_no")
 
     async def _duplicates(self, caller: Principal, _ask: ListDuplicates, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadAlarms", REPORT)
         after = _after(page, int, str)
-        found = await self._registry.ask(lambda session: duplicates(session, page.limit, after))
+        found = await self._registry.ask(lambda connection: duplicates(connection, page.limit, after))
         return _paged(found, page, "devices", "comm_address")
 
     async def _sites(self, caller: Principal, ask: ListSites, page: PageAsked) -> Rows:

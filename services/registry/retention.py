@@ -19,8 +19,7 @@ from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import select
-from sqlmodel import Session
+from sqlalchemy import Connection, select
 
 from kernel.policy import ClockPolicy, Policy
 from kernel.quantity import DAY_MAX, CivilDate, Name, business_day_of_us, refuse_far_days
@@ -88,7 +87,7 @@ def load(path: Path | None) -> Retention:
     return Retention() if path is None else read_yaml(path, Retention)
 
 
-def retention_over(session: Session, now_us: int) -> Iterable[tuple[str, LiftHold]]:
+def retention_over(connection: Connection, now_us: int) -> Iterable[tuple[str, LiftHold]]:
     """What was retained until a day that is over, on devices whose life goes on."""
     holds, cards = HOLDS.columns.c, CARD.columns.c
     query = (
@@ -102,7 +101,7 @@ def retention_over(session: Session, now_us: int) -> Iterable[tuple[str, LiftHol
         )
         .order_by(holds.until, holds.asset_no, holds.hold)
     )
-    for asset_no, name, reference, until in session.execute(query):
+    for asset_no, name, reference, until in connection.execute(query):
         lift = LiftHold(
             occurred_on=min(until + timedelta(days=1), DAY_MAX), asset_no=asset_no, hold=name, reference=reference
         )

@@ -103,7 +103,7 @@ async def season(platform):
         signed("from"),
     ]
     position = await tell(platform.registry, told)
-    await platform.registry.ask(lambda _session: None, seen=position)
+    await platform.registry.ask(lambda _connection: None, seen=position)
 
 
 def said(answer: httpx.Response) -> dict[str, Any]:

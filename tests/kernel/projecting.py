@@ -96,17 +96,17 @@ async def folded(ledger: Ledger, views: Sequence[View] = VIEWS) -> dict[str, dic
 def held(views: Sequence[View] = VIEWS) -> Callable:
     """A query for what the views' tables hold."""
 
-    def query(session) -> dict[str, dict]:
-        return {view.name: rows_in(session, view) for view in views}
+    def query(connection) -> dict[str, dict]:
+        return {view.name: rows_in(connection, view) for view in views}
 
     return query
 
 
-def rows_in(session, view: View) -> dict:
+def rows_in(connection, view: View) -> dict:
     keys = [column.name for column in view.columns.primary_key.columns]
     found = [
         view.row(*(getattr(one, name) for name in view.row.__struct_fields__))
-        for one in session.exec(select(view.table))
+        for one in connection.execute(select(view.table))
     ]
     return {tuple(getattr(row, key) for key in keys): row for row in found}
 
@@ -143,7 +143,7 @@ async def slots_are(
     """Wait until the views' tables stand so, whoever brings it about."""
     async with asyncio.timeout(60):
         while True:
-            if condition(await database.read(lambda session: slots(session.connection(), views))):
+            if condition(await database.read(lambda connection: slots(connection, views))):
                 return
             await asyncio.sleep(0.002)
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import registry
-from sqlmodel import Field, SQLModel, select
+from sqlmodel import Field, SQLModel, insert, select
 
 from kernel.database import SQLITE_DRIVER, Database, DatabaseUnavailable, MissingTable, NotOurs
 from kernel.database import OtherTables as TablesOfAnotherVersion
@@ -41,8 +41,13 @@ async def database(database_url):
     await database.close()
 
 
-def sizes(session):
-    return session.exec(select(OneJob.size_bytes)).all()
+def job(size_bytes):
+    """What writes one."""
+    return lambda connection: connection.execute(insert(OneJob).values(size_bytes=size_bytes))
+
+
+def sizes(connection):
+    return connection.scalars(select(OneJob.size_bytes)).all()
 
 
 async def test_tables_of_two_services_do_not_meet(database):
@@ -50,7 +55,7 @@ async def test_tables_of_two_services_do_not_meet(database):
     await database.create(OneTables.metadata)
     await database.create(OneTables.metadata)
     with pytest.raises(DatabaseUnavailable if database.dialect.name == "sqlite" else DBAPIError):
-        await database.read(lambda session: session.exec(select(OtherJob)).all())
+        await database.read(lambda connection: connection.execute(select(OtherJob)).all())
 
 
 def shared_url(postgres, name):
@@ -64,10 +69,10 @@ async def test_services_that_share_a_postgresql_keep_to_their_schemas(postgres):
     registry_s, sorting_s = Database(url, "registry"), Database(url, "sorting")
     for database, size in ((registry_s, 1), (sorting_s, 2), (registry_s, 3)):
         await database.create(OneTables.metadata)
-        await database.write(lambda session, size=size: session.add(OneJob(size_bytes=size)))
+        await database.write(job(size))
     assert (sorted(await registry_s.read(sizes)), await sorting_s.read(sizes)) == ([1, 3], [2])
     public = text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
-    assert await registry_s.read(lambda session: session.connection().execute(public).scalar()) == 0
+    assert await registry_s.read(lambda connection: connection.execute(public).scalar()) == 0
     for database in (registry_s, sorting_s):
         await database.close()
 
@@ -106,23 +111,24 @@ async def test_an_sqlite_file_is_one_services(tmp_path):
 
 async def test_tables_of_another_version_are_refused_and_stay_as_they_are(database):
     await database.create(OtherTables.metadata)
-    await database.write(lambda session: session.add(OtherJob(name="kept")))
+    await database.write(lambda connection: connection.execute(insert(OtherJob).values(name="kept")))
     with pytest.raises(TablesOfAnotherVersion) as refused:
         await database.create(OneTables.metadata)
     for said in ("job", "name", "number, size_bytes", "备份", "back the database up"):
         assert said in str(refused.value)
-    assert await database.read(lambda session: session.exec(select(OtherJob.name)).all()) == ["kept"]
+    assert await database.read(lambda connection: connection.scalars(select(OtherJob.name)).all()) == ["kept"]
 
 
 async def test_integers_are_64_bits_and_keys_count_by_themselves(database):
     await database.create(OneTables.metadata)
-    await database.write(lambda session: session.add_all([OneJob(size_bytes=INT64_MAX), OneJob(size_bytes=-INT64_MAX)]))
+    for size in (INT64_MAX, -INT64_MAX):
+        await database.write(job(size))
     assert sorted(await database.read(sizes)) == [-INT64_MAX, INT64_MAX]
 
 
 async def test_what_the_database_cannot_hold_is_refused_as_such(database):
-    def asked(session):
-        return session.scalar(text("SELECT CAST(:given AS TEXT)"), {"given": "a\0b"})
+    def asked(connection):
+        return connection.scalar(text("SELECT CAST(:given AS TEXT)"), {"given": "a\0b"})
 
     if database.dialect.name == "sqlite":
         assert await database.read(asked) == "a\0b"
@@ -135,9 +141,8 @@ async def test_what_the_database_cannot_hold_is_refused_as_such(database):
 async def test_a_write_that_raises_leaves_nothing(database):
     await database.create(OneTables.metadata)
 
-    def work(session):
-        session.add(OneJob(size_bytes=1))
-        session.flush()
+    def work(connection):
+        job(1)(connection)
         raise KeyError("no")
 
     with pytest.raises(KeyError):
@@ -148,7 +153,7 @@ async def test_a_write_that_raises_leaves_nothing(database):
 async def test_a_reader_cannot_write(database):
     await database.create(OneTables.metadata)
     with pytest.raises((DatabaseUnavailable, DBAPIError)):
-        await database.read(lambda session: session.add(OneJob(size_bytes=1)))
+        await database.read(job(1))
     assert await database.read(sizes) == []
 
 
@@ -157,14 +162,24 @@ async def test_a_reader_sees_one_state(database):
     await database.create(OneTables.metadata)
     loop = asyncio.get_running_loop()
 
-    def query(session):
-        before = sizes(session)
-        write = database.write(lambda writing: writing.add(OneJob(size_bytes=1)))
+    def query(connection):
+        before = sizes(connection)
+        write = database.write(job(1))
         asyncio.run_coroutine_threadsafe(write, loop).result(timeout=30)
-        return before, sizes(session)
+        return before, sizes(connection)
 
     assert await database.read(query) == ([], [])
     assert await database.read(sizes) == [1]
+
+
+async def test_a_read_whose_connection_was_cut_is_asked_again(postgres):
+    database = Database(postgres.new_database(), readers_max=1)
+    await database.create(OneTables.metadata)
+    await database.write(job(1))
+    assert await database.read(sizes) == [1]
+    postgres.cut_connections()
+    assert await database.read(sizes) == [1]
+    await database.close()
 
 
 async def test_a_missing_table_is_told_apart(database):
@@ -175,10 +190,8 @@ async def test_a_missing_table_is_told_apart(database):
 async def test_sqlite_syncs_every_commit(tmp_path):
     database = Database(f"sqlite:///{tmp_path / 'new' / 'one.sqlite'}")
 
-    def settings(session):
-        return [
-            session.connection().execute(text(f"PRAGMA {name}")).scalar() for name in ("synchronous", "journal_mode")
-        ]
+    def settings(connection):
+        return [connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("synchronous", "journal_mode")]
 
     assert await database.write(settings) == [2, "wal"]
     await database.close()

@@ -74,8 +74,8 @@ async def followed(company, ledger):
     await until(lambda: all(one.position == ledger._log[-1].position for one in company.standing()))
 
 
-def refusals(session):
-    return session.connection().execute(select(REFUSALS).order_by(REFUSALS.c.position, REFUSALS.c.command)).all()
+def refusals(connection):
+    return connection.execute(select(REFUSALS).order_by(REFUSALS.c.position, REFUSALS.c.command)).all()
 
 
 loads = st.lists(st.lists(st.integers(0, 12).map("p{}".format), max_size=9), min_size=1, max_size=6)
@@ -164,7 +164,7 @@ async def test_one_event_leads_to_thousands_of_commands_in_bounded_batches(datab
     async with running(database, ledger, [policy], do_many=do_many):
         await until(lambda: len(asked_at_once) == 4)
     assert asked_at_once == [(1_000, 1_000)] * 4
-    stood = await database.read(lambda session: checkpoint(session.connection(), policy.name))
+    stood = await database.read(lambda connection: checkpoint(connection, policy.name))
     assert (stood.position, stood.done) == (0, 3_000)
     asked_at_once[:] = [(0, 0)] * 4
     async with running(database, ledger, [policy], do_many=do_many) as company:
@@ -230,9 +230,9 @@ async def test_a_rebuild_leaves_policies_of_the_same_ledger_where_they_are(datab
     await load(ledger, "v1", ["p1"])
     async with running(database, ledger) as company:
         await followed(company, ledger)
-    before = await database.read(lambda session: checkpoint(session.connection(), SEND_PARCELS.name))
+    before = await database.read(lambda connection: checkpoint(connection, SEND_PARCELS.name))
     assert await take_over(database, ledger.ledger_id, await ledger.head()) == []
-    assert await database.read(lambda session: checkpoint(session.connection(), SEND_PARCELS.name)) == before
+    assert await database.read(lambda connection: checkpoint(connection, SEND_PARCELS.name)) == before
 
 
 async def test_stale_and_unavailable_are_tried_again(database):
@@ -325,7 +325,7 @@ async def test_what_cannot_be_read_stops_one_policy_until_told(database, decisio
         assert "sample.Loaded" in health.detail
         await parcels_of(ledger).handle_many(asks_of(HandOn(parcel="p1", place="home")))
         await until(lambda: ledger._log[-1].type == "sample.Delivered")
-    stood = await database.read(lambda session: checkpoint(session.connection(), SEND_PARCELS.name))
+    stood = await database.read(lambda connection: checkpoint(connection, SEND_PARCELS.name))
     assert (stood.stopped_at, stood.position, stood.done) == (bad, bad - 1, 0)
     assert sent_of(await log_of(ledger)) == [("p1", "v1")]
     stops = []
@@ -384,7 +384,7 @@ async def test_a_command_that_breaks_the_code_is_found_and_the_others_are_done(d
     async with running(database, ledger, do_many=do_many) as company:
         await until(lambda: stands(company, "stopped"))
         assert sent_of(await log_of(ledger)) == [("p1", "v1"), ("p2", "v2")]
-        stood = await database.read(lambda session: checkpoint(session.connection(), SEND_PARCELS.name))
+        stood = await database.read(lambda connection: checkpoint(connection, SEND_PARCELS.name))
         assert (stood.stopped_at, stood.position, stood.done) == (2, 1, 1)
         assert "AttributeError: a fault" in stood.stopped_why
         assert await skip(database, SEND_PARCELS.name)

@@ -29,8 +29,8 @@ async def database(database_url):
     await database.close()
 
 
-def overdue(session, now_us):
-    cards = session.exec(
+def overdue(connection, now_us):
+    cards = connection.execute(
         select(CardTable).where(CardTable.recorded_at_us <= now_us - DUE_US).order_by(CardTable.parcel)
     )
     return ((f"{card.parcel}/{card.recorded_at_us}", Deliver(parcel=card.parcel)) for card in cards)
@@ -84,14 +84,16 @@ async def test_a_refused_deadline_is_one_row_with_its_last_refusal(database):
         READER,
         do_many,
         clock_policies=[
-            ClockPolicy(name="daily", every_s=1, due=lambda _session, _now_us: [("d1", HandOn(parcel="p1", place="B"))])
+            ClockPolicy(
+                name="daily", every_s=1, due=lambda _connection, _now_us: [("d1", HandOn(parcel="p1", place="B"))]
+            )
         ],
         clock=lambda: now_us[0],
     )
     await company.open()
     for now_us[0] in (1, 2, 3):
         await company.ask_due()
-    (row,) = await database.read(lambda session: session.connection().execute(select_rows(REFUSALS)).all())
+    (row,) = await database.read(lambda connection: connection.execute(select_rows(REFUSALS)).all())
     assert (row.policy, row.position, row.command, row.code, row.at_us) == ("daily", 0, "HandOn", NOT_TODAY.code, 3)
 
 
@@ -103,7 +105,7 @@ async def test_a_deadline_that_is_stale_each_time_does_not_hold_up_the_others(da
         (ask,) = asks
         return [BUSY(stream="p1")] if ask.command.parcel == "p1" else await handle_many(asks)
 
-    def due(_session, _now_us):
+    def due(_connection, _now_us):
         return [(parcel, Send(parcel=parcel, place="A", weight_g=1)) for parcel in ("p1", "p2")]
 
     company = Policies(
@@ -127,7 +129,7 @@ async def test_a_deadline_that_is_stale_each_time_does_not_hold_up_the_others(da
 async def test_a_query_that_fails_is_asked_again_and_reported(database):
     faults = [1, 2]
 
-    def due(_session, _now_us):
+    def due(_connection, _now_us):
         if faults:
             raise KeyError(faults.pop())
         return []

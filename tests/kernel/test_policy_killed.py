@@ -74,7 +74,7 @@ async def test_each_event_has_its_effect_once_after_all_kills(tmp_path, ledger, 
     sent = [parcel for parcel, _ in sent_of(await log_of(ledger))]
     assert len(sent) == len(set(sent)), f"seed {SEED}"
     assert set(sent) == expected, f"seed {SEED}"
-    refused = await database.read(lambda session: session.connection().execute(select(REFUSALS)).all())
+    refused = await database.read(lambda connection: connection.execute(select(REFUSALS)).all())
     assert len(refused) == commands - len(expected), f"seed {SEED}"
 
 
@@ -83,7 +83,7 @@ async def reaches(database, aim):
     async with asyncio.timeout(60):
         while True:
             try:
-                found = await database.read(lambda session: checkpoint(session.connection(), SEND_PARCELS.name))
+                found = await database.read(lambda connection: checkpoint(connection, SEND_PARCELS.name))
             except Exception:  # noqa: BLE001  before the first child created the tables
                 found = None
             if found is not None and (found.position, found.done) >= aim:

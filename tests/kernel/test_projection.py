@@ -64,7 +64,7 @@ async def test_who_waits_sees_its_write(database):
     ledger = MemoryLedger()
     async with projecting(database, ledger) as projector:
         position = await record(ledger, [SENT])
-        cards = await projector.read(lambda session: session.exec(select(CardTable)).all(), seen=position)
+        cards = await projector.read(lambda connection: connection.execute(select(CardTable)).all(), seen=position)
         assert [card.place for card in cards] == ["A"]
 
 
@@ -85,7 +85,7 @@ async def test_another_ledger_is_refused_until_a_rebuild(database):
         await caught_up(projector, one)
     with pytest.raises(WrongLedger, match="rebuild"):
         await Projector(database, other, READER, VIEWS).open()
-    await database.write(lambda session: rebuild(session.connection(), VIEWS, other.ledger_id))
+    await database.write(lambda connection: rebuild(connection, VIEWS, other.ledger_id))
     projector = Projector(database, other, READER, VIEWS)
     await projector.open()
     with pytest.raises(Stale, match=BUILDING.code):

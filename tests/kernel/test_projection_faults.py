@@ -45,8 +45,8 @@ async def database(database_url):
 async def whole(database, ledger):
     """Assert that the tables hold what the log says up to their checkpoint; the checkpoint."""
 
-    def standing(session):
-        return {slot.position for slot in slots(session.connection(), VIEWS)}, held()(session)
+    def standing(connection):
+        return {slot.position for slot in slots(connection, VIEWS)}, held()(connection)
 
     (position,), found = await database.read(standing)
     before = [recorded for recorded in await log_of(ledger) if recorded.position <= position]
@@ -64,7 +64,7 @@ async def test_a_full_disk_at_every_page_of_the_file(tmp_path):
     pages, refused, reached = 1, 0, {0}
     while max(reached) < await ledger.head():
         limit = text(f"PRAGMA max_page_count = {pages}")
-        pages = await database.write(lambda session, limit=limit: session.connection().execute(limit).scalar()) + 1
+        pages = await database.write(lambda connection, limit=limit: connection.execute(limit).scalar()) + 1
         async with projecting(database, ledger, page_events=3) as projector:
             await until(lambda: projector._trouble or projector.position == ledger._log[-1].position)
             refused += projector._trouble is not None and "full" in projector._trouble
@@ -158,14 +158,14 @@ def refuses_to_deliver(row, event, recorded, key):
     return CARD.evolve(row, event, recorded, key)
 
 
-def balances(session):
-    return session.exec(select(BalanceTable)).all()
+def balances(connection):
+    return connection.execute(select(BalanceTable)).all()
 
 
-def both_by_join(session):
+def both_by_join(connection):
     of, cards = BALANCE.columns.c, CARD.columns
     counted = select(of.place).join(cards, cards.c.place == of.place).subquery()
-    return session.execute(select(counted)).all()
+    return connection.execute(select(counted)).all()
 
 
 BROKEN = msgspec.structs.replace(CARD, evolve=refuses_to_deliver)
@@ -195,10 +195,10 @@ async def test_a_view_that_cannot_take_an_event_stops_alone(database, broken):
         await until(lambda: all(cursor.position == 3 for cursor in projector._cursors))
         stopped, going = sorted((await projector.progress()).views, key=lambda view: view.stopped_why is None)
         assert (stopped.name, stopped.position, going.name, going.position) == ("card", 2, "balance", 3)
-        cards = await projector.read(lambda session: session.exec(select(CardTable)).all())
+        cards = await projector.read(lambda connection: connection.execute(select(CardTable)).all())
         assert [card.place for card in cards] == ["B"]
         assert len(await projector.read(balances, seen=3)) == 2
-        for query in (both_by_join, lambda session: session.exec(select(CardTable)).all()):
+        for query in (both_by_join, lambda connection: connection.execute(select(CardTable)).all()):
             with pytest.raises(Stale, match=BEHIND.code):
                 await projector.read(query, seen=3)
         assert await projector.read(both_by_join, seen=2) is not None

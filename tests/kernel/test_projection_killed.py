@@ -61,13 +61,13 @@ def history():
     return events_of([(chance.randrange(40), chance.randrange(5)) for _ in range(EVENTS)])
 
 
-def tables(session):
-    return slots(session.connection(), VIEWS)
+def tables(connection):
+    return slots(connection, VIEWS)
 
 
-def standing(session):
+def standing(connection):
     """The checkpoints, and what the tables hold, at one moment."""
-    return {slot.name: slot.position for slot in tables(session) if slot.ready}, held()(session)
+    return {slot.name: slot.position for slot in tables(connection) if slot.ready}, held()(connection)
 
 
 async def stands(database, condition):
@@ -105,7 +105,7 @@ async def test_a_rebuild_survives_kills_and_serves_all_along(tmp_path, ledger, d
     with Killable(__name__, "project", f"sqlite:///{tmp_path / 'ledger.sqlite'}", database_url) as killable:
         for _ in range(KILLS):
             if all(slot.ready for slot in await database.read(tables)):
-                await database.write(lambda session: rebuild(session.connection(), VIEWS, ledger.ledger_id))
+                await database.write(lambda connection: rebuild(connection, VIEWS, ledger.ledger_id))
             aim = CHANCE.randrange(2 * REBUILT_EVENTS)
             pid = killable.start()
             await stands(database, lambda found, aim=aim: all(slot.ready or slot.position >= aim for slot in found))
@@ -119,5 +119,5 @@ async def test_a_rebuild_survives_kills_and_serves_all_along(tmp_path, ledger, d
     assert await database.read(names_there) == {"card_v1", "balance_v1", "view_table"}
 
 
-def names_there(session):
-    return set(inspect(session.connection()).get_table_names())
+def names_there(connection):
+    return set(inspect(connection).get_table_names())

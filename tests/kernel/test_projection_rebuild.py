@@ -59,8 +59,8 @@ async def database(database_url):
     await database.close()
 
 
-def table_names(session):
-    return set(inspect(session.connection()).get_table_names())
+def table_names(connection):
+    return set(inspect(connection).get_table_names())
 
 
 async def test_a_rebuild_mends_rows_while_all_is_served(database):
@@ -68,9 +68,9 @@ async def test_a_rebuild_mends_rows_while_all_is_served(database):
     await record(ledger, HISTORY[:100])
     async with projecting(database, ledger, page_events=3) as projector:
         await caught_up(projector, ledger)
-        await database.write(lambda session: session.connection().execute(update(CardTable).values(weight_g=999)))
+        await database.write(lambda connection: connection.execute(update(CardTable).values(weight_g=999)))
         assert await projector.read(held()) != await folded(ledger)
-        await database.write(lambda session: rebuild(session.connection(), VIEWS, ledger.ledger_id))
+        await database.write(lambda connection: rebuild(connection, VIEWS, ledger.ledger_id))
         for event in HISTORY[100:]:
             position = await record(ledger, [event])
             found = await projector.read(held(), seen=position)
@@ -86,9 +86,9 @@ async def test_indexes_are_there_after_every_generation(database):
     for _ in range(3):
         async with projecting(database, ledger):
             await slots_are(database, all_ready)
-        indexes = await database.read(lambda session: inspect(session.connection()).get_indexes("card_v1"))
+        indexes = await database.read(lambda connection: inspect(connection).get_indexes("card_v1"))
         assert [index["column_names"] for index in indexes] == [["place"]]
-        await database.write(lambda session: rebuild(session.connection(), VIEWS, ledger.ledger_id))
+        await database.write(lambda connection: rebuild(connection, VIEWS, ledger.ledger_id))
 
 
 async def test_a_new_version_is_built_beside_the_old_one(database, database_url):
@@ -123,7 +123,7 @@ async def test_going_back_within_a_day_needs_no_rebuild(database):
         await caught_up(projector, ledger)
     old = Projector(database, ledger, READER, VIEWS, clock=clock)
     await old.open()
-    assert [slot.ready for slot in await database.read(lambda s: slots(s.connection(), VIEWS))] == [True, True]
+    assert [slot.ready for slot in await database.read(lambda connection: slots(connection, VIEWS))] == [True, True]
     async with projecting(database, ledger, clock=clock, page_events=7) as projector:
         await caught_up(projector, ledger)
         assert await projector.read(held()) == await folded(ledger)

@@ -61,22 +61,22 @@ def test_it_ends_by_itself_the_day_after_its_last():
     court = on(PlaceHold, asset_no=OTHER, hold="retention-9", kind="court", reference="R", until=PLACED.until)
     lives = [about(one, number) for number in (NUMBER, OTHER) for one in (REGISTER, DISMANTLE)]
     told = Told(*lives, PLACED, by_hand, court)
-    with held(told) as session:
-        assert list(RETENTION_ENDS.due(session, midnight(PLACED.until + timedelta(days=1)) - 1)) == []
-        ((identity, lift),) = RETENTION_ENDS.due(session, midnight(PLACED.until + timedelta(days=1)))
+    with held(told) as connection:
+        assert list(RETENTION_ENDS.due(connection, midnight(PLACED.until + timedelta(days=1)) - 1)) == []
+        ((identity, lift),) = RETENTION_ENDS.due(connection, midnight(PLACED.until + timedelta(days=1)))
     assert identity == f"{NUMBER}/retention-1"
     assert lift == on(LiftHold, hold="retention-1", reference="WO-1", occurred_on=PLACED.until + timedelta(days=1))
     story = device(REGISTER, DISMANTLE, PLACED).when(lift)
     (lifted,) = story.outcome
     assert isinstance(lifted, HoldLifted)
-    with held(told.tell(lift)) as session:
-        assert list(RETENTION_ENDS.due(session, midnight(date(2027, 1, 1)))) == []
+    with held(told.tell(lift)) as connection:
+        assert list(RETENTION_ENDS.due(connection, midnight(date(2027, 1, 1)))) == []
 
 
 def test_what_has_ended_is_not_asked_for_ever():
     gone = (on(MarkMissing, site=STORE), on(ConfirmLoss, cause="theft", liable_unit=UNIT), on(WriteOff, approval="A-1"))
-    with held(Told(REGISTER, DISMANTLE, PLACED, *gone)) as session:
-        assert list(RETENTION_ENDS.due(session, midnight(date(2027, 1, 1)))) == []
+    with held(Told(REGISTER, DISMANTLE, PLACED, *gone)) as connection:
+        assert list(RETENTION_ENDS.due(connection, midnight(date(2027, 1, 1)))) == []
 
 
 GOOD = """

@@ -9,14 +9,14 @@ the last batch that was dealt with. Uploads go after SPOOL_DAYS.
 
 import asyncio
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from sqlmodel import Session, col
 
 from kernel.clock import Clock, system_clock_us
@@ -39,6 +39,8 @@ PIECE_BYTES_MAX: Final = 3 << 20
 """Of one piece of an upload, well within a gRPC message."""
 OPEN_IMPORTS_MAX: Final = 20
 """Imports of one caller that are not over."""
+
+T = TypeVar("T")
 
 State: TypeAlias = Literal["uploading", "waiting", "running", "done", "failed", "cancelled"]
 ImportId: TypeAlias = UploadId
@@ -142,7 +144,7 @@ class Jobs:
             session.add(record)
             return shown(record)
 
-        return await self._database.write(create)
+        return await self._database.write(_in_session(create))
 
     async def append(self, caller: Principal, import_id: str, offset: int, content: bytes) -> Import:
         """A piece of the file, durable when this returns. The last one sets the import waiting. One that was kept
@@ -170,19 +172,21 @@ class Jobs:
                 record.state = "waiting"
             return shown(record)
 
-        appended = await self._database.write(append)
+        appended = await self._database.write(_in_session(append))
         if appended.state == "waiting":
             self._more.set()
         return appended
 
     async def get(self, caller: Principal, import_id: str) -> Import:
         """How an import stands. Raises NotFound for those of others too."""
-        return await self._database.read(lambda session: shown(self._own(session, caller, import_id)))
+        return await self._database.read(_in_session(lambda session: shown(self._own(session, caller, import_id))))
 
     async def list(self, caller: Principal, limit: int) -> list[Import]:
         """The caller's imports, by id, at most so many."""
         query = select(ImportRecord).where(col(ImportRecord.actor) == caller.subject).order_by(col(ImportRecord.id))
-        return await self._database.read(lambda session: [shown(one) for one in session.scalars(query.limit(limit))])
+        return await self._database.read(
+            _in_session(lambda session: [shown(one) for one in session.scalars(query.limit(limit))])
+        )
 
     async def cancel(self, caller: Principal, import_id: str) -> Import:
         """End an import; what it has recorded stays recorded. One that was cancelled is answered as it stands. Raises
@@ -198,7 +202,7 @@ class Jobs:
             record.state, record.finished_at_us = "cancelled", self._clock()
             return shown(record)
 
-        cancelled = await self._database.write(cancel)
+        cancelled = await self._database.write(_in_session(cancel))
         # At this point a crash leaves the file to be swept away.
         self.file_path(import_id).unlink(missing_ok=True)
         return cancelled
@@ -215,7 +219,7 @@ class Jobs:
                 file.seek(offset)
                 return file.read(min(PIECE_BYTES_MAX, end - offset))
 
-        return await self._database.read(read)
+        return await self._database.read(_in_session(read))
 
     async def next(self) -> ImportRecord | None:
         """The import to go on with: one that was running, else the one that has waited longest."""
@@ -224,7 +228,7 @@ class Jobs:
             waiting = select(ImportRecord).where(col(ImportRecord.state).in_(("running", "waiting")))
             return session.scalars(waiting.order_by(col(ImportRecord.state), col(ImportRecord.created_at_us))).first()
 
-        return await self._database.read(take)
+        return await self._database.read(_in_session(take))
 
     async def wait(self, seconds: float) -> None:
         """Until there may be something to do, at most so long."""
@@ -243,8 +247,8 @@ class Jobs:
         """
         this = update(ImportRecord).where(col(ImportRecord.id) == import_id)
 
-        def advance(session: Session) -> bool:
-            return session.scalar(this.values(**values).returning(col(ImportRecord.state))) == "running"
+        def advance(connection: Connection) -> bool:
+            return connection.scalar(this.values(**values).returning(col(ImportRecord.state))) == "running"
 
         return await self._database.write(advance)
 
@@ -262,9 +266,11 @@ class Jobs:
         old = update(ImportRecord).where(
             col(ImportRecord.created_at_us) < before_us, col(ImportRecord.state) == "uploading"
         )
-        await self._database.write(lambda session: session.execute(old.values(state="cancelled", finished_at_us=at_us)))
+        await self._database.write(
+            lambda connection: connection.execute(old.values(state="cancelled", finished_at_us=at_us))
+        )
         open_now = select(col(ImportRecord.id)).where(col(ImportRecord.state).in_(OPEN))
-        kept = set(await self._database.read(lambda session: session.scalars(open_now).all()))
+        kept = set(await self._database.read(lambda connection: connection.scalars(open_now).all()))
         await asyncio.to_thread(self._remove, before_us, kept)
 
     def _remove(self, before_us: int, kept: Collection[str]) -> None:
@@ -278,8 +284,8 @@ class Jobs:
         """Change an import that is in one of these states; whether it was."""
         this = update(ImportRecord).where(col(ImportRecord.id) == import_id, col(ImportRecord.state).in_(states))
 
-        def leave(session: Session) -> bool:
-            return session.scalar(this.values(**values).returning(col(ImportRecord.id))) is not None
+        def leave(connection: Connection) -> bool:
+            return connection.scalar(this.values(**values).returning(col(ImportRecord.id))) is not None
 
         return await self._database.write(leave)
 
@@ -367,3 +373,15 @@ _SHOWN: Final = (
     "skipped",
     "position",
 )
+
+
+def _in_session(work: Callable[[Session], T]) -> Callable[[Connection], T]:
+    """Work on records as objects, whose changes are written when it is done."""
+
+    def within(connection: Connection) -> T:
+        with Session(connection, expire_on_commit=False) as session:
+            result = work(session)
+            session.flush()
+            return result
+
+    return within

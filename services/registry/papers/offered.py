@@ -123,10 +123,10 @@ class Papers:
         asked = (ask.first, ask.last, ask.unit)
         with self._workshop.place():
             (rates, plans, unexpected), position = await self._registry.ask_at(
-                lambda session: (
-                    recovery_rates(session, *asked),
-                    planned(session, *asked),
-                    unexpected_by_unit(session, ask.unit),
+                lambda connection: (
+                    recovery_rates(connection, *asked),
+                    planned(connection, *asked),
+                    unexpected_by_unit(connection, ask.unit),
                 ),
                 seen=ask.seen,
             )

@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import and_, case, func, or_, select, tuple_
-from sqlmodel import Field, Session
+from sqlalchemy import Connection, and_, case, func, or_, select, tuple_
+from sqlmodel import Field
 
 from kernel.view import View
 from ledger.port import Recorded
@@ -87,7 +87,7 @@ ALARMS: Final = View(
 )
 
 
-def alarms(session: Session, limit: int, after: tuple[date, str, int] | None = None) -> list[Alarm]:
+def alarms(connection: Connection, limit: int, after: tuple[date, str, int] | None = None) -> list[Alarm]:
     """The latest first, those after this day, device and version."""
     table = ALARMS.columns
     of = table.c
@@ -95,10 +95,10 @@ def alarms(session: Session, limit: int, after: tuple[date, str, int] | None = N
     if after is not None:
         day, *rest = after
         query = query.where(or_(of.day < day, and_(of.day == day, tuple_(of.asset_no, of.version) > rest)))
-    return [Alarm(*row) for row in session.execute(query)]
+    return [Alarm(*row) for row in connection.execute(query)]
 
 
-def duplicates(session: Session, limit: int, after: tuple[int, str] | None = None) -> list[Duplicate]:
+def duplicates(connection: Connection, limit: int, after: tuple[int, str] | None = None) -> list[Duplicate]:
     """Communication addresses shared by several devices, the most shared first, those after this number of devices and
     address. A temporary identity and the number it was bound to are one device.
     """
@@ -108,11 +108,11 @@ def duplicates(session: Session, limit: int, after: tuple[int, str] | None = Non
     query = query.group_by(address).having(number > 1)
     if after is not None:
         query = query.having(or_(number < after[0], and_(number == after[0], address > after[1])))
-    rows = session.execute(query.order_by(number.desc(), address).limit(limit))
+    rows = connection.execute(query.order_by(number.desc(), address).limit(limit))
     return [Duplicate(comm_address=shared, devices=devices) for shared, devices in rows]
 
 
-def custody_gaps(session: Session, before: date, limit: int, after: tuple[date, str] | None = None) -> list[Gap]:
+def custody_gaps(connection: Connection, before: date, limit: int, after: tuple[date, str] | None = None) -> list[Gap]:
     """保管断点: devices that have been between two custodians since before this day, the longest first, those after
     this day and device. What is at a site unexpectedly is named as phase `unexpected`.
     """
@@ -127,4 +127,4 @@ def custody_gaps(session: Session, before: date, limit: int, after: tuple[date, 
     )
     if after is not None:
         query = query.where(tuple_(of.since, of.asset_no) > after)
-    return [Gap(**row._mapping) for row in session.execute(query)]  # noqa: SLF001  its public name
+    return [Gap(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001  its public name

@@ -5,8 +5,22 @@ from datetime import date
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from sqlalchemy import ColumnElement, Date, Row, Select, case, cast, func, literal, null, select, tuple_, union_all
-from sqlmodel import Field, Session
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Date,
+    Row,
+    Select,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    tuple_,
+    union_all,
+)
+from sqlmodel import Field
 
 from kernel.quantity import business_day_of_us
 from kernel.view import View
@@ -97,7 +111,7 @@ BALANCE: Final = View(
 
 
 def balances(
-    session: Session,
+    connection: Connection,
     first: date,
     last: date,
     site: str | None = None,
@@ -121,13 +135,13 @@ def balances(
         asked.append(of.site.in_(select(SITES.columns.c.site).where(visible)))
     if after is not None:
         asked.append(of.site >= after[0])
-    rows = session.execute(_shown(asked, first, after, limit)).all()
+    rows = connection.execute(_shown(asked, first, after, limit)).all()
     if not rows:
         return []
     between = tuple_(of.site, of.device_class).between(tuple_(*rows[0][:2]), tuple_(*rows[-1][:2]))
-    closing = _closing(session, *asked, between, of.day < first)
+    closing = _closing(connection, *asked, between, of.day < first)
     if after is not None and rows[0][:2] == after[:2]:
-        closing |= _closing(session, of.site == after[0], of.device_class == after[1], of.day <= after[2])
+        closing |= _closing(connection, of.site == after[0], of.device_class == after[1], of.day <= after[2])
     return [_line(row, closing) for row in rows]
 
 
@@ -150,11 +164,11 @@ def _shown(
     return query if limit is None else query.limit(limit)
 
 
-def _closing(session: Session, *asked: ColumnElement[bool]) -> dict[tuple[str, str], int]:
+def _closing(connection: Connection, *asked: ColumnElement[bool]) -> dict[tuple[str, str], int]:
     """What each class at each site comes to by these days."""
     of = BALANCE.columns.c
     query = select(of.site, of.device_class, func.sum(of.inflow - of.outflow)).where(*asked)
-    return {(at, what): int(n) for at, what, n in session.execute(query.group_by(of.site, of.device_class))}
+    return {(at, what): int(n) for at, what, n in connection.execute(query.group_by(of.site, of.device_class))}
 
 
 def _line(row: Row[Any], closing: dict[tuple[str, str], int]) -> BalanceLine:

@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, select, tuple_
-from sqlmodel import Field, Session
+from sqlalchemy import ColumnElement, Connection, select, tuple_
+from sqlmodel import Field
 
 from kernel.view import View
 from ledger.port import Recorded
@@ -64,7 +64,7 @@ HOLDS: Final = View(
 
 
 def holds_due(
-    session: Session,
+    connection: Connection,
     by: date,
     limit: int,
     visible: ColumnElement[bool],
@@ -79,4 +79,4 @@ def holds_due(
     due = due.order_by(of.until, of.asset_no, of.hold).limit(limit)
     if after is not None:
         due = due.where(tuple_(of.until, of.asset_no, of.hold) > after)
-    return [Hold(*row) for row in session.execute(due)]
+    return [Hold(*row) for row in connection.execute(due)]

@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, select
-from sqlmodel import Field, Session
+from sqlalchemy import ColumnElement, Connection, select
+from sqlmodel import Field
 
 from kernel.quantity import business_day_of_us
 from kernel.view import View
@@ -271,8 +271,8 @@ def at_sites(visible: ColumnElement[bool]) -> ColumnElement[bool]:
     return CONTAINERS.columns.c.site.in_(select(sites.site).where(visible))
 
 
-def site_names(session: Session, sites: Collection[str]) -> dict[str, str]:
+def site_names(connection: Connection, sites: Collection[str]) -> dict[str, str]:
     """The names of these sites, those that are on record."""
     of = SITES.columns.c
-    found = session.execute(select(of.site, of.name).where(of.site.in_(sites)))
+    found = connection.execute(select(of.site, of.name).where(of.site.in_(sites)))
     return {site: name for site, name in found}  # noqa: C416  a row is no tuple to dict()

@@ -10,8 +10,8 @@ from datetime import date
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
-from sqlalchemy import ColumnElement, Function, Subquery, and_, case, func, or_, select, tuple_
-from sqlmodel import Field, Session
+from sqlalchemy import ColumnElement, Connection, Function, Subquery, and_, case, func, or_, select, tuple_
+from sqlmodel import Field
 
 from kernel.view import View
 from ledger.port import Recorded
@@ -211,7 +211,7 @@ RECEIPTS: Final = View(
 
 
 def recovery_rates(
-    session: Session,
+    connection: Connection,
     first: str,
     last: str,
     unit: str | None = None,
@@ -250,28 +250,28 @@ def recovery_rates(
         query = query.where(tuple_(of.cohort, of.unit) > after)
     if limit is not None:
         query = query.limit(limit)
-    return [RecoveryRate(**row._mapping) for row in session.execute(query)]  # noqa: SLF001  its public name
+    return [RecoveryRate(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001  its public name
 
 
-def planned(session: Session, first: str, last: str, unit: str | None = None) -> list[PlanRow]:
+def planned(connection: Connection, first: str, last: str, unit: str | None = None) -> list[PlanRow]:
     """The plans for the cohorts of these months, by month and unit."""
     table = PLANS.columns
     query = select(table).where(table.c.cohort.between(first, last)).order_by(table.c.cohort, table.c.unit)
     if unit is not None:
         query = query.where(table.c.unit == unit)
-    return [PlanRow(*row) for row in session.execute(query)]
+    return [PlanRow(*row) for row in connection.execute(query)]
 
 
-def unexpected_by_unit(session: Session, unit: str | None = None) -> dict[str, int]:
+def unexpected_by_unit(connection: Connection, unit: str | None = None) -> dict[str, int]:
     """How many devices of each unit are held apart that no work order ever dismantled: they are in no cohort."""
     of = CARD.columns.c
     query = select(of.unit, func.count()).where(of.unexpected, of.dismantled_version.is_(None)).group_by(of.unit)
     if unit is not None:
         query = query.where(of.unit == unit)
-    return {one: devices for one, devices in session.execute(query)}  # noqa: C416  a row is no tuple to dict()
+    return {one: devices for one, devices in connection.execute(query)}  # noqa: C416  a row is no tuple to dict()
 
 
-def still_owed(session: Session, unit: str, limit: int, after: tuple[date, str] | None = None) -> list[Owed]:
+def still_owed(connection: Connection, unit: str, limit: int, after: tuple[date, str] | None = None) -> list[Owed]:
     """What a unit has dismantled and no centre has received, the oldest first, after the given day and number. What is
     confirmed as lost, back with a customer or disposed of cannot be brought any more and is not in the list.
     """
@@ -285,10 +285,10 @@ def still_owed(session: Session, unit: str, limit: int, after: tuple[date, str] 
     )
     if after is not None:
         query = query.where(tuple_(of.dismantled_on, of.asset_no) > after)
-    return [Owed(**row._mapping) for row in session.execute(query)]  # noqa: SLF001  its public name
+    return [Owed(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001  its public name
 
 
-def burnt(session: Session) -> list[tuple[int, str, int]]:
+def burnt(connection: Connection) -> list[tuple[int, str, int]]:
     """烧损拆回 as year, county and devices: the county of the work order, else the device's own, else `unknown`.
 
     Groups are of any size: they are told `grouped`.
@@ -300,7 +300,7 @@ def burnt(session: Session) -> list[tuple[int, str, int]]:
     )
     each = each.join(CARD.columns, card.asset_no == of.asset_no).where(of.reason == "burnt")
     one = each.subquery().c
-    rows = session.execute(
+    rows = connection.execute(
         select(one.year, one.county, func.count()).group_by(one.year, one.county).order_by(one.year, one.county)
     )
     return [(int(which), where, devices) for which, where, devices in rows]

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from datetime import date
 
 import msgspec
-from sqlalchemy import func, select
-from sqlmodel import Session
+from sqlalchemy import Connection, func, select
 
 from services.registry.site import StocktakeRecorded
 from services.registry.views.balance import BALANCE
@@ -33,16 +32,16 @@ class StocktakeLine(msgspec.Struct, frozen=True, kw_only=True):
     on_record: int
 
 
-def stocktake_lines(session: Session, told: Iterable[tuple[StocktakeRecorded, int]]) -> list[StocktakeLine]:
+def stocktake_lines(connection: Connection, told: Iterable[tuple[StocktakeRecorded, int]]) -> list[StocktakeLine]:
     """A line for each class of each stocktake, given with the version of its event; in their order, then by class."""
-    return [line for stocktake, version in told for line in _lines(session, stocktake, version)]
+    return [line for stocktake, version in told for line in _lines(connection, stocktake, version)]
 
 
-def _lines(session: Session, stocktake: StocktakeRecorded, version: int) -> list[StocktakeLine]:
+def _lines(connection: Connection, stocktake: StocktakeRecorded, version: int) -> list[StocktakeLine]:
     counted = {line.device_class: (line.book, line.counted) for line in stocktake.lines}
     short = [one.device_class for one in stocktake.short]
     over = [one.device_class for one in stocktake.over]
-    closing = _closing(session, stocktake.site_id, stocktake.day)
+    closing = _closing(connection, stocktake.site_id, stocktake.day)
     lines = []
     for device_class in sorted({*counted, *short, *over, *closing}):
         book, found = counted.get(device_class, (0, 0))
@@ -62,9 +61,9 @@ def _lines(session: Session, stocktake: StocktakeRecorded, version: int) -> list
     return lines
 
 
-def _closing(session: Session, site: str, day: date) -> dict[DeviceClass, int]:
+def _closing(connection: Connection, site: str, day: date) -> dict[DeviceClass, int]:
     """What the record has at a site at the end of a day, class by class, where there is anything."""
     of = BALANCE.columns.c
     closing = func.sum(of.inflow - of.outflow)
     query = select(of.device_class, closing).where(of.site == site, of.day <= day).group_by(of.device_class)
-    return {device_class: int(number) for device_class, number in session.execute(query.having(closing != 0))}
+    return {device_class: int(number) for device_class, number in connection.execute(query.having(closing != 0))}

@@ -5,9 +5,9 @@ from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, Table, bindparam, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, select, tuple_
 from sqlalchemy.orm import registry
-from sqlmodel import Session, SQLModel
+from sqlmodel import SQLModel
 
 from kernel.view import Key, View
 
@@ -18,10 +18,10 @@ class Tables(SQLModel, registry=registry()):
     """The tables of the registry's views."""
 
 
-def one(session: Session, view: View[Row], key: Key) -> Row | None:
+def one(connection: Connection, view: View[Row], key: Key) -> Row | None:
     """The row of this key."""
     names = [column.name for column in view.columns.primary_key]
-    found = session.execute(_by_key(view.columns), dict(zip(names, key, strict=True))).first()
+    found = connection.execute(_by_key(view.columns), dict(zip(names, key, strict=True))).first()
     return None if found is None else view.row(*found)
 
 
@@ -32,7 +32,7 @@ def _by_key(table: Table) -> Select[Any]:
 
 
 def page(
-    session: Session,
+    connection: Connection,
     view: View[Row],
     where: Mapping[str, Any],
     after: Key | None,
@@ -52,4 +52,4 @@ def page(
         query = query.where(visible)
     if after is not None:
         query = query.where(key > after)
-    return [view.row(*row) for row in session.execute(query)]
+    return [view.row(*row) for row in connection.execute(query)]

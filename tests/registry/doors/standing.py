@@ -75,7 +75,7 @@ def standing(folder: Path, workshop: Workshop | None = None, *, told: bool = Tru
             await platform.gateway.describe()
             if told:
                 position = await tell(platform.registry, EVERY)
-                await platform.registry.ask(lambda _session: None, seen=position)
+                await platform.registry.ask(lambda _connection: None, seen=position)
             started.append(Standing(asyncio.get_running_loop(), Entrances(platform)))
             ready.set()
             await over.wait()

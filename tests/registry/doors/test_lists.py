@@ -160,11 +160,11 @@ class Lists:
         await self.database.close()
 
     async def fill(self, listed: Listed, rows: dict[str, dict[str, Any]]) -> None:
-        def work(session: Any) -> None:
+        def work(connection: Any) -> None:
             for view in listed.views:
-                session.execute(delete(view.columns))
+                connection.execute(delete(view.columns))
                 if rows:
-                    session.execute(insert(view.columns), [_row(view, listed.key, *one) for one in rows.items()])
+                    connection.execute(insert(view.columns), [_row(view, listed.key, *one) for one in rows.items()])
 
         await self.database.write(work)
 

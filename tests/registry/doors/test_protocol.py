@@ -55,7 +55,7 @@ async def entrances(tmp_path):
                 ),
             ]
         position = await tell(platform.registry, told)
-        await platform.registry.ask(lambda _session: None, seen=position)
+        await platform.registry.ask(lambda _connection: None, seen=position)
         yield Entrances(platform)
 
 

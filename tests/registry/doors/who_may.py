@@ -70,7 +70,7 @@ async def set_up(entrances: Entrances) -> None:
         told.append(on(SetPlan, plan_id=f"{unit}-2026-03", expected=1, target_ppm=1, cut_off=CUT_OFF))
         told.append(msgspec.structs.replace(BOXES[0], container_id=f"BOX-{unit}", site=f"S-{unit}"))
     position = await tell(entrances.platform.registry, told)
-    await entrances.platform.registry.ask(lambda _session: None, seen=position)
+    await entrances.platform.registry.ask(lambda _connection: None, seen=position)
 
 
 def about_each(kind: type[msgspec.Struct]) -> dict[str, Any]:

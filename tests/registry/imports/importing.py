@@ -99,13 +99,13 @@ class Importing:
         async with asyncio.timeout(60):
             while min(one.position for one in self.policies.standing()) < await self.ledger.head():  # noqa: ASYNC110  as above
                 await asyncio.sleep(0.02)
-        await self.registry.ask(lambda _session: None, seen=await self.ledger.head())
+        await self.registry.ask(lambda _connection: None, seen=await self.ledger.head())
 
     async def closing(self) -> dict[str, dict[str, int]]:
         """What each site holds by class, what is empty left out."""
         first, last = date(2025, 1, 1), date(2026, 12, 31)
         held: dict[str, dict[str, int]] = {}
-        for line in await self.registry.ask(lambda session: balances(session, first, last)):
+        for line in await self.registry.ask(lambda connection: balances(connection, first, last)):
             held.setdefault(line.site, {})[line.device_class] = line.closing
         return {
             site: kept

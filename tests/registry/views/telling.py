@@ -11,8 +11,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import msgspec
-from sqlalchemy import create_engine
-from sqlmodel import Session
+from sqlalchemy import Connection, create_engine
 
 import services.registry
 from kernel.authority import Policies
@@ -132,16 +131,16 @@ class Told:
 
 
 @contextmanager
-def held(told: Told) -> Iterator[Session]:
+def held(told: Told) -> Iterator[Connection]:
     """The views' tables with what was told, in memory, for queries: the projector has tests of its own."""
     engine = create_engine("sqlite://")
     try:
-        with Session(engine) as session:
-            Tables.metadata.create_all(session.connection())
+        with engine.connect() as connection:
+            Tables.metadata.create_all(connection)
             for view in VIEWS:
                 if found := [msgspec.structs.asdict(row) for row in told.rows(view).values()]:
-                    session.connection().execute(view.columns.insert(), found)
-            yield session
+                    connection.execute(view.columns.insert(), found)
+            yield connection
     finally:
         engine.dispose()
 

@@ -72,17 +72,17 @@ def test_the_latest_alarms_come_first():
     told = Told(
         *DESTROYED, *(on(ReceiveUnexpected, occurred_on=day(n), site=YARD, device_class="01") for n in (7, 9, 8))
     )
-    with held(told) as session:
-        shown, two = alarms(session, 10), alarms(session, 2)
+    with held(told) as connection:
+        shown, two = alarms(connection, 10), alarms(connection, 2)
     assert [alarm.day for alarm in shown] == [day(9), day(8), day(7)]
     assert two == shown[:2]
     assert shown[0] == Alarm(NUMBER, shown[0].version, "reappeared", YARD, day(9), "RC-1")
 
 
 def gaps(*life):
-    with held(Told(*life)) as session:
+    with held(Told(*life)) as connection:
         return [
-            (gap.asset_no, gap.phase, gap.site, gap.shipment, gap.holder) for gap in custody_gaps(session, day(6), 9)
+            (gap.asset_no, gap.phase, gap.site, gap.shipment, gap.holder) for gap in custody_gaps(connection, day(6), 9)
         ]
 
 
@@ -115,11 +115,11 @@ def test_a_device_that_is_out_for_a_purpose_has_a_custodian_until_it_is_missed()
 def test_the_longest_gaps_come_first_and_only_those_before_the_day():
     later = msgspec.structs.replace(about(TURN_UP, OTHER), occurred_on=day(9))
     told = Told(TURN_UP, later)
-    with held(told) as session:
-        assert [gap.asset_no for gap in custody_gaps(session, day(10), 9)] == [NUMBER, OTHER]
-        assert [gap.asset_no for gap in custody_gaps(session, day(10), 1)] == [NUMBER]
-        assert [gap.asset_no for gap in custody_gaps(session, day(9), 9)] == [NUMBER]
-        assert custody_gaps(session, DAY, 9) == []
+    with held(told) as connection:
+        assert [gap.asset_no for gap in custody_gaps(connection, day(10), 9)] == [NUMBER, OTHER]
+        assert [gap.asset_no for gap in custody_gaps(connection, day(10), 1)] == [NUMBER]
+        assert [gap.asset_no for gap in custody_gaps(connection, day(9), 9)] == [NUMBER]
+        assert custody_gaps(connection, DAY, 9) == []
 
 
 UNTIL = msgspec.structs.replace(HOLD, until=day(20))
@@ -140,8 +140,8 @@ def test_a_hold_goes_along_to_the_number():
 def test_holds_are_due_on_the_day_they_end(by, due):
     told = Told(*IN_STORE, UNTIL)
     told.tell(msgspec.structs.replace(HOLD, hold="H-2", until=day(21)), msgspec.structs.replace(HOLD, hold="H-3"))
-    with held(told) as session:
-        assert [hold.hold for hold in holds_due(session, day(by), 9, true())] == due
+    with held(told) as connection:
+        assert [hold.hold for hold in holds_due(connection, day(by), 9, true())] == due
 
 
 def registered(number, address):
@@ -151,18 +151,18 @@ def registered(number, address):
 def test_addresses_that_devices_share_the_most_shared_first():
     numbers = [compose(UNIT, "01", f"9999999910{i:04}") for i in range(6)]
     told = Told(*map(registered, numbers, ["A-1", "A-2", "A-1", "A-2", "A-1", "A-3"]))
-    with held(told) as session:
-        assert duplicates(session, 9) == [
+    with held(told) as connection:
+        assert duplicates(connection, 9) == [
             Duplicate(comm_address="A-1", devices=3),
             Duplicate(comm_address="A-2", devices=2),
         ]
-        assert len(duplicates(session, 1)) == 1
+        assert len(duplicates(connection, 1)) == 1
 
 
 def test_a_temporary_identity_and_the_number_it_is_bound_to_share_nothing():
     named = msgspec.structs.replace(ASSIGN, description=Description(comm_address="A-1"))
     told = Told(registered(NUMBER, "A-1"), named)
-    with held(told) as session:
-        assert [shared.devices for shared in duplicates(session, 9)] == [2]
-    with held(told.tell(BIND)) as session:
-        assert duplicates(session, 9) == []
+    with held(told) as connection:
+        assert [shared.devices for shared in duplicates(connection, 9)] == [2]
+    with held(told.tell(BIND)) as connection:
+        assert duplicates(connection, 9) == []

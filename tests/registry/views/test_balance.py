@@ -24,8 +24,8 @@ def in_store(*numbers, on=None):
 
 
 def lines(told, first=None, last=None, site=None, device_class=None):
-    with held(told) as session:
-        return balances(session, first or day(1), last or day(31), site, device_class)
+    with held(told) as connection:
+        return balances(connection, first or day(1), last or day(31), site, device_class)
 
 
 def figures(told, *asked, **named):

@@ -21,17 +21,17 @@ async def test_a_rebuild_gives_what_was_kept_up(fresh_url):
         assert kept_up == {view.name: told.rows(view) for view in VIEWS}
         await views.database.write(spoil)
         assert await views.registry.ask(everything_in(VIEWS)) != kept_up
-        await views.database.write(lambda session: rebuild(session.connection(), VIEWS, views.ledger.ledger_id))
+        await views.database.write(lambda connection: rebuild(connection, VIEWS, views.ledger.ledger_id))
         await append(views.ledger, views.now_us, later)
         await slots_are(views.database, all_ready, VIEWS)
         await views.projector.wait_for(await views.ledger.head(), 10)
         told.events += later
         assert await views.registry.ask(everything_in(VIEWS)) == {view.name: told.rows(view) for view in VIEWS}
-        found = await views.database.read(lambda session: slots(session.connection(), VIEWS))
+        found = await views.database.read(lambda connection: slots(connection, VIEWS))
         assert {slot.generation for slot in found} == {2}
 
 
-def spoil(session):
+def spoil(connection):
     """What a fault of a machine might do to rows."""
-    session.connection().execute(update(BALANCE.columns).values(inflow=99))
-    session.connection().execute(delete(CARD.columns).where(CARD.columns.c.phase == "at_site"))
+    connection.execute(update(BALANCE.columns).values(inflow=99))
+    connection.execute(delete(CARD.columns).where(CARD.columns.c.phase == "at_site"))

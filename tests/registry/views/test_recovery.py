@@ -80,9 +80,9 @@ COUNTS = ("dismantled", "received", "received_late", "missing", "lost", "unexpec
 
 def counted(told):
     """The counts of the cohort of March that are not 0, and who is still owed."""
-    with held(told) as session:
-        (rate,) = recovery_rates(session, *MARCH)
-        owed = still_owed(session, UNIT, 100)
+    with held(told) as connection:
+        (rate,) = recovery_rates(connection, *MARCH)
+        owed = still_owed(connection, UNIT, 100)
     assert sum(getattr(rate, name) for name in COUNTS[1:]) == rate.dismantled
     counts = {name: number for name in COUNTS if (number := getattr(rate, name))}
     return counts, {line.asset_no: line.phase for line in owed}
@@ -95,10 +95,10 @@ def test_every_device_is_in_one_count():
     told.tell(MarkFound(occurred_on=day(7), asset_no=B, site=CENTRE))
     told.tell(lost(C, day(9)), WriteOff(occurred_on=day(10), asset_no=C, approval="A-1"), lost(D, day(9)))
     told.tell(unannounced(G, day(6)))
-    with held(told) as session:
-        (rate,) = recovery_rates(session, *MARCH)
-        owed = still_owed(session, UNIT, 3)
-        rest = still_owed(session, UNIT, 3, (owed[-1].dismantled_on, owed[-1].asset_no))
+    with held(told) as connection:
+        (rate,) = recovery_rates(connection, *MARCH)
+        owed = still_owed(connection, UNIT, 3)
+        rest = still_owed(connection, UNIT, 3, (owed[-1].dismantled_on, owed[-1].asset_no))
     assert {name: getattr(rate, name) for name in COUNTS} == {
         "dismantled": 9,
         "received": 2,
@@ -144,9 +144,9 @@ def test_without_a_plan_there_is_no_cut_off():
 def test_unexpected_devices_without_a_work_order_are_in_no_cohort():
     told = dismantled(A)
     told.tell(*shipped([A], day(5)), arrived([A, B, C], day(6)))
-    with held(told) as session:
-        (rate,) = recovery_rates(session, *MARCH)
-        apart = unexpected_by_unit(session)
+    with held(told) as connection:
+        (rate,) = recovery_rates(connection, *MARCH)
+        apart = unexpected_by_unit(connection)
     assert (rate.dismantled, rate.received) == (1, 1)
     assert apart == {UNIT: 2}
 
@@ -280,9 +280,9 @@ def test_a_reinstalled_device_that_turns_up_unannounced_is_counted_apart():
     told.tell(ground(A, "verdict_reuse", day(7)), ground(A, "re_verification", day(7)))
     told.tell(out(A, "reinstall", day(8), CENTRE))
     told.tell(Reinstall(occurred_on=day(9), asset_no=A, work_order="WO-2", unit=UNIT), unannounced(A, day(20)))
-    with held(told) as session:
-        (rate,) = recovery_rates(session, *MARCH)
-        apart = unexpected_by_unit(session)
+    with held(told) as connection:
+        (rate,) = recovery_rates(connection, *MARCH)
+        apart = unexpected_by_unit(connection)
     assert (rate.dismantled, rate.received, rate.unexpected, apart) == (1, 1, 0, {UNIT: 1})
 
 
@@ -291,9 +291,9 @@ def test_a_correction_moves_a_dismantling_to_another_cohort():
     says = {"dismantled_on": day(28, 2), "unit": "99402", "why": "misread"}
     told.tell(CorrectRecord(occurred_on=day(9), asset_no=A, corrects_version=1, **says))
     told.tell(CorrectRecord(occurred_on=day(9), asset_no=B, corrects_version=1, did_not_happen=True, why="B stands"))
-    with held(told) as session:
-        rates = recovery_rates(session, "2026-01", "2026-12")
-        of_unit = recovery_rates(session, "2026-01", "2026-12", UNIT)
+    with held(told) as connection:
+        rates = recovery_rates(connection, "2026-01", "2026-12")
+        of_unit = recovery_rates(connection, "2026-01", "2026-12", UNIT)
     assert [(rate.unit, rate.cohort, rate.dismantled, rate.owed) for rate in rates] == [("99402", "2026-02", 1, 1)]
     assert of_unit == []
 
@@ -312,8 +312,8 @@ def test_burnt_devices_by_year_and_county():
     told.tell(dismantle(C, day(3), reason="burnt"), dismantle(D, day(3)))
     says = {"reason": "burnt", "dismantled_on": day(31, 12).replace(year=2025), "why": "seen at the bench"}
     told.tell(CorrectRecord(occurred_on=day(9), asset_no=D, corrects_version=1, county="990402", **says))
-    with held(told) as session:
-        counts = burnt(session)
+    with held(told) as connection:
+        counts = burnt(connection)
     assert counts == [
         (2025, "990402", 1),
         (2026, "990401", 1),

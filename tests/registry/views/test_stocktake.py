@@ -19,8 +19,8 @@ def counted(told, book, number, *, on=8, site=STORE, **differences):
 
 def lines_of(told):
     taken = [(event, of.version) for event, of in told.events if type(event).__name__ == "StocktakeRecorded"]
-    with held(told) as session:
-        lines = stocktake_lines(session, taken)
+    with held(told) as connection:
+        lines = stocktake_lines(connection, taken)
     return [(line.device_class, line.book, line.counted, line.short, line.over, line.on_record) for line in lines]
 
 
