@@ -87,7 +87,8 @@ def becomes(command: msgspec.Struct, event: type[Event], **more: Any) -> Event:
     said = msgspec.structs.asdict(command)
     for name in _unshared(type(command), event):
         del said[name]
-    return event(**(said | more))
+    said |= more
+    return event(**said)
 
 
 @cache

@@ -14,7 +14,7 @@ import hashlib
 import random
 import struct
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache
 from typing import Any, Final, Generic, TypeAlias
 from uuid import UUID
@@ -80,7 +80,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is recorded beside an event: who and why. `command_digest` is SHA-256 over the command's name and JSON."""
+    """What is recorded beside an event: who and why. `command_digest` is SHA-256 over the command's name
+    and the command itself, a pair in MessagePack.
+    """
 
     correlation_id: UUID = msgspec.field(name="$correlationId")
     causation_id: UUID = msgspec.field(name="$causationId")
@@ -152,7 +154,8 @@ class Handling(Generic[State]):
         self.decider: Final = decider
         self._ledger: Final = ledger
         self._codec: Final = codec
-        self._json: Final = msgspec.json.Encoder(order="deterministic")
+        self._packed: Final = msgspec.msgpack.Encoder(order="deterministic").encode
+        self._metadata_json: Final = msgspec.json.Encoder().encode
         self._read_metadata: Final = msgspec.json.Decoder(Metadata).decode
 
     async def handle(self, command: Any, context: Context, permit: Permit | None = None) -> Outcome:
@@ -326,11 +329,11 @@ class Handling(Generic[State]):
         return self._done(context, digest, history) if theirs else None
 
     def _digest(self, command: msgspec.Struct) -> str:
-        named = b"%b\0%b" % (type(command).__name__.encode(), self._json.encode(_alike(command)))
-        return hashlib.sha256(named).hexdigest()
+        # In MessagePack an instant is the same in whichever zone it was said: gRPC knows none.
+        return hashlib.sha256(self._packed((type(command).__name__, _alike(command)))).hexdigest()
 
     def _metadata(self, context: Context, digest: str) -> bytes:
-        return self._json.encode(
+        return self._metadata_json(
             Metadata(
                 correlation_id=context.correlation_id or context.command_id,
                 causation_id=context.causation_id or context.command_id,
@@ -342,40 +345,25 @@ class Handling(Generic[State]):
 
 
 def _alike(command: msgspec.Struct) -> msgspec.Struct:
-    """The command as every equal one is written: a member that says no more than its default left out, an instant in
-    UTC. One door reads `{}` where another finds nothing, and gRPC knows no zones.
+    """The command as every equal one is written: a member that says no more than its default left out. One door reads
+    `{}` where another finds nothing.
     """
-    said: dict[str, Any] = {}
-    for name, default in _members(type(command)):
+    said = {}
+    for name, default in _defaults(type(command)):
         value = getattr(command, name)
-        if value is default or value is None:
-            continue
-        if isinstance(value, datetime):
-            if value.tzinfo is not UTC:
-                said[name] = value.astimezone(UTC)
-        elif value == default:
+        if value is not default and value == default:
             said[name] = default
     return msgspec.structs.replace(command, **said) if said else command
 
 
 @cache
-def _members(kind: type[msgspec.Struct]) -> tuple[tuple[str, Any], ...]:
-    """Those members of a command that can be written in two ways, each with its default."""
+def _defaults(kind: type[msgspec.Struct]) -> tuple[tuple[str, Any], ...]:
+    """Those members of a command that can be left out or said, each with its default. None is written in one way."""
     return tuple(
         (field.name, field.default)
         for field in msgspec.structs.fields(kind)
-        if field.default not in (None, msgspec.NODEFAULT) or _takes_an_instant(msgspec.inspect.type_info(field.type))
+        if field.default not in (None, msgspec.NODEFAULT)
     )
-
-
-def _takes_an_instant(told: msgspec.inspect.Type) -> bool:
-    match told:
-        case msgspec.inspect.Metadata(type=within):
-            return _takes_an_instant(within)
-        case msgspec.inspect.UnionType(types=several):
-            return any(map(_takes_an_instant, several))
-        case _:
-            return isinstance(told, msgspec.inspect.DateTimeType)
 
 
 def _put_positions(

@@ -17,7 +17,9 @@ Call: TypeAlias = Sequence[Append]
 Value: TypeAlias = str | int | bytes
 
 _LAST: Final = "SELECT position, recorded_at_us FROM event ORDER BY position DESC LIMIT 1"
-_HEADS: Final = "SELECT json_group_object(value, (SELECT max(version) FROM event WHERE stream = value)) FROM carray(?)"
+_HEADS: Final = """
+SELECT json_group_object(value, (SELECT max(version) FROM event WHERE stream = value)) FROM carray(?)
+WHERE EXISTS (SELECT 1 FROM event WHERE stream = value)"""
 _KNOWN: Final = """
 SELECT stream, id, version, position FROM carray(?) AS key
 CROSS JOIN event ON stream = key.value AND id = substr(?, 16 * (key.rowid - 1) + 1, 16)"""
@@ -28,7 +30,7 @@ _COLUMNS: Final = _ROW.count("?")
 _INSERTS: Final = [(rows, _INSERT + ", ".join([_ROW] * rows)) for rows in (256, 128, 64, 32, 16, 8, 4, 2, 1)]
 """Any number of rows is a few of these, so that each is prepared once and kept."""
 
-_read_heads = msgspec.json.Decoder(dict[str, int | None]).decode
+_read_heads = msgspec.json.Decoder(dict[str, int]).decode
 
 
 def record(cursor: apsw.Cursor, group: Sequence[Call], clock: Clock) -> list[Receipt | Conflict]:
@@ -97,8 +99,7 @@ def _record_run(cursor: apsw.Cursor, run: Sequence[Call], clock: Clock) -> list[
 
 def _heads(cursor: apsw.Cursor, appends: Sequence[Append]) -> dict[str, int]:
     streams = tuple({append.stream for append in appends})
-    heads = _read_heads(cursor.execute(_HEADS, (apsw.carray(streams),)).get)
-    return {stream: head for stream, head in heads.items() if head is not None}
+    return _read_heads(cursor.execute(_HEADS, (apsw.carray(streams),)).get)
 
 
 def _known(cursor: apsw.Cursor, appends: Sequence[Append], heads: Heads) -> dict[Key, Place]:
