@@ -2,6 +2,8 @@
 
 import os
 import sys
+from asyncio import StreamWriter
+from contextlib import suppress
 from typing import Final
 
 _KEPT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT")
@@ -15,3 +17,14 @@ def command_of(module: str) -> tuple[str, ...]:
 def environment(**more: str) -> dict[str, str]:
     """All that a child sees of our environment: no address, no secret."""
     return {**{name: os.environ[name] for name in _KEPT if name in os.environ}, **more}
+
+
+async def give(child: StreamWriter | None, content: bytes) -> None:
+    """Write all of a child's input and close it. That it ended before it took everything is told by how it ended."""
+    if child is None:
+        raise AssertionError("the child was started with a pipe")
+    # The last is uvloop's, of a pipe whose other end is gone already.
+    with suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
+        child.write(content)
+        await child.drain()
+        child.close()

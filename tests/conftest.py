@@ -3,6 +3,8 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
+import kernel  # noqa: F401  it says how gRPC is to behave, before any test uses gRPC
+
 pytest_plugins = ["tests.postgres"]
 pytest.register_assert_rewrite("tests.given")
 

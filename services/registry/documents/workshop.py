@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from kernel.child import command_of, environment
+from kernel.child import command_of, environment, give
 from kernel.refusal import Refusal, reasons_in
 from services.registry import documents
 from services.registry.documents import refusals
@@ -98,7 +98,9 @@ class Workshop:
             env=environment(RAYON_NUM_THREADS="1"),
         )
         try:
-            answer, _ = await asyncio.wait_for(process.communicate(work), self._limits.seconds_max)
+            async with asyncio.timeout(self._limits.seconds_max):
+                await give(process.stdin, work)
+                answer, _ = await process.communicate()
         except TimeoutError:
             raise TOO_SLOW(seconds=self._limits.seconds_max) from None
         finally:

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from kernel.child import command_of, environment
+from kernel.child import command_of, environment, give
 from kernel.refusal import Reason, Refusal, Stale, Unreadable
 from services.registry.imports import child
 from services.registry.imports.child import HEAD, Done, Failed, Frame, Request
@@ -89,12 +89,7 @@ async def reading(request: Request) -> AsyncIterator[Parts]:
         limit=PIPE_BYTES,
     )
     try:
-        if process.stdin is None:
-            raise AssertionError("the child was started with a pipe")
-        with suppress(BrokenPipeError, ConnectionResetError):
-            process.stdin.write(msgspec.msgpack.encode(request))
-            await process.stdin.drain()
-            process.stdin.close()
+        await give(process.stdin, msgspec.msgpack.encode(request))
         yield Parts(process)
     finally:
         with suppress(ProcessLookupError):
