@@ -28,8 +28,9 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`kind` is reappeared (its life had ended; `holder` had it last), displaced (on record as `holder` has it) or
-    duplicate (a second device, kept under the temporary identity `holder`, seems to bear this number).
+    """An alarm about a device of `unit`. `kind` is reappeared (its life had ended; `holder` had it last),
+    displaced (on record as `holder` has it) or duplicate (a second device, kept under the temporary identity
+    `holder`, seems to bear this number).
     """
 
     asset_no: str
@@ -38,6 +39,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     site: str
     day: date
     holder: str
+    unit: str
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,7 +56,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 class BalanceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """opening + inflow - outflow = closing. `restated_on`: the figures of the day were changed then, after the day
-    was over and the site had begun to keep its record.
+    was over and the site had begun to keep its record. `unit` is the managing unit of the site, which answers for
+    what is there, whatever units the devices are of; None where no such site was opened.
     """
 
     site: str
@@ -65,6 +68,7 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     outflow: int
     closing: int
     restated_on: date | None = None
+    unit: str | None = None
 
 
 LineOutcome = Literal["accepted", "refused", "repeated"]
@@ -249,8 +253,8 @@ class Consignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     version: int = 0
 
 
-class ContainerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A container or pallet."""
+class ContainerLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A container or pallet. `unit` is that of the site where it is; None where no such site was opened."""
 
     container: str
     device_class: str
@@ -258,6 +262,7 @@ class ContainerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     seal_no: str | None
     devices: int
     version: int
+    unit: str | None
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -414,7 +419,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A hold that stands on a device. Without `until` it has no end of its own."""
+    """A hold that stands on a device of `unit`. Without `until` it has no end of its own."""
 
     asset_no: str
     hold: str
@@ -422,6 +427,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reference: str
     placed_on: date
     until: date | None
+    unit: str
 
 
 class Import(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1444,11 +1450,12 @@ class ListAlarms(Question[Page[Alarm]], frozen=True, kw_only=True):
 
     PATH: ClassVar[str] = "/v1/alarms"
     ANSWER: ClassVar[Any] = Page[Alarm]
+    unit: str | None = None
     limit: int | None = None
 
 
 class ListBalances(Question[Page[BalanceLine]], frozen=True, kw_only=True):
-    """站点日结 opening + inflow - outflow = closing, by site, class and business day."""
+    """站点日结 opening + inflow - outflow = closing, by site, class and business day; `unit` asks for its sites."""
 
     PATH: ClassVar[str] = "/v1/balances"
     ANSWER: ClassVar[Any] = Page[BalanceLine]
@@ -1456,6 +1463,7 @@ class ListBalances(Question[Page[BalanceLine]], frozen=True, kw_only=True):
     last: date
     site: str | None = None
     device_class: str | None = None
+    unit: str | None = None
     seen: int | None = None
     limit: int | None = None
 
@@ -1467,12 +1475,13 @@ class ListBurnt(Question[Page[BurntCount]], frozen=True, kw_only=True):
     ANSWER: ClassVar[Any] = Page[BurntCount]
 
 
-class ListContainers(Question[Page[ContainerRow]], frozen=True, kw_only=True):
-    """周转箱 Containers and pallets."""
+class ListContainers(Question[Page[ContainerLine]], frozen=True, kw_only=True):
+    """周转箱 Containers and pallets; `unit` asks for those at its sites."""
 
     PATH: ClassVar[str] = "/v1/containers"
-    ANSWER: ClassVar[Any] = Page[ContainerRow]
+    ANSWER: ClassVar[Any] = Page[ContainerLine]
     site: str | None = None
+    unit: str | None = None
     limit: int | None = None
 
 
@@ -1482,6 +1491,7 @@ class ListCustodyGaps(Question[Page[Gap]], frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/custody-gaps"
     ANSWER: ClassVar[Any] = Page[Gap]
     before: date
+    unit: str | None = None
     limit: int | None = None
 
 
@@ -1499,6 +1509,7 @@ class ListHoldsDue(Question[Page[Hold]], frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/holds/due"
     ANSWER: ClassVar[Any] = Page[Hold]
     by: date
+    unit: str | None = None
     limit: int | None = None
 
 

@@ -18,15 +18,14 @@ from services.registry.views.card import CARD, Card
 from services.registry.views.consignment import Consignment
 from services.registry.views.hold import Hold, holds_due
 from services.registry.views.places import (
-    CONTAINERS,
     PLANS,
     SHIPMENTS,
     SITES,
-    ContainerRow,
+    ContainerLine,
     PlanRow,
     ShipmentRow,
     SiteRow,
-    at_sites,
+    containers,
 )
 from services.registry.views.recovery import BurntCount, Owed, RecoveryRate, burnt, grouped, recovery_rates, still_owed
 from services.registry.views.stocktake import StocktakeLine
@@ -88,12 +87,13 @@ class ListDevices(_Ask, frozen=True, kw_only=True):
 
 
 class ListBalances(_Ask, frozen=True, kw_only=True):
-    """站点日结 opening + inflow - outflow = closing, by site, class and business day."""
+    """站点日结 opening + inflow - outflow = closing, by site, class and business day; `unit` asks for its sites."""
 
     first: date
     last: date
     site: Text | None = None
     device_class: Text | None = None
+    unit: Text | None = None
     seen: Position = 0
 
 
@@ -120,16 +120,20 @@ class ListHoldsDue(_Ask, frozen=True, kw_only=True):
     """到期留存 Holds that end on or before a day, the earliest first."""
 
     by: date
+    unit: Text | None = None
 
 
 class ListAlarms(_Ask, frozen=True, kw_only=True):
     """异常台账 Devices that were where they should not have been, the latest first."""
+
+    unit: Text | None = None
 
 
 class ListCustodyGaps(_Ask, frozen=True, kw_only=True):
     """保管断点 Devices between two custodians since before a day: on the way, missing, lost, unexpected."""
 
     before: date
+    unit: Text | None = None
 
 
 class ListDuplicates(_Ask, frozen=True, kw_only=True):
@@ -166,9 +170,10 @@ class GetShipment(_Ask, frozen=True, kw_only=True):
 
 
 class ListContainers(_Ask, frozen=True, kw_only=True):
-    """周转箱 Containers and pallets."""
+    """周转箱 Containers and pallets; `unit` asks for those at its sites."""
 
     site: Text | None = None
+    unit: Text | None = None
 
 
 class ListPlans(_Ask, frozen=True, kw_only=True):
@@ -203,7 +208,7 @@ class Questions:
             Question(ListStocktakes, "/v1/sites/{site_id}/stocktakes", StocktakeLine, self._stocktakes, rows=True),
             Question(ListShipments, "/v1/shipments", ShipmentRow, self._shipments, rows=True, paged=True),
             Question(GetShipment, "/v1/shipments/{shipment_id}", Consignment, self._shipment),
-            Question(ListContainers, "/v1/containers", ContainerRow, self._containers, rows=True, paged=True),
+            Question(ListContainers, "/v1/containers", ContainerLine, self._containers, rows=True, paged=True),
             Question(ListPlans, "/v1/plans", PlanRow, self._plans, rows=True, paged=True),
         )
 
@@ -242,7 +247,15 @@ class Questions:
         after = _after(page, str, str, date.fromisoformat)
         lines = await self._registry.ask(
             lambda connection: balances(
-                connection, ask.first, ask.last, ask.site, ask.device_class, after=after, limit=page.limit, visible=seen
+                connection,
+                ask.first,
+                ask.last,
+                ask.site,
+                ask.device_class,
+                unit=ask.unit,
+                after=after,
+                limit=page.limit,
+                visible=seen,
             ),
             seen=ask.seen,
         )
@@ -272,19 +285,25 @@ class Questions:
         self._access.may(caller, "ReadHolds", REPORT)
         seen = self._access.visible(caller, "ReadMeter", "Meter", CARD)
         after = _after(page, date.fromisoformat, str, str)
-        due = await self._registry.ask(lambda connection: holds_due(connection, ask.by, page.limit, seen, after))
+        due = await self._registry.ask(
+            lambda connection: holds_due(connection, ask.by, page.limit, seen, after, unit=ask.unit)
+        )
         return _paged(due, page, "until", "asset_no", "hold")
 
-    async def _alarms(self, caller: Principal, _ask: ListAlarms, page: PageAsked) -> Rows:
-        self._access.may(caller, "ReadAlarms", REPORT)
+    async def _alarms(self, caller: Principal, ask: ListAlarms, page: PageAsked) -> Rows:
+        seen = self._access.visible(caller, "ReadAlarms", "Report", CARD)
         after = _after(page, date.fromisoformat, str, int)
-        found = await self._registry.ask(lambda connection: alarms(connection, page.limit, after))
+        found = await self._registry.ask(
+            lambda connection: alarms(connection, page.limit, after, unit=ask.unit, visible=seen)
+        )
         return _paged(found, page, "day", "asset_no", "version")
 
     async def _custody_gaps(self, caller: Principal, ask: ListCustodyGaps, page: PageAsked) -> Rows:
-        self._access.may(caller, "ReadAlarms", REPORT)
+        seen = self._access.visible(caller, "ReadAlarms", "Report", CARD)
         after = _after(page, date.fromisoformat, str)
-        found = await self._registry.ask(lambda connection: custody_gaps(connection, ask.before, page.limit, after))
+        found = await self._registry.ask(
+            lambda connection: custody_gaps(connection, ask.before, page.limit, after, unit=ask.unit, visible=seen)
+        )
         return _paged(found, page, "since", "asset_no")
 
     async def _duplicates(self, caller: Principal, _ask: ListDuplicates, page: PageAsked) -> Rows:
@@ -313,9 +332,11 @@ class Questions:
         return Shown(value=whole, version=whole.version)
 
     async def _containers(self, caller: Principal, ask: ListContainers, page: PageAsked) -> Rows:
-        sites = self._access.visible(caller, "ReadContainer", "Container", SITES)
-        seen = None if isinstance(sites, True_) else at_sites(sites)
-        found = await self._registry.page(CONTAINERS, _named(ask), page.after, page.limit, seen)
+        seen = self._access.visible(caller, "ReadContainer", "Container", SITES)
+        (after,) = _after(page, str) or (None,)
+        found = await self._registry.ask(
+            lambda connection: containers(connection, page.limit, after, site=ask.site, unit=ask.unit, visible=seen)
+        )
         return _paged(found, page, "container")
 
     async def _plans(self, caller: Principal, ask: ListPlans, page: PageAsked) -> Rows:

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, and_, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, tuple_
 from sqlmodel import Field
 
 from kernel.view import View
@@ -15,7 +15,7 @@ from services.registry.views.card import CARD
 from services.registry.views.tables import Tables
 
 
-class Alarm(msgspec.Struct, frozen=True):
+class AlarmRow(msgspec.Struct, frozen=True):
     """`kind` is reappeared (its life had ended; `holder` had it last), displaced (on record as `holder` has it) or
     duplicate (a second device, kept under the temporary identity `holder`, seems to bear this number).
     """
@@ -29,7 +29,7 @@ class Alarm(msgspec.Struct, frozen=True):
 
 
 class AlarmTable(Tables, table=True):
-    """The rows of Alarm."""
+    """The rows of AlarmRow."""
 
     __tablename__ = "alarm_v1"
 
@@ -39,6 +39,21 @@ class AlarmTable(Tables, table=True):
     site: str
     day: date
     holder: str
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """An alarm about a device of `unit`. `kind` is reappeared (its life had ended; `holder` had it last), displaced (on
+    record as `holder` has it) or duplicate (a second device, kept under the temporary identity `holder`, seems to bear
+    this number).
+    """
+
+    asset_no: str
+    version: int
+    kind: str
+    site: str
+    day: date
+    holder: str
+    unit: str
 
 
 class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,17 +84,17 @@ def keys(event: Any, recorded: Recorded) -> Iterable[tuple[str, int]]:
     return ((event.asset_no, recorded.version),)
 
 
-def evolve(_row: Alarm | None, event: Any, _recorded: Recorded, key: tuple[str, int]) -> Alarm:
+def evolve(_row: AlarmRow | None, event: Any, _recorded: Recorded, key: tuple[str, int]) -> AlarmRow:
     if isinstance(event, unexpected.Reappeared):
-        return Alarm(*key, "reappeared", event.site, event.day, event.last_holder)
+        return AlarmRow(*key, "reappeared", event.site, event.day, event.last_holder)
     if isinstance(event, binding.AdoptionRefused):
-        return Alarm(*key, "duplicate", event.site, event.day, event.temporary_id)
-    return Alarm(*key, "displaced", event.moved.to_site, event.day, event.recorded_as)
+        return AlarmRow(*key, "duplicate", event.site, event.day, event.temporary_id)
+    return AlarmRow(*key, "displaced", event.moved.to_site, event.day, event.recorded_as)
 
 
 ALARMS: Final = View(
     name="alarm",
-    row=Alarm,
+    row=AlarmRow,
     table=AlarmTable,
     events=(unexpected.Reappeared, unexpected.Unexpected, binding.IdentityAdopted, binding.AdoptionRefused),
     keys=keys,
@@ -87,15 +102,26 @@ ALARMS: Final = View(
 )
 
 
-def alarms(connection: Connection, limit: int, after: tuple[date, str, int] | None = None) -> list[Alarm]:
-    """The latest first, those after this day, device and version."""
-    table = ALARMS.columns
+def alarms(
+    connection: Connection,
+    limit: int,
+    after: tuple[date, str, int] | None = None,
+    *,
+    unit: str | None = None,
+    visible: ColumnElement[bool] | None = None,
+) -> list[Alarm]:
+    """The latest first, those after this day, device and version. An alarm is its device's managing unit's, as it is on
+    record now; that unit's are asked for, and those about devices that are `visible`.
+    """
+    table, cards = ALARMS.columns, CARD.columns
     of = table.c
-    query = select(table).order_by(of.day.desc(), of.asset_no, of.version).limit(limit)
+    query = select(table, cards.c.unit).join(cards, cards.c.asset_no == of.asset_no)
+    query = query.order_by(of.day.desc(), of.asset_no, of.version).limit(limit)
+    query = query.where(*_limited(unit, visible))
     if after is not None:
         day, *rest = after
         query = query.where(or_(of.day < day, and_(of.day == day, tuple_(of.asset_no, of.version) > rest)))
-    return [Alarm(*row) for row in connection.execute(query)]
+    return [Alarm(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001  its public name
 
 
 def duplicates(connection: Connection, limit: int, after: tuple[int, str] | None = None) -> list[Duplicate]:
@@ -112,19 +138,33 @@ def duplicates(connection: Connection, limit: int, after: tuple[int, str] | None
     return [Duplicate(comm_address=shared, devices=devices) for shared, devices in rows]
 
 
-def custody_gaps(connection: Connection, before: date, limit: int, after: tuple[date, str] | None = None) -> list[Gap]:
+def custody_gaps(
+    connection: Connection,
+    before: date,
+    limit: int,
+    after: tuple[date, str] | None = None,
+    *,
+    unit: str | None = None,
+    visible: ColumnElement[bool] | None = None,
+) -> list[Gap]:
     """保管断点: devices that have been between two custodians since before this day, the longest first, those after
-    this day and device. What is at a site unexpectedly is named as phase `unexpected`.
+    this day and device, of one unit, and those that are `visible`. What is at a site unexpectedly is named as phase
+    `unexpected`.
     """
     of = CARD.columns.c
     phase = case((of.unexpected, "unexpected"), else_=of.phase).label("phase")
     is_open = or_(of.phase.in_(("in_transit", "missing", "lost")), of.unexpected)
     query = (
         select(of.asset_no, of.device_class, of.unit, phase, of.since, of.site, of.shipment, of.holder)
-        .where(is_open, of.since < before)
+        .where(is_open, of.since < before, *_limited(unit, visible))
         .order_by(of.since, of.asset_no)
         .limit(limit)
     )
     if after is not None:
         query = query.where(tuple_(of.since, of.asset_no) > after)
     return [Gap(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001  its public name
+
+
+def _limited(unit: str | None, visible: ColumnElement[bool] | None) -> list[ColumnElement[bool]]:
+    of_unit = [] if unit is None else [CARD.columns.c.unit == unit]
+    return of_unit if visible is None else [*of_unit, visible]

@@ -59,7 +59,8 @@ class BalanceTable(Tables, table=True):
 
 class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
     """opening + inflow - outflow = closing. `restated_on`: the figures of the day were changed then, after the day was
-    over and the site had begun to keep its record.
+    over and the site had begun to keep its record. `unit` is the managing unit of the site, which answers for what is
+    there, whatever units the devices are of; None where no such site was opened.
     """
 
     site: str
@@ -70,6 +71,7 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
     outflow: int
     closing: int
     restated_on: date | None = None
+    unit: str | None = None
 
 
 _MOVEMENTS: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
@@ -117,13 +119,14 @@ def balances(
     site: str | None = None,
     device_class: str | None = None,
     *,
+    unit: str | None = None,
     after: BalanceKey | None = None,
     limit: int | None = None,
     visible: ColumnElement[bool] | None = None,
 ) -> list[BalanceLine]:
     """A line for each site, class and day with a movement from `first` to `last`; what only lay there all the time has
     one line, on `first`. By site, class and day, those after `after`, of
-    sites that are `visible`.
+    sites of one unit, and of those that are `visible`.
     """
     of = BALANCE.columns.c
     asked = [of.day <= last]
@@ -131,8 +134,11 @@ def balances(
         asked.append(of.site == site)
     if device_class is not None:
         asked.append(of.device_class == device_class)
+    sites = SITES.columns.c
+    if unit is not None:
+        asked.append(of.site.in_(select(sites.site).where(sites.unit == unit)))
     if visible is not None:
-        asked.append(of.site.in_(select(SITES.columns.c.site).where(visible)))
+        asked.append(of.site.in_(select(sites.site).where(visible)))
     if after is not None:
         asked.append(of.site >= after[0])
     rows = connection.execute(_shown(asked, first, after, limit)).all()
@@ -150,15 +156,14 @@ def _shown(
 ) -> Select[Any]:
     """The days with a movement, and of what had none but lay there the first day."""
     of, sites = BALANCE.columns.c, SITES.columns.c
-    days = select(*of, sites.recorded_on.label("began_on"))
-    days = days.join(SITES.columns, sites.site == of.site, isouter=True).where(*asked, of.day >= first)
+    days = select(*of).where(*asked, of.day >= first)
     before = func.sum(case((of.day < first, of.inflow - of.outflow), else_=0))
-    nothing = cast(null(), Date)
-    still = select(of.site, of.device_class, literal(first, Date), literal(0), literal(0), nothing, nothing)
+    still = select(of.site, of.device_class, literal(first, Date), literal(0), literal(0), cast(null(), Date))
     still = still.where(*asked).group_by(of.site, of.device_class).having(before != 0, func.max(of.day) < first)
     both = union_all(days, still).subquery()
     key = (both.c.site, both.c.device_class, both.c.day)
-    query = select(both).order_by(*key)
+    query = select(both, sites.recorded_on.label("began_on"), sites.unit)
+    query = query.join(SITES.columns, sites.site == both.c.site, isouter=True).order_by(*key)
     if after is not None:
         query = query.where(tuple_(*key) > after)
     return query if limit is None else query.limit(limit)
@@ -186,4 +191,5 @@ def _line(row: Row[Any], closing: dict[tuple[str, str], int]) -> BalanceLine:
         outflow=row.outflow,
         closing=closing[at],
         restated_on=row.recorded_on if restated else None,
+        unit=row.unit,
     )

@@ -138,6 +138,18 @@ class ContainerRow(msgspec.Struct, frozen=True):
     version: int
 
 
+class ContainerLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A container or pallet. `unit` is that of the site where it is; None where no such site was opened."""
+
+    container: str
+    device_class: str
+    site: str
+    seal_no: str | None
+    devices: int
+    version: int
+    unit: str | None
+
+
 class ContainerTable(Tables, table=True):
     """The rows of ContainerRow."""
 
@@ -265,10 +277,26 @@ CONTAINERS: Final = View(
 )
 
 
-def at_sites(visible: ColumnElement[bool]) -> ColumnElement[bool]:
-    """The containers at sites that are `visible`."""
-    sites = SITES.columns.c
-    return CONTAINERS.columns.c.site.in_(select(sites.site).where(visible))
+def containers(
+    connection: Connection,
+    limit: int,
+    after: str | None = None,
+    *,
+    site: str | None = None,
+    unit: str | None = None,
+    visible: ColumnElement[bool] | None = None,
+) -> list[ContainerLine]:
+    """By number, those after `after`, at one site, or at the sites of one unit, and at those that are `visible`."""
+    of, sites = CONTAINERS.columns.c, SITES.columns.c
+    query = select(CONTAINERS.columns, sites.unit).join(SITES.columns, sites.site == of.site, isouter=True)
+    asked = [] if visible is None else [visible]
+    for column, value in ((of.site, site), (sites.unit, unit)):
+        if value is not None:
+            asked.append(column == value)
+    if after is not None:
+        asked.append(of.container > after)
+    found = connection.execute(query.where(*asked).order_by(of.container).limit(limit))
+    return [ContainerLine(**row._mapping) for row in found]  # noqa: SLF001  its public name
 
 
 def site_names(connection: Connection, sites: Collection[str]) -> dict[str, str]:

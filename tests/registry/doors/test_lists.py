@@ -25,8 +25,10 @@ from services.registry.access import Access, meter, owed_by, shipment
 from services.registry.app import CODEC, STREAMS, Registry
 from services.registry.asset_number import compose
 from services.registry.questions import (
+    ListAlarms,
     ListBalances,
     ListContainers,
+    ListCustodyGaps,
     ListDevices,
     ListHoldsDue,
     ListOwed,
@@ -36,6 +38,7 @@ from services.registry.questions import (
     Questions,
 )
 from services.registry.views import VIEWS
+from services.registry.views.alarm import ALARMS
 from services.registry.views.balance import BALANCE
 from services.registry.views.card import CARD
 from services.registry.views.hold import HOLDS
@@ -46,7 +49,7 @@ from tests.registry.stories import DAY
 
 UNITS = ["99401", "99402", "99403", "9940", "0"]
 NAMES = ["MK-1", "mk-1", "MK-2", "a'b", "%"]
-FILLED: dict[type, Any] = {str: "x", int: 1, bool: False, date: DAY}
+FILLED: dict[type, Any] = {str: "x", int: 1, bool: True, date: DAY}
 
 PRINCIPALS = st.builds(
     Principal,
@@ -113,6 +116,8 @@ LISTS = [
     Listed(
         ListBalances(first=DAY, last=DAY), "ReadBalances", "site", (SITES, BALANCE), lambda row: owed_by(row["unit"])
     ),
+    Listed(ListAlarms(), "ReadAlarms", "asset_no", (CARD, ALARMS), lambda row: owed_by(row["unit"])),
+    Listed(ListCustodyGaps(before=date.max), "ReadAlarms", "asset_no", (CARD,), lambda row: owed_by(row["unit"])),
     Listed(
         ListContainers(),
         "ReadContainer",
@@ -127,8 +132,6 @@ FOR_WHOM_ALONE = {"ListHoldsDue": "ReadHolds"}
 WHOLE = {
     "ListRecovery",
     "ListBurnt",
-    "ListAlarms",
-    "ListCustodyGaps",
     "ListDuplicates",
     "ListStocktakes",
 }

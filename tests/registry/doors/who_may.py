@@ -20,6 +20,7 @@ from services.registry.app import DECIDERS
 from services.registry.asset_number import compose
 from services.registry.meter.hold import PlaceHold
 from services.registry.meter.identity import Description, Register
+from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.plan import SetPlan
 from services.registry.shipment import PrepareShipment
 from services.registry.site import OpenSite
@@ -63,6 +64,8 @@ async def set_up(entrances: Entrances) -> None:
             on(Register, asset_no=number, device_class="01", unit=unit, description=described),
             on(PlaceHold, asset_no=number, hold="H", kind="court", reference="R", until=DAY),
             msgspec.structs.replace(DISMANTLE, asset_no=number, unit=unit, site=f"S-{unit}"),
+            # Seen in the other unit's store: an alarm, and held apart there.
+            on(ReceiveUnexpected, asset_no=number, site=f"S-{THEIR if unit == OWN else OWN}", device_class="01"),
         ]
     for unit, other in ((OWN, THEIR), (THEIR, OWN)):
         sites = {"from_site": f"S-{unit}", "to_site": f"S-{other}"}
@@ -149,8 +152,8 @@ QUESTIONS = {
     "ListOwed": Asking({unit: {"unit": unit} for unit in (OWN, THEIR)}),
     "ListBurnt": Asking(_once()),
     "ListHoldsDue": Asking(_once(**BY), _numbers),
-    "ListAlarms": Asking(_once()),
-    "ListCustodyGaps": Asking(_once(before=date(2026, 4, 1).isoformat())),
+    "ListAlarms": Asking(_once(), _numbers),
+    "ListCustodyGaps": Asking(_once(before=date(2026, 4, 1).isoformat()), _numbers),
     "ListDuplicates": Asking(_once()),
     "ListSites": Asking(_once(), _units),
     "ListStocktakes": Asking({unit: {"site_id": f"S-{unit}"} for unit in (OWN, THEIR)}),

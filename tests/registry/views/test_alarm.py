@@ -8,12 +8,12 @@ from services.registry.asset_number import compose
 from services.registry.meter.binding import BindIdentity
 from services.registry.meter.end import Destroy
 from services.registry.meter.hold import LiftHold
-from services.registry.meter.identity import Description
+from services.registry.meter.identity import CorrectRecord, Description
 from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
 from services.registry.meter.release import ReturnSample
 from services.registry.meter.unexpected import AcceptUnexpected, ReceiveUnexpected
 from services.registry.views.alarm import ALARMS, Alarm, Duplicate, alarms, custody_gaps, duplicates
-from services.registry.views.hold import HOLDS, Hold, holds_due
+from services.registry.views.hold import HOLDS, HoldRow, holds_due
 from tests.registry.stories import (
     ASSIGN,
     CENTRE,
@@ -76,7 +76,8 @@ def test_the_latest_alarms_come_first():
         shown, two = alarms(connection, 10), alarms(connection, 2)
     assert [alarm.day for alarm in shown] == [day(9), day(8), day(7)]
     assert two == shown[:2]
-    assert shown[0] == Alarm(NUMBER, shown[0].version, "reappeared", YARD, day(9), "RC-1")
+    said = {"asset_no": NUMBER, "version": shown[0].version, "kind": "reappeared", "site": YARD, "holder": "RC-1"}
+    assert shown[0] == Alarm(**said, day=day(9), unit=UNIT)
 
 
 def gaps(*life):
@@ -123,10 +124,31 @@ def test_the_longest_gaps_come_first_and_only_those_before_the_day():
 
 
 UNTIL = msgspec.structs.replace(HOLD, until=day(20))
+THEIR = "99402"
+
+
+def test_alarms_gaps_and_holds_are_their_devices_units():
+    theirs = msgspec.structs.replace(about(REGISTER, OTHER), unit=THEIR)
+    told = Told(*IN_STORE, SEEN, theirs, about(SEEN, OTHER), UNTIL, about(UNTIL, OTHER))
+    corrected = on(CorrectRecord, asset_no=OTHER, corrects_version=0, unit="99403", why="misread")
+    for unit, number in ((UNIT, NUMBER), (THEIR, OTHER), ("99403", None)):
+        with held(told) as connection:
+            asked = {"unit": unit, "visible": true()}
+            lists = [
+                alarms(connection, 9, **asked),
+                custody_gaps(connection, day(31), 9, **asked),
+                holds_due(connection, day(31), 9, true(), unit=unit),
+            ]
+            assert [[(one.asset_no, one.unit) for one in found] for found in lists] == [
+                [] if number is None else [(number, unit)]
+            ] * 3
+    told.tell(corrected)
+    with held(told) as connection:
+        assert [one.unit for one in alarms(connection, 9)] == [UNIT, "99403"]
 
 
 def test_a_hold_stands_until_it_is_lifted():
-    stands = Hold(NUMBER, "H-1", "court", "case 7", DAY, day(20))
+    stands = HoldRow(NUMBER, "H-1", "court", "case 7", DAY, day(20))
     assert Told(*IN_STORE, UNTIL).rows(HOLDS) == {(NUMBER, "H-1"): stands}
     assert Told(*IN_STORE, UNTIL, on(LiftHold, hold="H-1", reference="case 7 closed")).rows(HOLDS) == {}
 

@@ -11,6 +11,7 @@ from services.registry.meter.identity import AssignTemporaryIdentity, CorrectRec
 from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
 from services.registry.meter.release import RecordPrecondition, Release, ReturnSample
 from services.registry.meter.unexpected import AcceptUnexpected, ReceiveUnexpected
+from services.registry.site import OpenSite
 from services.registry.views.balance import balances
 from services.registry.views.card import folded_by
 from tests.registry.stories import CENTRE, NUMBER, OTHER, STORE, TEMPORARY, UNIT
@@ -49,6 +50,19 @@ def test_a_device_is_counted_where_it_came_in_until_it_goes():
         (STORE, "01", 5): (2, 0, 2, 0),
         (CENTRE, "01", 6): (0, 2, 0, 2),
     }
+
+
+def test_a_balance_is_the_units_whose_site_it_is():
+    theirs = OpenSite(occurred_on=day(1), site_id=CENTRE, kind="centre", name="synthetic", unit="99000")
+    told = Told(SITES[0], theirs, register(NUMBER), dismantle(NUMBER, day(3)))
+    told.tell(*shipped([NUMBER], day(5)), arrived([NUMBER], day(6)))
+    with held(told) as connection:
+        lines = balances(connection, day(1), day(31))
+        still = balances(connection, day(10), day(31))
+        of_one = [balances(connection, day(1), day(31), unit=unit) for unit in (UNIT, "99000", "99402")]
+    assert [(line.site, line.unit) for line in lines] == [(CENTRE, "99000"), (STORE, UNIT), (STORE, UNIT)]
+    assert [(line.site, line.unit, line.closing) for line in still] == [(CENTRE, "99000", 1)]
+    assert of_one == [lines[1:], lines[:1], []]
 
 
 def test_what_came_in_and_went_out_on_one_day_is_in_both_figures():

@@ -11,9 +11,18 @@ from services.registry.container import (
 from services.registry.plan import RevisePlan
 from services.registry.shipment import CancelShipment, Line, PrepareShipment, SignHandover, manifest_sha256
 from services.registry.site import CloseSite, CountLine, Difference, OpenSite, RecordStocktake
-from services.registry.views.places import CONTAINERS, PLANS, SHIPMENTS, SITES, ContainerRow, PlanRow, ShipmentRow
+from services.registry.views.places import (
+    CONTAINERS,
+    PLANS,
+    SHIPMENTS,
+    SITES,
+    ContainerRow,
+    PlanRow,
+    ShipmentRow,
+    containers,
+)
 from tests.registry.stories import CENTRE, NUMBER, OTHER, STORE, UNIT
-from tests.registry.views.telling import PLAN, Told, arrived, day, shipped
+from tests.registry.views.telling import PLAN, Told, arrived, day, held, shipped
 from tests.registry.views.telling import SITES as OPENED
 from tests.registry.views.test_recovery import A, B, C, dismantle, register
 
@@ -133,3 +142,17 @@ def test_a_container_is_packed_sealed_moved_and_opened():
 def test_a_container_nobody_registered_is_on_record_where_it_came_in():
     told = Told(MoveContainer(occurred_on=day(5), container_id="BOX-1", site=CENTRE))
     assert told.rows(CONTAINERS) == box(site=CENTRE)
+
+
+def test_a_container_is_the_units_at_whose_site_it_is():
+    theirs = OpenSite(occurred_on=day(1), site_id=CENTRE, kind="centre", name="synthetic", unit="99000")
+    at = {"occurred_on": day(5), "device_class": "23"}
+    told = Told(OPENED[0], theirs, RegisterContainer(**at, container_id="BOX-1", site=STORE))
+    told.tell(RegisterContainer(**at, container_id="BOX-2", site=CENTRE))
+    told.tell(RegisterContainer(**at, container_id="BOX-3", site="nowhere"))
+    with held(told) as connection:
+        shown = containers(connection, 9)
+        assert [(one.container, one.unit) for one in shown] == [("BOX-1", UNIT), ("BOX-2", "99000"), ("BOX-3", None)]
+        assert containers(connection, 9, unit="99000") == containers(connection, 9, site=CENTRE) == [shown[1]]
+        assert containers(connection, 9, "BOX-1", visible=SITES.columns.c.unit == UNIT) == []
+        assert containers(connection, 1, "BOX-1") == [shown[1]]

@@ -19,7 +19,7 @@ from kernel.view import View
 from ledger.port import Recorded
 from services.registry.app import CODEC
 from services.registry.views import VIEWS
-from services.registry.views.hold import HOLDS, Hold
+from services.registry.views.hold import HOLDS, HoldRow
 from tests.given import rows
 from tests.registry.views.every_event import everything
 
@@ -71,7 +71,7 @@ def test_a_view_of_another_shape_has_another_name(view):
 def test_other_rows_are_another_shape():
     promised = json.loads(SHAPES.read_text())["hold_v1"]
     kept_all = msgspec.structs.replace(
-        HOLDS, evolve=lambda _row, event, _recorded, key: Hold(*key, "court", "", event.day, None)
+        HOLDS, evolve=lambda _row, event, _recorded, key: HoldRow(*key, "court", "", event.day, None)
     )
     assert shape(HOLDS, promised["events"]) == promised != shape(kept_all, promised["events"])
 
