@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from gateway.app import Gateway
-from kernel.disclosure import load
+from kernel.disclosure import DisclosureFile, load
 from kernel.door import CannotNow
 from kernel.grpc_client import Peer
 from kernel.http_limits import HttpLimits
@@ -31,13 +31,7 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     registry: Annotated[str, Meta(description="台账服务的 gRPC 地址 / gRPC address of the registry, host:port")] = (
         "127.0.0.1:8701"
     )
-    disclosure: Annotated[
-        Path | None,
-        Meta(
-            description="透明度清单文件，默认为随程序所附的 docs/disclosure.yaml / the file that says which events are "
-            "public; by default docs/disclosure.yaml as it came with the program"
-        ),
-    ] = None
+    disclosure: DisclosureFile = None
 
 
 async def assemble(process: Process) -> Parts:

@@ -5,7 +5,7 @@ within each other: what the public may read the parties may, and the supervisor 
 A party reads an event only where the owning service finds that it is concerned.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 
@@ -22,6 +22,16 @@ RIGHTS: Final[dict[Kind, Right]] = {"must": "participation", "should": "supervis
 
 Words: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 TypeName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*\.[A-Z][A-Za-z0-9]*$(?!\n)")]
+
+
+DisclosureFile: TypeAlias = Annotated[
+    Path | None,
+    msgspec.Meta(
+        description="透明度清单文件，默认为随程序所附的 docs/disclosure.yaml / the file that says who may read which "
+        "events; by default docs/disclosure.yaml as it came with the program"
+    ),
+]
+"""The setting of a service that shows events."""
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,6 +73,11 @@ class Disclosure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def public(self) -> frozenset[str]:
         """The types whose events anyone may read whole."""
         return frozenset(name for name, label in self.events.items() if label.audience == "public")
+
+    def shown_to(self, parties: Collection[str]) -> frozenset[str]:
+        """The types whose events whoever is these parties may read whole, as far as an event concerns them."""
+        party = {name for name, label in self.events.items() if not set(label.parties).isdisjoint(parties)}
+        return self.public | party
 
     def disagreements(self, types: Iterable[str]) -> list[str]:
         """What stands between these labels and the types of event that there are; empty where they agree."""

@@ -8,13 +8,15 @@ from sqlalchemy import ColumnElement, False_
 
 from kernel.authority import DENIED, Policies, Resource
 from kernel.commands import Commands
+from kernel.disclosure import Disclosure
 from kernel.handling import Permit
-from kernel.identity import Principal
+from kernel.identity import Principal, Role
 from kernel.refusal import Refusal
 from kernel.view import View
 from services.registry.app import DECIDERS, SERVICE, Registry
 from services.registry.asset_number import unit_of
 from services.registry.container import CONTAINER, MoveContainer
+from services.registry.disclosed import PARTIES, WHOLE, Circle, disclosed
 from services.registry.meter import METER
 from services.registry.meter.binding import AdoptIdentity, EndTemporaryIdentity, KeepTemporaryIdentity
 from services.registry.meter.custody import Dispatch, Receive
@@ -57,9 +59,10 @@ class Access:
     a view that may be behind; before it has any, the one that the command names or else that its number begins with.
     """
 
-    def __init__(self, policies: Policies, registry: Registry) -> None:
+    def __init__(self, policies: Policies, registry: Registry, labels: Disclosure | None = None) -> None:
         self._policies: Final = policies
         self._registry: Final = registry
+        self._labels: Final = labels or disclosed()
 
     def offered(self) -> Sequence[Commands]:
         """The registry's commands as both doors offer them."""
@@ -92,6 +95,19 @@ class Access:
         """
         if not self._policies.decide(principal, "ReadMeter", meter(card.unit, card.owner, card.maker)).allowed:
             raise UNKNOWN(asset_no=card.asset_no)
+
+    def circle(self, principal: Principal, card: Card) -> Circle:
+        """As what this principal reads this device. Refuses as `may_read` does."""
+        self.may_read(principal, card)
+        device = meter(card.unit, card.owner, card.maker)
+        if self._policies.decide(principal, "ReadWholeMeter", device).allowed:
+            return WHOLE
+        parties = {party for role, party in PARTIES.items() if self._reads_as(principal, role, device)}
+        return Circle(frozenset(parties), self._labels.shown_to(parties))
+
+    def _reads_as(self, principal: Principal, role: Role, device: Resource) -> bool:
+        alone = msgspec.structs.replace(principal, roles=principal.roles & {role})
+        return self._policies.decide(alone, "ReadMeter", device).allowed
 
     def may_read_shipment(self, principal: Principal, shipment_id: str, unit: str) -> None:
         """The same of a shipment."""

@@ -28,7 +28,7 @@ from services.registry.policies import DEVICES_FOLLOW_SHIPMENT, exception_of
 from services.registry.shipment import SHIPMENT, Shipment
 from services.registry.site import SITE, Site, StocktakeRecorded
 from services.registry.site import UNKNOWN as UNKNOWN_SITE
-from services.registry.views.card import CARD, Card, folded, folded_by, happened_by
+from services.registry.views.card import CARD, Card, folded, folded_by
 from services.registry.views.consignment import Consignment, consignment
 from services.registry.views.places import site_names
 from services.registry.views.stocktake import StocktakeLine, stocktake_lines
@@ -66,6 +66,18 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     recorded_at_us: int
     data: msgspec.Raw
+
+
+def entry(recorded: Recorded) -> Entry:
+    """An event as it is shown in a device's life."""
+    return Entry(
+        version=recorded.version,
+        position=recorded.position,
+        id=recorded.id.hex(),
+        type=recorded.type,
+        recorded_at_us=recorded.recorded_at_us,
+        data=msgspec.Raw(recorded.data),
+    )
 
 
 class LeftBehind(msgspec.Struct, frozen=True):
@@ -259,23 +271,6 @@ class Registry:
         """The names of these sites, those that are on record. Raises Stale."""
         asked = frozenset(site_ids)
         return await self.ask(lambda connection: site_names(connection, asked), seen=seen)
-
-    async def life(self, asset_no: str, *, position: int | None = None, day: date | None = None) -> list[Entry]:
-        """Every event of a device, in order: up to a position, or of what had happened by the end of a business day.
-        Raises NotFound where there is no such device.
-        """
-        told = await self.meter_events(asset_no, position=position)
-        return [
-            Entry(
-                version=recorded.version,
-                position=recorded.position,
-                id=recorded.id.hex(),
-                type=recorded.type,
-                recorded_at_us=recorded.recorded_at_us,
-                data=msgspec.Raw(recorded.data),
-            )
-            for _, recorded in (told if day is None else happened_by(told, day))
-        ]
 
     async def consignment(self, shipment_id: str, *, position: int | None = None) -> Consignment:
         """A shipment whole, now or as the log had it at a position. Raises NotFound."""

@@ -8,6 +8,7 @@ from msgspec import Meta
 from kernel.authority import Policies
 from kernel.codec import Reader
 from kernel.database import Database, DatabaseUnavailable
+from kernel.disclosure import DisclosureFile
 from kernel.grpc_server import RpcDoor
 from kernel.http_limits import HttpLimits
 from kernel.http_page import Cursors
@@ -24,6 +25,7 @@ from ledger.open import open_ledger
 from ledger.port import Ledger, Unavailable
 from services.registry.access import Access
 from services.registry.app import CODEC, SERVICE, STREAMS, Registry
+from services.registry.disclosed import disclosed
 from services.registry.imports.jobs import Jobs
 from services.registry.imports.offered import LocalUploads, import_methods
 from services.registry.imports.running import Runner
@@ -50,6 +52,7 @@ class RegistrySettings(Settings, frozen=True, kw_only=True):
             " / YAML file of rules for how long what is dismantled is retained; without it nothing is"
         ),
     ] = None
+    disclosure: DisclosureFile = None
 
 
 async def assemble(process: Process) -> Parts:
@@ -62,7 +65,7 @@ async def assemble(process: Process) -> Parts:
     registry = Registry(ledger, projector)
     policies = _policies(settings, database, ledger, registry)
     await process.wait_for("database", policies.open, DatabaseUnavailable)
-    access = Access(Policies.load(Path(__file__).parent), registry)
+    access = Access(Policies.load(Path(__file__).parent), registry, disclosed(settings.disclosure))
     commands = access.offered()
     people = People(database, SERVICE)
     await process.wait_for("database", people.open, DatabaseUnavailable)

@@ -7,14 +7,15 @@ from typing import Annotated, Any, Final
 import msgspec
 from sqlalchemy import True_
 
-from kernel.identity import Principal
+from kernel.identity import Principal, Role
 from kernel.questions import PageAsked, Question, Rows, Shown
 from kernel.refusal import NotFound, unreadable
 from services.registry.access import REPORT, Access, owed_by
-from services.registry.app import Entry, Registry
+from services.registry.app import Entry, Registry, entry
+from services.registry.disclosed import NOT_THE_MAKERS
 from services.registry.views.alarm import Alarm, Duplicate, Gap, alarms, custody_gaps, duplicates
 from services.registry.views.balance import BalanceLine, balances
-from services.registry.views.card import CARD, Card
+from services.registry.views.card import CARD, Card, happened_by
 from services.registry.views.consignment import Consignment
 from services.registry.views.hold import Hold, holds_due
 from services.registry.views.places import (
@@ -224,21 +225,25 @@ class Questions:
                 # That there is one since is for those who may see it.
                 self._access.may_read(caller, await self._registry.card_as_of(ask.asset_no))
                 raise
-        self._access.may_read(caller, card)
-        return Shown(value=card, version=card.version)
+        return Shown(value=self._access.circle(caller, card).card(card), version=card.version)
 
     async def _life(self, caller: Principal, ask: GetLife, page: PageAsked) -> Rows:
-        self._access.may_read(caller, await self._registry.card_as_of(ask.asset_no))
+        circle = self._access.circle(caller, await self._registry.card_as_of(ask.asset_no))
         if ask.as_of_position is not None and ask.as_of_day is not None:
             raise ONE_TIME_ONLY()
         (after,) = _after(page, int) or (-1,)
-        life = await self._registry.life(ask.asset_no, position=ask.as_of_position, day=ask.as_of_day)
-        later = [entry for entry in life if entry.version > after]
-        return _paged(later[: page.limit], page, "version")
+        told = await self._registry.meter_events(ask.asset_no, position=ask.as_of_position)
+        happened = told if ask.as_of_day is None else happened_by(told, ask.as_of_day)
+        later = [one for one in circle.events(happened) if one[1].version > after]
+        return _paged([entry(recorded) for _, recorded in later[: page.limit]], page, "version")
 
     async def _devices(self, caller: Principal, ask: ListDevices, page: PageAsked) -> Rows:
-        seen = self._access.visible(caller, "ReadMeter", "Meter", CARD)
-        return _paged(await self._registry.page(CARD, _named(ask), page.after, page.limit, seen), page, "asset_no")
+        named = _named(ask)
+        # Whoever might search by what a card does not show him would learn it by searching.
+        searched = any(named.get(name) is not None for name in NOT_THE_MAKERS)
+        seen = self._access.visible(_beside_maker(caller) if searched else caller, "ReadMeter", "Meter", CARD)
+        found = await self._registry.page(CARD, named, page.after, page.limit, seen)
+        return _paged([self._access.circle(caller, card).card(card) for card in found], page, "asset_no")
 
     async def _balances(self, caller: Principal, ask: ListBalances, page: PageAsked) -> Rows:
         rows = self._access.visible(caller, "ReadBalances", "Report", SITES)
@@ -343,6 +348,11 @@ class Questions:
         seen = self._access.visible(caller, "ReadPlan", "Plan", PLANS)
         found = await self._registry.page(PLANS, _named(ask), page.after, page.limit, seen)
         return _paged(found, page, "unit", "cohort")
+
+
+def _beside_maker(caller: Principal) -> Principal:
+    """The caller in its other roles."""
+    return msgspec.structs.replace(caller, roles=caller.roles - {Role.MANUFACTURER})
 
 
 def _in_order(ask: ListBalances | ListRecovery) -> None:

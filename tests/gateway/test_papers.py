@@ -224,13 +224,13 @@ async def test_papers_are_for_who_may_read_what_they_show(season, path):
     assert (public.status_code, public.json()["code"]) == (403, "access.denied")
 
 
-async def test_a_maker_may_have_the_page_of_its_own_device_and_no_ledger(season):
+async def test_a_maker_has_neither_the_ledger_nor_the_page_of_a_device_which_tells_where_it_is_kept(season):
     ledger = await asked(season, LEDGER, Role.MANUFACTURER, first="2026-03", last="2026-03")
     assert (ledger.status_code, ledger.json()["code"]) == (403, "access.denied")
     other = await asked(season, PAGE, Role.MANUFACTURER)
     assert (other.status_code, other.json()["code"]) == (404, "meter.unknown")
     own = await season.client.get(PAGE, headers=season.headers(Role.MANUFACTURER, organisation="SYN-MAKER-A"))
-    assert own.status_code == 200
+    assert (own.status_code, own.json()["code"]) == (403, "access.denied")
 
 
 @pytest.mark.parametrize(

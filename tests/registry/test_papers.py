@@ -70,7 +70,7 @@ def told(*events):
 
 def page(*events):
     life = told(REGISTERED, *events)
-    return asset_page(life, folded(life), {}, "ledger-1")
+    return asset_page(life, life, folded(life), {}, "ledger-1")
 
 
 @pytest.mark.parametrize("event", METER.events, ids=lambda event: event.__name__)

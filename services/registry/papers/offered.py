@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
+from kernel.authority import DENIED
 from kernel.clock import Clock, now, system_clock_us
 from kernel.identity import Principal
 from kernel.people import People
@@ -144,14 +145,16 @@ class Papers:
     async def _asset_page(self, caller: Principal, ask: GetAssetPage, _page: PageAsked) -> File:
         registry, number = self._registry, ask.asset_no
         told = await registry.meter_events(number)
-        self._access.may_read(caller, _known(number, told))
+        circle = self._access.circle(caller, _known(number, told))
+        if not circle.has_pages:
+            raise DENIED(action="GetAssetPage")
         if ask.as_of_position is not None:
             told = [one for one in told if one[1].position <= ask.as_of_position]
         card = _known(number, told)
         with self._workshop.place():
             named = {site for event, _ in told for site in sites_in(event)}
             sites = await registry.site_names(named, seen=card.position)
-            page = asset_page(told, card, sites, registry.ledger_id)
+            page = asset_page(told, circle.events(told), card, sites, registry.ledger_id)
             return await self._made(page, ask.format, f"一表一档 {number}")
 
     async def _names(self, subjects: Collection[str]) -> dict[str, str]:

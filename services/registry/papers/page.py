@@ -44,14 +44,18 @@ _REGISTERS: Final = frozenset(ReadingLine.__struct_fields__) & frozenset(dismant
 _BROKEN: Final = Label("发现时已破损", "found broken")
 
 
-def asset_page(told: Sequence[Told], card: Card, sites: Mapping[str, str], ledger_id: str) -> AssetPage:
-    """`told` is the device's life up to the position, `card` what it came to, `sites` are names by id."""
+def asset_page(
+    told: Sequence[Told], shown: Sequence[Told], card: Card, sites: Mapping[str, str], ledger_id: str
+) -> AssetPage:
+    """`told` is the device's life up to the position, `shown` of it what the reader may read, `card` what it came to,
+    `sites` are names by id.
+    """
 
     def site(site_id: str | None) -> str:
         return "" if site_id is None else sites.get(site_id, site_id)
 
-    events = [event for event, _ in told]
-    meter, last = METER.fold(events), told[-1][1]
+    events = [event for event, _ in shown]
+    meter, last = METER.fold(event for event, _ in told), told[-1][1]
     zh, en = DEVICE_CLASSES[meter.device_class]
     status, custodian = _where(meter, card, site)
     path = f"/v1/meters/{card.asset_no}/page?as_of_position={last.position}"
@@ -68,7 +72,7 @@ def asset_page(told: Sequence[Told], card: Card, sites: Mapping[str, str], ledge
         model=card.model or "",
         temporary_identity=adopted,
         facts=tuple(_facts(card, events)),
-        timeline=tuple(_timeline(told, site)),
+        timeline=tuple(_timeline(shown, site)),
         readings=tuple(_readings(events)),
         holds=tuple(_holds(events)),
         seals=tuple(_seals(events)),
