@@ -6,8 +6,10 @@ from typing import Any, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 from typer.main import get_command
 
+NAME: Final = "meterloop"
 COMMANDS: Final = {
     "init": "cli.platform:init",
     "token": "cli.platform:token",
@@ -48,7 +50,7 @@ class Commands(TyperGroup):
 
 
 app = typer.Typer(
-    name="meterloop",
+    name=NAME,
     cls=Commands,
     help="拆回计量器具全流程平台 / every dismantled meter, from handover to its next life, on a record to be checked",
     no_args_is_help=True,
@@ -65,7 +67,11 @@ def meterloop() -> None:
 def main() -> None:
     """The entry point of the `meterloop` script."""
     try:
-        app(prog_name="meterloop")
+        sys.exit(app(prog_name=NAME, standalone_mode=False))
+    except TyperException as error:
+        # The words up to the fault that are commands: whose help there is to read.
+        context = getattr(error, "ctx", None)
+        sys.exit(import_module("cli.usage").told_of_usage(error, context.command_path if context else NAME))
     except Exception as error:  # noqa: BLE001  whoever sits at the terminal is not shown a traceback
         # Loaded only here: it knows every kind of failure there is.
         sys.exit(import_module("cli.failures").told(error))

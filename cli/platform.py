@@ -7,8 +7,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -34,6 +34,12 @@ READY_POLL_S: Final = 0.1
 WATCH_S: Final = 1.0
 """How often a running platform looks whether it still is."""
 
+STARTING_WATCH_S: Final = 0.3
+"""The same while it starts."""
+
+LAST_LINES: Final = 5
+"""Of a service's log, where it could not start."""
+
 LOG_TAIL_BYTES: Final = 64 << 10
 OWNERS_FOLDER: Final = 0o700
 
@@ -57,21 +63,28 @@ class NotReady(Exception):
 class Running:
     """The platform while it runs."""
 
-    def __init__(self, endpoints: Endpoints, supervisor: Supervisor, log_dir: Path) -> None:
+    def __init__(
+        self, endpoints: Endpoints, supervisor: Supervisor, log_dir: Path, said_before: Mapping[Path, int]
+    ) -> None:
         self.endpoints: Final = endpoints
         self._supervisor: Final = supervisor
         self._log_dir: Final = log_dir
+        self._said_before: Final = said_before
 
     def get_ready(self) -> None:
-        """Return when every service answers that it is ready. Raises NotReady, as soon as it is hopeless."""
+        """Return when every service answers that it is ready. Raises NotReady as soon as one of them has ended: each
+        waits by itself for what it needs, so what ends a first start ends the next one too.
+        """
         begun = looked = time.monotonic()
         with httpx.Client(timeout=2) as http:
             for name, address in self.endpoints.operations.items():
                 while not _answers(http, f"{address}/readyz"):
                     now = time.monotonic()
-                    if now - looked > WATCH_S:
+                    if now - looked > STARTING_WATCH_S:
                         looked = now
                         self._look()
+                        if ended := self._supervisor.ended():
+                            raise self._not_ready(ended[0], "未能启动", "could not start")
                     if now - begun > READY_S_MAX:
                         raise self._not_ready(name, "未在规定时间内就绪", "did not get ready in time")
                     time.sleep(READY_POLL_S)
@@ -98,8 +111,11 @@ class Running:
 
     def _not_ready(self, name: str, zh: str, en: str) -> NotReady:
         log = self._log_dir / f"{name}.log"
-        why = _why(log)
-        return NotReady(f"{name} {zh}：{why}。详见 {log}", f"{name} {en}: {why}; see {log}")
+        lines = last_lines(log, self._said_before.get(log, 0))
+        why = lines[-1] if lines else ""
+        shown = "".join(f"\n    {line}" for line in lines[:-1])
+        before = f"\n  日志末尾 the end of its log:{shown}" if shown else ""
+        return NotReady(f"{name} {zh}：{why}。详见 {log}", f"{name} {en}: {why}; see {log}{before}")
 
 
 def init() -> None:
@@ -175,8 +191,11 @@ def running(settings: Settings, port: int) -> Iterator[Running]:
             _require_free(port)
         programs, endpoints = _planned(settings, port)
         found = settings.data_dir / "run" / "endpoints.json"
+        log_dir = settings.data_dir / "log"
+        # The logs go on where earlier runs left them.
+        said_before = {log: log.stat().st_size for log in log_dir.glob("*.log")}
         with supervised(programs, settings.data_dir) as supervisor:
-            platform = Running(endpoints, supervisor, settings.data_dir / "log")
+            platform = Running(endpoints, supervisor, log_dir, said_before)
             platform.get_ready()
             found.write_bytes(msgspec.json.encode(endpoints))
             try:
@@ -249,17 +268,32 @@ def _require_free(port: int) -> None:
             ) from None
 
 
-def _why(log: Path) -> str:
-    """What a service said last before it ended, as one line."""
+def last_lines(log: Path, after: int = 0) -> list[str]:
+    """What a service said last, after so many bytes of its log, a line each; the last is why it ended, where it said
+    so.
+    """
     if not log.exists():
-        return ""
+        return []
+    size = log.stat().st_size
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
-        lines = file.read().decode("utf-8", "replace").splitlines()
-    for line in reversed(lines):
-        with suppress(msgspec.MsgspecError):
-            return str(msgspec.json.decode(line, type=dict[str, Any])["exception"]).splitlines()[-1].strip()
-    return lines[-1].strip() if lines else ""
+        # A log that is shorter than it was has been begun anew.
+        file.seek(max(after if after <= size else 0, size - LOG_TAIL_BYTES))
+        lines = [_line(line) for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    # What ended it is the last line with an exception; others may follow while it stops.
+    ended = max((at for at, (_, exception) in enumerate(lines) if exception), default=len(lines) - 1)
+    return [exception or said for said, exception in lines[max(0, ended + 1 - LAST_LINES) : ended + 1]]
+
+
+def _line(line: str) -> tuple[str, str]:
+    """A line of a log for a person: what happened, and the last line of an exception."""
+    try:
+        said = msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return line.strip(), ""
+    exception = str(said.get("exception", "")).strip().splitlines()
+    more = ", ".join(f"{name}={said[name]}" for name in ("what", "error") if name in said)
+    event = f"{said.get('at', '')} {said.get('level', '')} {said.get('event', '')} {more}"
+    return event.strip(), exception[-1].strip() if exception else ""
 
 
 def _answers(http: httpx.Client, url: str) -> bool:

@@ -20,7 +20,8 @@ STOP_S_MAX: Final = 25
 
 STARTED_S: Final = 20
 """A service that lives so long has started; one that ends before, several times, is given up. Where a machine is busy,
-what keeps a service from starting comes to light after some seconds only.
+what keeps a service from starting comes to light after some seconds only. `meterloop up` waits for none of this when it
+begins: it ends with the first service that does.
 """
 ANSWER_S_MAX: Final = 2.0
 _ASKED: Final = xmlrpc.client.dumps((), "supervisor.getAllProcessInfo")
@@ -82,13 +83,20 @@ class Supervisor:
 
     def given_up(self) -> list[str]:
         """The programs that ended each time they were started, so that it tries no more."""
+        return [str(one["name"]) for one in self._programs() if one["statename"] == "FATAL"]
+
+    def ended(self) -> list[str]:
+        """The programs that have ended by themselves since the supervisor began, whether it tries again or not."""
+        return [str(one["name"]) for one in self._programs() if one["stop"]]
+
+    def _programs(self) -> list[dict[str, object]]:
         try:
             answer = self._http.post("http://supervisor/RPC2", content=_ASKED, headers={"Content-Type": "text/xml"})
         except httpx.TransportError:
             # It is starting, or has ended, which is for the caller to see.
             return []
         (programs,), _ = xmlrpc.client.loads(answer.text)
-        return [str(one["name"]) for one in cast("list[dict[str, object]]", programs) if one["statename"] == "FATAL"]
+        return cast("list[dict[str, object]]", programs)
 
 
 @contextmanager

@@ -24,7 +24,10 @@ VIEWS_OF: Final[dict[str, tuple[View[Any], ...]]] = {"registry": VIEWS}
 Service = Annotated[str, typer.Option(help=f"服务 service: {' | '.join(VIEWS_OF)}")]
 
 policy_app = typer.Typer(
-    name="policy", help="策略：查看、重试、跳过 / policies: look, retry, skip", no_args_is_help=True
+    name="policy",
+    help="策略：查看、重试、跳过 / policies: look, retry, skip",
+    no_args_is_help=True,
+    add_completion=False,
 )
 console = Console()
 

@@ -108,10 +108,25 @@ def test_a_port_that_is_taken_is_said_before_anything_is_started(folder):
     assert not (folder / "var" / "run" / "supervisord.conf").exists()
 
 
-def test_a_service_that_cannot_start_ends_it_with_the_reason(folder):
-    with up(folder, "--port", "0", METERLOOP_GATEWAY__DISCLOSURE="nowhere.yaml") as process:
+@pytest.mark.parametrize(
+    ("variable", "value", "service", "why"),
+    [
+        ("METERLOOP_GATEWAY__DISCLOSURE", "nowhere.yaml", "gateway", "nowhere.yaml"),
+        ("METERLOOP_REGISTRY__RETENTION", "nowhere.yaml", "registry", "nowhere.yaml"),
+        ("METERLOOP_REGISTRY__REST_HOST", "203.0.113.1", "registry", "METERLOOP_ISSUER_FILE"),
+        ("METERLOOP_REGISTRY__NONSENSE", "1", "registry", "METERLOOP_REGISTRY__NONSENSE"),
+    ],
+)
+def test_a_service_that_cannot_start_ends_it_at_once_with_the_reason(folder, variable, value, service, why):
+    log = folder / "var" / "log" / f"{service}.log"
+    log.parent.mkdir(parents=True)
+    log.write_text('{"event": "not started", "exception": "ValueError: of an earlier run"}\n', "utf-8")
+    with up(folder, "--port", "0", **{variable: value}) as process:
         assert process.wait(STARTED_S_MAX) == 1
-    assert "gateway 屡次启动失败" in told(folder)
-    assert "gateway failed each time it was started" in told(folder)
-    assert "nowhere.yaml" in told(folder)
+    assert "of an earlier run" not in told(folder)
+    assert f"{service} 未能启动" in told(folder)
+    assert f"{service} could not start" in told(folder)
+    assert why in told(folder)
     assert "Traceback" not in told(folder)
+    starts = (folder / "var" / "log" / "supervisord.log").read_text("utf-8").count(f"spawned: '{service}'")
+    assert starts <= 2
