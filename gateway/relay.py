@@ -19,7 +19,7 @@ from gateway.access import Access
 from gateway.paths import Command, Question, Service
 from kernel.grpc_client import Peer, Streamed
 from kernel.grpc_files import head_in, require_parts
-from kernel.grpc_messages import message_of, plain_of_message, struct_for, with_nulls
+from kernel.grpc_messages import message_of, plain_of_message, struct_for
 from kernel.http_commands import location, recorded_response, require_media
 from kernel.http_files import held_already, streamed_response
 from kernel.http_limits import HttpLimits, read_body
@@ -60,7 +60,7 @@ class Relay:
     ) -> dict[str, Any]:
         """The answer to a question as plain values. Raises what the service refuses."""
         answer = await self._call(question.method, _asked(question, plain, strict=strict), authorization)
-        return _as_json(with_nulls(question.method.output_type, plain_of_message(answer)))
+        return _as_json(plain_of_message(answer, nulls=True))
 
     async def describe(self, service: Service) -> dict[str, Any]:
         """The service's OpenAPI document. Raises CannotNow while it is away."""

@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.access import Access
 from kernel.grpc_client import Peer
-from kernel.grpc_messages import plain_of_message, with_nulls
+from kernel.grpc_messages import plain_of_message
 from kernel.http_uploads import Asker
 from kernel.wire.registry.v1 import registry_pb2 as registry
 
@@ -40,7 +40,7 @@ class RemoteUploads:
         every = await self._peer.call(
             f"{SERVICE}/ListImports", registry.ListImports(), registry.ImportPage, authorization=asker.authorization
         )
-        return with_nulls(registry.ImportPage.DESCRIPTOR, plain_of_message(every))["items"]
+        return plain_of_message(every, nulls=True)["items"]
 
     async def cancel(self, asker: Asker, upload_id: str) -> Any:
         return await self._stands("CancelImport", registry.CancelImport(import_id=upload_id), asker)
@@ -62,4 +62,4 @@ class RemoteUploads:
             authorization=asker.authorization,
             timeout_s=PIECE_S_MAX,
         )
-        return with_nulls(registry.Import.DESCRIPTOR, plain_of_message(stands))
+        return plain_of_message(stands, nulls=True)

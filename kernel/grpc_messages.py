@@ -29,7 +29,9 @@ from kernel.intake import (
 
 TIMESTAMP: Final = "google.protobuf.Timestamp"
 
-Read: TypeAlias = Callable[[Any, str], Any]
+Read: TypeAlias = Callable[[Any, str, bool], Any]
+"""A field's value, where it stands, and whether what is absent in it is told as None."""
+
 Write: TypeAlias = Callable[[Any, Any], None]
 
 
@@ -45,26 +47,20 @@ def plain_of_bytes(kind: Descriptor, body: bytes) -> dict[str, Any]:
     return plain
 
 
-def plain_of_message(message: Message, at: str = "") -> dict[str, Any]:
-    """The message as plain values, or Malformed raised."""
+def plain_of_message(message: Message, at: str = "", *, nulls: bool = False) -> dict[str, Any]:
+    """The message as plain values, or Malformed raised. With `nulls` every absent field is there as None, in the
+    message's order, as JSON answers have it.
+    """
     _refuse_unknown(message, at)
-    plain: dict[str, Any] = {}
-    for name, has_presence, read in _reading(message.DESCRIPTOR):
-        if not has_presence or message.HasField(name):
-            plain[name] = read(getattr(message, name), f"{at}.{name}" if at else name)
+    reading = _reading(message.DESCRIPTOR)
+    plain = dict(reading.whole if nulls else reading.unset)
+    for name, empty in reading.holders:
+        plain[name] = empty()
+    for field, value in message.ListFields():
+        name = field.name
+        read = reading.of[name]
+        plain[name] = value if read is None else read(value, f"{at}.{name}" if at else name, nulls)
     return plain
-
-
-def with_nulls(kind: Descriptor, plain: dict[str, Any]) -> dict[str, Any]:
-    """Plain values of such a message with every absent field as None, as JSON answers have it."""
-    full: dict[str, Any] = {}
-    for field in kind.fields:
-        value = plain.get(field.name)
-        if field.message_type is not None and field.message_type.full_name != TIMESTAMP and value is not None:
-            inner = field.message_type
-            value = [with_nulls(inner, one) for one in value] if field.is_repeated else with_nulls(inner, value)
-        full[field.name] = value
-    return full
 
 
 def message_of(kind: Descriptor, value: object) -> Message:
@@ -116,32 +112,62 @@ def _refuse_unknown(message: Message, at: str) -> None:
     raise malformed(errors)
 
 
+class _Reading(msgspec.Struct, frozen=True):
+    """How a message is read: what its fields are when it does not have them, with and without those that may be absent,
+    which of them hold several, and a function for each value that is not plain already.
+    """
+
+    unset: dict[str, Any]
+    whole: dict[str, Any]
+    holders: tuple[tuple[str, type], ...]
+    of: dict[str, Read | None]
+
+
 @cache
-def _reading(kind: Descriptor) -> tuple[tuple[str, bool, Read], ...]:
-    """How each field of a message is read: its name, whether it may be absent, and the function for its value."""
-    return tuple((field.name, field.has_presence, _read_of(field)) for field in kind.fields)
+def _reading(kind: Descriptor) -> _Reading:
+    whole = {field.name: None if field.has_presence else _unset(field) for field in kind.fields}
+    return _Reading(
+        {field.name: whole[field.name] for field in kind.fields if not field.has_presence},
+        whole,
+        tuple((field.name, dict if _is_map(field) else list) for field in kind.fields if field.is_repeated),
+        {field.name: _read_of(field) for field in kind.fields},
+    )
 
 
-def _read_of(field: FieldDescriptor) -> Read:
+def _unset(field: FieldDescriptor) -> Any:
+    if field.is_repeated:
+        return None
+    return field.enum_type.values_by_number[0].name if field.enum_type is not None else field.default_value
+
+
+def _read_of(field: FieldDescriptor) -> Read | None:
     if _is_map(field):
         read_value = _read_one(_value_field(field))
-        return lambda value, at: {key: read_value(one, f"{at}[{key}]") for key, one in value.items()}
+        return lambda value, at, nulls: {
+            key: one if read_value is None else read_value(one, f"{at}[{key}]", nulls) for key, one in value.items()
+        }
     read = _read_one(field)
-    if field.is_repeated:
-        return lambda value, at: [read(one, f"{at}[{index}]") for index, one in enumerate(value)]
-    return read
+    if not field.is_repeated:
+        return read
+    if read is None:
+        return lambda value, _at, _nulls: list(value)
+    return lambda value, at, nulls: [read(one, f"{at}[{index}]", nulls) for index, one in enumerate(value)]
 
 
-def _read_one(field: FieldDescriptor) -> Read:
+def _read_one(field: FieldDescriptor) -> Read | None:
     if field.message_type is not None:
-        return _instant if field.message_type.full_name == TIMESTAMP else plain_of_message
+        return _instant if field.message_type.full_name == TIMESTAMP else _read_message
     if field.enum_type is not None:
         names = {value.number: value.name for value in field.enum_type.values}
-        return lambda value, _: names.get(value, value)
-    return lambda value, _: value
+        return lambda value, _at, _nulls: names.get(value, value)
+    return None
 
 
-def _instant(value: Any, at: str) -> datetime:
+def _read_message(message: Message, at: str, nulls: bool) -> dict[str, Any]:  # noqa: FBT001  one of the functions for values
+    return plain_of_message(message, at, nulls=nulls)
+
+
+def _instant(value: Any, at: str, _nulls: bool) -> datetime:  # noqa: FBT001  one of the functions for values
     try:
         instant: datetime = value.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):
@@ -152,18 +178,37 @@ def _instant(value: Any, at: str) -> datetime:
 
 def _fill(message: Message, value: Any) -> None:
     writing = _writing(message.DESCRIPTOR)
-    members = value if isinstance(value, Mapping) else msgspec.structs.asdict(value)
+    members = msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else value
     for name, one in members.items():
-        if one is not None:
-            writing[name](message, one)
+        if one is None:
+            continue
+        write = writing[name]
+        if write is None:
+            setattr(message, name, one if type(one) in _AS_THEY_ARE else _scalar(one))
+        else:
+            write(message, one)
+
+
+_AS_THEY_ARE: Final = frozenset({str, int, bool})
+
+
+def _scalar(value: Any) -> Any:
+    match value:
+        case date():
+            return value.isoformat()
+        case msgspec.Raw():
+            return bytes(value).decode()
+        case _:
+            return value
 
 
 @cache
-def _writing(kind: Descriptor) -> dict[str, Write]:
+def _writing(kind: Descriptor) -> dict[str, Write | None]:
     return {field.name: _write_of(field) for field in kind.fields}
 
 
-def _write_of(field: FieldDescriptor) -> Write:
+def _write_of(field: FieldDescriptor) -> Write | None:
+    """The function that writes such a field, none where it is set as it is."""
     name = field.name
     if _is_map(field):
         holds_messages = _value_field(field).message_type is not None
@@ -194,19 +239,12 @@ def _write_of(field: FieldDescriptor) -> Write:
 
         return write_message
     number_of = {value.name: value.number for value in field.enum_type.values} if field.enum_type else None
-
-    def scalar(value: Any) -> Any:
-        match value:
-            case date():
-                return value.isoformat()
-            case msgspec.Raw():
-                return bytes(value).decode()
-            case _:
-                return number_of[value] if number_of is not None else value
-
     if field.is_repeated:
-        return lambda message, value: getattr(message, name).extend(scalar(one) for one in value)
-    return lambda message, value: setattr(message, name, scalar(value))
+        one = _scalar if number_of is None else number_of.__getitem__
+        return lambda message, value: getattr(message, name).extend(map(one, value))
+    if number_of is not None:
+        return lambda message, value: setattr(message, name, number_of[value])
+    return None
 
 
 def _fill_instant(message: Any, value: Any) -> None:

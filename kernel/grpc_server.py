@@ -206,22 +206,25 @@ class RpcDoor:
         return await self._verifier.of_header(metadata.get("authorization"))
 
     def _unary(self, method: MethodDescriptor, call: Call[bytes]) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        name = f"{method.containing_service.full_name}/{method.name}"
+
         async def behave(body: bytes, context: _Context) -> bytes:
-            return await self._guarded(method, call, body, context)
+            return await self._guarded(name, call, body, context)
 
         return grpc.unary_unary_rpc_method_handler(behave)
 
     def _streamed(self, method: MethodDescriptor, call: Call[File]) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        name = f"{method.containing_service.full_name}/{method.name}"
+
         async def behave(body: bytes, context: _Context) -> AsyncIterator[bytes]:
-            file = await self._guarded(method, call, body, context)
+            file = await self._guarded(name, call, body, context)
             for part in parts_of(method, file):
                 yield part
 
         return grpc.unary_stream_rpc_method_handler(behave)
 
-    async def _guarded(self, method: MethodDescriptor, call: Call[T], body: bytes, context: _Context) -> T:
+    async def _guarded(self, full_name: str, call: Call[T], body: bytes, context: _Context) -> T:
         """The call within its span, its time and its refusals as statuses."""
-        full_name = f"{method.containing_service.full_name}/{method.name}"
         metadata = _text_metadata(context.invocation_metadata() or ())
         self.under_way += 1
         begun_ns = time.perf_counter_ns()
@@ -244,9 +247,8 @@ class RpcDoor:
                 if status in {"INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED"}:
                     span.set_status(Status(StatusCode.ERROR))
                 # As over REST: a question that was answered is counted and not logged.
-                asked = status == "OK" and "idempotency-key" not in metadata
-                log = _LOG.debug if asked else _LOG.info
-                log("call", method=full_name, status=status, ms=round(seconds * 1e3, 2))
+                if status != "OK" or "idempotency-key" in metadata:
+                    _LOG.info("call", method=full_name, status=status, ms=round(seconds * 1e3, 2))
 
     async def _in_time(
         self,

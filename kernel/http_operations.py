@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import Response
 from fastapi.telemetry import TelemetryConfig
+from opentelemetry.metrics import Observation
 from opentelemetry.trace import Status, StatusCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -40,9 +41,13 @@ _DURATION: Final = METER.create_histogram(
     description="time to answer a REST request",
     explicit_bucket_boundaries_advisory=LATENCY_BOUNDS_S,
 )
-_IN_FLIGHT: Final = METER.create_up_down_counter(
-    "http.server.active_requests", description="REST requests being answered"
+_IN_FLIGHT: Final[set[object]] = set()
+METER.create_observable_up_down_counter(
+    "http.server.active_requests",
+    [lambda _: [Observation(len(_IN_FLIGHT))]],
+    description="REST requests being answered",
 )
+_TRACEPARENT: Final = TRACEPARENT.encode()
 _LOG: Final = structlog.get_logger("http")
 
 
@@ -95,16 +100,16 @@ class TelemetryMiddleware:
 
         # Anybody may send any word as a method: what is not one of these is not worth a time series of its own.
         method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
-        traceparent = next((value for name, value in scope["headers"] if name == TRACEPARENT.encode()), b"")
+        traceparent = next((value for name, value in scope["headers"] if name == _TRACEPARENT), b"")
         begun_ns = time.perf_counter_ns()
-        _IN_FLIGHT.add(1)
+        _IN_FLIGHT.add(noting_send)
         with serving(method, traceparent.decode("latin-1"), {"http.request.method": method}) as span:
             try:
                 await self._app(scope, receive, noting_send)
             finally:
                 seconds = (time.perf_counter_ns() - begun_ns) / 1e9
                 route = getattr(scope.get("route"), "path", "unknown")
-                _IN_FLIGHT.add(-1)
+                _IN_FLIGHT.discard(noting_send)
                 labels = {"http.request.method": method, "http.route": route, "http.response.status_code": status}
                 _DURATION.record(seconds, labels)
                 span.update_name(f"{method} {route}")
@@ -112,5 +117,5 @@ class TelemetryMiddleware:
                 if status >= 500:  # noqa: PLR2004  the class of our own faults
                     span.set_status(Status(StatusCode.ERROR))
                 # A question that was answered is counted and not logged: there are thousands, and nothing came of them.
-                log = _LOG.debug if method == "GET" and status < 400 else _LOG.info  # noqa: PLR2004  errors from there
-                log("request", method=method, route=route, status=status, ms=round(seconds * 1e3, 2))
+                if method != "GET" or status >= 400:  # noqa: PLR2004  errors from there
+                    _LOG.info("request", method=method, route=route, status=status, ms=round(seconds * 1e3, 2))

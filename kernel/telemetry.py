@@ -5,9 +5,9 @@ so (OTEL_EXPORTER_OTLP_ENDPOINT, ...). A trace goes on through calls by W3C trac
 traceparent in an event's metadata.
 """
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
@@ -17,8 +17,8 @@ from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetr
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from opentelemetry.trace import Span, SpanKind, get_current_span
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, get_current_span, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -38,10 +38,29 @@ METER: Final = metrics.get_meter(SCOPE)
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
+class _Unrecorded(trace.TracerProvider, trace.Tracer):
+    """Where spans go nowhere none is made. A trace's ids alone go on, for logs, events' metadata and other services."""
+
+    def __init__(self) -> None:
+        self._ids: Final = RandomIdGenerator()
+
+    def get_tracer(self, *_: Any, **__: Any) -> trace.Tracer:
+        return self
+
+    def start_span(self, name: str, context: Context | None = None, *_: Any, **__: Any) -> Span:  # noqa: ARG002  the API's
+        ours = get_current_span(context).get_span_context()
+        if not ours.is_valid:
+            ours = SpanContext(self._ids.generate_trace_id(), self._ids.generate_span_id(), is_remote=False)
+        return NonRecordingSpan(ours)
+
+    def start_as_current_span(self, name: str, context: Context | None = None, *_: Any, **__: Any) -> Any:
+        return use_span(self.start_span(name, context))
+
+
 class Telemetry:
     """What `open_telemetry` opened. `close` sends what is still under way."""
 
-    def __init__(self, registry: CollectorRegistry, tracers: TracerProvider, meters: MeterProvider) -> None:
+    def __init__(self, registry: CollectorRegistry, tracers: TracerProvider | None, meters: MeterProvider) -> None:
         self._registry: Final = registry
         self._tracers: Final = tracers
         self._meters: Final = meters
@@ -53,7 +72,8 @@ class Telemetry:
 
     def close(self) -> None:
         """Send what is left and stop. Takes as long as the collector does, at most some seconds."""
-        self._tracers.shutdown()
+        if self._tracers is not None:
+            self._tracers.shutdown()
         self._meters.shutdown()
 
 
@@ -64,29 +84,25 @@ def open_telemetry(service: str, version: str, environ: Mapping[str, str], *, in
     readers: list[MetricReader] = [
         PrometheusMetricReader(registry=registry, scope_info_enabled=False, disable_target_info=True)
     ]
-    exported = any(environ.get(name) for name in OTLP_VARIABLES)
-    # Where spans go nowhere they are not recorded. Their ids are still made, for logs and for events' metadata.
-    tracers = TracerProvider(sampler=None if exported else ALWAYS_OFF, resource=resource)
-    if exported:
+    tracers = None
+    if any(environ.get(name) for name in OTLP_VARIABLES):
         # Imported only here: they load gRPC's whole client side, which a process without a collector never needs.
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter  # noqa: PLC0415  as said
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415  as said
 
+        tracers = TracerProvider(resource=resource)
         tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         readers.append(PeriodicExportingMetricReader(OTLPMetricExporter()))
     meters = MeterProvider(metric_readers=readers, resource=resource)
-    trace.set_tracer_provider(tracers)
+    trace.set_tracer_provider(tracers or _Unrecorded())
     metrics.set_meter_provider(meters)
     return Telemetry(registry, tracers, meters)
 
 
 def current_traceparent() -> str | None:
     """The W3C traceparent of the span we are in, for an event's metadata or a call to another service."""
-    if not get_current_span().get_span_context().is_valid:
-        return None
-    carrier: dict[str, str] = {}
-    _PROPAGATOR.inject(carrier)
-    return carrier.get(TRACEPARENT)
+    ours = get_current_span().get_span_context()
+    return f"00-{ours.trace_id:032x}-{ours.span_id:016x}-{ours.trace_flags:02x}" if ours.is_valid else None
 
 
 def current_trace_id() -> str | None:
@@ -100,29 +116,17 @@ def context_of(traceparent: str | None) -> Context:
     return _PROPAGATOR.extract({TRACEPARENT: traceparent} if traceparent else {}, context=Context())
 
 
-@contextmanager
-def serving(name: str, traceparent: str | None, attributes: Mapping[str, str | int]) -> Generator[Span]:
+def serving(name: str, traceparent: str | None, attributes: Mapping[str, str | int]) -> AbstractContextManager[Span]:
     """The span of a request that came in, part of its caller's trace."""
-    with TRACER.start_as_current_span(
-        name,
-        context_of(traceparent),
-        SpanKind.SERVER,
-        attributes,
-        record_exception=False,
-        set_status_on_exception=False,
-    ) as span:
-        yield span
+    span = TRACER.start_span(name, context_of(traceparent), SpanKind.SERVER, attributes)
+    return use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False)
 
 
-@contextmanager
-def calling(name: str) -> Generator[Span]:
+def calling(name: str) -> AbstractContextManager[Span]:
     """The span of a call to another service."""
-    with TRACER.start_as_current_span(name, kind=SpanKind.CLIENT) as span:
-        yield span
+    return use_span(TRACER.start_span(name, kind=SpanKind.CLIENT), end_on_exit=True)
 
 
-@contextmanager
-def continuing(name: str, traceparent: str | None) -> Generator[Span]:
+def continuing(name: str, traceparent: str | None) -> AbstractContextManager[Span]:
     """The span of what follows from an event, in the trace that recorded it: for policies, which act on it."""
-    with TRACER.start_as_current_span(name, context_of(traceparent), SpanKind.CONSUMER) as span:
-        yield span
+    return use_span(TRACER.start_span(name, context_of(traceparent), SpanKind.CONSUMER), end_on_exit=True)

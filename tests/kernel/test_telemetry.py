@@ -3,6 +3,9 @@
 import io
 import json
 import logging
+import re
+import subprocess
+import sys
 
 import pytest
 import structlog
@@ -92,6 +95,29 @@ async def test_a_call_to_another_service_is_part_of_the_same_trace(spans, tmp_pa
 def test_a_torn_traceparent_begins_a_new_trace(torn):
     with trace.get_tracer("test").start_as_current_span("new", context_of(torn)) as span:
         assert format(span.get_span_context().trace_id, "032x") != TRACE
+
+
+GOES_ON = """
+from kernel.telemetry import calling, current_trace_id, current_traceparent, open_telemetry, serving
+open_telemetry("sample", "1", {})
+for traceparent in (%r, None, None):
+    with serving("in", traceparent, {}):
+        served = current_trace_id()
+        with calling("out"):
+            print(served, current_traceparent())
+print(current_traceparent())
+"""
+
+
+def test_where_spans_go_nowhere_traces_still_go_on():
+    """In a process of its own: providers are set once."""
+    said = subprocess.run([sys.executable, "-c", GOES_ON % TRACEPARENT], capture_output=True, text=True, check=True)
+    *served, after = said.stdout.splitlines()
+    assert served[0] == f"{TRACE} {TRACEPARENT}"
+    made = [line.split(" ") for line in served[1:]]
+    assert all(re.fullmatch(rf"00-{trace_id}-[0-9a-f]{{16}}-00", sent) for trace_id, sent in made)
+    assert len({TRACE, *(trace_id for trace_id, _ in made)}) == 3
+    assert after == "None"
 
 
 JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ1LTE3In0.c2lnbmF0dXJl"
