@@ -548,10 +548,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The cohort of a unit and month. rate = received / dismantled, a fraction of two whole numbers. What became
-    of those dismantled: received by the cut-off or late, or else, not having come to a centre, missing, lost,
-    unexpected (held apart), returned to customers, disposed of, or still owed. What never came to a centre is
-    never received: a device given back, sold or destroyed from its unit's own store lowers the rate for good, and
-    is owed no more.
+    of those dismantled: received by the cut-off or late (on the very day, where it was dismantled straight into a
+    centre), or else, not having come to a centre, missing, lost, unexpected (held apart), returned to customers,
+    disposed of, or still owed. What never came to a centre is never received: a device given back, sold or
+    destroyed from its unit's own store lowers the rate for good, and is owed no more.
     """
 
     unit: str

@@ -181,17 +181,19 @@ class Movement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 
     Every event that moves custody into or out of a site carries one, so balances are a plain sum over the log. It
     counts on the event's own business day, or on the day `on`: an event that is dated before the last movement of its
-    device counts on the day of that one, for a device is at one place at a time.
+    device counts on the day of that one, for a device is at one place at a time. `instead_of` is the day on which the
+    same movement counted until now, and counts no more.
     """
 
     device_class: DeviceClass
     from_site: SiteId | None = None
     to_site: SiteId | None = None
     on: CivilDate | None = None
+    instead_of: CivilDate | None = None
 
     def __post_init__(self) -> None:
         if self.on is not None:
-            refuse_far_days(on=self.on)
+            refuse_far_days(on=self.on, instead_of=self.instead_of)
 
 
 MOVED: Final = ("moved", "moved_out", "moved_in")

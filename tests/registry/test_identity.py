@@ -1,6 +1,6 @@
 """Who a device is."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import msgspec
 import pytest
@@ -36,6 +36,7 @@ from services.registry.meter.hold import HoldPlaced, PlaceHold
 from services.registry.meter.identity import (
     ALREADY_REGISTERED,
     CANNOT_BE_TAKEN_BACK,
+    DISMANTLED_LATER,
     NO_SUCH_EVENT,
     NOT_THE_READING,
     NOTHING_CORRECTED,
@@ -57,13 +58,14 @@ from services.registry.policies import (
     when_identity_claimed_adopt_identity,
 )
 from services.registry.views.card import CARD
-from services.registry.vocabulary import StandingHold
+from services.registry.vocabulary import Movement, StandingHold
 from tests.given import given, recorded, rows
 from tests.registry.stories import (
     ASSIGN,
     CENTRE,
     CLEAR,
     CUSTOMERS,
+    DAY,
     DISMANTLE,
     DISPATCH,
     HOLD,
@@ -352,6 +354,22 @@ def test_nothing_else_is_taken_back():
     device(*IN_STORE).when(correct(0, did_not_happen=True)).refused(CANNOT_BE_TAKEN_BACK, version=0)
     device(*ON_THE_WAY).when(correct(1, did_not_happen=True)).refused(CANNOT_BE_TAKEN_BACK)
     device(*IN_STOCK).when(correct(3, did_not_happen=True)).refused(CANNOT_BE_TAKEN_BACK)
+
+
+def test_a_dismantling_on_another_day_counts_there_in_the_store_it_came_to():
+    earlier = DAY - timedelta(days=2)
+    again = Movement(device_class="01", to_site=STORE, on=earlier, instead_of=DAY)
+    said = corrected(1, dismantled_on=earlier, dismantled_version=1, restated=again)
+    device(*ON_THE_WAY).when(correct(1, dismantled_on=earlier)).then([said])
+    there = msgspec.structs.replace(said, there_since=earlier)
+    device(*IN_STORE).when(correct(1, dismantled_on=earlier)).then([there])
+    same_day = corrected(1, dismantled_on=DAY, dismantled_version=1, there_since=DAY)
+    device(*IN_STORE).when(correct(1, dismantled_on=DAY)).then([same_day])
+
+
+def test_no_dismantling_is_after_the_correction_that_tells_of_it():
+    later = correct(1, dismantled_on=DAY + timedelta(days=1))
+    device(*IN_STORE).when(later).refused(DISMANTLED_LATER, day=DAY)
 
 
 def test_an_ended_record_can_still_be_corrected():

@@ -132,6 +132,7 @@ POOLS: dict[str, tuple[Any, ...]] = {
     "device_class": ("01", "02", "06"),
     "unit": (UNIT, "99402"),
     "corrects_version": tuple(range(8)),
+    "dismantled_on": (None, *(START.date() + timedelta(days=days) for days in (0, 1, 3, 9))),
     "recycler": ("RC-1", "R" * 64),
     "lot": ("LOT-1", "L" * 64),
     "reading": (dismantling.Reading(total_wh=1), dismantling.Reading()),

@@ -124,6 +124,15 @@ class Witness:
                 device.site = moved.to_site
             device.device_class = moved.device_class
 
+        self._recounts(event)
+
+    def _recounts(self, event: Any) -> None:
+        """A dismantling counts on another day than until now: the same inflow, taken from the one, put to the other."""
+        if (again := getattr(event, "restated", None)) is not None:
+            day = self.days[again.to_site, again.device_class]
+            day[again.instead_of.isoformat(), "in"] -= 1
+            day[again.on.isoformat(), "in"] += 1
+
     def _counts(self, site: str, moved: Movement, event: Any, change: int) -> None:
         device_class, on = moved.device_class, moved.on or event.day
         self.balance[site, device_class] += change

@@ -37,10 +37,16 @@ def _in_one_life(part: Part[Meter]) -> Part[Meter]:
         return [_counting_on(meter.moved_on, event) for event in decided]
 
     def evolve(meter: Meter, event: Any, own: Evolve[Meter] = part.evolve) -> Meter:
-        now, moved_on = own(meter, event), meter.moved_on
-        if now.site != meter.site or (now.site is not None and now.device_class != meter.device_class):
-            moved_on = event.day if moved_on is None else max(moved_on, event.day)
-        return msgspec.structs.replace(now, version=meter.version + 1, moved_on=moved_on)
+        now = msgspec.structs.replace(own(meter, event), version=meter.version + 1)
+        if now.site == meter.site and (now.site is None or now.device_class == meter.device_class):
+            return now
+        moved_on = event.day if meter.moved_on is None else max(meter.moved_on, event.day)
+        dismantlings = {
+            version: msgspec.structs.replace(came, not_after=moved_on)
+            for version, came in now.dismantlings.items()
+            if came.not_after is None and version != now.version
+        }
+        return msgspec.structs.replace(now, moved_on=moved_on, dismantlings=now.dismantlings | dismantlings)
 
     return msgspec.structs.replace(part, decide=decide, evolve=evolve)
 

@@ -16,7 +16,7 @@ import msgspec
 from kernel.decider import Part, becomes, members
 from kernel.quantity import DemandW, Happened, RatioMicro, ReadingVarh, ReadingWh, Remark, Sha256
 from kernel.refusal import against_rules, unreadable
-from services.registry.meter.state import AtSite, InService, Meter, known, spoken
+from services.registry.meter.state import AtSite, CameIn, InService, Meter, known, spoken
 from services.registry.vocabulary import (
     AssetNo,
     CountyCode,
@@ -192,9 +192,16 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
 def evolve(meter: Meter, event: Event) -> Meter:
     match event:
         case Dismantled(moved=moved, unit=unit):
-            place = meter.place if moved.to_site is None else AtSite(moved.to_site, as_dismantled=True)
             now = meter.version + 1
-            return msgspec.structs.replace(meter, place=place, dismantled_version=now, unit=unit, unit_version=now)
+            meter = msgspec.structs.replace(meter, dismantled_version=now, unit=unit, unit_version=now)
+            if moved.to_site is None:
+                return meter
+            came = CameIn(moved.device_class, moved.to_site, moved.on or event.day, meter.moved_on)
+            return msgspec.structs.replace(
+                meter,
+                place=AtSite(moved.to_site, as_dismantled=True),
+                dismantlings=meter.dismantlings | {now: came},
+            )
         case FinalReadingRecorded():
             return msgspec.structs.replace(meter, reading_version=meter.version + 1)
         case FinalReadingDisputed(case=case):

@@ -4,11 +4,13 @@
     (nothing) -> TemporaryIdentityAssigned -> ... (bound to its number later: binding.py)
 
 A record is never overwritten: RecordCorrected names the event it corrects, and views take what it says. A dismantling
+that was on another day counts there, in every view: its cohort, its year, and the balances of both days. A dismantling
 that did not happen is taken back the same way, as long as nothing has moved the device since. Any other mistake about
 custody is mended by the custody itself: whoever has the device reports it, and the record follows the thing.
 """
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Final, TypeAlias
 
 import msgspec
@@ -67,6 +69,11 @@ CANNOT_BE_TAKEN_BACK = against_rules(
     "version {version} of {asset_no} is not the dismantling that moved it last; it cannot be said not to have happened",
 )
 
+DISMANTLED_LATER = against_rules(
+    "meter.dismantled_later",
+    "更正日期 {day} 早于所称的拆回日期 {dismantled_on}。请核对日期。",
+    "the correction is of {day}, and the dismantling it tells of, {dismantled_on}, is after that; check the days",
+)
 NOT_THE_READING = against_rules(
     "meter.not_the_reading",
     "版本 {version} 不是器具 {asset_no} 现行底度所在的事件。",
@@ -180,7 +187,8 @@ class TemporaryIdentityAssigned(Happened, frozen=True, kw_only=True):
 
 class RecordCorrected(Happened, frozen=True, kw_only=True):
     """What the event of `corrects_version` should have said, or that it did not happen. A corrected class moves the
-    device between balances, a dismantling taken back moves it out of its store.
+    device between balances, a dismantling taken back moves it out of its store. `restated` is the movement of a
+    dismantling that counts on another day; `there_since` is said where nothing has moved the device since.
     """
 
     asset_no: AssetNo
@@ -199,10 +207,12 @@ class RecordCorrected(Happened, frozen=True, kw_only=True):
     owner: Owner | None = None
     did_not_happen: bool = False
     reading: Reading | None = None
+    restated: Movement | None = None
+    there_since: CivilDate | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        refuse_far_days(dismantled_on=self.dismantled_on)
+        refuse_far_days(dismantled_on=self.dismantled_on, there_since=self.there_since)
 
 
 Command: TypeAlias = Register | AssignTemporaryIdentity | CorrectRecord
@@ -256,8 +266,7 @@ def _correct(command: CorrectRecord, meter: Meter) -> RecordCorrected:
     if command.did_not_happen is any(getattr(command, name) is not None for name in CORRECTABLE):
         raise NOTHING_CORRECTED()
     if command.did_not_happen:
-        last = isinstance(meter.place, AtSite) and meter.place.as_dismantled
-        if not last or command.corrects_version != meter.dismantled_version:
+        if not _moved_last_by(command.corrects_version, meter):
             raise CANNOT_BE_TAKEN_BACK(asset_no=command.asset_no, version=command.corrects_version)
         return becomes(command, RecordCorrected, moved_out=meter.moves(None), **meter.dismantlement)
     if command.reading is not None:
@@ -266,15 +275,42 @@ def _correct(command: CorrectRecord, meter: Meter) -> RecordCorrected:
         if meter.dispute is not None:
             raise READING_IN_DISPUTE(asset_no=command.asset_no)
         legible(command.reading)
+    redated = _redated(command, meter)
     if command.device_class in (None, meter.device_class) or meter.site is None:
-        return becomes(command, RecordCorrected, **meter.dismantlement)
+        return becomes(command, RecordCorrected, **redated, **meter.dismantlement)
     return becomes(
         command,
         RecordCorrected,
+        **redated,
         moved_out=meter.moves(None),
         moved_in=Movement(device_class=command.device_class, to_site=meter.site),
         **meter.dismantlement,
     )
+
+
+def _moved_last_by(version: int, meter: Meter) -> bool:
+    last = isinstance(meter.place, AtSite) and meter.place.as_dismantled
+    return last and version == meter.dismantled_version
+
+
+def _redated(command: CorrectRecord, meter: Meter) -> dict[str, Movement | date]:
+    """What follows for balances where a dismantling was on another day: it counts there, but on no day before the
+    device's movement before it or after the next one, for a device is at one place at a time.
+    """
+    day = command.dismantled_on
+    if day is None:
+        return {}
+    if day > command.day:
+        raise DISMANTLED_LATER(day=command.day, dismantled_on=day)
+    said: dict[str, Movement | date] = {}
+    if (came := meter.dismantlings.get(command.corrects_version)) is not None:
+        on = min(max(day, came.not_before or day), came.not_after or date.max)
+        if on != came.on:
+            kind = came.device_class
+            said["restated"] = Movement(device_class=kind, to_site=came.site, on=on, instead_of=came.on)
+    if _moved_last_by(command.corrects_version, meter):
+        said["there_since"] = day
+    return said
 
 
 def _identified(meter: Meter, event: Registered | TemporaryIdentityAssigned, place: Place) -> Meter:
@@ -290,7 +326,13 @@ def _identified(meter: Meter, event: Registered | TemporaryIdentityAssigned, pla
 
 def _corrected(meter: Meter, event: RecordCorrected) -> Meter:
     if event.did_not_happen:
-        return in_service(meter)
+        left = {version: came for version, came in meter.dismantlings.items() if version != event.corrects_version}
+        return msgspec.structs.replace(in_service(meter), dismantlings=left)
+    if event.restated is not None and event.restated.on is not None:
+        came = msgspec.structs.replace(meter.dismantlings[event.corrects_version], on=event.restated.on)
+        last = event.restated.on if came.not_after is None else meter.moved_on
+        dismantlings = meter.dismantlings | {event.corrects_version: came}
+        meter = msgspec.structs.replace(meter, dismantlings=dismantlings, moved_on=last)
     unit = event.unit if event.corrects_version == meter.unit_version else None
     return msgspec.structs.replace(
         meter,

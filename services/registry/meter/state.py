@@ -147,13 +147,26 @@ class Claim(msgspec.Struct, frozen=True):
     evidence: str
 
 
+class CameIn(msgspec.Struct, frozen=True):
+    """How balances count a dismantling: a device of this class into this site on the day `on`. It moved last before
+    then on the day `not_before`, and next on `not_after`; None where it did not.
+    """
+
+    device_class: DeviceClass
+    site: str
+    on: date
+    not_before: date | None
+    not_after: date | None = None
+
+
 class Meter(msgspec.Struct, frozen=True, kw_only=True):
     """A device of any class. `place` is None before the first event; `version` is that of the last.
 
     `unit_version` is that of the event which said `unit`, `reading_version` of the one that holds the final reading,
     `arrived_with` the shipment that brought it last, `new` that it never was in service, `moved_on` the business day on
-    which its last movement into or out of a site counts, `dispute` the case in which its final reading is disputed,
-    `replaced_by` the device that came from the maker in its place.
+    which its last movement into or out of a site counts, `dismantlings` how those count that brought it to a site, by
+    their versions, `dispute` the case in which its final reading is disputed, `replaced_by` the device that came from
+    the maker in its place.
     """
 
     version: int = -1
@@ -166,6 +179,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     consented: bool = False
     new: bool = False
     dismantled_version: int | None = None
+    dismantlings: dict[int, CameIn] = {}
     arrived_with: str | None = None
     holds: dict[str, StandingHold] = {}
     seals: frozenset[str] = frozenset()

@@ -1,6 +1,6 @@
 """站点日结: for each site, class and business day what came in and what went out. Opening is the sum before it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, Final, TypeAlias
 
@@ -77,7 +77,7 @@ class BalanceLine(msgspec.Struct, frozen=True, kw_only=True):
 _MOVEMENTS: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
     event: names
     for event in METER.events
-    if (names := tuple(name for name in MOVED if name in event.__struct_fields__))
+    if (names := tuple(name for name in (*MOVED, "restated") if name in event.__struct_fields__))
 }
 """The events that carry movements, and where."""
 
@@ -87,24 +87,31 @@ def movements(event: Any) -> list[Movement]:
     return [moved for name in _MOVEMENTS[type(event)] if (moved := getattr(event, name)) is not None]
 
 
+def _counted(event: Any) -> Iterator[tuple[BalanceKey, int, int]]:
+    """The days on which an event's movements count, and by how much each inflow and outflow changes. A movement that
+    counts on another day than until now is taken from that day again: both are restated.
+    """
+    for moved in movements(event):
+        for day, change in ((moved.on or event.day, 1), (moved.instead_of, -1)):
+            if day is None:
+                continue
+            if moved.from_site is not None:
+                yield (moved.from_site, moved.device_class, day), 0, change
+            if moved.to_site is not None:
+                yield (moved.to_site, moved.device_class, day), change, 0
+
+
 def keys(event: Any, _recorded: Recorded) -> Iterable[BalanceKey]:
-    day = event.day
-    return {
-        (site, moved.device_class, moved.on or day)
-        for moved in movements(event)
-        for site in (moved.from_site, moved.to_site)
-        if site is not None
-    }
+    return {key for key, _, _ in _counted(event)}
 
 
 def evolve(row: Balance | None, event: Any, recorded: Recorded, key: BalanceKey) -> Balance:
-    site, device_class, day = key
     inflow, outflow = (row.inflow, row.outflow) if row else (0, 0)
-    for moved in movements(event):
-        if moved.device_class == device_class:
-            inflow += moved.to_site == site
-            outflow += moved.from_site == site
-    return Balance(site, device_class, day, inflow, outflow, business_day_of_us(recorded.recorded_at_us))
+    for at, came_in, went_out in _counted(event):
+        if at == key:
+            inflow += came_in
+            outflow += went_out
+    return Balance(*key, inflow, outflow, business_day_of_us(recorded.recorded_at_us))
 
 
 BALANCE: Final = View(

@@ -1,6 +1,6 @@
 """档案卡: one row a device, what is so of it now. The same evolve over a part of its stream says what was so then."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from services.registry.meter import (
     unexpected,
 )
 from services.registry.views.tables import Tables
-from services.registry.vocabulary import MOVED
+from services.registry.vocabulary import MOVED, Movement
 
 
 class Card(msgspec.Struct, frozen=True, gc=False):
@@ -156,13 +156,15 @@ def folded_by(told: Iterable[tuple[Any, Recorded]], day: date) -> Card | None:
 def happened_by(told: Iterable[tuple[Any, Recorded]], day: date) -> list[tuple[Any, Recorded]]:
     """Of what is recorded of one device, what had happened by the end of a business day, and who it is."""
     told = tuple(told)
+    counts_on, said_last = _redated(told)
     happened: list[tuple[Any, Recorded]] = []
     moved_on = date.min
-    for one in told:
-        event = one[0]
+    for first, recorded in told:
+        event = _as_said_last(first, recorded, said_last)
+        one = (event, recorded)
         when = event.day
-        if any((moved := getattr(event, name, None)) and (moved.from_site or moved.to_site) for name in MOVED):
-            when = moved_on = max(moved_on, when)
+        if moves := [moved for name in MOVED if (moved := getattr(event, name, None)) and _moves(moved)]:
+            when = moved_on = max(moved_on, counts_on.get(recorded.version) or moves[0].on or first.day)
         elif not isinstance(event, _WHEREVER_IT_IS):
             when = max(moved_on, when)
         if when <= day:
@@ -170,6 +172,37 @@ def happened_by(told: Iterable[tuple[Any, Recorded]], day: date) -> list[tuple[A
     if happened and happened[0] is not told[0] and isinstance(told[0][0], identity.Registered):
         happened.insert(0, told[0])
     return happened
+
+
+def _moves(moved: Movement) -> bool:
+    return moved.from_site is not None or moved.to_site is not None
+
+
+def _redated(told: Iterable[tuple[Any, Recorded]]) -> tuple[dict[int, date], dict[int, date]]:
+    """By the versions of dismantlings that moved their device and were corrected: the day on which each counts by now,
+    and the day on which it was, by the last that was said of it.
+    """
+    counts_on: dict[int, date] = {}
+    said_last: dict[int, date] = {}
+    for event, recorded in told:
+        if isinstance(event, dismantling.Dismantled) and _moves(event.moved):
+            counts_on[recorded.version] = event.moved.on or event.day
+        elif isinstance(event, identity.RecordCorrected) and event.corrects_version in counts_on:
+            if event.restated is not None and event.restated.on is not None:
+                counts_on[event.corrects_version] = event.restated.on
+            if event.dismantled_on is not None:
+                said_last[event.corrects_version] = event.dismantled_on
+    return counts_on, said_last
+
+
+def _as_said_last(event: Any, recorded: Recorded, said_last: Mapping[int, date]) -> Any:
+    """The event as if the last correction of its day had been known when it was told."""
+    if isinstance(event, dismantling.Dismantled) and (day := said_last.get(recorded.version)) is not None:
+        return msgspec.structs.replace(event, occurred_at=None, occurred_on=day)
+    if isinstance(event, identity.RecordCorrected) and (day := said_last.get(event.corrects_version)) is not None:
+        there_since = None if event.there_since is None else day
+        return msgspec.structs.replace(event, dismantled_on=event.dismantled_on and day, there_since=there_since)
+    return event
 
 
 _WHEREVER_IT_IS: Final = (
@@ -256,6 +289,8 @@ def _corrected(card: Card, event: identity.RecordCorrected) -> dict[str, Any]:
     changes = {name: value for name in names if (value := getattr(event, name)) is not None}
     if corrected >= (card.county_version or 0):
         changes |= _in_county(event.county, corrected)
+    if event.there_since is not None:
+        changes["since"] = event.there_since
     if event.reading is not None:
         changes["reading_total_wh"] = event.reading.total_wh
     return changes | (_described(event.description) if event.description else {})

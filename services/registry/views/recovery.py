@@ -30,7 +30,8 @@ ReceiptKey: TypeAlias = tuple[str, int, str]
 class Recovery(msgspec.Struct, frozen=True):
     """One dismantling of one device. `phase` is where the device went from there: owed, missing, lost, written_off,
     unexpected (it came in unannounced and is held apart), returned (to its customer, or into service again) or disposed
-    (sold, destroyed in a test, or left with its maker); receipts stand in Receipt.
+    (sold, destroyed in a test, or left with its maker). `site` is where the dismantling took it, None where it had come
+    in before; what came later stands in Receipt.
     """
 
     asset_no: str
@@ -42,12 +43,13 @@ class Recovery(msgspec.Struct, frozen=True):
     reason: str
     county: str | None
     phase: str
+    site: str | None
 
 
 class RecoveryTable(Tables, table=True):
     """The rows of Recovery."""
 
-    __tablename__ = "recovery_v2"
+    __tablename__ = "recovery_v3"
 
     asset_no: str = Field(primary_key=True)
     dismantled_version: int = Field(primary_key=True)
@@ -58,6 +60,7 @@ class RecoveryTable(Tables, table=True):
     reason: str = Field(index=True)
     county: str | None
     phase: str
+    site: str | None
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -82,9 +85,10 @@ class ReceiptTable(Tables, table=True):
 
 class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True):
     """The cohort of a unit and month. rate = received / dismantled, a fraction of two whole numbers. What became of
-    those dismantled: received by the cut-off or late, or else, not having come to a centre, missing, lost, unexpected
-    (held apart), returned to customers, disposed of, or still owed. What never came to a centre is never received: a
-    device given back, sold or destroyed from its unit's own store lowers the rate for good, and is owed no more.
+    those dismantled: received by the cut-off or late (on the very day, where it was dismantled straight into a centre),
+    or else, not having come to a centre, missing, lost, unexpected (held apart), returned to customers, disposed of, or
+    still owed. What never came to a centre is never received: a device given back, sold or destroyed from its unit's
+    own store lowers the rate for good, and is owed no more.
     """
 
     unit: str
@@ -146,7 +150,17 @@ def evolve_recovery(row: Recovery | None, event: Any, _recorded: Recorded, key: 
     if isinstance(event, dismantling.Dismantled):
         # Where nothing moved, the device had come in unannounced before its work order.
         day, phase = event.day, "owed" if event.moved.to_site else "unexpected"
-        return Recovery(*key, event.unit, f"{day:%Y-%m}", day, event.work_order, event.reason, event.county, phase)
+        return Recovery(
+            *key,
+            unit=event.unit,
+            cohort=f"{day:%Y-%m}",
+            dismantled_on=day,
+            work_order=event.work_order,
+            reason=event.reason,
+            county=event.county,
+            phase=phase,
+            site=event.moved.to_site,
+        )
     if row is None:
         return None
     if isinstance(event, identity.RecordCorrected):
@@ -222,9 +236,10 @@ def recovery_rates(
     """The cohorts of these months (`YYYY-MM`, both included), by month and unit, those after `after`. Without a plan
     there is no cut-off and every receipt counts.
     """
-    of, plan, came = RECOVERIES.columns.c, PLANS.columns.c, _centre_receipts()
-    here = came.c.received_on.is_not(None)
-    in_time = and_(here, or_(plan.cut_off.is_(None), came.c.received_on <= plan.cut_off))
+    of, plan, came, straight = RECOVERIES.columns.c, PLANS.columns.c, _centre_receipts(), _centres()
+    received_on = _received_on(came, straight)
+    here = received_on.is_not(None)
+    in_time = and_(here, or_(plan.cut_off.is_(None), received_on <= plan.cut_off))
     counted = [
         func.count().label("dismantled"),
         _number(in_time).label("received"),
@@ -239,6 +254,7 @@ def recovery_rates(
     query = (
         select(of.unit, of.cohort, *counted, plan.expected, plan.target_ppm, plan.cut_off)
         .join(came, _same_dismantling(came), isouter=True)
+        .join(straight, straight.c.site == of.site, isouter=True)
         .join(PLANS.columns, and_(plan.unit == of.unit, plan.cohort == of.cohort), isouter=True)
         .where(of.cohort.between(first, last))
         .group_by(of.unit, of.cohort, plan.expected, plan.target_ppm, plan.cut_off)
@@ -275,11 +291,12 @@ def still_owed(connection: Connection, unit: str, limit: int, after: tuple[date,
     """What a unit has dismantled and no centre has received, the oldest first, after the given day and number. What is
     confirmed as lost, back with a customer or disposed of cannot be brought any more and is not in the list.
     """
-    of, came = RECOVERIES.columns.c, _centre_receipts()
+    of, came, straight = RECOVERIES.columns.c, _centre_receipts(), _centres()
     query = (
         select(of.asset_no, of.unit, of.work_order, of.dismantled_on, of.phase)
         .join(came, _same_dismantling(came), isouter=True)
-        .where(of.unit == unit, came.c.received_on.is_(None), of.phase.not_in(_NOT_OWED))
+        .join(straight, straight.c.site == of.site, isouter=True)
+        .where(of.unit == unit, _received_on(came, straight).is_(None), of.phase.not_in(_NOT_OWED))
         .order_by(of.dismantled_on, of.asset_no)
         .limit(limit)
     )
@@ -339,6 +356,16 @@ def _centre_receipts() -> Subquery:
         .group_by(of.asset_no, of.dismantled_version)
         .subquery()
     )
+
+
+def _centres() -> Subquery:
+    sites = SITES.columns.c
+    return select(sites.site).where(sites.kind == "centre").subquery()
+
+
+def _received_on(came: Subquery, straight: Subquery) -> ColumnElement[Any]:
+    """When a centre had it first: a device that was dismantled straight into one came that day."""
+    return case((straight.c.site.is_not(None), RECOVERIES.columns.c.dismantled_on), else_=came.c.received_on)
 
 
 def _same_dismantling(came: Subquery) -> ColumnElement[bool]:

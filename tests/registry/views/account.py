@@ -4,9 +4,11 @@ is answered by reading the whole log, device by device. It knows no view, no row
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from services.registry.meter import binding, custody, dismantling, end, hold, identity, missing, release, unexpected
 from services.registry.site import SiteOpened
@@ -28,6 +30,7 @@ class Stand:
     unit: str = ""
     unit_version: int = -1
     dismantling: int | None = None
+    as_dismantled: bool = False
     going_home: bool = False
 
 
@@ -45,6 +48,7 @@ def after(stand: Stand, event: Any, version: int) -> Stand:
 
     def placed(phase: str, site: str | None = None, holder: str | None = None, **more: Any) -> Stand:
         fresh = {"phase": phase, "site": site, "holder": holder or site, "apart": False, "going_home": False}
+        fresh["as_dismantled"] = False
         return replace(stand, **fresh, since=event.day, **more)
 
     def said(**more: Any) -> dict[str, Any]:
@@ -64,10 +68,13 @@ def after(stand: Stand, event: Any, version: int) -> Stand:
             return placed("in_service", dismantling=None)
         case identity.RecordCorrected(device_class=device_class, unit=unit, corrects_version=corrected):
             unit = unit if corrected == stand.unit_version else None
+            if stand.as_dismantled and corrected == stand.dismantling:
+                stand = replace(stand, since=event.dismantled_on or stand.since)
             return replace(stand, device_class=device_class or stand.device_class, unit=unit or stand.unit)
         case dismantling.Dismantled(moved=moved):
-            here = placed("at_site", moved.to_site) if stand.phase == "in_service" else stand
-            return replace(here, dismantling=version, **said())
+            new = stand.phase == "in_service"
+            here = placed("at_site", moved.to_site) if new else stand
+            return replace(here, dismantling=version, as_dismantled=new, **said())
         case custody.Dispatched():
             return placed("in_transit", holder=stand.site)
         case unexpected.Unexpected(moved=moved):
@@ -102,6 +109,32 @@ def after(stand: Stand, event: Any, version: int) -> Stand:
             return stand
 
 
+@dataclass
+class Happening:
+    """An event of a device, how it stood after it, and the business day on which it counts. `moves`: into or out of a
+    site. Of a dismantling its version, the day that was `said` of it last, and when it was counted on another day: the
+    day until then, the day from then, and by what.
+    """
+
+    event: Any
+    recorded: Any
+    stand: Stand
+    on: date
+    moves: bool
+    dismantling: int | None = None
+    said: date | None = None
+    recounted: list[tuple[date, date, Any]] = field(default_factory=list)
+
+
+def as_said_last(event: Any, version: int, said: dict[int | None, date | None]) -> Any:
+    """The event as if the last correction of its day had been known when it was told."""
+    if isinstance(event, dismantling.Dismantled) and (day := said.get(version)) is not None:
+        return msgspec.structs.replace(event, occurred_at=None, occurred_on=day)
+    if isinstance(event, identity.RecordCorrected) and event.dismantled_on and said.get(event.corrects_version):
+        return msgspec.structs.replace(event, dismantled_on=said[event.corrects_version])
+    return event
+
+
 class Account:
     """What the log comes to, read whole."""
 
@@ -125,31 +158,50 @@ class Account:
             stand = after(stand, event, recorded.version)
             yield event, recorded, stand
 
-    def told(self, asset_no: str) -> Iterator[tuple[Any, Any, Stand, date]]:
-        """The same, and the day on which it counts: what is dated before the device last moved counts on that day."""
-        before, moved_on = Stand(), date.min
+    def told(self, asset_no: str) -> list[Happening]:
+        """The same, and the day on which each counts: what is dated before the device last moved counts on that day,
+        and a dismantling that was on another day counts there, between the movements before and after it.
+        """
+        lines: list[Happening] = []
+        before = Stand()
         for event, recorded, stand in self.stands(asset_no):
-            on = event.day
-            if place(stand) != place(before):
-                on = moved_on = max(moved_on, on)
-            elif stand != before and not isinstance(event, identity.Registered):
+            corrected = None
+            if isinstance(event, identity.RecordCorrected) and event.dismantled_on is not None:
+                moves = [one for one in lines if one.moves]
+                corrected = next((one for one in moves if one.dismantling == event.corrects_version), None)
+                if corrected is not None:
+                    nth = moves.index(corrected)
+                    latest = [event.dismantled_on, *(one.on for one in moves[:nth])]
+                    on = min([max(latest), *(one.on for one in moves[nth + 1 :])])
+                    corrected.said = event.dismantled_on
+                    corrected.recounted.append((corrected.on, on, recorded))
+                    corrected.on = on
+            moved_on = max((one.on for one in lines if one.moves), default=date.min)
+            moves_it, on = place(stand) != place(before), event.day
+            if moves_it or (stand != before and not isinstance(event, identity.Registered)):
                 on = max(moved_on, on)
-            yield event, recorded, stand, on
+            of = recorded.version if isinstance(event, dismantling.Dismantled) else None
+            lines.append(Happening(event, recorded, stand, on, moves=moves_it, dismantling=of))
             before = stand
+        return lines
 
     def stood(self, asset_no: str, *, position: int | None = None, day: date | None = None) -> Stand | None:
-        """How a device stood by what had been recorded up to a position, or had happened by the end of a day."""
+        """How a device stood by what had been recorded up to a position, or had happened by the end of a day. What was
+        recorded up to a position is taken as it was told, what had happened by a day as it is known now.
+        """
+        told = self.told(asset_no)
         happened = [
-            (event, recorded)
-            for event, recorded, _, on in self.told(asset_no)
-            if (position is None or recorded.position <= position) and (day is None or on <= day)
+            one
+            for one in told
+            if (position is None or one.recorded.position <= position) and (day is None or one.on <= day)
         ]
-        first = self.lives[asset_no][0]
-        if happened and happened[0] != first and isinstance(first[0], identity.Registered):
-            happened.insert(0, first)
+        if happened and happened[0] is not told[0] and isinstance(told[0].event, identity.Registered):
+            happened.insert(0, told[0])
+        said = {one.dismantling: one.said for one in told if one.said is not None}
         stand = Stand()
-        for event, recorded in happened:
-            stand = after(stand, event, recorded.version)
+        for one in happened:
+            event = one.event if day is None else as_said_last(one.event, one.recorded.version, said)
+            stand = after(stand, event, one.recorded.version)
         return stand if stand.phase else None
 
     def closing(self, day: date) -> Counter[tuple[str, str]]:
@@ -162,12 +214,16 @@ class Account:
         moved: defaultdict[tuple[str, str, date], list[tuple[int, date]]] = defaultdict(list)
         for asset_no in self.lives:
             before: tuple[str | None, str] = (None, "")
-            for _, recorded, stand, on in self.told(asset_no):
-                now = place(stand)
-                if now != before:
+            for one in self.told(asset_no):
+                now = place(one.stand)
+                if one.moves:
                     for (site, device_class), change in ((before, -1), (now, +1)):
                         if site is not None:
-                            moved[site, device_class, on].append((change, recorded_day(recorded)))
+                            moved[site, device_class, one.on].append((change, recorded_day(one.recorded)))
+                for was, on, recorded in one.recounted:
+                    if was != on:
+                        for day in (was, on):
+                            moved[now[0] or "", now[1], day].append((0, recorded_day(recorded)))
                 before = now
         lines = []
         lay = self.closing(first - timedelta(days=1))
@@ -199,7 +255,7 @@ class Account:
         names = ("unit", "county", "reason", "work_order")
         told: dict[str, Any] = {name: getattr(dismantled, name) for name in names}
         told |= {"asset_no": dismantled.asset_no, "dismantled_on": dismantled.day, "came": None}
-        last, was, over = Stand(), Stand(), False
+        last, was, over, straight = Stand(), Stand(), False, False
         for event, recorded, stand in self.stands(dismantled.asset_no):
             if isinstance(event, identity.RecordCorrected) and event.corrects_version == version:
                 if event.did_not_happen:
@@ -210,7 +266,9 @@ class Account:
                 continue  # what becomes of a temporary identity once it is bound is told of its number
             last, over = stand, stand.dismantling != version
             here = stand.site in self.centres and not stand.apart
-            if here and (stand.site, stand.apart) != (was.site, was.apart):
+            if here and recorded.version == version:
+                straight = True
+            elif here and (stand.site, stand.apart) != (was.site, was.apart):
                 told["came"] = min(event.day, told["came"] or event.day)
             was = stand
         became = {"missing": "missing", "lost": "lost", "written_off": "lost"}.get(last.phase, "owed")
@@ -220,6 +278,8 @@ class Account:
             became = "returned"
         elif last.apart or last.going_home:
             became = "unexpected"
+        if straight:
+            told["came"] = told["dismantled_on"]
         return told | {"became": became}
 
     def rates(self, cut_offs: dict[tuple[str, str], date]) -> dict[tuple[str, str], Counter[str]]:

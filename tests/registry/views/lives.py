@@ -152,7 +152,7 @@ def _suitable(asset_no: str, meter: Meter, pick: Pick) -> list[Step]:
 
 
 def _dismantling(meter: Meter, pick: Pick) -> Step:
-    named = {"work_order": f"WO-{meter.version}", "unit": pick.of(UNITS), "site": pick.of(STORES)}
+    named = {"work_order": f"WO-{meter.version}", "unit": pick.of(UNITS), "site": pick.of((*STORES, CENTRE))}
     named |= {"county": pick.of((None, "990402")), "reading": pick.of((None, READING))}
     return dismantling.Dismantle, {**named, "reason": pick.of(("burnt", "fault"))}
 
@@ -164,6 +164,8 @@ def _correction(meter: Meter, pick: Pick) -> Step:
             {"reason": "burnt"},
             {"unit": "99403"},
             {"dismantled_on": date(2026, 2, 27)},
+            {"dismantled_on": BEGAN + timedelta(days=pick.of(range(40)))},
+            {"dismantled_on": BEGAN + timedelta(days=pick.of(range(40))), "device_class": "02"},
             {"device_class": "02"},
             {"county": "990403"},
         )

@@ -13,7 +13,7 @@ from services.registry.meter.release import RecordPrecondition, Release, ReturnS
 from services.registry.meter.unexpected import AcceptUnexpected, ReceiveUnexpected
 from services.registry.site import OpenSite
 from services.registry.views.balance import balances
-from services.registry.views.card import folded_by
+from services.registry.views.card import CARD, folded_by
 from tests.registry.stories import CENTRE, NUMBER, OTHER, STORE, TEMPORARY, UNIT
 from tests.registry.views.telling import SITES, Told, arrived, day, held, shipped
 from tests.registry.views.test_recovery import dismantle, register
@@ -183,3 +183,57 @@ def test_what_is_dated_before_the_device_came_counts_on_the_day_it_came():
 def test_what_follows_a_wrong_date_in_its_order_counts_on_its_own_day():
     told = in_store(NUMBER, on=day(10)).tell(*shipped([NUMBER], day(5)), arrived([NUMBER], day(12)))
     assert figures(told) == {(STORE, "01", 10): (0, 1, 1, 0), (CENTRE, "01", 12): (0, 1, 0, 1)}
+
+
+def redate(number, to, on=None, version=1, **more):
+    says = {"corrects_version": version, "dismantled_on": to, "why": "misread", **more}
+    return CorrectRecord(occurred_on=on or day(15), asset_no=number, **says)
+
+
+def test_a_dismantling_on_another_day_counts_there_and_both_days_say_so():
+    told = in_store(NUMBER, OTHER, on=day(10)).tell(redate(NUMBER, day(3)))
+    assert figures(told) == {(STORE, "01", 3): (0, 1, 0, 1), (STORE, "01", 10): (1, 1, 0, 2)}
+    assert restated(told) == {(STORE, 3): day(15), (STORE, 10): day(15)}
+    told.tell(redate(NUMBER, day(12), day(16)), redate(OTHER, day(10), day(17)))
+    assert figures(told) == {
+        (STORE, "01", 3): (0, 0, 0, 0),
+        (STORE, "01", 10): (0, 1, 0, 1),
+        (STORE, "01", 12): (1, 1, 0, 2),
+    }
+    assert restated(told) == {(STORE, 3): day(16), (STORE, 10): day(15), (STORE, 12): day(16)}
+
+
+def test_it_counts_between_the_movements_before_and_after_it():
+    told = in_store(NUMBER).tell(*shipped([NUMBER], day(5)), arrived([NUMBER], day(6)), redate(NUMBER, day(9)))
+    assert figures(told) == {
+        (STORE, "01", 3): (0, 0, 0, 0),
+        (STORE, "01", 5): (0, 1, 1, 0),
+        (CENTRE, "01", 6): (0, 1, 0, 1),
+    }
+    told.tell(redate(NUMBER, day(1), day(16)))
+    assert figures(told)[STORE, "01", 1] == (0, 1, 0, 1)
+
+
+def test_what_follows_a_dismantling_on_another_day_counts_on_its_own():
+    told = in_store(NUMBER, on=day(10)).tell(redate(NUMBER, day(3), day(11)), *shipped([NUMBER], day(5)))
+    assert figures(told)[STORE, "01", 5] == (1, 0, 1, 0)
+
+
+def test_class_and_day_corrected_at_once():
+    told = in_store(NUMBER, on=day(10)).tell(redate(NUMBER, day(3), device_class="02"))
+    assert figures(told) == {
+        (STORE, "01", 3): (0, 1, 0, 1),
+        (STORE, "01", 10): (1, 0, 0, 1),
+        (STORE, "01", 15): (1, 0, 1, 0),
+        (STORE, "02", 15): (0, 1, 0, 1),
+    }
+
+
+def test_the_card_is_as_of_the_day_that_was_said_last():
+    told = in_store(NUMBER, on=day(10)).tell(redate(NUMBER, day(3)))
+    life = [one for one in told.events if one[1].stream == f"meter-{NUMBER}"]
+    assert [folded_by(life, day(number)).site for number in (2, 3, 10)] == [None, STORE, STORE]
+    card = folded_by(life, day(4))
+    assert (card.since, card.dismantled_on) == (day(3), day(3))
+    now = told.rows(CARD)[(NUMBER,)]
+    assert (now.since, now.dismantled_on) == (day(3), day(3))

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -175,6 +176,30 @@ def test_a_second_centre_or_a_second_receipt_does_not_count_twice():
     told.tell(*shipped([A], day(12), shipment="SH-3", from_site="yard", to_site=CENTRE))
     told.tell(arrived([A], day(20, 4), shipment="SH-3"))
     assert counted(told) == ({"dismantled": 1, "received": 1}, {})
+
+
+def test_what_was_dismantled_straight_into_a_centre_has_been_received_that_day():
+    told = Told(*SITES, PLAN, register(A), register(B))
+    for number, site in ((A, CENTRE), (B, STORE)):
+        told.tell(msgspec.structs.replace(dismantle(number, day(3)), site=site))
+    assert counted(told) == ({"dismantled": 2, "received": 1, "owed": 1}, {B: "owed"})
+    # Lost, or gone elsewhere, afterwards: it had been there.
+    told.tell(MarkMissing(occurred_on=day(5), asset_no=A, site=CENTRE))
+    assert counted(told)[0] == {"dismantled": 2, "received": 1, "owed": 1}
+
+
+def test_a_dismantling_on_another_day_moves_between_years_months_and_in_the_list():
+    told = dismantled(A, B)
+    says = {"corrects_version": 1, "why": "misread"}
+    burnt_last_year = {"dismantled_on": day(31, 12).replace(year=2025), "reason": "burnt"}
+    told.tell(CorrectRecord(occurred_on=day(9), asset_no=A, **says, **burnt_last_year))
+    told.tell(CorrectRecord(occurred_on=day(9), asset_no=B, **says, dismantled_on=day(2)))
+    with held(told) as connection:
+        owed = still_owed(connection, UNIT, 9)
+        rates = recovery_rates(connection, "2025-12", "2026-12")
+        assert burnt(connection) == [(2025, "unknown", 1)]
+    assert [(one.asset_no, one.dismantled_on.isoformat()) for one in owed] == [(A, "2025-12-31"), (B, "2026-03-02")]
+    assert [(rate.cohort, rate.dismantled) for rate in rates] == [("2025-12", 1), ("2026-03", 1)]
 
 
 def test_a_receipt_at_another_store_is_none_at_the_centre():
