@@ -87,7 +87,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     correlation_id: UUID = msgspec.field(name="$correlationId")
     causation_id: UUID = msgspec.field(name="$causationId")
     actor: str
-    command_digest: str
+    command_digest: bytes
     schema: int = 1
     traceparent: str | None = None
 
@@ -126,9 +126,10 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     hindrance: Refusal | None = None
 
 
-class _History(msgspec.Struct, Generic[State]):
+class _History(msgspec.Struct, Generic[State], gc=False):
     """A stream as it was read, and what a call is about to add to it. `unfolded` are the call's own events that are not
-    in the state: most streams of a call get one command, and nobody asks for the state after it.
+    in the state: most streams of a call get one command, and nobody asks for the state after it. `done` is what the
+    call has decided here, by the number of the command's id.
     """
 
     stream: str
@@ -138,7 +139,7 @@ class _History(msgspec.Struct, Generic[State]):
     version_read: int = -1
     unfolded: Sequence[Any] = ()
     drafts: list[Draft] = []
-    done: dict[UUID, tuple[str, Outcome]] = {}
+    done: dict[int, tuple[bytes, Outcome]] = {}
 
     def append(self) -> Append:
         return Append(self.stream, NO_STREAM if self.version_read < 0 else self.version_read, self.drafts)
@@ -274,7 +275,7 @@ class Handling(Generic[State]):
             history.unfolded = events
             history.version += len(events)
         outcome = Outcome(stream=history.stream, version=history.version, position=0, events=events)
-        history.done[context.command_id] = (digest, outcome)
+        history.done[context.command_id.int] = (digest, outcome)
         return outcome
 
     def _now(self, history: _History[State]) -> State:
@@ -289,10 +290,10 @@ class Handling(Generic[State]):
         """
         return business_day_of_us(self._clock()) + AHEAD_MAX
 
-    def _done(self, context: Context, digest: str, history: _History[State]) -> Outcome | None:
+    def _done(self, context: Context, digest: bytes, history: _History[State]) -> Outcome | None:
         """What this command led to when it was handled before, in the log or a moment ago in the same batch."""
-        if context.command_id in history.done:
-            digest_before, outcome = history.done[context.command_id]
+        if (before := history.done.get(context.command_id.int)) is not None:
+            digest_before, outcome = before
             if digest_before != digest:
                 raise ID_REUSED(command_id=context.command_id)
             return msgspec.structs.replace(outcome, repeated=True)
@@ -328,11 +329,11 @@ class Handling(Generic[State]):
         theirs = (metadata.actor, metadata.command_digest) == (context.actor, digest)
         return self._done(context, digest, history) if theirs else None
 
-    def _digest(self, command: msgspec.Struct) -> str:
+    def _digest(self, command: msgspec.Struct) -> bytes:
         # In MessagePack an instant is the same in whichever zone it was said: gRPC knows none.
-        return hashlib.sha256(self._packed((type(command).__name__, _alike(command)))).hexdigest()
+        return hashlib.sha256(self._packed((type(command).__name__, _alike(command)))).digest()
 
-    def _metadata(self, context: Context, digest: str) -> bytes:
+    def _metadata(self, context: Context, digest: bytes) -> bytes:
         return self._metadata_json(
             Metadata(
                 correlation_id=context.correlation_id or context.command_id,

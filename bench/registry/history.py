@@ -37,7 +37,7 @@ METADATA: Final = msgspec.json.encode(
         "actor": "operator-0000000000000001",
         "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         "schema": 1,
-        "command_digest": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+        "command_digest": "LCa0a2j/xo/5m0U8HTBBNBNCLXBkg7+g+YpeiGJm564=",
     }
 )
 

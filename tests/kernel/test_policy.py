@@ -115,7 +115,7 @@ async def test_what_follows_names_its_cause(database):
         correlation_id=UUID(int=7),
         causation_id=UUID(int=8),
         actor="someone",
-        command_digest="",
+        command_digest=b"",
         traceparent=TRACEPARENT,
     )
     await load(ledger, "v1", ["p1"], msgspec.json.encode(cause))
