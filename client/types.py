@@ -1518,6 +1518,7 @@ class ListImports(Question[Page[Import]], frozen=True, kw_only=True):
 
     PATH: ClassVar[str] = "/v1/imports"
     ANSWER: ClassVar[Any] = Page[Import]
+    limit: int | None = None
 
 
 class GetImport(Question[Import], frozen=True, kw_only=True):

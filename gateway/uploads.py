@@ -7,7 +7,8 @@ import msgspec
 from gateway.access import Access
 from kernel.grpc_client import Peer
 from kernel.grpc_messages import plain_of_message
-from kernel.http_uploads import Asker
+from kernel.http_uploads import Asker, Listed
+from kernel.questions import PageParameters
 from kernel.wire.registry.v1 import registry_pb2 as registry
 
 IMPORT: Final = "Import"
@@ -35,12 +36,14 @@ class RemoteUploads:
     async def get(self, asker: Asker, upload_id: str) -> Any:
         return await self._stands("GetImport", registry.GetImport(import_id=upload_id), asker)
 
-    async def list(self, asker: Asker) -> Any:
+    async def list(self, asker: Asker, page: PageParameters) -> Listed:
         self._access.allow(asker.principal, IMPORT)
-        every = await self._peer.call(
-            f"{SERVICE}/ListImports", registry.ListImports(), registry.ImportPage, authorization=asker.authorization
+        ask = registry.ListImports(limit=page.limit, cursor=page.cursor)
+        found = await self._peer.call(
+            f"{SERVICE}/ListImports", ask, registry.ImportPage, authorization=asker.authorization
         )
-        return plain_of_message(every, nulls=True)["items"]
+        plain = plain_of_message(found, nulls=True)
+        return Listed(plain["items"], plain["next"])
 
     async def cancel(self, asker: Asker, upload_id: str) -> Any:
         return await self._stands("CancelImport", registry.CancelImport(import_id=upload_id), asker)

@@ -50,6 +50,12 @@ def streamed_response(head: FileHead, content: AsyncIterator[bytes]) -> Response
     return StreamingResponse(content, 200, headers_of(head))
 
 
+def growing_response(name: str, media_type: str, content: AsyncIterator[bytes]) -> Response:
+    """A file that may be longer the next time: neither its length nor its digest is known."""
+    headers = {"Content-Disposition": disposition(name), "Cache-Control": "no-store"}
+    return StreamingResponse(content, 200, headers, media_type)
+
+
 def held_already(request: Request, head: FileHead) -> Response | None:
     """304 where the caller has this very file, else None."""
     if not not_modified(request.headers.get("if-none-match"), _tag(head)):

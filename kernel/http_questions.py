@@ -109,11 +109,7 @@ async def _asker(request: Request, *, public: bool) -> Principal:
 
 def _asked(request: Request, question: Question, known: frozenset[str]) -> tuple[Any, PageAsked]:
     """The question and the page, or Malformed raised with every fault."""
-    counted = Counter(name for name, _ in request.query_params.multi_items())
-    faults: list[FieldError] = [field_error(UNKNOWN_FIELD(field=name), name) for name in counted if name not in known]
-    faults += [field_error(REPEATED_FIELD(field=name), name) for name, times in counted.items() if times > 1]
-    if faults:
-        raise malformed(faults)
+    _refuse_strays(request, known)
     given = {**request.query_params, **request.path_params}
     refuse_nul(given)
     page = {name: given.pop(name) for name in _PAGE_NAMES if name in given}
@@ -124,17 +120,40 @@ def _asked(request: Request, question: Question, known: frozenset[str]) -> tuple
     return ask, PageAsked(after=after, limit=asked.limit)
 
 
+def page_asked(request: Request) -> PageParameters:
+    """The page that is asked of a list which takes nothing else. Its cursor is not opened. Raises Malformed."""
+    _refuse_strays(request, _PAGE_NAMES)
+    given = dict(request.query_params)
+    refuse_nul(given)
+    return struct_of(PageParameters, given, strict=False)
+
+
+def page_parameters(schemas: Schemas) -> list[dict[str, Any]]:
+    """The same, as OpenAPI has it."""
+    return [_parameter(schemas, field, "query") for field in msgspec.structs.fields(PageParameters)]
+
+
+def _refuse_strays(request: Request, known: frozenset[str]) -> None:
+    """Raises Malformed where a parameter is not known, or there twice."""
+    counted = Counter(name for name, _ in request.query_params.multi_items())
+    faults: list[FieldError] = [field_error(UNKNOWN_FIELD(field=name), name) for name in counted if name not in known]
+    faults += [field_error(REPEATED_FIELD(field=name), name) for name, times in counted.items() if times > 1]
+    if faults:
+        raise malformed(faults)
+
+
 def _parameters(schemas: Schemas, question: Question) -> list[dict[str, Any]]:
     in_path = set(_PATH_NAME.findall(question.path))
     fields = list(msgspec.structs.fields(question.ask))
     if question.paged:
         fields += msgspec.structs.fields(PageParameters)
-    return [
-        {
-            "name": field.encode_name,
-            "in": "path" if field.encode_name in in_path else "query",
-            "required": field.required,
-            "schema": schemas.of(field.type),
-        }
-        for field in fields
-    ]
+    return [_parameter(schemas, field, "path" if field.encode_name in in_path else "query") for field in fields]
+
+
+def _parameter(schemas: Schemas, field: msgspec.structs.FieldInfo, place: str) -> dict[str, Any]:
+    return {
+        "name": field.encode_name,
+        "in": place,
+        "required": field.required,
+        "schema": schemas.of(field.type),
+    }

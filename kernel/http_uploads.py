@@ -9,24 +9,27 @@
 The service that keeps the files and the gateway before it open the same routes, each over its own Uploads.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Final, Protocol, TypeAlias
 
 import msgspec
 from fastapi import FastAPI, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from kernel.door import BadRequest
+from kernel.http_files import growing_response
 from kernel.http_limits import HttpLimits, read_body
 from kernel.http_openapi import JSON, Schemas, header_parameter
 from kernel.http_page import idempotency_key
 from kernel.http_problem import problem_response
-from kernel.http_questions import list_of
+from kernel.http_questions import list_of, next_link, page_asked, page_parameters
 from kernel.identity import Principal, Verifier
 from kernel.intake import plain_of_json, value_of
+from kernel.questions import PageParameters
 from kernel.refusal import Reason, Refusal
 
 BINARY: Final = "application/octet-stream"
+CSV: Final = "text/csv"
 PIECE_BYTES: Final = 2 << 20
 """What is kept in memory of an upload, and what is recorded at a time."""
 
@@ -67,6 +70,13 @@ class Asker(msgspec.Struct, frozen=True):
     authorization: str
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """A page of the caller's uploads, and the cursor of the next one where there is more."""
+
+    items: Sequence[Any]
+    next: str | None
+
+
 class Uploads(Protocol):
     """Whoever keeps uploads. Every method raises Refusal; what they return is shown as JSON."""
 
@@ -78,7 +88,7 @@ class Uploads(Protocol):
 
     async def get(self, asker: Asker, upload_id: str) -> Any: ...
 
-    async def list(self, asker: Asker) -> Any: ...
+    async def list(self, asker: Asker, page: PageParameters) -> Listed: ...
 
     async def cancel(self, asker: Asker, upload_id: str) -> Any: ...
 
@@ -95,12 +105,12 @@ def add_upload_routes(
     one, whole = f"{path}/{{import_id}}", schemas.answers((200, shown, "现状 / how it stands"))
     made = schemas.answers((201, shown, "已受理 / announced"))
     content = {"required": True, "content": {BINARY: {"schema": {"type": "string", "format": "binary"}}}}
-    table = {"description": "CSV", "content": {"text/csv": {"schema": {"type": "string"}}}}
+    table = {"description": "CSV", "content": {CSV: {"schema": {"type": "string"}}}}
     listed = schemas.answers((200, list_of(shown), "全部 / all of the caller's"))
     announce = {"parameters": [_KEY_HEADER], "requestBody": schemas.body(new)}
     for at, verb, name, endpoint, responses, extra in (
         (path, "POST", "CreateImport", door.create, made, announce),
-        (path, "GET", "ListImports", door.every, listed, {}),
+        (path, "GET", "ListImports", door.every, listed, {"parameters": page_parameters(schemas)}),
         (
             one,
             "PATCH",
@@ -161,7 +171,12 @@ class _Door:
         return _json(await self._uploads.get(await self._asker(request), _known(import_id)), 200)
 
     async def every(self, request: Request) -> Response:
-        return _json({"items": await self._uploads.list(await self._asker(request)), "next": None}, 200)
+        who = await self._asker(request)
+        listed = await self._uploads.list(who, page_asked(request))
+        answer = _json(listed, 200)
+        if listed.next is not None:
+            answer.headers["Link"] = next_link(request, listed.next)
+        return answer
 
     async def cancel(self, request: Request, import_id: str) -> Response:
         who = await self._asker(request)
@@ -171,9 +186,7 @@ class _Door:
     async def errors(self, request: Request, import_id: str) -> Response:
         who, import_id = await self._asker(request), _known(import_id)
         first = await self._uploads.errors(who, import_id, 0)
-        headers = {"Content-Disposition": f'attachment; filename="{import_id}.errors.csv"', "Cache-Control": "no-store"}
-        rest = _rest(self._uploads, who, import_id, first)
-        return StreamingResponse(rest, media_type="text/csv", headers=headers)
+        return growing_response(f"{import_id}.errors.csv", CSV, _rest(self._uploads, who, import_id, first))
 
     async def _asker(self, request: Request) -> Asker:
         header = request.headers.get("authorization") or ""

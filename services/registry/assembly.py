@@ -1,7 +1,7 @@
 """The registry put together: its log, its views, its policies, its two doors."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 from msgspec import Meta
 
@@ -29,6 +29,7 @@ from services.registry.disclosed import disclosed
 from services.registry.imports.jobs import Jobs
 from services.registry.imports.offered import LocalUploads, import_methods
 from services.registry.imports.running import Runner
+from services.registry.imports.spool import DEFAULT, SpoolLimits
 from services.registry.papers.offered import Papers
 from services.registry.policies import POLICIES
 from services.registry.questions import Questions
@@ -39,6 +40,7 @@ from services.registry.rpc import open_rpc
 from services.registry.views import VIEWS
 
 VERSION: Final = "1"
+Bytes: TypeAlias = Annotated[int, Meta(ge=0, le=1 << 62)]
 DESCRIPTION: Final = "器具的身份、保管与结存。 / Identity, custody and balance of every metering device."
 
 
@@ -53,6 +55,32 @@ class RegistrySettings(Settings, frozen=True, kw_only=True):
         ),
     ] = None
     disclosure: DisclosureFile = None
+    spool_bytes_max: Annotated[
+        Bytes,
+        Meta(
+            description="所有未结束的上传合计可占的字节数 / bytes that all uploads may hold together that are not over"
+        ),
+    ] = DEFAULT.bytes_max
+    spool_bytes_max_each: Annotated[
+        Bytes,
+        Meta(
+            description="每位用户未结束的导入可申报的字节数"
+            " / bytes that the imports of one caller may announce which are not over"
+        ),
+    ] = DEFAULT.bytes_max_each
+    spool_free_bytes_min: Annotated[
+        Bytes,
+        Meta(description="上传须为磁盘留出的字节数 / bytes that uploads leave free on the disk"),
+    ] = DEFAULT.free_bytes_min
+
+    @property
+    def spool(self) -> SpoolLimits:
+        """What uploads may hold."""
+        return SpoolLimits(
+            bytes_max=self.spool_bytes_max,
+            bytes_max_each=self.spool_bytes_max_each,
+            free_bytes_min=self.spool_free_bytes_min,
+        )
 
 
 async def assemble(process: Process) -> Parts:
@@ -79,9 +107,9 @@ async def assemble(process: Process) -> Parts:
         cursors=cursors,
         limits=HttpLimits(request_s_max=settings.request_s_max),
     )
-    jobs = Jobs(database, settings.data_dir / "spool")
+    jobs = Jobs(database, settings.data_dir / "spool", limits=settings.spool)
     await process.wait_for("database", lambda: database.create(Records.metadata), DatabaseUnavailable)
-    uploads = LocalUploads(jobs, access)
+    uploads = LocalUploads(jobs, access, cursors)
     open_rest(rest, commands, questions, uploads)
     open_people(rest, people, access)
     rest.operations(process.readiness, process.telemetry)

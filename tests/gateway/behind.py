@@ -122,7 +122,7 @@ def _doors(
     access = Access(Policies.load(ROOT / "services" / "registry"), registry)
     commands = access.offered()
     questions = [*Questions(registry, access).table(), *Papers(registry, access, workshop).table()]
-    uploads = LocalUploads(jobs, access)
+    uploads = LocalUploads(jobs, access, CURSORS)
     rest = HttpDoor(title="registry", version="1", verifier=verifier, cursors=CURSORS)
     open_rest(rest, commands, questions, uploads)
     rpc = RpcDoor(verifier=verifier, cursors=CURSORS)

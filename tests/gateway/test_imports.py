@@ -7,6 +7,7 @@ import pytest
 
 from gateway.uploads import SERVICE
 from kernel.door import BadRequest
+from kernel.http_files import disposition
 from kernel.identity import Role
 from kernel.refusal import Refusal
 from kernel.wire.registry.v1 import registry_pb2
@@ -198,3 +199,49 @@ async def test_whoever_gives_no_commands_does_nothing_with_imports_here(platform
         await platform.client.get(f"{one}/errors", headers=headers),
     ]
     assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(403, "access.denied")] * 6
+
+
+async def test_the_list_goes_on_by_its_cursor_at_both_doors(platform):
+    for key in "abc":
+        await announced(platform, "devices", devices_csv(), key=key)
+    headers = platform.headers(Role.OPERATOR, units=("99401",))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(platform.rest), base_url="http://registry") as registry:
+        for client in (platform.client, registry):
+            whole = (await client.get("/v1/imports", headers=headers)).json()
+            assert (len(whole["items"]), whole["next"]) == (3, None)
+            first = await client.get("/v1/imports?limit=2", headers=headers)
+            link = first.headers["link"]
+            assert link.endswith('; rel="next"')
+            rest = await client.get(link[1 : link.index(">")], headers=headers)
+            assert first.json()["items"] + rest.json()["items"] == whole["items"]
+            assert rest.json()["next"] is None
+            assert "link" not in rest.headers
+            for wrong, status in (("limit=0", 422), ("limit=501", 422), ("limit=x", 422), ("sort=x", 422)):
+                assert (await client.get(f"/v1/imports?{wrong}", headers=headers)).status_code == status, wrong
+            bad = await client.get("/v1/imports?cursor=AAAA", headers=headers)
+            assert (bad.status_code, bad.json()["code"]) == (400, "request.bad_cursor")
+
+
+@pytest.mark.parametrize("day", ["1899-12-30", "9999-12-31"])
+async def test_a_day_that_can_be_none_is_refused_when_it_is_announced(platform, day):
+    asked = {"kind": "devices", "name": "x", "bytes": 1, "occurred_on": day}
+    answer = await platform.client.post(
+        "/v1/imports", json=asked, headers=platform.headers(Role.OPERATOR, units=("99401",), key="k")
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "input.invalid")
+    assert "日期须在" in answer.json()["zh"]
+    assert "a day is from" in answer.json()["en"]
+
+
+async def test_the_error_file_is_saved_under_its_name_at_both_doors_and_never_kept_by_a_cache(platform):
+    import_id = (await imported(platform, "devices", devices_csv([*NUMBERS[:1], "4.13E+21"])))["import_id"]
+    headers, saved = platform.headers(Role.OPERATOR, units=("99401",)), []
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(platform.rest), base_url="http://registry") as registry:
+        for client in (platform.client, registry):
+            answer = await client.get(f"/v1/imports/{import_id}/errors", headers=headers)
+            name = f"{import_id}.errors.csv"
+            assert answer.headers["content-disposition"] == disposition(name)
+            assert answer.headers["content-type"].startswith("text/csv")
+            assert answer.headers["cache-control"] == "no-store"
+            saved.append(answer.content)
+    assert saved[0] == saved[1]

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
-from kernel.quantity import CivilDate, Name
+from kernel.quantity import CivilDate, Name, refuse_far_days
 from services.registry.imports.mapping import CheckDigit
 from services.registry.vocabulary import SiteId, UnitCode
 
@@ -32,3 +32,6 @@ class NewImport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     site: SiteId | None = None
     from_site: SiteId | None = None
     to_site: SiteId | None = None
+
+    def __post_init__(self) -> None:
+        refuse_far_days(occurred_on=self.occurred_on)

@@ -40,6 +40,17 @@ and pyarrow reserves more than it uses.
 """
 
 
+CPU_S: Final = 120
+CPU_S_PER_MIB: Final = 1
+
+
+def cpu_s_max(file_bytes: int) -> int:
+    """Processor time that reading a file of this size may take: five times what CSV takes that is well, and two minutes
+    for what is small and expands. So a file made to keep the child busy is over in minutes, and 2 GB of rows pass.
+    """
+    return CPU_S + CPU_S_PER_MIB * (file_bytes >> 20)
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What to read, and how."""
 
@@ -47,7 +58,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     ask: NewImport
     mapping: Mapping
     options: Options
-    cpu_s_max: int = 3_600
+    cpu_s_max: int
     memory_bytes_max: int | None = None
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 from sqlmodel import Session, col
 
 from kernel.clock import Clock, system_clock_us
@@ -31,6 +31,7 @@ from kernel.refusal import Reason, against_rules, not_found
 from services.registry.imports.asked import NewImport
 from services.registry.imports.error_file import fsync_folder
 from services.registry.imports.mapping import parse
+from services.registry.imports.spool import DEFAULT, SpoolLimits, require_own_room, require_room
 from services.registry.records import ImportRecord
 
 SPOOL_DAYS: Final = 7
@@ -44,6 +45,8 @@ T = TypeVar("T")
 
 State: TypeAlias = Literal["uploading", "waiting", "running", "done", "failed", "cancelled"]
 ImportId: TypeAlias = UploadId
+Place: TypeAlias = tuple[int, str]
+"""Of an import in the list: when it was announced, and its id."""
 OPEN: Final = ("uploading", "waiting", "running")
 
 UNKNOWN = not_found("import.unknown", "没有导入任务 {import_id}。", "there is no import {import_id}")
@@ -109,9 +112,12 @@ class Failure(msgspec.Struct, frozen=True):
 class Jobs:
     """The imports of this registry, their files in `spool`."""
 
-    def __init__(self, database: Database, spool: Path, *, clock: Clock = system_clock_us) -> None:
+    def __init__(
+        self, database: Database, spool: Path, *, limits: SpoolLimits = DEFAULT, clock: Clock = system_clock_us
+    ) -> None:
         self._database: Final = database
         self._spool: Final = spool
+        self._limits: Final = limits
         self._clock: Final = clock
         self._more = asyncio.Event()
 
@@ -136,11 +142,14 @@ class Jobs:
                 if there.ask != record.ask:
                     raise ID_REUSED(command_id=import_id)
                 return shown(there)
-            open_now = select(col(ImportRecord.id)).where(
+            own = select(ImportRecord).where(
                 col(ImportRecord.actor) == caller.subject, col(ImportRecord.state).in_(OPEN)
             )
-            if len(session.execute(open_now).all()) >= OPEN_IMPORTS_MAX:
+            open_now = session.scalars(own).all()
+            if len(open_now) >= OPEN_IMPORTS_MAX:
                 raise TOO_MANY(most=OPEN_IMPORTS_MAX)
+            require_own_room(self._limits, sum(ask_of(one).bytes for one in open_now), ask.bytes)
+            require_room(self._limits, self._spool, _held(session), ask.bytes)
             session.add(record)
             return shown(record)
 
@@ -166,6 +175,7 @@ class Jobs:
             if offset + len(content) > size:
                 raise TOO_MUCH(bytes=size)
             if content:
+                require_room(self._limits, self._spool, _held(session), len(content))
                 self._write(import_id, offset, content)
             record.bytes_received = offset + len(content)
             if record.bytes_received == size:
@@ -181,12 +191,23 @@ class Jobs:
         """How an import stands. Raises NotFound for those of others too."""
         return await self._database.read(_in_session(lambda session: shown(self._own(session, caller, import_id))))
 
-    async def list(self, caller: Principal, limit: int) -> list[Import]:
-        """The caller's imports, by id, at most so many."""
-        query = select(ImportRecord).where(col(ImportRecord.actor) == caller.subject).order_by(col(ImportRecord.id))
-        return await self._database.read(
-            _in_session(lambda session: [shown(one) for one in session.scalars(query.limit(limit))])
-        )
+    async def page(self, caller: Principal, after: Place | None, limit: int) -> tuple[list[Import], Place | None]:
+        """The caller's imports, the newest first, those after a place, at most so many; and the place of the last one
+        where there are more.
+        """
+        at_us, import_id = col(ImportRecord.created_at_us), col(ImportRecord.id)
+        query = select(ImportRecord).where(col(ImportRecord.actor) == caller.subject)
+        if after is not None:
+            query = query.where(or_(at_us < after[0], and_(at_us == after[0], import_id > after[1])))
+        query = query.order_by(at_us.desc(), import_id).limit(limit + 1)
+
+        def page(session: Session) -> tuple[list[Import], Place | None]:
+            found = session.scalars(query).all()
+            kept = found[:limit]
+            last = (kept[-1].created_at_us, kept[-1].id) if len(found) > limit else None
+            return [shown(one) for one in kept], last
+
+        return await self._database.read(_in_session(page))
 
     async def cancel(self, caller: Principal, import_id: str) -> Import:
         """End an import; what it has recorded stays recorded. One that was cancelled is answered as it stands. Raises
@@ -330,6 +351,12 @@ class Jobs:
                 fsync_folder(self._spool)
         except OSError as error:
             raise DatabaseUnavailable(f"{self._spool}: {error}") from error
+
+
+def _held(session: Session) -> int:
+    """Bytes that uploads hold which are not over."""
+    held = select(func.sum(col(ImportRecord.bytes_received))).where(col(ImportRecord.state).in_(OPEN))
+    return int(session.scalar(held) or 0)
 
 
 def ask_of(record: ImportRecord) -> NewImport:

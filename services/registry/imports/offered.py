@@ -5,16 +5,17 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from kernel.http_page import idempotency_key
-from kernel.http_uploads import Asker
+from kernel.http_page import BAD_CURSOR, Cursors, idempotency_key
+from kernel.http_uploads import Asker, Listed
 from kernel.identity import Principal
 from kernel.intake import plain_of_json, struct_of
-from kernel.questions import PageAsked, Question, Rows, Shown
+from kernel.questions import CursorValue, PageAsked, PageParameters, Question, Rows, Shown
 from services.registry.access import Access
 from services.registry.imports.asked import NewImport
-from services.registry.imports.jobs import Import, ImportId, Jobs
+from services.registry.imports.jobs import Import, ImportId, Jobs, Place
 
-LISTED_MAX: Final = 500
+LISTED: Final = "ListImports"
+"""What a cursor of the list belongs to."""
 
 
 class _Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,7 +44,7 @@ class GetImport(_Ask, frozen=True, kw_only=True):
 
 
 class ListImports(_Ask, frozen=True, kw_only=True):
-    """The caller's imports."""
+    """The caller's imports, the newest first."""
 
 
 class CancelImport(_Ask, frozen=True, kw_only=True):
@@ -68,9 +69,10 @@ class ErrorsPiece(msgspec.Struct, frozen=True):
 class LocalUploads:
     """The registry's own imports, for whoever may import. See kernel.http_uploads.Uploads."""
 
-    def __init__(self, jobs: Jobs, access: Access) -> None:
+    def __init__(self, jobs: Jobs, access: Access, cursors: Cursors) -> None:
         self._jobs: Final = jobs
         self._access: Final = access
+        self._cursors: Final = cursors
 
     async def create(self, asker: Asker, plain: Any, key: str) -> Import:
         self._access.may(asker.principal, "Import")
@@ -85,14 +87,32 @@ class LocalUploads:
     async def get(self, asker: Asker, upload_id: str) -> Import:
         return await self._jobs.get(asker.principal, upload_id)
 
-    async def list(self, asker: Asker) -> Sequence[Import]:
-        return await self._jobs.list(asker.principal, LISTED_MAX)
+    async def list(self, asker: Asker, page: PageParameters) -> Listed:
+        after = None if page.cursor is None else self._cursors.open(LISTED, page.cursor)
+        rows = await self.rows(asker.principal, PageAsked(after=after, limit=page.limit))
+        return Listed(rows.items, None if rows.after is None else self._cursors.seal(LISTED, rows.after))
+
+    async def rows(self, caller: Principal, page: PageAsked) -> Rows:
+        """The same, for a door that opens and seals cursors itself."""
+        items, after = await self._jobs.page(caller, _place(page.after), page.limit)
+        return Rows(items=items, after=after)
 
     async def cancel(self, asker: Asker, upload_id: str) -> Import:
         return await self._jobs.cancel(asker.principal, upload_id)
 
     async def errors(self, asker: Asker, upload_id: str, offset: int) -> bytes:
         return await self._jobs.errors(asker.principal, upload_id, offset)
+
+
+def _place(after: Sequence[CursorValue] | None) -> Place | None:
+    """Where a page ended. Raises BAD_CURSOR."""
+    match after:
+        case None:
+            return None
+        case int(at_us), str(import_id):
+            return at_us, import_id
+        case _:
+            raise BAD_CURSOR()
 
 
 def import_methods(uploads: LocalUploads) -> Sequence[Question]:
@@ -108,8 +128,8 @@ def import_methods(uploads: LocalUploads) -> Sequence[Question]:
     async def get(caller: Principal, ask: GetImport, _page: PageAsked) -> Shown:
         return Shown(value=await uploads.get(Asker(caller, ""), ask.import_id))
 
-    async def every(caller: Principal, _ask: ListImports, _page: PageAsked) -> Rows:
-        return Rows(items=await uploads.list(Asker(caller, "")))
+    async def every(caller: Principal, _ask: ListImports, page: PageAsked) -> Rows:
+        return await uploads.rows(caller, page)
 
     async def cancel(caller: Principal, ask: CancelImport, _page: PageAsked) -> Shown:
         return Shown(value=await uploads.cancel(Asker(caller, ""), ask.import_id))
@@ -123,7 +143,7 @@ def import_methods(uploads: LocalUploads) -> Sequence[Question]:
         Question(CreateImport, "/v1/imports", Import, create),
         Question(AppendImport, one, Import, append),
         Question(GetImport, one, Import, get),
-        Question(ListImports, "/v1/imports", Import, every, rows=True),
+        Question(ListImports, "/v1/imports", Import, every, rows=True, paged=True),
         Question(CancelImport, f"{one}/cancel", Import, cancel),
         Question(GetImportErrors, f"{one}/errors", ErrorsPiece, errors),
     )

@@ -23,7 +23,7 @@ from ledger.port import Unavailable
 from services.registry.access import Access
 from services.registry.app import Registry
 from services.registry.imports.asked import ROW_IS_COMMAND
-from services.registry.imports.child import Request
+from services.registry.imports.child import Request, cpu_s_max
 from services.registry.imports.error_file import ErrorFile
 from services.registry.imports.following import Following, Shipped
 from services.registry.imports.jobs import Failure, Jobs, ask_of, caller_of
@@ -39,7 +39,6 @@ from services.registry.records import ImportRecord
 
 IDLE_S: Final = 0.5
 SWEEP_S: Final = 3_600.0
-CPU_S_MAX: Final = 3_600
 AWAY_S: Final = (0.5, 30.0)
 """The first pause while a store is away, and the longest; each is twice the one before."""
 
@@ -197,7 +196,7 @@ class _Run:
             ask=msgspec.structs.replace(self._ask, mapping=None),
             mapping=mapping,
             options=Options(today=self._today, check_digit=self._ask.check_digit, after=self._record.after),
-            cpu_s_max=CPU_S_MAX,
+            cpu_s_max=cpu_s_max(self._ask.bytes),
         )
         heading = Heading(None, 0, ())
         under_way = deque[asyncio.Task[_Recorded]]()

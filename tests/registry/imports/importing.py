@@ -22,6 +22,7 @@ from services.registry.asset_number import compose
 from services.registry.imports.asked import NewImport
 from services.registry.imports.jobs import Import, Jobs
 from services.registry.imports.running import Runner
+from services.registry.imports.spool import DEFAULT, SpoolLimits
 from services.registry.policies import POLICIES
 from services.registry.records import Records
 from services.registry.views import VIEWS
@@ -121,6 +122,7 @@ async def importing(
     running: bool = True,
     clock: Clock = system_clock_us,
     busy: Callable[[], bool] = lambda: False,
+    limits: SpoolLimits = DEFAULT,
 ) -> AsyncIterator[Importing]:
     """The registry until the block ends; its runner only where asked. The folder may hold what another left."""
     ledger = await open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
@@ -135,7 +137,7 @@ async def importing(
     )
     await policies.open()
     access = Access(Policies.load(ROOT / "services" / "registry"), registry)
-    jobs = Jobs(database, folder / "spool", clock=clock)
+    jobs = Jobs(database, folder / "spool", limits=limits, clock=clock)
     runner = Runner(jobs, registry, access, busy=busy, clock=clock)
     tasks = [asyncio.create_task(follower()) for follower in (projector.run, policies.run)]
     if running:

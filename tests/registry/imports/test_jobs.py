@@ -126,7 +126,7 @@ async def test_imports_of_others_are_unknown_whatever_one_asks(idle):
         idle.jobs.errors(OPERATOR, import_id, 0),
     ):
         assert await refused(work) == "import.unknown"
-    assert await idle.jobs.list(OPERATOR, 10) == []
+    assert await idle.jobs.page(OPERATOR, None, 10) == ([], None)
 
 
 async def test_one_caller_has_so_many_open_imports_and_no_more(idle):
@@ -136,7 +136,26 @@ async def test_one_caller_has_so_many_open_imports_and_no_more(idle):
     await idle.announced("devices", CONTENT, OPERATOR)
     await idle.jobs.cancel(KEEPER, last.import_id)
     await idle.announced("devices", CONTENT)
-    assert len(await idle.jobs.list(KEEPER, 100)) == OPEN_IMPORTS_MAX + 1
+    every, after = await idle.jobs.page(KEEPER, None, 100)
+    assert (len(every), after) == (OPEN_IMPORTS_MAX + 1, None)
+
+
+@pytest.mark.parametrize("apart_us", [0, 1])
+async def test_the_list_is_in_pages_the_newest_first(idle, clock, apart_us):
+    announced = []
+    for _ in range(5):
+        announced.append(await idle.announced("devices", CONTENT))
+        clock.us += apart_us
+    await idle.announced("devices", CONTENT, OPERATOR)
+    found, after, sizes = [], None, []
+    while not sizes or after is not None:
+        some, after = await idle.jobs.page(KEEPER, after, 2)
+        sizes.append(len(some))
+        found += some
+    assert sizes == [2, 2, 1]
+    newest_first = sorted(announced, key=lambda one: one.import_id)
+    newest_first.sort(key=lambda one: one.created_at, reverse=True)
+    assert found == newest_first
 
 
 async def test_a_cancelled_import_stays_cancelled_and_its_file_is_gone(idle):

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from kernel.refusal import Refusal
-from services.registry.imports.asked import NewImport
-from services.registry.imports.child import HEAD, MEMORY_BYTES, Request
+from services.registry.imports.asked import FILE_BYTES_MAX, NewImport
+from services.registry.imports.child import HEAD, MEMORY_BYTES, Request, cpu_s_max
 from services.registry.imports.planning import as_commands, planned_in
 from services.registry.imports.process import reading
 from services.registry.imports.reading import Options, read
@@ -169,6 +169,16 @@ async def test_too_little_time_is_a_refusal(tmp_path):
     with pytest.raises(Refusal) as refused:
         await taken_from(request(path, cpu_s_max=1))
     assert refused.value.code == "import_child.time"
+
+
+async def test_the_time_allowed_is_minutes_for_what_is_small_and_enough_for_two_gigabytes_of_rows(tmp_path):
+    path = file(tmp_path, as_csv([HEADER, *(row(i) for i in range(50_000))]))
+    _, done = await taken_from(request(path))
+    honest_s = done.cpu_us / 1e6 * (2 * 10**9) / path.stat().st_size
+    assert honest_s < cpu_s_max(2 * 10**9)
+    assert cpu_s_max(1) == cpu_s_max(1_000_000) <= 3 * 60
+    assert cpu_s_max(100 * 10**6) <= 4 * 60
+    assert cpu_s_max(FILE_BYTES_MAX) < 3_600 * 1.5
 
 
 async def test_a_zip_bomb_within_the_default_limits_of_memory(tmp_path):
