@@ -1,7 +1,8 @@
 """`python -m bench.ledger [--json]`: the embedded ledger against raw SQLite.
 
 Raw is the same table, indexes, triggers and pragmas through the same apsw, in one thread, with rows made beforehand:
-what remains to be lost is what the ledger adds. The event loop is uvloop, as in the services.
+what remains to be lost is what the ledger adds. The event loop is uvloop, as in the services, and the garbage collector
+is told what they tell it.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import msgspec
 import uvloop
 
 from bench.measure import Measure, fsync_p50_us, interleave, report, scratch_folder
+from kernel.collector import calm
 from ledger.port import JSON, NO_STREAM, SALT_BYTES, Append, Draft
 from ledger.sqlite import SqliteLedger
 from ledger.sqlite_file import connect, open_file
@@ -243,6 +245,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     arguments = parser.parse_args()
+    calm()
     with scratch_folder() as folder:
         report("ledger", uvloop.run(measure(folder)), as_json=arguments.json)
 

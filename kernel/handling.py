@@ -200,7 +200,8 @@ class Handling(Generic[State]):
         for retry in range(CONFLICT_RETRIES_MAX):
             # In the order asked, so that the same batch makes the same log.
             histories = {stream: _History(stream, self.decider.initial) for stream in streams}
-            histories |= await self._read(histories.keys() - fresh)
+            if len(fresh) < len(histories):
+                histories |= await self._read(histories.keys() - fresh)
             answers, latest = [], self._latest()
             for i, (stream, ask) in enumerate(zip(streams, asks, strict=True), 1):
                 answers.append(self._answer(ask, histories[stream], latest))
@@ -234,8 +235,6 @@ class Handling(Generic[State]):
         return [BUSY(stream=stream) for stream in streams]
 
     async def _read(self, streams: set[str]) -> dict[str, _History[State]]:
-        if not streams:
-            return {}
         pages = await self._ledger.read_many(streams)
         return {stream: await self._history(stream, pages.get(stream)) for stream in streams}
 

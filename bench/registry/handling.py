@@ -1,11 +1,14 @@
 """Commands through `handle` and `handle_many`, against PyPI's eventsourcing on SQLite in a file.
 
-The peer's aggregates carry the same members. It makes every save durable as we do; it checks no bounds, no command's
-id and no version that a caller saw, and keeps no digest, no salt and no position of its own.
+The peer's aggregates carry the same members. Both write ahead, and with `synchronous=FULL` wait for the disk at every
+commit: the peer by SQLite's own default, which is looked at before it is measured. It checks no bounds, no command's id
+and no version that a caller saw, and keeps no digest and no salt.
 """
 
+import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -30,6 +33,7 @@ ROUNDS: Final = 7
 BULKS: Final = 4
 BULK_COMMANDS: Final = 500
 SINGLES: Final = 200
+SYNCHRONOUS_FULL: Final = 2
 WHEN: Final = datetime(2026, 1, 5, 9, 30, tzinfo=BUSINESS_ZONE)
 NAMESPACE: Final = UUID("0b9b6f5e-5d0c-4a7b-9a54-1f0d5c7f2f10")
 
@@ -95,6 +99,9 @@ class Peer:
     """The peer's application, its aggregates in a file of their own."""
 
     def __init__(self, path: Path) -> None:
+        with closing(sqlite3.connect(path)) as fresh:
+            (synchronous,) = fresh.execute("PRAGMA synchronous").fetchone()
+        assert synchronous == SYNCHRONOUS_FULL, "the peer would not wait for the disk"
         self._app = Application[UUID](
             {"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(path), "AGGREGATE_CACHE_MAXSIZE": ""}
         )
