@@ -62,6 +62,7 @@ class Witnessed(msgspec.Struct):
     new: bool = False
     holds: set[str] = msgspec.field(default_factory=set)
     holds_due: set[str] = msgspec.field(default_factory=set)
+    lifted: set[str] = msgspec.field(default_factory=set)
     seals: set[str] = msgspec.field(default_factory=set)
     disputed: bool = False
     grounds: dict[str, str] = msgspec.field(default_factory=dict)
@@ -183,6 +184,9 @@ class Witness:
                 device.seals.discard(seal_no)
             case hold.HoldLifted():
                 device.holds.remove(event.hold)
+                device.lifted.add(event.hold)
+            case binding.IdentityAdopted():
+                device.lifted = set()
 
     def _remembers(self, device: Witnessed, event: Any) -> None:
         match event:
@@ -234,10 +238,10 @@ class Witness:
 
     def adds_up(self) -> None:
         """At every site and class: what came in less what went out lies there, on every day, and has names. Holds on a
-        temporary record have gone along to the number, unless that was destroyed before.
+        temporary record have gone along to the number, where they stand unless they were lifted there since.
         """
         for device in self.devices.values():
-            assert device.holds_due <= device.holds or device.destroyed
+            assert device.holds_due <= device.holds | device.lifted
             device.holds_due = set()
         lying = Counter((one.site, one.device_class) for one in self.devices.values() if one.site is not None)
         assert lying == +self.balance

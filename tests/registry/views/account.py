@@ -13,6 +13,16 @@ import msgspec
 from services.registry.meter import binding, custody, dismantling, end, hold, identity, missing, release, unexpected
 from services.registry.site import SiteOpened
 
+OF_NO_PLACE = (
+    dismantling.FinalReadingRecorded,
+    dismantling.FinalReadingDisputed,
+    dismantling.FinalReadingResolved,
+    hold.HoldPlaced,
+    hold.HoldLifted,
+    release.PreconditionRecorded,
+)
+"""Papers: they may be about a device that has moved on."""
+
 BEIJING = timedelta(hours=8)
 CENTRE_KIND = "centre"
 
@@ -103,6 +113,8 @@ def after(stand: Stand, event: Any, version: int) -> Stand:
             return placed("destroyed", holder=stand.holder)
         case end.DestroyedInTest(holder=holder):
             return placed("destroyed_in_test", holder=holder)
+        case end.KeptByMaker(maker=maker):
+            return placed("kept_by_maker", holder=maker)
         case custody.Received() | missing.Found() | release.SampleReturned() | release.ReceivedFromMaker():
             return placed("at_site", event.moved.to_site)
         case _:
@@ -178,7 +190,7 @@ class Account:
                     corrected.on = on
             moved_on = max((one.on for one in lines if one.moves), default=date.min)
             moves_it, on = place(stand) != place(before), event.day
-            if moves_it or (stand != before and not isinstance(event, identity.Registered)):
+            if moves_it or not isinstance(event, OF_NO_PLACE):
                 on = max(moved_on, on)
             of = recorded.version if isinstance(event, dismantling.Dismantled) else None
             lines.append(Happening(event, recorded, stand, on, moves=moves_it, dismantling=of))
@@ -316,18 +328,30 @@ class Account:
                 found.append((stand.since, asset_no, "unexpected" if stand.apart else stand.phase))
         return sorted(found)
 
-    def holds(self) -> set[tuple[str, str]]:
-        """The holds that stand; those of a temporary identity went along when it was bound."""
-        standing: set[tuple[str, str]] = set()
+    def holds_due(self, by: date) -> list[tuple[date, str, str]]:
+        """The holds that stand and end by a day; those of a temporary identity went along when it was bound."""
+        standing: dict[tuple[str, str], date | None] = {}
         for event, _ in self.log:
             match event:
                 case hold.HoldPlaced():
-                    standing.add((event.asset_no, event.hold))
+                    standing[event.asset_no, event.hold] = event.until
                 case hold.HoldLifted():
-                    standing.remove((event.asset_no, event.hold))
+                    del standing[event.asset_no, event.hold]
                 case binding.IdentityBound():
-                    standing = {(number, kept) for number, kept in standing if number != event.asset_no}
-        return standing
+                    standing = {key: until for key, until in standing.items() if key[0] != event.asset_no}
+        return sorted((until, *key) for key, until in standing.items() if until is not None and until <= by)
+
+    def duplicates(self) -> list[tuple[int, str]]:
+        """How many devices have a communication address that is not theirs alone, the most shared first."""
+        addresses: dict[str, str] = {}
+        bound = {event.asset_no for event, _ in self.log if isinstance(event, binding.IdentityBound)}
+        for event, _ in self.log:
+            said = getattr(event, "description", None)
+            if said is not None and said.comm_address is not None:
+                addresses[event.asset_no] = said.comm_address
+        numbers = Counter(address for asset_no, address in addresses.items() if asset_no not in bound)
+        shared = [(devices, address) for address, devices in numbers.items() if devices > 1]
+        return sorted(shared, key=lambda one: (-one[0], one[1]))
 
     def alarms(self) -> Counter[tuple[str, str]]:
         """Devices and how often each kind of alarm was raised for them."""
