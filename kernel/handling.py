@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 import random
 import struct
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cache
 from typing import Any, Final, Generic, TypeAlias
@@ -129,7 +129,7 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
 class _History(msgspec.Struct, Generic[State], gc=False):
     """A stream as it was read, and what a call is about to add to it. `unfolded` are the call's own events that are not
     in the state: most streams of a call get one command, and nobody asks for the state after it. `done` is what the
-    call has decided here, by the number of the command's id.
+    call has decided here, by the number of the command's id; None while nobody can ask for it.
     """
 
     stream: str
@@ -139,7 +139,7 @@ class _History(msgspec.Struct, Generic[State], gc=False):
     version_read: int = -1
     unfolded: Sequence[Any] = ()
     drafts: list[Draft] = []
-    done: dict[int, tuple[bytes, Outcome]] = {}
+    done: dict[int, tuple[bytes, Outcome]] | None = None
 
     def append(self) -> Append:
         return Append(self.stream, NO_STREAM if self.version_read < 0 else self.version_read, self.drafts)
@@ -185,6 +185,7 @@ class Handling(Generic[State]):
         """What `handle_many` would answer now, and nothing is recorded."""
         streams = [self.decider.stream(ask.command) for ask in asks]
         histories = await self._read(set(streams))
+        _keep_what_is_done(histories, streams)
         latest = self._latest()
         return [self._answer(ask, histories[stream], latest) for stream, ask in zip(streams, asks, strict=True)]
 
@@ -202,6 +203,7 @@ class Handling(Generic[State]):
             histories = {stream: _History(stream, self.decider.initial) for stream in streams}
             if len(fresh) < len(histories):
                 histories |= await self._read(histories.keys() - fresh)
+            _keep_what_is_done(histories, streams)
             answers, latest = [], self._latest()
             for i, (stream, ask) in enumerate(zip(streams, asks, strict=True), 1):
                 answers.append(self._answer(ask, histories[stream], latest))
@@ -274,7 +276,8 @@ class Handling(Generic[State]):
             history.unfolded = events
             history.version += len(events)
         outcome = Outcome(stream=history.stream, version=history.version, position=0, events=events)
-        history.done[context.command_id.int] = (digest, outcome)
+        if history.done is not None:
+            history.done[context.command_id.int] = (digest, outcome)
         return outcome
 
     def _now(self, history: _History[State]) -> State:
@@ -291,7 +294,7 @@ class Handling(Generic[State]):
 
     def _done(self, context: Context, digest: bytes, history: _History[State]) -> Outcome | None:
         """What this command led to when it was handled before, in the log or a moment ago in the same batch."""
-        if (before := history.done.get(context.command_id.int)) is not None:
+        if history.done and (before := history.done.get(context.command_id.int)) is not None:
             digest_before, outcome = before
             if digest_before != digest:
                 raise ID_REUSED(command_id=context.command_id)
@@ -342,6 +345,13 @@ class Handling(Generic[State]):
                 traceparent=context.traceparent,
             )
         )
+
+
+def _keep_what_is_done(histories: Mapping[str, _History[Any]], streams: Sequence[str]) -> None:
+    """A call that names a stream twice may give the same command twice; most name each once."""
+    if len(histories) < len(streams):
+        for history in histories.values():
+            history.done = {}
 
 
 def _alike(command: msgspec.Struct) -> msgspec.Struct:
