@@ -8,3 +8,7 @@ import os
 # gRPC's own handlers of a fork would run in the child between fork and exec, where they crash it at times. Nothing here
 # uses gRPC in a forked process. It looks at this before its first use, and all of ours that use it come by here.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+# Its newer engine hands each message from thread to thread, which takes a fifth more of the processor for a call as
+# small as ours than the older one, where the thread that waits for a message also reads it.
+os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_client,-event_engine_listener")

@@ -284,7 +284,7 @@ def _translated() -> Iterator[None]:
 def _sqlite_engines(path: str, readers_max: int) -> tuple[Engine, Engine]:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
 
-    def engine(size: int, begin: str, *pragmas: str) -> Engine:
+    def engine(size: int, begin: Callable[[Connection], object], *pragmas: str) -> Engine:
         made = create_engine(
             URL.create("sqlite+pysqlite", database=path), module=SQLITE_DRIVER, pool_size=size, max_overflow=0
         )
@@ -298,11 +298,18 @@ def _sqlite_engines(path: str, readers_max: int) -> tuple[Engine, Engine]:
             cursor.close()
 
         event.listen(made, "connect", connected)
-        event.listen(made, "begin", lambda connection: connection.exec_driver_sql(begin))
+        event.listen(made, "begin", begin)
         return made
 
-    # A transaction that reads before it writes must take the lock first: SQLite cannot wait for it in the middle.
-    return engine(1, "BEGIN IMMEDIATE"), engine(readers_max, "BEGIN", "query_only = ON")
+    def begin_writing(connection: Connection) -> None:
+        # A transaction that reads before it writes must take the lock first: SQLite cannot wait for it in the middle.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def begin_reading(connection: Connection) -> None:
+        # It waits for nothing and reads nothing yet, so it cannot fail and needs none of what stands around a query.
+        connection.connection.cursor().execute("BEGIN")
+
+    return engine(1, begin_writing), engine(readers_max, begin_reading, "query_only = ON")
 
 
 def _postgresql_engines(url: URL, readers_max: int, schema: str | None) -> tuple[Engine, Engine]:

@@ -113,7 +113,7 @@ def current_trace_id() -> str | None:
 
 def context_of(traceparent: str | None) -> Context:
     """The context that a traceparent names; an empty one where it is missing or torn."""
-    return _PROPAGATOR.extract({TRACEPARENT: traceparent} if traceparent else {}, context=Context())
+    return _PROPAGATOR.extract({TRACEPARENT: traceparent}, context=Context()) if traceparent else Context()
 
 
 def serving(name: str, traceparent: str | None, attributes: Mapping[str, str | int]) -> AbstractContextManager[Span]:

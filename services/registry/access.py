@@ -1,6 +1,7 @@
 """What each command is about, for the policies in policies.cedar: which device, shipment or site, and whose."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -62,7 +63,9 @@ class Access:
     def __init__(self, policies: Policies, registry: Registry, labels: Disclosure | None = None) -> None:
         self._policies: Final = policies
         self._registry: Final = registry
-        self._labels: Final = labels or disclosed()
+        labels = labels or disclosed()
+        # What the labels say is the same for as long as the process runs.
+        self._circles: Final = cache(lambda parties: Circle(parties, labels.shown_to(parties)))
 
     def offered(self) -> Sequence[Commands]:
         """The registry's commands as both doors offer them."""
@@ -102,8 +105,9 @@ class Access:
         device = meter(card.unit, card.owner, card.maker)
         if self._policies.decide(principal, "ReadWholeMeter", device).allowed:
             return WHOLE
-        parties = {party for role, party in PARTIES.items() if self._reads_as(principal, role, device)}
-        return Circle(frozenset(parties), self._labels.shown_to(parties))
+        return self._circles(
+            frozenset(party for role, party in PARTIES.items() if self._reads_as(principal, role, device))
+        )
 
     def _reads_as(self, principal: Principal, role: Role, device: Resource) -> bool:
         alone = msgspec.structs.replace(principal, roles=principal.roles & {role})

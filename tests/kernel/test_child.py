@@ -1,6 +1,7 @@
 """Children of a service, on the loop that services run on."""
 
 import asyncio
+import subprocess
 import sys
 
 import pytest
@@ -39,3 +40,11 @@ def test_grpc_stays_out_of_forks():
         return (await process.communicate())[0]
 
     assert asyncio.run(said()).strip() == b"0"
+
+
+def test_grpc_knows_the_engine_that_it_is_told_to_leave():
+    """One it does not know it only complains of, and goes on with what it would have done."""
+    program = "import kernel, grpc; grpc.insecure_channel('127.0.0.1:1')"
+    for environ, complains in ({}, False), ({"GRPC_EXPERIMENTS": "-no_such_engine"}, True):
+        done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True)
+        assert ("Unknown experiment" in done.stderr) is complains
