@@ -47,7 +47,7 @@ WAIT_S_MAX: Final = 5.0
 LAG_US_MAX: Final = 30_000_000
 """Views further behind are reported as degraded: what a person did half a minute ago should be seen."""
 
-REST: Final = 4
+REST: Final = 8
 """While views give way they rest this many times as long as a page took them."""
 
 GIVE_WAY_US_MAX: Final = 10_000_000
