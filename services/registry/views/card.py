@@ -169,7 +169,7 @@ def happened_by(told: Iterable[tuple[Any, Recorded]], day: date) -> list[tuple[A
             when = max(moved_on, when)
         if when <= day:
             happened.append(one)
-    if happened and happened[0] is not told[0] and isinstance(told[0][0], identity.Registered):
+    if happened and happened[0][1] is not told[0][1] and isinstance(told[0][0], identity.Registered):
         happened.insert(0, told[0])
     return happened
 
