@@ -161,6 +161,26 @@ class Database:
         with _translated(), self._writer.begin() as connection:
             return work(connection)
 
+    async def empty_log(self) -> None:
+        """Leave nothing in SQLite's write-ahead log of what rows held earlier. Raises DatabaseUnavailable where a
+        reader kept some of it all the time that one waits for it.
+        """
+
+        def empty() -> bool:
+            connection = self._writer.raw_connection()
+            try:
+                with _translated():
+                    cursor = connection.cursor()
+                    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                    ((busy, *_),) = cursor.fetchall()
+                    cursor.close()
+                    return not busy
+            finally:
+                connection.close()
+
+        if not await self.in_writer(empty):
+            raise DatabaseUnavailable("the write-ahead log is being read")
+
     async def create(self, metadata: MetaData) -> None:
         """Create the tables that are not there yet. Raises NotOurs, and OtherTables where one is there with other
         columns: what it holds is changed by whoever knows how, never by guessing.

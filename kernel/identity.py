@@ -27,6 +27,9 @@ TOKEN_CHARS_MAX: Final = 8_192
 CACHED_TOKENS_MAX: Final = 10_000
 """Verified tokens kept. At some 300 bytes each a few megabytes, and one for everybody at work at once."""
 
+REMEMBERED_US: Final = 60_000_000
+"""How long a verified token is believed without another look at its key, which may have been withdrawn."""
+
 CLOCK_LEEWAY_S: Final = 30
 """By how much an issuer's clock may differ from ours."""
 
@@ -157,7 +160,7 @@ class Claims(Protocol):
 
 
 class Verifier:
-    """Turns bearer tokens into principals. Verified tokens are remembered by their hash until they expire."""
+    """Turns bearer tokens into principals. Verified tokens are remembered by their hash for a minute."""
 
     def __init__(
         self,
@@ -196,14 +199,17 @@ class Verifier:
             raise MALFORMED()
         digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         if (known := self._verified.get(digest)) is not None:
-            expires_us, principal = known
-            if self._clock() < expires_us:
+            until_us, principal = known
+            if self._clock() < until_us:
                 return principal
             del self._verified[digest]
-            raise EXPIRED()
         claims = await self._verify(token)
         principal = self._claims.principal(claims)
-        self._verified[digest] = (int(claims["exp"] + CLOCK_LEEWAY_S) * 1_000_000, principal)
+        expires_us = int(claims["exp"] + CLOCK_LEEWAY_S) * 1_000_000
+        now_us = self._clock()
+        if now_us >= expires_us:
+            raise EXPIRED()
+        self._verified[digest] = (min(expires_us, now_us + REMEMBERED_US), principal)
         if len(self._verified) > CACHED_TOKENS_MAX:
             self._verified.popitem(last=False)
         return principal

@@ -15,7 +15,9 @@ from kernel.identity_issuer import built_in_verifier
 from kernel.settings import Settings
 
 FRESH_S: Final = 600
-"""How long keys are used before they are looked at again: how late a withdrawn key is noticed, at most."""
+"""How long keys are used before they are looked at again. A withdrawn key is noticed a minute later at most, when the
+tokens it verified are no longer remembered.
+"""
 
 STALE_S_MAX: Final = 24 * 3_600
 """How long keys are still used when the issuer cannot be reached."""

@@ -89,8 +89,9 @@ class People:
     async def forget(self, subject: str) -> bool:
         """Erase this person, whether they were known or not. Events keep the id, which nobody can name any more.
 
-        SQLite's file holds nothing of it afterwards, and PostgreSQL's next vacuum makes room of it. Copies in backups
-        end with the backups.
+        SQLite's files hold nothing of it afterwards, and PostgreSQL's next vacuum makes room of it. Copies in backups
+        end with the backups. Raises DatabaseUnavailable where the row is gone and somebody reads too long for its last
+        trace to go: to be asked again.
         """
 
         def erase(connection: Connection) -> bool:
@@ -115,4 +116,6 @@ class People:
             finally:
                 connection.execute(text("PRAGMA secure_delete = OFF"))
 
-        return await self._database.write(thoroughly)
+        done = await self._database.write(thoroughly)
+        await self._database.empty_log()
+        return done

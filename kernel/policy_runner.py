@@ -7,7 +7,8 @@ An event may lead to thousands of commands; they are asked a batch at a time, an
 
 A refusal is recorded and counted, and the policy goes on; where a store is away it tries again until that is back. An
 event that a policy cannot digest, because it cannot be read, because code raised, or because a command was Stale each
-time it was asked, stops that policy there, until an operator says `retry` or `skip`. The others go on.
+time it was asked, stops that policy there, until an operator says `retry` or `skip`. The others go on. To skip a
+command is to refuse it: the event's other commands are asked, and what follows from a refusal follows.
 """
 
 import asyncio
@@ -42,7 +43,7 @@ from kernel.policy_store import (
     stop,
 )
 from kernel.readiness import Health
-from kernel.refusal import Refusal, Stale
+from kernel.refusal import Refusal, Stale, against_rules
 from kernel.telemetry import METER
 from ledger.port import PAGE_EVENTS_MAX, Ledger, Page, Recorded, Unavailable
 
@@ -82,6 +83,12 @@ _STOPPED: Final = METER.create_gauge("policy.stopped", unit="1", description="1 
 
 _LOG: Final = structlog.get_logger("policy")
 
+SKIPPED = against_rules(
+    "policy.skipped",
+    "策略的命令无法处理，运维人员已跳过：{why}",
+    "an operator skipped a policy's command that could not be handled: {why}",
+)
+
 
 class Standing(msgspec.Struct, frozen=True):
     """How a policy stands, and the position it has reached. `superseded`: another version of the service runs it now;
@@ -95,11 +102,12 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class _Undigested(Exception):
-    """An event that a policy could not take."""
+    """An event that a policy could not take, or one command of it."""
 
-    def __init__(self, recorded: Recorded, error: Exception) -> None:
+    def __init__(self, recorded: Recorded, error: Exception, item: "_Item | None" = None) -> None:
         super().__init__(f"{recorded.type}: {type(error).__name__}: {error}")
         self.position = recorded.position
+        self.item = item
 
 
 class _StillStale(Exception):
@@ -251,22 +259,24 @@ class _Asking:
     async def _keep(self, policy: str, refused: Sequence[tuple[_Item, Refusal]]) -> None:
         if not refused:
             return
-        rows = [self._refused(policy, item, refusal) for item, refusal in refused]
+        rows = [self.refused(policy, item, refusal) for item, refusal in refused]
+        for row in rows:
+            _REFUSALS.add(1, {"policy": policy, "code": row.code})
+            _LOG.warning("policy_refused", policy=policy, command=row.command, code=row.code)
         await self._database.write(lambda connection: record_refused(connection, rows))
         # At this point a crash leaves what follows unsaid; taken up again, `unanswered` says it.
         if self._on_refused is not None:
             await self._on_refused([(item.ask, refusal.code) for item, refusal in refused])
 
-    def _refused(self, policy: str, item: _Item, refusal: Refusal) -> RefusedCommand:
-        _REFUSALS.add(1, {"policy": policy, "code": refusal.code})
-        command, recorded = type(item.ask.command).__name__, item.recorded
-        _LOG.warning("policy_refused", policy=policy, command=command, code=refusal.code)
+    def refused(self, policy: str, item: _Item, refusal: Refusal) -> RefusedCommand:
+        """The command as one that was refused now."""
+        recorded = item.recorded
         return RefusedCommand(
             command_id=str(item.ask.context.command_id),
             policy=policy,
             position=recorded.position if recorded else 0,
             event_type=recorded.type if recorded else "",
-            command=command,
+            command=type(item.ask.command).__name__,
             code=refusal.code,
             zh=refusal.zh,
             en=refusal.en,
@@ -393,7 +403,7 @@ class _Follower:
             raise
         except Exception as error:  # one of them cannot be handled: one by one it is found, the others are done
             if len(items) == 1 and (recorded := items[0].recorded):
-                raise _Undigested(recorded, error) from error
+                raise _Undigested(recorded, error, items[0]) from error
         else:
             return
         for item in await self._asking.unanswered(items):
@@ -411,7 +421,9 @@ class _Follower:
 
     async def _stop(self, undigested: _Undigested) -> None:
         stood, at, why, now_us = self._stood, undigested.position, str(undigested), self._asking.clock()
-        await self._database.write(lambda connection: stop(connection, stood, at, why, now_us))
+        item = undigested.item
+        command = None if item is None else self._asking.refused(self.name, item, SKIPPED(why=why))
+        await self._database.write(lambda connection: stop(connection, stood, at, why, now_us, command))
         self._stand("stopped", why)
         _LOG.error("policy_stopped", policy=self.name, position=at, why=why)
 

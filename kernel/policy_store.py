@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, MetaData, Row, Table, Text, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kernel.checkpoint import Words, refuse_other_ledger
@@ -28,8 +28,11 @@ _POLICIES: Final = Table(
     Column("stopped_at", BigInteger),
     Column("stopped_why", Text),
     Column("stopped_at_us", BigInteger),
+    Column("stopped_command", Text),
 )
 _P: Final = _POLICIES.c
+_GOING: Final = dict.fromkeys(("stopped_at", "stopped_why", "stopped_at_us", "stopped_command"))
+"""What a policy that goes on has of having stopped."""
 
 REFUSALS: Final = Table(
     "policy_refusal",
@@ -118,9 +121,14 @@ def advance(connection: Connection, stood: Checkpoint, position: int, done: int)
     _change(connection, stood, position=position, done=done)
 
 
-def stop(connection: Connection, stood: Checkpoint, at: int, why: str, now_us: int) -> None:
-    """Stop the policy at the event at this position. Raises Moved."""
-    _change(connection, stood, stopped_at=at, stopped_why=why, stopped_at_us=now_us)
+def stop(
+    connection: Connection, stood: Checkpoint, at: int, why: str, now_us: int, command: RefusedCommand | None
+) -> None:
+    """Stop the policy at the event at this position, at one command of it if one is given, as it will be refused where
+    an operator skips it. Raises Moved.
+    """
+    kept = None if command is None else msgspec.json.encode(command).decode()
+    _change(connection, stood, stopped_at=at, stopped_why=why, stopped_at_us=now_us, stopped_command=kept)
 
 
 def record_refused(connection: Connection, refused: Iterable[RefusedCommand]) -> None:
@@ -173,7 +181,9 @@ async def retry(database: Database, name: str) -> bool:
 
 
 async def skip(database: Database, name: str) -> bool:
-    """Let a stopped policy go on after the event that stopped it. False where it has not stopped."""
+    """Let a stopped policy go on after what stopped it: the command, which counts as refused, or the whole event where
+    that could not be read. False where it has not stopped.
+    """
     return await database.write(lambda connection: _resume(connection, name, skipping=True))
 
 
@@ -184,9 +194,7 @@ async def take_over(database: Database, ledger_id: str, head: int) -> list[str]:
     """
     strange = (_P.ledger_id != ledger_id) | (_P.position > head)
     begin = update(_POLICIES).where(strange).returning(_P.name)
-    at_the_end = begin.values(
-        ledger_id=ledger_id, position=head, done=0, stopped_at=None, stopped_why=None, stopped_at_us=None
-    )
+    at_the_end = begin.values(ledger_id=ledger_id, position=head, done=0, **_GOING)
     await database.create(META)
     return sorted(await database.write(lambda connection: connection.execute(at_the_end).scalars().all()))
 
@@ -201,12 +209,15 @@ def _change(connection: Connection, stood: Checkpoint, **values: Any) -> None:
 
 
 def _resume(connection: Connection, name: str, *, skipping: bool) -> bool:
-    stopped: Row[Any] | None = connection.execute(
-        select(_P.stopped_at).where(_P.name == name, _P.stopped_at.is_not(None))
+    stopped = connection.execute(
+        select(_P.stopped_at, _P.stopped_command).where(_P.name == name, _P.stopped_at.is_not(None))
     ).first()
     if stopped is None:
         return False
-    after = {"position": stopped.stopped_at, "done": 0} if skipping else {}
-    going = {"stopped_at": None, "stopped_why": None, "stopped_at_us": None}
-    connection.execute(update(_POLICIES).where(_P.name == name).values(**going, **after))
+    after: dict[str, Any] = {}
+    if skipping and stopped.stopped_command is not None:
+        record_refused(connection, [msgspec.json.decode(stopped.stopped_command, type=RefusedCommand)])
+    elif skipping:
+        after = {"position": stopped.stopped_at, "done": 0}
+    connection.execute(update(_POLICIES).where(_P.name == name).values(**_GOING, **after))
     return True

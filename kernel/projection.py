@@ -24,7 +24,7 @@ from kernel.codec import Reader
 from kernel.database import Database, MissingTable
 from kernel.projection_page import Cursor, Member, Undigested, take_page
 from kernel.readiness import Health
-from kernel.refusal import stale
+from kernel.refusal import stale, unreadable
 from kernel.telemetry import METER
 from kernel.view import View
 from kernel.view_progress import Progress, ViewProgress
@@ -63,6 +63,11 @@ BEHIND = stale(
     "视图到达位置 {reached}，尚未到达您要看的 {wanted}。写入已保存，请稍后再查。",
     "the views have reached position {reached}, not yet {wanted}, which you ask for; what you wrote is recorded, look"
     " again shortly",
+)
+NO_SUCH_POSITION = unreadable(
+    "view.no_such_position",
+    "账本目前到位置 {head}，没有位置 {position}。请使用写入时收到的位置。",
+    "the log ends at position {head}, there is no position {position}; give the one that you were answered with",
 )
 BUILDING = stale(
     "view.building",
@@ -153,7 +158,11 @@ class Projector:
             raise BEHIND(reached=reached, wanted=position)
 
     async def _reach(self, position: int, timeout_s: float) -> None:
-        """Wait for the views that have not stopped. Raises Stale `view.behind`."""
+        """Wait for the views that have not stopped. Raises Stale `view.behind`, and Unreadable where there is no such
+        position, which nothing would come of waiting for.
+        """
+        if position > self.position and position > (head := await self._ledger.head()):
+            raise NO_SUCH_POSITION(position=position, head=head)
         self._waiting += 1
         self._wanted.set()
         try:

@@ -18,7 +18,15 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from kernel.clock import system_clock_us
 from kernel.door import CannotNow, Unidentified
-from kernel.identity import CACHED_TOKENS_MAX, CLOCK_LEEWAY_S, EVERY_UNIT, Principal, Role, Verifier
+from kernel.identity import (
+    CACHED_TOKENS_MAX,
+    CLOCK_LEEWAY_S,
+    EVERY_UNIT,
+    REMEMBERED_US,
+    Principal,
+    Role,
+    Verifier,
+)
 from kernel.identity_claims import ClaimNames, Issuer, read_issuer
 from kernel.identity_issuer import (
     BUILT_IN,
@@ -308,6 +316,31 @@ async def test_a_withdrawn_key_stops_counting(provider):
     assert await code_of(verifier, provider.token(sub="u-18")) == "identity.unknown_key"
 
 
+async def test_a_withdrawn_key_stops_counting_for_tokens_that_are_remembered_too(provider):
+    clock = Clock()
+    verifier = oidc_verifier(provider.issuer(), clock=clock)
+    token = provider.token(exp=NOW_S + 10 * 365 * 24 * 3_600)
+    await verifier.of_token(token)
+    clock.passed_s = FRESH_S - 1
+    await verifier.of_token(token)
+    provider.keys = [jwk(rsa_key("b"), "k2")]
+    clock.passed_s = FRESH_S + REMEMBERED_US // 1_000_000
+    assert await code_of(verifier, token) == "identity.unknown_key"
+
+
+async def test_a_key_of_an_algorithm_that_is_not_accepted_verifies_nothing(provider):
+    """Whoever keeps the keys may hand out such a one all the same."""
+
+    class Careless:
+        async def key(self, _kid):
+            return jwt.PyJWK(jwk(rsa_key("a"), "k1"), algorithm="RS512")
+
+    verifier = Verifier(
+        issuer=provider.url, audience="meterloop", algorithms=("RS256",), keys=Careless(), claims=provider.issuer()
+    )
+    assert await code_of(verifier, provider.token()) == "identity.bad_algorithm"
+
+
 async def test_an_issuer_that_is_away_is_our_trouble_and_not_the_caller_s(provider):
     clock = Clock()
     verifier = oidc_verifier(provider.issuer(), clock=clock)
@@ -318,9 +351,10 @@ async def test_an_issuer_that_is_away_is_our_trouble_and_not_the_caller_s(provid
     await verifier.of_token(provider.token())
     provider.broken = True
     clock.passed_s += FRESH_S + 1
-    assert (await verifier.of_token(provider.token(sub="u-19"))).subject == "u-19"
+    later = NOW_S + 2 * STALE_S_MAX
+    assert (await verifier.of_token(provider.token(sub="u-19", exp=later))).subject == "u-19"
     clock.passed_s += STALE_S_MAX
-    assert await code_of(verifier, provider.token(sub="u-20"), CannotNow) == "identity.keys_unavailable"
+    assert await code_of(verifier, provider.token(sub="u-20", exp=later), CannotNow) == "identity.keys_unavailable"
 
 
 @pytest.mark.parametrize(

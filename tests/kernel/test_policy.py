@@ -15,7 +15,7 @@ from kernel.database import Database
 from kernel.handling import BUSY, Ask, Context, Metadata
 from kernel.policy import Policy, command_id, deadline_command_id
 from kernel.policy_runner import STALE_TRIES_MAX, Policies
-from kernel.policy_store import REFUSALS, REFUSALS_KEPT_US, checkpoint, retry, skip, take_over
+from kernel.policy_store import REFUSALS, REFUSALS_KEPT_US, checkpoint, refused_at, retry, skip, take_over
 from kernel.refusal import against_rules
 from ledger.memory import MemoryLedger
 from ledger.port import Unavailable, WrongLedger
@@ -381,7 +381,12 @@ async def test_a_command_that_breaks_the_code_is_found_and_the_others_are_done(d
 
     await load(ledger, "v1", ["p1"])
     await load(ledger, "v2", ["p2", "p3", "p4"])
-    async with running(database, ledger, do_many=do_many) as company:
+    told = []
+
+    async def on_refused(refused):
+        told.extend((ask.command.parcel, code) for ask, code in refused)
+
+    async with running(database, ledger, do_many=do_many, on_refused=on_refused) as company:
         await until(lambda: stands(company, "stopped"))
         assert sent_of(await log_of(ledger)) == [("p1", "v1"), ("p2", "v2")]
         stood = await database.read(lambda connection: checkpoint(connection, SEND_PARCELS.name))
@@ -390,7 +395,10 @@ async def test_a_command_that_breaks_the_code_is_found_and_the_others_are_done(d
         assert await skip(database, SEND_PARCELS.name)
         await load(ledger, "v3", ["p5"])
         await followed(company, ledger)
-    assert [parcel for parcel, _ in sent_of(await log_of(ledger))] == ["p1", "p2", "p5"]
+    assert [parcel for parcel, _ in sent_of(await log_of(ledger))] == ["p1", "p2", "p4", "p5"]
+    assert told == [("p3", "policy.skipped")]
+    (refused,) = await database.read(lambda connection: refused_at(connection, SEND_PARCELS.name, 2))
+    assert "AttributeError: a fault" in refused.zh
 
 
 async def test_another_version_takes_a_policy_over(database):

@@ -9,7 +9,7 @@ from sqlmodel import select
 
 from kernel.database import Database
 from kernel.projection import BEHIND, BUILDING, Projector
-from kernel.refusal import Stale
+from kernel.refusal import Stale, Unreadable
 from kernel.view_store import rebuild
 from ledger.memory import MemoryLedger
 from ledger.port import WrongLedger
@@ -72,9 +72,21 @@ async def test_who_waits_too_long_is_told(database):
     ledger = MemoryLedger()
     async with projecting(database, ledger) as projector:
         await projector.wait_for(0)
-        with pytest.raises(Stale) as refused:
-            await projector.read(held(), seen=5, timeout_s=0.05)
-        assert (refused.value.code, refused.value.details) == (BEHIND.code, {"reached": 0, "wanted": 5})
+    await record(ledger, [SENT])
+    resting = Projector(database, ledger, READER, VIEWS)
+    await resting.open()
+    with pytest.raises(Stale) as refused:
+        await resting.read(held(), seen=1, timeout_s=0.05)
+    assert (refused.value.code, refused.value.details) == (BEHIND.code, {"reached": 0, "wanted": 1})
+
+
+async def test_who_waits_for_what_no_event_has_is_told_at_once(database):
+    ledger = MemoryLedger()
+    async with projecting(database, ledger) as projector:
+        position = await record(ledger, [SENT])
+        with pytest.raises(Unreadable) as refused:
+            await projector.read(held(), seen=position + 1, timeout_s=60)
+        assert refused.value.code == "view.no_such_position"
 
 
 async def test_another_ledger_is_refused_until_a_rebuild(database):

@@ -5,16 +5,30 @@ import asyncio
 from kernel.grpc_client import CALL_S
 from kernel.identity import Role
 from kernel.projection import WAIT_S_MAX
+from ledger.port import Append, Draft, StreamState
 from tests.gateway.behind import behind
+from tests.given import fresh_id
 from tests.registry.doors.entrances import Entrances
+
+
+async def asked(entrances, seen):
+    token = entrances.token(Role.AUDITOR)
+    question = {"first": "2026-03-01", "last": "2026-03-02", "seen": seen}
+    return await asyncio.gather(*(one.ask("ListBalances", question, token) for one in entrances.all()))
 
 
 async def test_views_that_are_behind_say_so_everywhere(tmp_path):
     assert WAIT_S_MAX < CALL_S
     async with behind(tmp_path) as platform:
-        entrances = Entrances(platform)
-        token = entrances.token(Role.AUDITOR)
-        asked = {"first": "2026-03-01", "last": "2026-03-02", "seen": 7}
-        answers = await asyncio.gather(*(one.ask("ListBalances", asked, token) for one in entrances.all()))
+        unreadable = Draft(id=fresh_id().bytes, type="registry.Registered", data=b"{", metadata=b"{}")
+        receipt = await platform.ledger.append([Append("meter-x", StreamState.NO_STREAM, (unreadable,))])
+        answers = await asked(Entrances(platform), receipt.position)
     assert [answer.code for answer in answers] == ["view.behind"] * 3
     assert [answer.status for answer in answers] == [409, None, 409]
+
+
+async def test_a_position_that_no_event_has_is_refused_at_once_everywhere(tmp_path):
+    async with behind(tmp_path) as platform:
+        answers = await asked(Entrances(platform), 7)
+    assert [answer.code for answer in answers] == ["view.no_such_position"] * 3
+    assert [answer.status for answer in answers] == [422, None, 422]
