@@ -88,6 +88,10 @@ def when_identity_claimed_adopt_identity(event: IdentityClaimed, _recorded: Reco
         site=event.site,
         unexpected=event.unexpected,
         holds=event.holds,
+        seals=event.seals,
+        dismantled=event.dismantled,
+        reading=event.reading,
+        arrivals=event.arrivals,
     )
 
 

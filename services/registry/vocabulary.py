@@ -210,3 +210,26 @@ class StandingHold(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def __post_init__(self) -> None:
         refuse_far_days(until=self.until)
+
+
+class StandingDismantling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A dismantling as it stands, with what was corrected of it."""
+
+    dismantled_on: CivilDate
+    work_order: Reference
+    unit: UnitCode
+    reason: DismantleReason
+    county: CountyCode | None = None
+
+    def __post_init__(self) -> None:
+        refuse_far_days(dismantled_on=self.dismantled_on)
+
+
+class Arrival(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The day on which a device first was in the ordinary stock of a site."""
+
+    site: SiteId
+    on: CivilDate
+
+    def __post_init__(self) -> None:
+        refuse_far_days(on=self.on)

@@ -58,7 +58,7 @@ from services.registry.policies import (
     when_identity_claimed_adopt_identity,
 )
 from services.registry.views.card import CARD
-from services.registry.vocabulary import Movement, StandingHold
+from services.registry.vocabulary import Arrival, Movement, StandingHold
 from tests.given import given, recorded, rows
 from tests.registry.stories import (
     ASSIGN,
@@ -156,7 +156,8 @@ def test_a_temporary_record_ends_once_the_number_has_taken_the_device_over():
     story = device(ASSIGN).when(BIND)
     said = {"asset_no": TEMPORARY, "bound_to": NUMBER, "device_class": "01", "unit": UNIT, "owner": "company"}
     said |= {"evidence": "plate cleaned and read"}
-    story.then([on(IdentityClaimed, **said, site=CENTRE)])
+    came = (Arrival(site=CENTRE, on=DAY),)
+    story.then([on(IdentityClaimed, **said, site=CENTRE, arrivals=came)])
     assert story.state.site == CENTRE
     (end,) = when_identity_adopted_end_temporary_identity(ADOPTED, recorded(ADOPTED))
     story.when(end).then([on(IdentityBound, **said, moved=moved(from_site=CENTRE))])

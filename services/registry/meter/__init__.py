@@ -2,6 +2,7 @@
 
 identity.py     who it is; temporary numbers; corrections
 binding.py      a temporary number taken over by the real one
+along.py        what the temporary number takes along
 dismantling.py  out of service, final reading, dispute
 custody.py      shipped, received, stored
 missing.py      missing, found, lost, written off
@@ -19,6 +20,7 @@ import msgspec
 
 from kernel.decider import Decide, Decider, Evolve, Part
 from services.registry.meter import binding, custody, dismantling, end, hold, identity, missing, release, unexpected
+from services.registry.meter.along import taken_along
 from services.registry.meter.state import NOTHING, Meter
 from services.registry.vocabulary import MOVED
 
@@ -38,6 +40,8 @@ def _in_one_life(part: Part[Meter]) -> Part[Meter]:
 
     def evolve(meter: Meter, event: Any, own: Evolve[Meter] = part.evolve) -> Meter:
         now = msgspec.structs.replace(own(meter, event), version=meter.version + 1)
+        if event.asset_no.startswith("T"):
+            now = msgspec.structs.replace(now, along=taken_along(meter, now, event))
         if now.site == meter.site and (now.site is None or now.device_class == meter.device_class):
             return now
         moved_on = event.day if meter.moved_on is None else max(meter.moved_on, event.day)

@@ -3,7 +3,8 @@ ends. Nothing leaves a site before it has come into another record.
 
     (temporary) at a site -> IdentityClaimed -> IdentityBound (the record ends)
                                              '-> TemporaryIdentityKept (it stays where it is, as if never claimed)
-    (numbered)            -> IdentityAdopted, HoldPlaced for each hold that came along
+    (numbered)            -> IdentityAdopted, and what came along: Dismantled and FinalReadingRecorded where the number
+                          |  has none, SealApplied for each seal, HoldPlaced for each hold
                           '-> AdoptionRefused: an alarm, for two devices seem to bear one number
 
 A number that was destroyed, or that lies at a site already, is not taken over: what lies there under the temporary
@@ -17,10 +18,11 @@ from typing import Final, TypeAlias, assert_never
 import msgspec
 
 from kernel.decider import Part, becomes, members
-from kernel.quantity import Happened, Name, Remark
+from kernel.quantity import Code, Happened, Name, Remark
 from kernel.refusal import against_rules, stale
 from services.registry.asset_number import is_customer_owned
-from services.registry.meter.hold import HoldPlaced
+from services.registry.meter.dismantling import Dismantled, FinalReadingRecorded, Reading
+from services.registry.meter.hold import HoldPlaced, SealApplied
 from services.registry.meter.identity import WRONG_FORM
 from services.registry.meter.state import (
     DESTROYED,
@@ -40,12 +42,14 @@ from services.registry.meter.state import (
 from services.registry.meter.unexpected import Reappeared, reappearance
 from services.registry.vocabulary import (
     HOLD_KINDS,
+    Arrival,
     AssetNo,
     DeviceClass,
     Movement,
     NotAdopted,
     Owner,
     SiteId,
+    StandingDismantling,
     StandingHold,
     UnitCode,
     Version,
@@ -77,7 +81,7 @@ class BindIdentity(Happened, frozen=True, kw_only=True):
 
 
 class AdoptIdentity(Happened, frozen=True, kw_only=True):
-    """接续临时标识 Take over, on the numbered record, the custody of a temporary one and the holds on it."""
+    """接续临时标识 Take over, on the numbered record, the custody of a temporary one and what goes along."""
 
     asset_no: AssetNo
     temporary_id: AssetNo
@@ -87,6 +91,10 @@ class AdoptIdentity(Happened, frozen=True, kw_only=True):
     site: SiteId
     unexpected: bool = False
     holds: tuple[StandingHold, ...] = ()
+    seals: tuple[Code, ...] = ()
+    dismantled: StandingDismantling | None = None
+    reading: Reading | None = None
+    arrivals: tuple[Arrival, ...] = ()
 
 
 class EndTemporaryIdentity(Happened, frozen=True, kw_only=True):
@@ -116,6 +124,10 @@ class IdentityClaimed(Happened, frozen=True, kw_only=True):
     site: SiteId
     unexpected: bool = False
     holds: tuple[StandingHold, ...] = ()
+    seals: tuple[Code, ...] = ()
+    dismantled: StandingDismantling | None = None
+    reading: Reading | None = None
+    arrivals: tuple[Arrival, ...] = ()
 
 
 class IdentityBound(Happened, frozen=True, kw_only=True):
@@ -130,6 +142,7 @@ class IdentityBound(Happened, frozen=True, kw_only=True):
     moved: Movement
     unexpected: bool = False
     holds: tuple[StandingHold, ...] = ()
+    dismantled_version: Version | None = None
 
 
 class TemporaryIdentityKept(Happened, frozen=True, kw_only=True):
@@ -155,6 +168,7 @@ class IdentityAdopted(Happened, frozen=True, kw_only=True):
     unexpected: bool = False
     recorded_as: Name | None = None
     dismantled_version: Version | None = None
+    arrivals: tuple[Arrival, ...] = ()
 
 
 class AdoptionRefused(Happened, frozen=True, kw_only=True):
@@ -170,6 +184,7 @@ class AdoptionRefused(Happened, frozen=True, kw_only=True):
 
 
 Command: TypeAlias = BindIdentity | AdoptIdentity | EndTemporaryIdentity | KeepTemporaryIdentity
+GoesAlong: TypeAlias = Dismantled | FinalReadingRecorded | SealApplied | HoldPlaced
 Event: TypeAlias = IdentityClaimed | IdentityBound | TemporaryIdentityKept | IdentityAdopted | AdoptionRefused
 
 _OUTCOMES: Final = (EndTemporaryIdentity, KeepTemporaryIdentity)
@@ -181,7 +196,7 @@ def unclaimed(command: msgspec.Struct, meter: Meter) -> None:
         raise BEING_BOUND(asset_no=getattr(command, "asset_no"), number=meter.claim.number)  # noqa: B009  any command
 
 
-def decide(command: Command, meter: Meter) -> Sequence[Event | HoldPlaced | Reappeared]:
+def decide(command: Command, meter: Meter) -> Sequence[Event | GoesAlong | Reappeared]:
     match command:
         case BindIdentity():
             return [_claim(command, meter)]
@@ -237,6 +252,10 @@ def _claim(command: BindIdentity, meter: Meter) -> IdentityClaimed:
         site=place.site,
         unexpected=place.unexpected,
         holds=tuple(meter.holds.values()),
+        seals=tuple(sorted(meter.seals)),
+        dismantled=meter.along.dismantled,
+        reading=meter.along.reading,
+        arrivals=meter.along.arrivals,
     )
 
 
@@ -259,10 +278,11 @@ def _end(command: EndTemporaryIdentity, meter: Meter) -> IdentityBound:
         moved=meter.moves(None),
         unexpected=isinstance(meter.place, AtSite) and meter.place.unexpected,
         holds=tuple(meter.holds.values()),
+        **meter.dismantlement,
     )
 
 
-def _adopt(command: AdoptIdentity, meter: Meter) -> Sequence[Event | HoldPlaced | Reappeared]:
+def _adopt(command: AdoptIdentity, meter: Meter) -> Sequence[Event | GoesAlong | Reappeared]:
     if command.asset_no.startswith("T"):
         raise WRONG_FORM(asset_no=command.asset_no)
     alarm = reappearance(command, meter)
@@ -281,6 +301,9 @@ def _adopt(command: AdoptIdentity, meter: Meter) -> Sequence[Event | HoldPlaced 
             recorded_as = None
         case place:
             recorded_as = spoken(place)[1]
+    unexpected = command.unexpected or recorded_as is not None
+    dismantled = _dismantled_before(command, meter, unexpected=unexpected)
+    of = meter.dismantlement if dismantled is None else {"dismantled_version": meter.version + len(alarm) + 2}
     adopted = becomes(
         command,
         IdentityAdopted,
@@ -288,12 +311,42 @@ def _adopt(command: AdoptIdentity, meter: Meter) -> Sequence[Event | HoldPlaced 
         unit=meter.unit,
         owner=meter.owner,
         moved=meter.moves(command.site),
-        unexpected=command.unexpected or recorded_as is not None,
+        unexpected=unexpected,
         recorded_as=recorded_as,
-        **meter.dismantlement,
+        **of,
     )
+    first: list[Event | GoesAlong | Reappeared] = [*alarm, adopted]
+    return [*first, *([] if dismantled is None else [dismantled]), *_goes_along(command, meter)]
+
+
+def _dismantled_before(command: AdoptIdentity, meter: Meter, *, unexpected: bool) -> Dismantled | None:
+    """The dismantling under the temporary identity, on the numbered record. One that stands there already is the same,
+    and a device is in a cohort once.
+    """
+    stands = command.dismantled
+    if stands is None or meter.dismantled_version is not None:
+        return None
+    return Dismantled(
+        occurred_on=stands.dismantled_on,
+        asset_no=command.asset_no,
+        work_order=stands.work_order,
+        unit=stands.unit,
+        reason=stands.reason,
+        county=stands.county,
+        moved=Movement(device_class=meter.device_class),
+        temporary_id=command.temporary_id,
+        unexpected=unexpected,
+    )
+
+
+def _goes_along(command: AdoptIdentity, meter: Meter) -> list[GoesAlong]:
+    """Reading, seals and holds, those that the numbered record does not have."""
+    along: list[GoesAlong] = []
+    if command.reading is not None and meter.reading_version is None:
+        along.append(becomes(command, FinalReadingRecorded))
+    along += [becomes(command, SealApplied, seal_no=seal) for seal in command.seals if seal not in meter.seals]
     holds = [hold for hold in command.holds if hold.hold not in meter.holds]
-    return [*alarm, adopted, *(becomes(command, HoldPlaced, **msgspec.structs.asdict(hold)) for hold in holds)]
+    return along + [becomes(command, HoldPlaced, **msgspec.structs.asdict(hold)) for hold in holds]
 
 
 PART = Part(members(Command), members(Event), decide, evolve)

@@ -126,7 +126,9 @@ class ResolveFinalReading(Happened, frozen=True, kw_only=True):
 
 
 class Dismantled(Happened, frozen=True, kw_only=True):
-    """Out of service, in the unit's store."""
+    """Out of service, in the unit's store; or, under `temporary_id`, so before its number was known, and `unexpected`
+    where it is still kept apart.
+    """
 
     asset_no: AssetNo
     work_order: Reference
@@ -134,6 +136,8 @@ class Dismantled(Happened, frozen=True, kw_only=True):
     reason: DismantleReason
     moved: Movement
     county: CountyCode | None = None
+    temporary_id: AssetNo | None = None
+    unexpected: bool = False
 
 
 class FinalReadingRecorded(Happened, frozen=True, kw_only=True):

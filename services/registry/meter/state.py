@@ -10,12 +10,14 @@ from kernel.refusal import against_rules, not_found
 from services.registry.vocabulary import (
     HOLD_KINDS,
     PURPOSES,
+    Arrival,
     DeviceClass,
     HoldKind,
     Movement,
     Owner,
     PreconditionKind,
     Purpose,
+    StandingDismantling,
     StandingHold,
 )
 
@@ -147,6 +149,16 @@ class Claim(msgspec.Struct, frozen=True):
     evidence: str
 
 
+class Along(msgspec.Struct, frozen=True):
+    """What a temporary identity takes along to its number beside holds and seals: its dismantling and final reading,
+    and when it first was in the stock of each site since then.
+    """
+
+    dismantled: StandingDismantling | None = None
+    reading: msgspec.Struct | None = None
+    arrivals: tuple[Arrival, ...] = ()
+
+
 class CameIn(msgspec.Struct, frozen=True):
     """How balances count a dismantling: a device of this class into this site on the day `on`. It moved last before
     then on the day `not_before`, and next on `not_after`; None where it did not.
@@ -166,7 +178,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     `arrived_with` the shipment that brought it last, `new` that it never was in service, `moved_on` the business day on
     which its last movement into or out of a site counts, `dismantlings` how those count that brought it to a site, by
     their versions, `dispute` the case in which its final reading is disputed, `replaced_by` the device that came from
-    the maker in its place.
+    the maker in its place, `along` what a temporary identity will take along.
     """
 
     version: int = -1
@@ -180,6 +192,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     new: bool = False
     dismantled_version: int | None = None
     dismantlings: dict[int, CameIn] = {}
+    along: Along = Along()
     arrived_with: str | None = None
     holds: dict[str, StandingHold] = {}
     seals: frozenset[str] = frozenset()

@@ -148,8 +148,9 @@ def recovery_keys(event: Any, recorded: Recorded) -> Iterable[RecoveryKey]:
 
 def evolve_recovery(row: Recovery | None, event: Any, _recorded: Recorded, key: RecoveryKey) -> Recovery | None:
     if isinstance(event, dismantling.Dismantled):
-        # Where nothing moved, the device had come in unannounced before its work order.
-        day, phase = event.day, "owed" if event.moved.to_site else "unexpected"
+        # Where nothing moved, the device had come in unannounced before its work order, or before its number was known.
+        in_stock = event.moved.to_site or (event.temporary_id and not event.unexpected)
+        day, phase = event.day, "owed" if in_stock else "unexpected"
         return Recovery(
             *key,
             unit=event.unit,
@@ -161,7 +162,8 @@ def evolve_recovery(row: Recovery | None, event: Any, _recorded: Recorded, key: 
             phase=phase,
             site=event.moved.to_site,
         )
-    if row is None:
+    if row is None or isinstance(event, binding.IdentityBound):
+        # What a temporary identity was dismantled as is in the cohort under its number.
         return None
     if isinstance(event, identity.RecordCorrected):
         if event.did_not_happen:
@@ -179,14 +181,17 @@ def receipt_keys(event: Any, _recorded: Recorded) -> Iterable[ReceiptKey]:
     version = event.dismantled_version
     if isinstance(event, binding.IdentityAdopted) and event.unexpected:
         return ()
+    if isinstance(event, binding.IdentityAdopted) and event.arrivals and version is not None:
+        return tuple((event.asset_no, version, one.site) for one in event.arrivals)
     site = event.site if isinstance(event, _AT_SITE) else event.moved.to_site
     return () if version is None or site is None else ((event.asset_no, version, site),)
 
 
 def evolve_receipt(row: Receipt | None, event: Any, _recorded: Recorded, key: ReceiptKey) -> Receipt:
-    if row is not None and row.received_on <= event.day:
-        return row
-    return Receipt(*key, event.day)
+    day: date = event.day
+    if isinstance(event, binding.IdentityAdopted):
+        day = next((one.on for one in event.arrivals if one.site == key[2]), day)
+    return row if row is not None and row.received_on <= day else Receipt(*key, day)
 
 
 _PHASES: Final[dict[type[msgspec.Struct], str]] = {
@@ -210,7 +215,13 @@ RECOVERIES: Final = View(
     name="recovery",
     row=Recovery,
     table=RecoveryTable,
-    events=(dismantling.Dismantled, identity.RecordCorrected, binding.IdentityAdopted, *_PHASES),
+    events=(
+        dismantling.Dismantled,
+        identity.RecordCorrected,
+        binding.IdentityAdopted,
+        binding.IdentityBound,
+        *_PHASES,
+    ),
     keys=recovery_keys,
     evolve=evolve_recovery,
 )

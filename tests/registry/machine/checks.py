@@ -116,12 +116,16 @@ async def everything_has_followed(house: House, log: Log, books: Books) -> None:
         elif wanting:
             assert await _refused(house, recorded.position), event
         for number in _must_follow(event):
-            assert len([one for one in led_to[cause, number] if not isinstance(one, hold.HoldPlaced)]) <= 2, event
+            assert len([one for one in led_to[cause, number] if not isinstance(one, _GOES_ALONG)]) <= 2, event
     for number in {event.asset_no for event, _ in log if isinstance(event, binding.IdentityClaimed)}:
         told = [event for event, recorded in log if recorded.stream == f"meter-{number}"]
         claims = sum(isinstance(event, binding.IdentityClaimed) for event in told)
         ends = sum(isinstance(event, binding.IdentityBound | binding.TemporaryIdentityKept) for event in told)
         assert claims == ends, number
+
+
+_GOES_ALONG = (hold.HoldPlaced, hold.SealApplied, dismantling.Dismantled, dismantling.FinalReadingRecorded)
+"""What a number takes over from a temporary identity beside the custody."""
 
 
 def _must_follow(event: Any) -> list[str]:

@@ -264,6 +264,8 @@ class Account:
                         yield told
 
     def _dismantling(self, dismantled: dismantling.Dismantled, version: int) -> dict[str, Any] | None:
+        if any(isinstance(event, binding.IdentityBound) for event, _ in self.lives[dismantled.asset_no]):
+            return None  # it is told of under its number
         names = ("unit", "county", "reason", "work_order")
         told: dict[str, Any] = {name: getattr(dismantled, name) for name in names}
         told |= {"asset_no": dismantled.asset_no, "dismantled_on": dismantled.day, "came": None}
@@ -278,10 +280,16 @@ class Account:
                 continue  # what becomes of a temporary identity once it is bound is told of its number
             last, over = stand, stand.dismantling != version
             here = stand.site in self.centres and not stand.apart
-            if here and recorded.version == version:
+            days = [event.day]
+            if isinstance(event, binding.IdentityAdopted) and not event.unexpected:
+                days, here = self._arrived(event.temporary_id), bool(self._arrived(event.temporary_id))
+            if recorded.version == version and dismantled.temporary_id is not None:
+                came = [] if dismantled.unexpected else self._arrived(dismantled.temporary_id)
+                told["came"] = min(came, default=None)
+            elif here and recorded.version == version:
                 straight = True
             elif here and (stand.site, stand.apart) != (was.site, was.apart):
-                told["came"] = min(event.day, told["came"] or event.day)
+                told["came"] = min([*days, told["came"] or date.max])
             was = stand
         became = {"missing": "missing", "lost": "lost", "written_off": "lost"}.get(last.phase, "owed")
         if last.phase in ("with_recycler", "destroyed", "destroyed_in_test", "kept_by_maker"):
@@ -293,6 +301,18 @@ class Account:
         if straight:
             told["came"] = told["dismantled_on"]
         return told | {"became": became}
+
+    def _arrived(self, temporary_id: str) -> list[date]:
+        """When it came into ordinary stock at centres, under a temporary identity, since it was in service last."""
+        days: list[date] = []
+        was = Stand()
+        for event, _, stand in self.stands(temporary_id):
+            if stand.phase == "in_service":
+                days = []
+            elif stand.site in self.centres and not stand.apart and (was.site, was.apart) != (stand.site, stand.apart):
+                days.append(event.day)
+            was = stand
+        return days
 
     def rates(self, cut_offs: dict[tuple[str, str], date]) -> dict[tuple[str, str], Counter[str]]:
         """By unit and month: how many were dismantled, and how many of them became what."""

@@ -129,7 +129,7 @@ def _suitable(asset_no: str, meter: Meter, pick: Pick) -> list[Step]:
             return [_dismantling(meter, pick), _dismantling(meter, pick), *doubts]
         case AtSite(site=at, unexpected=True):
             settled = (unexpected.AcceptUnexpected, {"reference": "R-1"})
-            late = [] if asset_no in TEMPORARY else [_dismantling(meter, pick)]
+            late = [_dismantling(meter, pick)]
             goes = [(missing.MarkMissing, {"site": at}), _home(at), (unexpected.RecordConsent, {"reference": "F-1"})]
             return [settled, settled, *late, *goes, _binding(pick), *doubts]
         case AtSite(site=at):

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from services.registry.asset_number import compose
 from services.registry.meter.binding import BindIdentity
-from services.registry.meter.dismantling import Dismantle
+from services.registry.meter.dismantling import Dismantle, Reading, RecordFinalReading
 from services.registry.meter.end import ClearData, Deface, Destroy, HandToRecycler, RecordTestDestruction
+from services.registry.meter.hold import ApplySeal
 from services.registry.meter.identity import AssignTemporaryIdentity, CorrectRecord, Register
 from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
 from services.registry.meter.release import RecordPrecondition, Reinstall, Release, ReturnSample, ReturnToCustomer
@@ -21,6 +22,7 @@ from services.registry.views.balance import BALANCE
 from services.registry.views.card import CARD
 from services.registry.views.recovery import (
     GROUP_DEVICES_MIN,
+    RECEIPTS,
     RECOVERIES,
     burnt,
     grouped,
@@ -224,6 +226,71 @@ def test_a_missing_device_known_again_by_its_number_has_been_received():
     told.tell(AssignTemporaryIdentity(occurred_on=day(6), asset_no=TEMPORARY, **named))
     told.tell(BindIdentity(occurred_on=day(8), asset_no=TEMPORARY, bound_to=A, evidence="cleaned"))
     assert counted(told) == ({"dismantled": 1, "received": 1}, {})
+
+
+def bound(*before, days=(6, 3, 7, 9), number=A):
+    """An unread device came to the centre, its work order after it; accepted, sealed, read, bound to its number."""
+    came, of, settled, known = (day(one) for one in days)
+    return Told(*SITES, PLAN, *before).tell(
+        unannounced(TEMPORARY, came),
+        dismantle(TEMPORARY, of, reason="burnt", work_order="WO-7", county="990402"),
+        RecordFinalReading(occurred_on=came, asset_no=TEMPORARY, reading=Reading(total_wh=7)),
+        accepted(TEMPORARY, settled),
+        ApplySeal(occurred_on=settled, asset_no=TEMPORARY, seal_no="S-1"),
+        BindIdentity(occurred_on=known, asset_no=TEMPORARY, bound_to=number, evidence="cleaned"),
+    )
+
+
+@pytest.mark.parametrize("before", [(), (register(A),)], ids=["unknown", "in service"])
+def test_what_was_dismantled_under_a_temporary_identity_is_found_under_its_number_and_counted_once(before):
+    told = bound(*before)
+    assert counted(told) == ({"dismantled": 1, "received": 1}, {})
+    ((key, row),) = told.rows(RECOVERIES).items()
+    assert (key[0], row.work_order, row.reason, row.dismantled_on) == (A, "WO-7", "burnt", day(3))
+    card = told.rows(CARD)[(A,)]
+    assert (card.dismantled_on, card.work_order, card.county) == (day(3), "WO-7", "990402")
+    assert (card.reading_total_wh, card.seals, card.site) == (7, "S-1", CENTRE)
+    with held(told) as connection:
+        assert burnt(connection) == [(2026, "990402", 1)]
+    # A correction names the dismantling where it is found now.
+    says = {"corrects_version": card.dismantled_version, "dismantled_on": day(28, 2), "why": "misread"}
+    told.tell(CorrectRecord(occurred_on=day(12), asset_no=A, **says))
+    assert [row.cohort for row in told.rows(RECOVERIES).values()] == ["2026-02"]
+
+
+def test_what_came_unread_by_the_cut_off_was_in_time_however_late_it_was_read():
+    told = bound(register(A), days=(6, 3, 7, 9)).rows(RECEIPTS)
+    assert [row.received_on for row in told.values() if row.asset_no == A] == [day(7)]
+    late = dismantled(A).tell(MarkMissing(occurred_on=day(5), asset_no=A, site=STORE))
+    named = {"device_class": "01", "unit": UNIT, "site": CENTRE}
+    late.tell(AssignTemporaryIdentity(occurred_on=day(9, 4), asset_no=TEMPORARY, **named))
+    late.tell(BindIdentity(occurred_on=day(20, 4), asset_no=TEMPORARY, bound_to=A, evidence="cleaned"))
+    assert counted(late) == ({"dismantled": 1, "received": 1}, {})
+
+
+def test_a_dismantling_on_both_records_is_one():
+    told = dismantled(A).tell(MarkMissing(occurred_on=day(5), asset_no=A, site=STORE))
+    told.tell(unannounced(TEMPORARY, day(6)), dismantle(TEMPORARY, day(3)), accepted(TEMPORARY, day(7)))
+    assert counted(told)[0]["dismantled"] == 2
+    told.tell(BindIdentity(occurred_on=day(9), asset_no=TEMPORARY, bound_to=A, evidence="cleaned"))
+    assert counted(told) == ({"dismantled": 1, "received": 1}, {})
+
+
+def test_what_was_dismantled_under_a_temporary_identity_and_is_kept_apart_is_not_received():
+    told = Told(*SITES, PLAN, register(A), unannounced(TEMPORARY, day(6)), dismantle(TEMPORARY, day(3)))
+    told.tell(BindIdentity(occurred_on=day(9), asset_no=TEMPORARY, bound_to=A, evidence="cleaned"))
+    assert counted(told) == ({"dismantled": 1, "unexpected": 1}, {A: "unexpected"})
+    told.tell(accepted(A, day(10)))
+    assert counted(told) == ({"dismantled": 1, "received": 1}, {})
+
+
+def test_a_correction_under_the_temporary_identity_goes_along():
+    told = Told(*SITES, PLAN, unannounced(TEMPORARY, day(6)), dismantle(TEMPORARY, day(3)))
+    says = {"corrects_version": 1, "why": "misread", "unit": "99402", "work_order": "WO-8", "dismantled_on": day(2)}
+    told.tell(CorrectRecord(occurred_on=day(7), asset_no=TEMPORARY, **says), accepted(TEMPORARY, day(7)))
+    told.tell(BindIdentity(occurred_on=day(9), asset_no=TEMPORARY, bound_to=A, evidence="cleaned"))
+    (row,) = told.rows(RECOVERIES).values()
+    assert (row.asset_no, row.unit, row.work_order, row.dismantled_on) == (A, "99402", "WO-8", day(2))
 
 
 def test_a_number_on_record_in_its_store_is_still_owed_whatever_bears_it_elsewhere():
