@@ -1,6 +1,6 @@
 """What each command is about, for the policies in policies.cedar: which device, shipment or site, and whose."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -12,28 +12,34 @@ from kernel.commands import Commands
 from kernel.disclosure import Disclosure
 from kernel.handling import Permit
 from kernel.identity import Principal, Role
-from kernel.refusal import Refusal
+from kernel.refusal import Refusal, not_allowed
 from kernel.view import View
 from services.registry.app import DECIDERS, SERVICE, Registry
 from services.registry.asset_number import unit_of
-from services.registry.container import CONTAINER, MoveContainer
+from services.registry.container import CONTAINER, MoveContainer, Pack, Unpack
 from services.registry.disclosed import PARTIES, WHOLE, Circle, disclosed
 from services.registry.meter import METER
-from services.registry.meter.binding import AdoptIdentity, EndTemporaryIdentity, KeepTemporaryIdentity
+from services.registry.meter.binding import (
+    AdoptIdentity,
+    BindIdentity,
+    EndTemporaryIdentity,
+    KeepTemporaryIdentity,
+)
 from services.registry.meter.custody import Dispatch, Receive
-from services.registry.meter.release import RecordReplacement
-from services.registry.meter.state import UNKNOWN
+from services.registry.meter.release import ReceiveFromMaker, RecordReplacement
+from services.registry.meter.state import NOTHING, UNKNOWN, Meter
 from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.shipment import (
     SHIPMENT,
     SIGNED_BY_ANOTHER,
     PrepareShipment,
+    ReceiveShipment,
     RecordShipmentException,
     Shipment,
     SignHandover,
 )
 from services.registry.shipment import UNKNOWN as NO_SHIPMENT
-from services.registry.site import SITE, Site
+from services.registry.site import SITE, RecordStocktake, Site
 from services.registry.views.card import Card
 
 INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
@@ -49,6 +55,26 @@ INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
 )
 """Given by policies only: the shipment decides, its devices follow; what came in place of a device says so."""
 
+DRAWS_IN: Final[Mapping[type[msgspec.Struct], Callable[[Any], Iterable[str | None]]]] = {
+    BindIdentity: lambda command: (command.bound_to,),
+    ReceiveFromMaker: lambda command: (command.replaces,),
+    PrepareShipment: lambda command: (line.asset_no for line in command.manifest),
+    ReceiveShipment: lambda command: (line.asset_no for line in command.found),
+    Pack: lambda command: command.asset_numbers,
+    Unpack: lambda command: command.asset_numbers,
+    RecordStocktake: lambda command: (one.asset_no for one in command.over),
+}
+"""Commands that name devices of other streams, which policies then move or write to, and the devices that they name.
+What is short in a stocktake is not among them: a site says of itself that a device is not there.
+"""
+
+NOT_THEIRS: Final = not_allowed(
+    "meter.not_theirs",
+    "所列器具有 {devices} 只属其他单位，且不在您单位的库中，如 {asset_no}。请从清单中移出，由中心仓储登记。",
+    "{devices} of the devices named are another unit's and in no store of yours, {asset_no} for one; leave them out "
+    "and have the storekeepers of the centre record them",
+)
+
 SHOWN_AT: Final = {METER.category: "/v1/meters/{asset_no}/card", SHIPMENT.category: "/v1/shipments/{shipment_id}"}
 """Where one noun is shown by its key; of the others there are lists."""
 
@@ -57,7 +83,7 @@ REPORT: Final = Resource(type="Report")
 
 class Access:
     """Asks the policies, and finds what they need to know. A device's unit is the one on record, in the log and not in
-    a view that may be behind; before it has any, the one that the command names or else that its number begins with.
+    a view that may be behind; before it has any, the one that its number begins with, whatever the command says.
     """
 
     def __init__(self, policies: Policies, registry: Registry, labels: Disclosure | None = None) -> None:
@@ -134,7 +160,9 @@ class Access:
         return rows
 
     async def permit(self, principal: Principal, commands: Sequence[Any]) -> Permit:
-        """Judges these commands by what is recorded of each one's own stream, and of the sites that it is about."""
+        """Judges these commands by what is recorded of each one's own stream, of the sites that it is about, and of the
+        devices that it draws in: what policies then do to them is done for this principal.
+        """
         boxes = {one.container_id for one in commands if _CATEGORIES[type(one)] == CONTAINER.category}
         packed = await self._registry.containers_now(boxes) if boxes else {}
         signed = {one.shipment_id for one in commands if isinstance(one, SignHandover)}
@@ -144,14 +172,34 @@ class Access:
         named.update(site for one in shipments.values() for site in (one.from_site, one.to_site) if site)
         found = await self._registry.sites_now(named) if named else {}
         sites = {key: site for key, site in found.items() if site.phase != "none"}
+        not_theirs = await self._not_theirs(principal, {device for one in commands for device in _drawn_in(one)})
 
         def judged(command: Any, state: Any) -> Refusal | None:
             refusal = self._policies.refusal(principal, type(command).__name__, _resource(command, state, sites))
-            if refusal is None and isinstance(command, SignHandover) and command.signer != principal.subject:
+            if refusal is not None:
+                return refusal
+            if isinstance(command, SignHandover) and command.signer != principal.subject:
                 return SIGNED_BY_ANOTHER(shipment_id=command.shipment_id, subject=principal.subject, field="signer")
-            return refusal
+            if others := not_theirs.intersection(_drawn_in(command)):
+                return NOT_THEIRS(devices=len(others), asset_no=min(others))
+            return None
 
         return judged
+
+    async def _not_theirs(self, principal: Principal, asset_nos: Collection[str]) -> frozenset[str]:
+        """Those of these devices that this principal's commands may not draw in: neither the device is their unit's nor
+        the store where it lies. Who may draw in a device of no unit may draw in any.
+        """
+
+        def may(device: Resource) -> bool:
+            return self._policies.decide(principal, "DrawInMeter", device).allowed
+
+        if not asset_nos or may(meter("")):
+            return frozenset()
+        found = await self._registry.meters_now(sorted(asset_nos))
+        sites = await self._registry.sites_now({one.site for one in found.values() if one.site is not None})
+        devices = {number: found.get(number, NOTHING) for number in asset_nos}
+        return frozenset(number for number, device in devices.items() if not may(_where_it_lies(number, device, sites)))
 
 
 def meter(unit: str, owner: str = "company", maker: str | None = None, **named: str | None) -> Resource:
@@ -175,6 +223,22 @@ def _sites_named(command: Any) -> list[str]:
     return [site for site in named if site is not None]
 
 
+def _drawn_in(command: Any) -> Iterable[str]:
+    """The devices of other streams that a command names."""
+    named = DRAWS_IN.get(type(command))
+    return () if named is None else (device for device in named(command) if device is not None)
+
+
+def _where_it_lies(asset_no: str, device: Meter, sites: Mapping[str, Site]) -> Resource:
+    """A device, `held_by` being the unit in whose store it lies."""
+    return meter(device.unit or _unit_in(asset_no), held_by=sites[device.site].unit if device.site else None)
+
+
+def _unit_in(asset_no: str) -> str:
+    """The managing unit that a number or a temporary identity begins with."""
+    return unit_of(asset_no.removeprefix("T"))
+
+
 def _resource(command: Any, state: Any, sites: Mapping[str, Site]) -> Resource:
     """What a command is about, `state` being what is recorded of it. What the command says counts only where nothing is
     on record. `sites` are those that are on record.
@@ -183,7 +247,7 @@ def _resource(command: Any, state: Any, sites: Mapping[str, Site]) -> Resource:
     units = {key: site.unit for key, site in sites.items()}
     match _CATEGORIES[type(command)]:
         case METER.category:
-            unit = state.unit or own or unit_of(command.asset_no.removeprefix("T"))
+            unit = state.unit or _unit_in(command.asset_no)
             return meter(unit, state.owner, charged=own, held_by=units.get(getattr(command, "site", None) or ""))
         case SHIPMENT.category if isinstance(command, SignHandover):
             return _signed(command, state, sites)

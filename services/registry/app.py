@@ -22,7 +22,7 @@ from ledger.port import Ledger, Recorded
 from services.registry.admission import Admission
 from services.registry.container import CONTAINER, Container
 from services.registry.meter import METER
-from services.registry.meter.state import UNKNOWN
+from services.registry.meter.state import UNKNOWN, Meter
 from services.registry.plan import PLAN
 from services.registry.policies import DEVICES_FOLLOW_SHIPMENT, exception_of
 from services.registry.shipment import SHIPMENT, Shipment
@@ -177,6 +177,11 @@ class Registry:
     async def shipments_now(self, shipment_ids: Collection[str]) -> Mapping[str, Shipment]:
         """These shipments as they are recorded now. Raises ledger.port.Unavailable."""
         return await self._shipments.now(shipment_ids)
+
+    async def meters_now(self, asset_nos: Sequence[str]) -> Mapping[str, Meter]:
+        """Those of these devices that are on record, as they are now. Raises ledger.port.Unavailable."""
+        told = self._told_each(METER, asset_nos, None)
+        return {number: METER.fold(event for event, _ in events) async for number, events in told if events}
 
     def views_give_way(self) -> AbstractContextManager[None]:
         """For work of many commands at once: what it records is in the views a little later."""

@@ -13,15 +13,18 @@ from kernel.handling import Ask, Context, Outcome
 from kernel.identity import Principal, Role
 from kernel.projection import Projector
 from ledger.memory import MemoryLedger
-from services.registry.access import INSIDE, Access
+from services.registry.access import DRAWS_IN, INSIDE, NOT_THEIRS, Access
 from services.registry.admission import COMES_TO
 from services.registry.app import CODEC, DECIDERS, STREAMS, Registry
-from services.registry.container import RegisterContainer
+from services.registry.asset_number import compose
+from services.registry.container import Pack, RegisterContainer, Unpack
+from services.registry.meter.binding import BindIdentity
 from services.registry.meter.custody import Store
 from services.registry.meter.hold import PlaceHold
 from services.registry.meter.identity import CorrectRecord
 from services.registry.meter.missing import MarkMissing
-from services.registry.meter.release import Release
+from services.registry.meter.release import ReceiveFromMaker, Release
+from services.registry.meter.unexpected import AcceptUnexpected
 from services.registry.shipment import (
     SIGNED_BY_ANOTHER,
     CancelShipment,
@@ -32,10 +35,25 @@ from services.registry.shipment import (
     ReceiveShipment,
     SignHandover,
 )
-from services.registry.site import CloseSite, OpenSite
+from services.registry.site import CloseSite, CountLine, Difference, OpenSite, RecordStocktake
 from services.registry.views import VIEWS
+from services.registry.vocabulary import AssetNo
 from tests.given import fresh_id
-from tests.registry.stories import CENTRE, DISMANTLE, DISPATCH, NUMBER, OTHER, REGISTER, STORE, UNIT, about, on
+from tests.registry.stories import (
+    ASSIGN,
+    CENTRE,
+    DISMANTLE,
+    DISPATCH,
+    NUMBER,
+    OTHER,
+    REGISTER,
+    STORE,
+    TEMPORARY,
+    TURN_UP,
+    UNIT,
+    about,
+    on,
+)
 
 THEIR, THEIR_STORE = "99402", "store-2"
 ADMIN = Principal(subject="u-admin", roles=frozenset({Role.ADMIN}))
@@ -51,6 +69,7 @@ ENDS = {"from_site": STORE, "to_site": CENTRE, "manifest": (Line(asset_no=NUMBER
 PREPARE = on(PrepareShipment, shipment_id="SH-1", unit=UNIT, **ENDS)
 LEAVE = on(DispatchShipment, shipment_id="SH-1")
 DENIED = "access.denied"
+ASSET_NO = msgspec.json.schema(AssetNo)
 
 
 class Asked:
@@ -96,7 +115,7 @@ async def test_what_one_has_just_prepared_one_may_dispatch(tmp_path):
 async def test_what_was_registered_a_moment_ago_is_its_units_whatever_a_command_says(tmp_path):
     theirs = about(msgspec.structs.replace(REGISTER, unit=THEIR), OTHER)
     async with asked(tmp_path, *SITES) as ask:
-        assert await ask(THEIRS, theirs) == [None]
+        assert await ask(KEEPER, theirs) == [None]
         assert await ask(OURS, about(DISMANTLE, OTHER)) == [DENIED]
         assert await ask(OURS, about(REGISTER, OTHER)) == [DENIED]
         hold = on(PlaceHold, asset_no=OTHER, hold="H", kind="safety", reference="R")
@@ -107,6 +126,22 @@ async def test_what_was_registered_a_moment_ago_is_its_units_whatever_a_command_
 async def test_within_one_call_what_was_said_before_counts(tmp_path):
     async with asked(tmp_path, *SITES) as ask:
         assert await ask(OURS, REGISTER, DISMANTLE, PREPARE, LEAVE) == [None] * 4
+
+
+async def test_nobody_takes_the_numbers_of_another_unit(tmp_path):
+    of_theirs = compose(THEIR, "01", "99999999000009")
+    async with asked(tmp_path, *SITES) as ask:
+        for taken in (
+            about(REGISTER, of_theirs),
+            about(ASSIGN, "T99402AB12"),
+            about(msgspec.structs.replace(TURN_UP, site=STORE), of_theirs),
+        ):
+            assert await ask(OURS, taken) == [DENIED]
+        assert await ask(THEIRS, about(msgspec.structs.replace(REGISTER, unit=THEIR), of_theirs)) == [None]
+        # Between units the centre moves them, and whose it is on record counts from then on.
+        moved = about(REGISTER, compose(THEIR, "01", "99999999000010"))
+        assert await ask(KEEPER, moved) == [None]
+        assert await ask(OURS, about(DISMANTLE, moved.asset_no)) == [None]
 
 
 async def test_before_there_is_a_record_the_command_says_whose_it_is(tmp_path):
@@ -241,3 +276,115 @@ async def test_what_one_has_done_is_answered_as_then_when_the_device_is_anothers
         assert await ask(OURS, REGISTER) == [DENIED]
         (again,) = await ask.registry.do_many([Ask(REGISTER, said, await ask.access.permit(OURS, [REGISTER]))])
         assert again == msgspec.structs.replace(first, repeated=True)
+
+
+FOREIGN, NEVER_SEEN = (compose(THEIR, "01", f"{serial:014d}") for serial in (99999999000021, 99999999000022))
+THEIR_OWN = (
+    about(msgspec.structs.replace(REGISTER, unit=THEIR), FOREIGN),
+    about(msgspec.structs.replace(DISMANTLE, unit=THEIR, site=THEIR_STORE), FOREIGN),
+)
+BOX = on(RegisterContainer, container_id="B", device_class="23", site=STORE)
+
+
+def naming(*numbers):
+    """Each command by which a unit's own people can draw in these devices."""
+    over = tuple(Difference(asset_no=number, device_class="01") for number in numbers)
+    counted = (CountLine(device_class="01", book=0, counted=len(over)),)
+    manifest = tuple(Line(asset_no=number, device_class="01") for number in numbers)
+    return [
+        on(RecordStocktake, site_id=STORE, lines=counted, over=over),
+        msgspec.structs.replace(PREPARE, manifest=manifest),
+        on(Pack, container_id="B", asset_numbers=numbers),
+        on(Unpack, container_id="B", asset_numbers=numbers),
+        on(BindIdentity, asset_no=TEMPORARY, bound_to=numbers[-1], evidence="合成"),
+    ]
+
+
+async def test_a_unit_draws_in_no_device_of_another_by_naming_it(tmp_path):
+    at_home = msgspec.structs.replace(ASSIGN, site=STORE)
+    async with asked(tmp_path, *SITES) as ask:
+        assert await ask(THEIRS, *THEIR_OWN) == [None, None]
+        assert await ask(OURS, REGISTER, DISMANTLE, at_home, BOX) == [None] * 4
+        for number in (FOREIGN, NEVER_SEEN):
+            for command in naming(NUMBER, number):
+                assert await ask(OURS, command) == [NOT_THEIRS.code], command
+        assert await ask(OURS, naming(NEVER_SEEN)[1], naming(NUMBER)[1]) == [NOT_THEIRS.code, None]
+        card = await ask.registry.card_as_of(FOREIGN)
+        assert (card.site, card.unexpected) == (THEIR_STORE, False)
+
+
+async def test_a_unit_names_its_own_devices_whether_on_record_or_not(tmp_path):
+    at_home = msgspec.structs.replace(ASSIGN, site=STORE)
+    for number, devices in ((1, (OTHER,)), (2, (NUMBER,))):
+        (tmp_path / str(number)).mkdir()
+        async with asked(tmp_path / str(number), *SITES) as ask:
+            assert await ask(OURS, REGISTER, at_home, BOX) == [None] * 3
+            stocktake, prepare, pack, unpack, bind = naming(*devices)
+            assert await ask(OURS, stocktake, prepare, pack, unpack, bind) == [None] * 5
+
+
+async def test_what_lies_in_ones_own_store_one_may_send_whoevers_it_is(tmp_path):
+    here = about(msgspec.structs.replace(TURN_UP, site=STORE), FOREIGN)
+    accepted = on(AcceptUnexpected, asset_no=FOREIGN, reference="R")
+    async with asked(tmp_path, *SITES) as ask:
+        assert await ask(THEIRS, *THEIR_OWN) == [None, None]
+        assert await ask(KEEPER, here, accepted) == [None, None]
+        assert await ask(OURS, naming(FOREIGN)[1]) == [None]
+        # It is in that store no more, and those who had it have no say over it there.
+        theirs = msgspec.structs.replace(PREPARE, shipment_id="SH-2", from_site=THEIR_STORE, unit=THEIR)
+        taken = (Line(asset_no=NUMBER, device_class="01"),)
+        assert await ask(THEIRS, msgspec.structs.replace(theirs, manifest=taken)) == [NOT_THEIRS.code]
+        assert await ask(THEIRS, msgspec.structs.replace(theirs, manifest=naming(FOREIGN)[1].manifest)) == [None]
+
+
+async def test_storekeepers_of_the_centre_take_in_the_devices_of_every_unit(tmp_path):
+    async with asked(tmp_path, *SITES) as ask:
+        assert await ask(THEIRS, *THEIR_OWN) == [None, None]
+        assert await ask(KEEPER, msgspec.structs.replace(ASSIGN, site=STORE), BOX) == [None, None]
+        for command in naming(NUMBER, FOREIGN, NEVER_SEEN)[:3]:
+            assert await ask(KEEPER, command) == [None]
+        assert await ask(KEEPER, naming(FOREIGN)[4]) == [None]
+
+
+async def test_what_one_has_prepared_is_answered_as_then_when_a_device_is_anothers_by_now(tmp_path):
+    said = Context(command_id=fresh_id(), actor=OURS.subject)
+    async with asked(tmp_path, *SITES) as ask:
+        assert await ask(OURS, REGISTER) == [None]
+        (first,) = await ask.registry.do_many([Ask(PREPARE, said, await ask.access.permit(OURS, [PREPARE]))])
+        assert await ask(ADMIN, on(CorrectRecord, corrects_version=0, unit=THEIR, why="合成")) == [None]
+        (again,) = await ask.registry.do_many([Ask(PREPARE, said, await ask.access.permit(OURS, [PREPARE]))])
+        assert again == msgspec.structs.replace(first, repeated=True)
+
+
+def devices_in(plain, schema):
+    """The members of a command, as `a.b`, that hold a device's number."""
+    if "$ref" in plain:
+        plain = schema["$defs"][plain["$ref"].rpartition("/")[2]]
+    if "anyOf" in plain:
+        return {found for one in plain["anyOf"] for found in devices_in(one, schema)}
+    if plain.get("type") == "array":
+        return devices_in(plain.get("items") or {}, schema)
+    if plain.get("type") == "object":
+        members = plain["properties"].items()
+        return {f"{name}.{rest}".rstrip(".") for name, one in members for rest in devices_in(one, schema)}
+    return {""} if plain.get("pattern") == ASSET_NO["pattern"] else set()
+
+
+def test_every_command_that_names_devices_beside_its_own_is_judged_by_them():
+    named = set()
+    for decider in DECIDERS:
+        for kind in (kind for kind in decider.commands if kind not in INSIDE):
+            schema = msgspec.json.schema(kind)
+            named |= {(kind, member) for member in devices_in(schema, schema) if member != decider.key}
+    # What a site says is not there it says of itself.
+    named.remove((RecordStocktake, "short.asset_no"))
+    assert named == {
+        (BindIdentity, "bound_to"),
+        (ReceiveFromMaker, "replaces"),
+        (PrepareShipment, "manifest.asset_no"),
+        (ReceiveShipment, "found.asset_no"),
+        (Pack, "asset_numbers"),
+        (Unpack, "asset_numbers"),
+        (RecordStocktake, "over.asset_no"),
+    }
+    assert {kind for kind, _ in named} == {*DRAWS_IN}
