@@ -48,6 +48,10 @@ test: setup ## Every test
 bench: setup ## Every measurement, with its limit
 	for part in $(patsubst bench/%/__main__.py,%,$(wildcard bench/*/__main__.py)) $(patsubst bench/%.py,%,$(shell grep -l __main__ bench/*.py)); do $(BIN)/python -m bench.$$part || exit 1; done
 
+.PHONY: wheel
+wheel: setup ## The program as one file to install, into dist/
+	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
+
 .PHONY: docs
 docs: setup ## The reference pages, from the code
 	$(BIN)/python -m cli.reference && $(BIN)/python -m tests.proto_lock && $(BIN)/ruff format --quiet client/types.py

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -105,7 +106,8 @@ def supervised(programs: Sequence[Program], data_dir: Path) -> Iterator[Supervis
     supervisor is told to stop, and where that is killed, the programs are.
     """
     path = data_dir / "run" / "supervisord.conf"
-    path.write_text(configuration(programs, data_dir), "utf-8")
+    # As it will be read, in the encoding of this machine's file names.
+    path.write_bytes(os.fsencode(configuration(programs, data_dir)))
     # A session of its own: Ctrl-C is for us alone, who then stop the programs in order.
     supervisor = subprocess.Popen(  # noqa: S603  our own interpreter and file
         [*_TIED, *_PYTHON, "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(path)],
@@ -129,7 +131,7 @@ def _section(program: Program, log: Path) -> str:
     environ = ",".join(f"{name}={_quoted(value)}" for name, value in sorted(program.environ.items()))
     return f"""
 [program:{program.name}]
-command={_escaped(" ".join((*_TIED, *_PYTHON)))} -m {program.module}
+command={_escaped(shlex.join((*_TIED, *_PYTHON, "-m", program.module)))}
 environment={environ}
 priority={program.priority}
 autorestart=true

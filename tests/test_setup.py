@@ -1,10 +1,13 @@
 """What `make setup` says where it cannot go on, and what an interrupted one leaves."""
 
+import shutil
 import subprocess
 import sys
 import tomllib
-from fnmatch import fnmatch
+import zipfile
 from pathlib import Path
+
+import pytest
 
 from cli.reference import ROOT
 from gateway.assembly import DISCLOSURE
@@ -57,19 +60,46 @@ def test_half_a_setup_is_not_built_upon(tmp_path):
     assert not left.exists()
 
 
-def test_whatever_the_packages_hold_beside_python_comes_along():
-    """A wheel has the files that pyproject.toml names, and the program needs all that git keeps in its packages."""
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of a copy of what git keeps and what is made from proto/, as `make wheel` makes it."""
+    copy, into = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("dist")
+    for name in [*kept("."), *made_from_proto()]:
+        if (ROOT / name).exists():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name, follow_symlinks=False)
+    options = ["--quiet", "--offline", "--wheel", "--no-build-isolation", "--python", sys.executable]
+    uv = Path(sys.executable).with_name("uv")
+    subprocess.run([uv, "build", *options, "--out-dir", into, copy], check=True, capture_output=True)
+    (file,) = into.glob("*.whl")
+    with zipfile.ZipFile(file) as archive:
+        yield archive
+
+
+def kept(*places):
+    command = ["git", "-c", "core.quotepath=off", "ls-files", "--cached", "--others", "--exclude-standard", *places]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def made_from_proto():
+    wire = ROOT / "kernel" / "wire"
+    return [path.relative_to(ROOT).as_posix() for path in wire.rglob("*.py*") if "__pycache__" not in path.parts]
+
+
+def test_a_wheel_has_all_that_its_packages_hold_and_nothing_else(wheel):
+    """Templates, policies, mappings, pages, what is made from proto/: a program without one fails where it is run."""
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
     packages = [pattern.removesuffix("*") for pattern in tool["packages"]["find"]["include"]]
-    named = [
-        f"{package.replace('.', '/')}/{pattern}"
-        for package, patterns in tool["package-data"].items()
-        for pattern in patterns
-    ]
-    kept = subprocess.run(["git", "ls-files", *packages], cwd=ROOT, capture_output=True, text=True, check=False)
-    beside = [file for file in kept.stdout.splitlines() if not file.endswith(".py")]
-    assert "gateway/disclosure.yaml" in beside
-    assert [file for file in beside if not any(fnmatch(file, pattern) for pattern in named)] == []
+    wanted = {name for name in kept(*packages) if (ROOT / name).exists()} | set(made_from_proto())
+    assert {"gateway/disclosure.yaml", "kernel/wire/registry/v1/registry_pb2.py"} < wanted
+    packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert packed == wanted
+
+
+def test_a_wheel_holds_the_files_themselves(wheel):
+    assert wheel.read("gateway/disclosure.yaml") == (ROOT / "docs" / "disclosure.yaml").read_bytes()
+    (entry,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+    assert b"meterloop = cli.__main__:main" in wheel.read(entry)
 
 
 def test_the_list_of_what_is_public_is_found_from_any_folder():
