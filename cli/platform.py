@@ -84,7 +84,8 @@ class Running:
                         looked = now
                         self._look()
                         if ended := self._supervisor.ended():
-                            raise self._not_ready(ended[0], "未能启动", "could not start")
+                            first, why = next(iter(ended.items()))
+                            raise self._not_ready(first, "未能启动", "could not start", why)
                     if now - begun > READY_S_MAX:
                         raise self._not_ready(name, "未在规定时间内就绪", "did not get ready in time")
                     time.sleep(READY_POLL_S)
@@ -109,10 +110,11 @@ class Running:
         if given_up := self._supervisor.given_up():
             raise self._not_ready(given_up[0], "屡次启动失败", "failed each time it was started")
 
-    def _not_ready(self, name: str, zh: str, en: str) -> NotReady:
+    def _not_ready(self, name: str, zh: str, en: str, otherwise: str = "") -> NotReady:
+        """`otherwise` is why, where the service said nothing."""
         log = self._log_dir / f"{name}.log"
         lines = last_lines(log, self._said_before.get(log, 0))
-        why = lines[-1] if lines else ""
+        why = lines[-1] if lines else otherwise
         shown = "".join(f"\n    {line}" for line in lines[:-1])
         before = f"\n  日志末尾 the end of its log:{shown}" if shown else ""
         return NotReady(f"{name} {zh}：{why}。详见 {log}", f"{name} {en}: {why}; see {log}{before}")

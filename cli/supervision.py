@@ -86,9 +86,11 @@ class Supervisor:
         """The programs that ended each time they were started, so that it tries no more."""
         return [str(one["name"]) for one in self._programs() if one["statename"] == "FATAL"]
 
-    def ended(self) -> list[str]:
-        """The programs that have ended by themselves since the supervisor began, whether it tries again or not."""
-        return [str(one["name"]) for one in self._programs() if one["stop"]]
+    def ended(self) -> dict[str, str]:
+        """The programs that have ended by themselves since the supervisor began, or could not be started, whether it
+        tries again or not; with what the supervisor knows of it.
+        """
+        return {str(one["name"]): str(one["spawnerr"]) for one in self._programs() if one["stop"] or one["spawnerr"]}
 
     def _programs(self) -> list[dict[str, object]]:
         try:
