@@ -5,10 +5,14 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+
+from cli.reference import ROOT
 
 pytestmark = pytest.mark.timeout(300)
 STARTED_S_MAX = 150
@@ -16,11 +20,11 @@ OVER_S_MAX = 60
 
 
 @contextmanager
-def up(folder, *words, **environ):
+def up(folder, *words, python=sys.executable, **environ):
     """The command from a folder that is not the repository's, with a data folder of its own."""
     told = (folder / "told.txt").open("w+b")
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "cli", "up", *words],
+        [python, "-P", "-m", "cli", "up", *words],
         cwd=folder,
         env={**os.environ, "METERLOOP_DATA_DIR": str(folder / "var"), "COLUMNS": "400", **environ},
         stdin=subprocess.DEVNULL,
@@ -81,6 +85,22 @@ def test_killed_it_leaves_nothing_running_and_what_it_keeps_is_its_owners(folder
         assert open_to_others == []
         process.kill()
         eventually(lambda: gone([*services, supervisor]), OVER_S_MAX)
+
+
+def test_where_it_is_installed_may_have_any_name(tmp_path_factory):
+    """Spaces, letters, a percent sign; and a machine that says neither its language nor its home."""
+    folder = tmp_path_factory.mktemp("up") / "换 表 5%"
+    venv = folder / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    packages = subprocess.run(
+        [venv / "bin" / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    beside = [sysconfig.get_path("purelib"), str(ROOT)]
+    Path(packages.stdout.strip(), "beside.pth").write_text("\n".join(beside) + "\n", "utf-8")
+    bare = {"LANG": "C", "LC_ALL": "C", "HOME": str(folder / "nowhere")}
+    with up(folder, "--port", "0", python=venv / "bin" / "python", **bare) as process:
+        assert len(started(folder, process)[0]) == 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as above")
