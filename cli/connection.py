@@ -74,7 +74,7 @@ def explained() -> Iterator[None]:
             say(fault.zh, fault.en, fault.code, mark=" ")
         if isinstance(refused, Unidentified):
             note(
-                "请重新登录取得令牌；本机平台用内置签发时可用 `meterloop token`，或去掉 --token 与 METERLOOP_CLI__TOKEN。",
+                "请重新登录取得令牌；本机内置签发时可用 `meterloop token`，或去掉 --token 与 METERLOOP_CLI__TOKEN。",
                 "get a new token from the platform's issuer; where that is the built-in one of this machine,"
                 " `meterloop token` makes one, or leave out --token and its variable",
             )

@@ -44,7 +44,7 @@ class Program(msgspec.Struct, frozen=True):
 
 def configuration(programs: Sequence[Program], data_dir: Path) -> str:
     """Supervisord's configuration for these programs."""
-    run, log = data_dir / "run", data_dir / "log"
+    run, log = (_escaped(str(data_dir / name)) for name in ("run", "log"))
     head = f"""[supervisord]
 nodaemon=true
 silent=true
@@ -63,7 +63,8 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 [supervisorctl]
 serverurl=unix://{run}/supervisor.sock
 """
-    return head + "".join(_section(program, log) for program in programs)
+    # The place of a program's log is expanded twice.
+    return head + "".join(_section(program, _escaped(log)) for program in programs)
 
 
 class Supervisor:
@@ -129,7 +130,7 @@ def supervised(programs: Sequence[Program], data_dir: Path) -> Iterator[Supervis
             supervisor.wait()
 
 
-def _section(program: Program, log: Path) -> str:
+def _section(program: Program, log: str) -> str:
     environ = ",".join(f"{name}={_quoted(value)}" for name, value in sorted(program.environ.items()))
     return f"""
 [program:{program.name}]
