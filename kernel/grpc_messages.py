@@ -21,10 +21,10 @@ from kernel.intake import (
     NOT_PROTO,
     OUT_OF_RANGE,
     UNKNOWN_FIELD,
-    WRONG_TYPE,
     field_error,
     malformed,
     refuse_nul,
+    wrong_type,
 )
 
 TIMESTAMP: Final = "google.protobuf.Timestamp"
@@ -107,7 +107,7 @@ def _refuse_unknown(message: Message, at: str) -> None:
         number = unknown[index].field_number
         field = known.get(number)
         name = (f"{at}." if at else "") + (field.name if field else f"#{number}")
-        refusal = WRONG_TYPE(field=name, expected=_spoken(field), got="other") if field else UNKNOWN_FIELD(field=name)
+        refusal = wrong_type(name, _spoken(field), "other") if field else UNKNOWN_FIELD(field=name)
         errors.append(field_error(refusal, name))
     raise malformed(errors)
 

@@ -21,7 +21,6 @@ from kernel.identity import Principal, Verifier
 from kernel.intake import (
     ESCAPED_NUL,
     WHOLE,
-    WRONG_TYPE,
     FieldError,
     errors_of,
     field_error,
@@ -30,6 +29,7 @@ from kernel.intake import (
     plain_of_json,
     refuse_nul,
     struct_of,
+    wrong_type,
 )
 from kernel.refusal import Reason, Refusal
 
@@ -281,7 +281,7 @@ def _lines(body: bytes, limit: int, *, each_line: bool) -> list[Any]:
         return [_or_refusal(plain_of_json, line) for line in lines]
     plain = parsed_json(body)
     if not isinstance(plain, list):
-        raise malformed([field_error(WRONG_TYPE(field=WHOLE, expected="array", got=type(plain).__name__), "")])
+        raise malformed([field_error(wrong_type(WHOLE, "array", type(plain).__name__), "")])
     if len(plain) > limit:
         raise TOO_MANY_LINES(limit=limit)
     return [_or_refusal(_without_nul, one) for one in plain] if ESCAPED_NUL in body else plain

@@ -9,11 +9,12 @@ from kernel.intake import (
     NO_ZONE,
     NOT_IN_LIST,
     OUT_OF_RANGE,
-    WRONG_FORMAT,
     WRONG_LENGTH,
-    WRONG_TYPE,
     FieldError,
     field_error,
+    wrong_encoding,
+    wrong_pattern,
+    wrong_type,
 )
 from kernel.refusal import Refusal
 
@@ -49,9 +50,9 @@ def _refusal(field: str, kind: str, context: dict[str, Any], message: str) -> Re
     if kind == "timezone_aware":
         return NO_ZONE(field=field)
     if kind == "string_pattern_mismatch":
-        return WRONG_FORMAT(field=field, expected=context.get("pattern", ""))
+        return wrong_pattern(field, context.get("pattern", ""))
     if kind.startswith(("date", "time", "uuid")):
-        return WRONG_FORMAT(field=field, expected=kind.split("_", 1)[0])
+        return wrong_encoding(field, kind.split("_", 1)[0])
     if kind.endswith(("_parsing", "_type")):
-        return WRONG_TYPE(field=field, expected=kind.split("_", 1)[0], got="str")
+        return wrong_type(field, kind.split("_", 1)[0], "str")
     return INVALID(field=field, why=message)

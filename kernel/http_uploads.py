@@ -25,6 +25,7 @@ from kernel.http_problem import problem_response
 from kernel.http_questions import list_of, next_link, page_asked, page_parameters
 from kernel.identity import Principal, Verifier
 from kernel.intake import plain_of_json, value_of
+from kernel.quantity import formed
 from kernel.questions import PageParameters
 from kernel.refusal import Reason, Refusal
 
@@ -48,7 +49,9 @@ _OFFSET_HEADER: Final = header_parameter(
     description="The byte at which this piece begins: `bytes_received` of the upload.",
     schema={"type": "integer", "minimum": 0},
 )
-UploadId: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$(?!\n)")]
+UploadId: TypeAlias = Annotated[
+    str, formed(r"[0-9a-f]{32}", "上传编号：32 位十六进制", "an upload's id: 32 hexadecimal digits")
+]
 _ID: Final = {
     "name": "import_id",
     "in": "path",

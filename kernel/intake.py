@@ -7,12 +7,14 @@ several faults all fields at its top are named at once.
 
 import json
 import re
+from ast import literal_eval
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
 from kernel.door import BadRequest
+from kernel.quantity import form_in_words
 from kernel.refusal import Reason, Refusal, Unreadable
 
 T = TypeVar("T")
@@ -65,17 +67,63 @@ REPEATED_FIELD = _malformed("input.repeated_field", "字段 {field} 出现多次
 UNKNOWN_FIELD = _malformed("input.unknown_field", "没有名为 {field} 的字段", "there is no field {field}")
 MISSING_FIELD = _malformed("input.missing_field", "缺少字段 {field}", "field {field} is missing")
 WRONG_TYPE = _malformed(
-    "input.wrong_type", "{field} 应为 {expected}，实为 {got}", "{field} must be {expected}, it is {got}"
+    "input.wrong_type", "{field} 应为{expected_zh}，实为{got_zh}", "{field} must be {expected}, it is {got}"
 )
 NO_ZONE = _malformed("input.no_zone", "{field} 缺少时区（如 +08:00）", "{field} lacks its time zone (such as +08:00)")
 OUT_OF_RANGE = _malformed("input.out_of_range", "{field} 应 {limit}", "{field} must be {limit}")
 WRONG_LENGTH = _malformed("input.wrong_length", "{field} 的长度应 {limit}", "{field} must have a length {limit}")
-WRONG_FORMAT = _malformed("input.wrong_format", "{field} 格式不符：{expected}", "{field} is not in the form {expected}")
+WRONG_FORMAT = _malformed("input.wrong_format", "{field} 格式不符，应为{expected_zh}", "{field} should be {expected}")
 NOT_IN_LIST = _malformed(
     "input.not_in_list", "{field} 的取值不在允许范围内", "{field} is not one of the values allowed"
 )
 NUL = _malformed("input.nul_character", "{field} 含有空字符 U+0000", "{field} contains the character U+0000")
 INVALID = _malformed("input.invalid", "{field} 无效：{why}", "{field} is not valid: {why}")
+
+_TYPES: Final = {
+    "int": ("整数", "a whole number"),
+    "float": ("数", "a number"),
+    "str": ("文字", "text"),
+    "bytes": ("Base64 文字", "Base64 text"),
+    "bool": ("是或否（true、false）", "true or false"),
+    "array": ("列表", "a list"),
+    "list": ("列表", "a list"),
+    "object": ("对象", "an object"),
+    "dict": ("对象", "an object"),
+    "null": ("空", "null"),
+    "NoneType": ("空", "null"),
+    "date": ("日期，如 2026-03-05", "a date, as 2026-03-05"),
+    "datetime": ("时刻，如 2026-03-05T08:00:00+08:00", "an instant, as 2026-03-05T08:00:00+08:00"),
+    "uuid": ("UUID", "a UUID"),
+    "enum": ("列出的值之一", "one of the values listed"),
+    "other": ("另一种类型", "of another type"),
+}
+"""Types as msgspec calls them, and Python and protobuf, in words for people."""
+
+_ENCODINGS: Final = {"RFC3339 encoded date": "date", "RFC3339 encoded datetime": "datetime", "UUID": "uuid"}
+
+
+def wrong_type(field: str, expected: str, got: str) -> Refusal:
+    """A refusal of what is of another type, both named as msgspec does: `int | null`."""
+    (expected_zh, expected_en), (got_zh, got_en) = _typed(expected), _typed(got)
+    return WRONG_TYPE(field=field, expected_zh=expected_zh, expected=expected_en, got_zh=got_zh, got=got_en)
+
+
+def wrong_pattern(field: str, pattern: str) -> Refusal:
+    """A refusal of text that does not match."""
+    zh, en = form_in_words(pattern)
+    return WRONG_FORMAT(field=field, expected_zh=zh, expected=en)
+
+
+def wrong_encoding(field: str, encoding: str) -> Refusal:
+    """A refusal of text that should say something else than text, named as msgspec does."""
+    zh, en = _TYPES.get(_ENCODINGS.get(encoding, encoding), (encoding, encoding))
+    return WRONG_FORMAT(field=field, expected_zh=zh, expected=en)
+
+
+def _typed(types: str) -> tuple[str, str]:
+    words = [_TYPES.get(one, (one, one)) for one in types.split(" | ")]
+    return "或".join(zh for zh, _ in words), " or ".join(en for _, en in words)
+
 
 _AT: Final = re.compile(r"(?s)^(.*?)(?: - at `(?:key in )?\$?(.*)`)?$")
 _BELOW: Final[tuple[tuple[re.Pattern[str], Reason], ...]] = (
@@ -90,16 +138,16 @@ _READINGS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], Ref
     ),
     (
         re.compile(r"Expected `(.+)`, got `(.+)`"),
-        lambda said, at: WRONG_TYPE(field=at, expected=said[1], got=said[2]),
+        lambda said, at: wrong_type(at, said[1], said[2]),
     ),
     (
         re.compile(r"Expected `\w+` ((?:<|>)=? .+|that's a multiple of .+)"),
         lambda said, at: OUT_OF_RANGE(field=at, limit=said[1]),
     ),
-    (re.compile(r"Expected `str` matching regex (.+)"), lambda said, at: WRONG_FORMAT(field=at, expected=said[1])),
+    (re.compile(r"Expected `str` matching regex (.+)"), lambda said, at: wrong_pattern(at, literal_eval(said[1]))),
     (re.compile(r"Invalid enum value .+|Invalid value .+"), lambda _, at: NOT_IN_LIST(field=at)),
     (re.compile(r".*out of range.*"), lambda _, at: OUT_OF_RANGE(field=at, limit="within what can be represented")),
-    (re.compile(r"Invalid (.+)"), lambda said, at: WRONG_FORMAT(field=at, expected=said[1])),
+    (re.compile(r"Invalid (.+)"), lambda said, at: wrong_encoding(at, said[1])),
 )
 """msgspec's messages, each with what it is here. A pattern further down sees only what those above let by."""
 

@@ -12,6 +12,22 @@ from msgspec import Meta, Struct
 
 INT64_MAX: Final = 2**63 - 1
 
+_FORMS: Final[dict[str, tuple[str, str]]] = {}
+
+
+def formed(pattern: str, zh: str, en: str) -> Meta:
+    """The bounds of a text that has this form. The words, in both languages, are for whoever writes another."""
+    # A `$` lets a final newline pass in Python; `(?!\n)` after it does not, in any dialect of regular expressions.
+    whole = f"^{pattern}$(?!\\n)"
+    _FORMS[whole] = (zh, en)
+    return Meta(pattern=whole, description=f"{zh} {en}")
+
+
+def form_in_words(pattern: str) -> tuple[str, str]:
+    """What a text of this pattern looks like, in both languages; the pattern itself where nobody said."""
+    return _FORMS.get(pattern, (pattern, pattern))
+
+
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000, description="a number of things")]
 MassG: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000_000, description="mass in grams")]
 AmountFen: TypeAlias = Annotated[
@@ -31,21 +47,25 @@ RatioMicro: TypeAlias = Annotated[
 Instant: TypeAlias = Annotated[datetime, Meta(tz=True, description="an instant, RFC 3339 with a zone")]
 CivilDate: TypeAlias = Annotated[date, Meta(description="a calendar day in Asia/Shanghai")]
 
-# A `$` lets a final newline pass in Python; `(?!\n)` after it does not, in any dialect of regular expressions.
 Code: TypeAlias = Annotated[
     str,
-    Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$(?!\n)", description="an identifier from a list or another system"
+    formed(
+        r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}",
+        "代码：字母数字开头，可含 . _ : / -，最多 64 位",
+        "an identifier from a list or another system: a letter or digit, then those and . _ : / -, 64 at most",
     ),
 ]
 Key: TypeAlias = Annotated[
     str,
-    Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)", description="an id that names a stream and stands in a path"
+    formed(
+        r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        "编号：字母数字开头，可含 . _ -，最多 64 位",
+        "an id that stands in a path: a letter or digit, then those and . _ -, 64 at most",
     ),
 ]
 Subject: TypeAlias = Annotated[
-    str, Meta(pattern=r"^[!-~]{1,255}$(?!\n)", description="an opaque subject id, as tokens carry it")
+    str,
+    formed(r"[!-~]{1,255}", "令牌中的主体标识，不含空格", "an opaque subject id, as tokens carry it, without spaces"),
 ]
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, description="a name or a short phrase")]
 Remark: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2000, description="free text, never about a person")]
@@ -53,7 +73,7 @@ PublicRemark: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=2000, description="free text that the public will read, never about a person")
 ]
 Sha256: TypeAlias = Annotated[
-    str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)", description="a SHA-256 in lower-case hexadecimal")
+    str, formed(r"[0-9a-f]{64}", "SHA-256：64 位小写十六进制", "a SHA-256: 64 lower-case hexadecimal digits")
 ]
 
 BUSINESS_ZONE: Final = timezone(timedelta(hours=8), "Asia/Shanghai")

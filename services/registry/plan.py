@@ -12,7 +12,7 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 
 from kernel.decider import Decider, Part, becomes, members
-from kernel.quantity import CivilDate, Count, Happened, PublicRemark, refuse_far_days
+from kernel.quantity import CivilDate, Count, Happened, PublicRemark, formed, refuse_far_days
 from kernel.refusal import against_rules, not_found
 
 UNKNOWN = not_found("plan.unknown", "没有回收计划 {plan_id}。", "there is no recovery plan {plan_id}")
@@ -27,7 +27,9 @@ CUT_OFF_TOO_EARLY = against_rules(
 
 PlanId: TypeAlias = Annotated[
     str,
-    msgspec.Meta(pattern=r"^[0-9]{5}-[0-9]{4}-(0[1-9]|1[0-2])$(?!\n)", description="unit and month, as 99401-2026-03"),
+    formed(
+        r"[0-9]{5}-[0-9]{4}-(0[1-9]|1[0-2])", "单位与月份，如 99401-2026-03", "a unit and a month, as 99401-2026-03"
+    ),
 ]
 TargetPpm: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1_000_000, description="a share in millionths")]
 

@@ -8,20 +8,25 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from kernel.quantity import CivilDate, Code, Key, refuse_far_days
+from kernel.quantity import CivilDate, Code, Key, formed, refuse_far_days
 from services.registry.asset_number import is_well_formed
 
-# A `$` lets a final newline pass in Python; `(?!\n)` after it does not, in any dialect of regular expressions.
 AssetNo: TypeAlias = Annotated[
     str,
-    Meta(
-        pattern=r"^([0-9]{22}|T[0-9]{5}[0-9A-Z]{4,20})$(?!\n)",
-        description="资产编号 asset number: 22 digits, or a temporary identity: T, the unit's 5 digits, 4 to 20 more",
+    formed(
+        r"([0-9]{22}|T[0-9]{5}[0-9A-Z]{4,20})",
+        "资产编号：22 位数字；或临时标识：T、5 位单位代码、4 至 20 位数字或大写字母",
+        "an asset number: 22 digits; or a temporary identity: T, the unit's 5 digits, 4 to 20 digits or capitals",
     ),
 ]
-UnitCode: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9]{5}$(?!\n)", description="管理单位 managing unit, 5 digits")]
+UnitCode: TypeAlias = Annotated[str, formed(r"[0-9]{5}", "管理单位：5 位数字", "a managing unit: 5 digits")]
 CountyCode: TypeAlias = Annotated[
-    str, Meta(pattern=r"^[0-9]{6}$(?!\n)", description="区县 county, administrative division code of GB/T 2260")
+    str,
+    formed(
+        r"[0-9]{6}",
+        "区县：6 位行政区划代码（GB/T 2260）",
+        "a county: the 6 digits of its administrative division code, GB/T 2260",
+    ),
 ]
 SiteId: TypeAlias = Key
 ShipmentId: TypeAlias = Key

@@ -1,13 +1,13 @@
 """A crate that is weighed: a sample with every kind of field, to hold both doors to one table of bad input."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from kernel.codec import Codec
 from kernel.decider import Decider, Part
-from kernel.quantity import Instant, Key, MassG, Name, Remark
+from kernel.quantity import INT64_MAX, Instant, Key, MassG, Name, Remark
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,7 +26,7 @@ class Weigh(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     colour: Literal["red", "blue"] = "red"
     remark: Remark | None = None
     items: tuple[Item, ...] = ()
-    tags: dict[str, int] = {}
+    tags: dict[str, Annotated[int, msgspec.Meta(ge=-(2**63), le=INT64_MAX)]] = {}
 
 
 class Weighed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
