@@ -1662,7 +1662,7 @@ class GetTransferNote(Download, frozen=True, kw_only=True):
     """移交单文件 A shipment's transfer note, to be printed, signed and kept. After receipt it stands as of the
     shipment's last event, before that as of now; as of one position it is always the same note, but for the names
     of those who signed, which are shown as long as they are known to who may know them, and their opaque ids
-    otherwise.
+    otherwise. Of devices that the reader may not see it says number and class, as the shipment does, and no more.
     """
 
     PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/transfer-note"

@@ -118,11 +118,15 @@ class Access:
         """Nothing where it is allowed, else a refusal raised."""
         self._policies.authorize(principal, action, resource)
 
+    def reads(self, principal: Principal, card: Card) -> bool:
+        """Whether this principal may see this device."""
+        return self._policies.decide(principal, "ReadMeter", meter(card.unit, card.owner, card.maker)).allowed
+
     def may_read(self, principal: Principal, card: Card) -> None:
         """Nothing where this principal may see this device. Else it is as if there were none: that there is one would
         be told by any other refusal.
         """
-        if not self._policies.decide(principal, "ReadMeter", meter(card.unit, card.owner, card.maker)).allowed:
+        if not self.reads(principal, card):
             raise UNKNOWN(asset_no=card.asset_no)
 
     def circle(self, principal: Principal, card: Card) -> Circle:

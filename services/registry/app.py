@@ -26,11 +26,10 @@ from services.registry.meter.state import UNKNOWN, Meter
 from services.registry.plan import PLAN
 from services.registry.policies import DEVICES_FOLLOW_SHIPMENT, exception_of
 from services.registry.shipment import SHIPMENT, Shipment
-from services.registry.site import SITE, Site, StocktakeRecorded
+from services.registry.site import SITE, Site, SiteOpened, StocktakeRecorded
 from services.registry.site import UNKNOWN as UNKNOWN_SITE
 from services.registry.views.card import CARD, Card, folded, folded_by
 from services.registry.views.consignment import Consignment, consignment
-from services.registry.views.places import site_names
 from services.registry.views.stocktake import StocktakeLine, stocktake_lines
 from services.registry.views.tables import one, page
 
@@ -42,6 +41,7 @@ Row = TypeVar("Row", bound=msgspec.Struct)
 SERVICE: Final = "registry"
 DECIDERS: Final[tuple[Decider[Any], ...]] = (METER, SHIPMENT, CONTAINER, SITE, PLAN)
 CODEC: Final = Codec(SERVICE, [event for decider in DECIDERS for event in decider.events])
+_OPENINGS: Final = frozenset(name for name, event in CODEC.types.items() if event is SiteOpened)
 STREAMS_AT_ONCE: Final = 100
 """Read and decoded in one go, which takes some milliseconds."""
 
@@ -272,10 +272,13 @@ class Registry:
         """The events of these containers up to a position, or all; those without any are left out."""
         return {key: told async for key, told in self._told_each(CONTAINER, container_ids, position) if told}
 
-    async def site_names(self, site_ids: Iterable[str], *, seen: int) -> dict[str, str]:
-        """The names of these sites, those that are on record. Raises Stale."""
-        asked = frozenset(site_ids)
-        return await self.ask(lambda connection: site_names(connection, asked), seen=seen)
+    async def site_names(self, site_ids: Collection[str], position: int) -> dict[str, str]:
+        """The names that these sites bore at a position, of those that the log knew by then."""
+        names = {}
+        async for site_id, told in self._told_each(SITE, sorted(site_ids), position, of=_OPENINGS):
+            if told:
+                names[site_id] = told[-1][0].name
+        return names
 
     async def consignment(self, shipment_id: str, *, position: int | None = None) -> Consignment:
         """A shipment whole, now or as the log had it at a position. Raises NotFound."""
@@ -301,14 +304,21 @@ class Registry:
         return _decoded(await self._rest(decider.stream_of(key), 0), position)
 
     async def _told_each(
-        self, decider: Decider[Any], keys: Sequence[str], position: int | None
+        self,
+        decider: Decider[Any],
+        keys: Sequence[str],
+        position: int | None,
+        *,
+        of: Collection[str] = CODEC.types,
     ) -> AsyncIterator[tuple[str, list[Told]]]:
-        """The same of many streams. Some at a time, so that whatever else wants the event loop gets its turn."""
+        """The same of many streams, those of these types. Some streams at a time, so that whatever else wants the event
+        loop gets its turn.
+        """
         for begin in range(0, len(keys), STREAMS_AT_ONCE):
             streams = {decider.stream_of(key): key for key in keys[begin : begin + STREAMS_AT_ONCE]}
             for stream, got in (await self._ledger.read_many(streams)).items():
                 more = [] if got.next_from is None else await self._rest(stream, got.next_from)
-                yield streams[stream], _decoded([*got.events, *more], position)
+                yield streams[stream], _decoded((one for one in (*got.events, *more) if one.type in of), position)
 
     async def _rest(self, stream: str, next_from: int | None) -> list[Recorded]:
         """The events of a stream from a version on."""

@@ -7,6 +7,7 @@ import io
 import re
 from datetime import date
 
+import msgspec
 import pypdf
 import pytest
 from python_calamine import CalamineWorkbook
@@ -14,10 +15,12 @@ from python_calamine import CalamineWorkbook
 from client import AsyncClient, Refused, types
 from kernel.identity import Role
 from services.registry.documents.rendering import MEDIA_TYPES, Format
+from services.registry.meter.custody import Dispatch
 from services.registry.meter.missing import MarkFound, MarkMissing
 from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.plan import SetPlan
-from services.registry.shipment import FoundLine, RecordShipmentException
+from services.registry.shipment import CancelShipment, FoundLine, RecordShipmentException
+from services.registry.site import CloseSite
 from tests.gateway.behind import behind
 from tests.gateway.season import (
     CENTRE,
@@ -34,6 +37,7 @@ from tests.gateway.season import (
     sites,
     tell,
 )
+from tests.registry.stories import on
 
 HERE, DAMAGED, MISSING, STRANGER = (number(serial) for serial in range(1, 5))
 NOTE = f"/v1/shipments/{SHIPMENT}/transfer-note"
@@ -140,6 +144,44 @@ async def test_the_same_position_gives_the_same_paper_whatever_came_after(season
     assert (had.status_code, had.content) == (304, b"")
     before = await asked(season, NOTE, as_of_position=1)
     assert (before.status_code, before.json()["code"]) == (404, "shipment.unknown")
+
+
+async def test_a_note_tells_of_other_units_devices_no_more_than_its_shipment_does(platform):
+    theirs = number(7)
+    told = [*sites(), *dismantled([HERE]), *dismantled([theirs], unit="99402"), prepared([HERE, theirs])]
+    await tell(platform.registry, told)
+    own = await asked(platform, NOTE, Role.OPERATOR, units=(UNIT,), format="xlsx")
+    whole = await asked(platform, NOTE, format="xlsx")
+    shown, described = [theirs, "", "", ""], ["SYN-MAKER-A", "到期轮换"]
+    assert [[line[1], line[4], line[6], line[7]] for line in sheet(own.content, "器具 Devices")[1:]] == [
+        [HERE, *described, 1_234.56],
+        shown,
+    ]
+    assert [[line[1], line[4], line[6], line[7]] for line in sheet(whole.content, "器具 Devices")[1:]] == [
+        [HERE, *described, 1_234.56],
+        [theirs, *described, 1_234.56],
+    ]
+    paper = squeezed((await asked(platform, NOTE, Role.OPERATOR, units=(UNIT,))).content)
+    assert "非本单位器具1只" in paper
+    last = (await platform.registry.card_as_of(theirs)).position
+    assert f"as_of_position={max(last, (await platform.registry.consignment(SHIPMENT)).position)}" in paper
+
+
+async def test_a_paper_names_sites_as_they_were_named_then(platform):
+    sent = [on(Dispatch, asset_no=HERE, shipment="SH-9", from_site=STORE, to_site=CENTRE)]
+    stopped = [on(CancelShipment, shipment_id=SHIPMENT, why="合成")]
+    await tell(platform.registry, [*sites(), *dismantled([HERE]), prepared([HERE]), *stopped, *sent])
+    papers = [await asked(platform, path) for path in (PAGE, NOTE)]
+    renamed = msgspec.structs.replace(sites()[0], name="合成改名表库")
+    await tell(platform.registry, [on(CloseSite, site_id=STORE, why="合成"), renamed])
+    for path, before in zip((PAGE, NOTE), papers, strict=True):
+        text = squeezed(before.content)
+        position = re.search(r"as_of_position=([0-9]+)", text)[1]
+        assert "合成一局表库" in text
+        assert (await asked(platform, path, as_of_position=position)).content == before.content
+    back = on(ReceiveUnexpected, asset_no=HERE, site=STORE, device_class="01")
+    await tell(platform.registry, [back])
+    assert "合成改名表库" in squeezed((await asked(platform, PAGE)).content)
 
 
 async def test_before_receipt_a_note_follows_what_is_recorded_of_its_devices(platform):

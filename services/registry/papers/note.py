@@ -44,6 +44,11 @@ def settled_at(whole: Consignment) -> int | None:
     return whole.position if whole.phase in SETTLED else None
 
 
+def rests_on(whole: Consignment, cards: Mapping[str, Card], containers: Mapping[str, Sequence[Told]]) -> int:
+    """The position of the last event that a note tells of: whoever reads it, it is the same."""
+    return max(_positions(whole, cards, containers))
+
+
 def transfer_note(
     whole: Consignment,
     cards: Mapping[str, Card],
@@ -51,11 +56,13 @@ def transfer_note(
     sites: Mapping[str, str],
     ledger_id: str,
     people: Mapping[str, str] | None = None,
+    withheld: frozenset[str] = frozenset(),
 ) -> TransferNote:
-    """`cards` and `containers` are as of the note's position, those that the log knew; `sites` are names by id, and
-    `people` those of the signers who are known.
+    """`cards` and `containers` are as of the note's position, those that the log knew; `sites` are names by id,
+    `people` those of the signers who are known, `withheld` the devices whose cards the reader may not see.
     """
-    position = max(_positions(whole, cards, containers))
+    position = rests_on(whole, cards, containers)
+    shown = {number: card for number, card in cards.items() if number not in withheld}
     exceptions: dict[str, list[Coded]] = {}
     for one in whole.exceptions:
         exceptions.setdefault(one.asset_no, []).append(_refused(whole, one))
@@ -70,14 +77,14 @@ def transfer_note(
         receiver=receiver,
         manifest_hash=whole.manifest_sha256,
         devices=tuple(
-            _device(line, cards.get(line.asset_no), exceptions.get(line.asset_no, ())) for line in whole.lines
+            _device(line, shown.get(line.asset_no), exceptions.get(line.asset_no, ())) for line in whole.lines
         ),
         containers=tuple(_containers(whole, containers)),
         prepared=when(whole.prepared),
         dispatched=when(whole.dispatched),
         received=when(whole.received),
         transport=_transport(whole),
-        remark=_remark(whole),
+        remark=_remark(whole, len(withheld)),
         signatures=tuple(_signatures(whole, {"from": sender, "to": receiver}, people or {})),
         verification=Verification(
             ledger_id=ledger_id,
@@ -147,13 +154,15 @@ def _transport(whole: Consignment) -> str | None:
     return "　".join(filter(None, (carrier, seal))) or None
 
 
-def _remark(whole: Consignment) -> str | None:
+def _remark(whole: Consignment, withheld: int) -> str | None:
     said = []
     if whole.cancelled is not None:
         day = whole.cancelled.day
         said.append(f"{day} 作废 cancelled：{whole.cancelled_why}")
     if whole.exceptions:
         said.append(f"移交异常 {len(whole.exceptions):,} 项，见下“差异与异常” exceptions, listed below")
+    if withheld:
+        said.append(f"非本单位器具 {withheld:,} 只，其档案不示 devices of other units, their records not shown")
     return "　".join(said) or None
 
 

@@ -18,7 +18,7 @@ from services.registry.documents.data import Document
 from services.registry.documents.rendering import MEDIA_TYPES, Format
 from services.registry.documents.workshop import Workshop
 from services.registry.papers.ledger import recovery_ledger
-from services.registry.papers.note import settled_at, transfer_note
+from services.registry.papers.note import rests_on, settled_at, transfer_note
 from services.registry.papers.page import asset_page, sites_in
 from services.registry.questions import Month, Position, Text
 from services.registry.views.card import Card, folded
@@ -42,6 +42,7 @@ class GetTransferNote(_Ask, frozen=True, kw_only=True):
     """移交单文件 A shipment's transfer note, to be printed, signed and kept. After receipt it stands as of the
     shipment's last event, before that as of now; as of one position it is always the same note, but for the names of
     those who signed, which are shown as long as they are known to who may know them, and their opaque ids otherwise.
+    Of devices that the reader may not see it says number and class, as the shipment does, and no more.
     """
 
     shipment_id: Text
@@ -111,10 +112,11 @@ class Papers:
             cards = await registry.cards_as_of([line.asset_no for line in whole.lines], as_of)
             containers = {line.container for line in whole.lines if line.container is not None}
             told = await registry.containers_as_of(sorted(containers), as_of)
-            sites = await registry.site_names({whole.from_site, whole.to_site}, seen=whole.position)
+            withheld = frozenset(number for number, card in cards.items() if not self._access.reads(caller, card))
+            sites = await registry.site_names({whole.from_site, whole.to_site}, rests_on(whole, cards, told))
             named = self._access.may_read_signers(caller, whole.unit)
             names = await self._names({signature.signer for signature in whole.signatures}) if named else {}
-            note = transfer_note(whole, cards, told, sites, registry.ledger_id, names)
+            note = transfer_note(whole, cards, told, sites, registry.ledger_id, names, withheld)
             return await self._made(note, ask.format, f"移交单 {whole.shipment}")
 
     async def _recovery_ledger(self, caller: Principal, ask: GetRecoveryLedger, _page: PageAsked) -> File:
@@ -153,7 +155,7 @@ class Papers:
         card = _known(number, told)
         with self._workshop.place():
             named = {site for event, _ in told for site in sites_in(event)}
-            sites = await registry.site_names(named, seen=card.position)
+            sites = await registry.site_names(named, told[-1][1].position)
             page = asset_page(told, circle.events(told), card, sites, registry.ledger_id)
             return await self._made(page, ask.format, f"一表一档 {number}")
 

@@ -1,6 +1,6 @@
 """Sites, plans, shipments and containers: one row each."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import date
 from typing import Any, Final
 
@@ -297,10 +297,3 @@ def containers(
         asked.append(of.container > after)
     found = connection.execute(query.where(*asked).order_by(of.container).limit(limit))
     return [ContainerLine(**row._mapping) for row in found]  # noqa: SLF001  its public name
-
-
-def site_names(connection: Connection, sites: Collection[str]) -> dict[str, str]:
-    """The names of these sites, those that are on record."""
-    of = SITES.columns.c
-    found = connection.execute(select(of.site, of.name).where(of.site.in_(sites)))
-    return {site: name for site, name in found}  # noqa: C416  a row is no tuple to dict()
