@@ -1450,6 +1450,7 @@ class ListAlarms(Question[Page[Alarm]], frozen=True, kw_only=True):
 
     PATH: ClassVar[str] = "/v1/alarms"
     ANSWER: ClassVar[Any] = Page[Alarm]
+    seen: int | None = None
     unit: str | None = None
     limit: int | None = None
 
@@ -1461,10 +1462,10 @@ class ListBalances(Question[Page[BalanceLine]], frozen=True, kw_only=True):
     ANSWER: ClassVar[Any] = Page[BalanceLine]
     first: date
     last: date
+    seen: int | None = None
     site: str | None = None
     device_class: str | None = None
     unit: str | None = None
-    seen: int | None = None
     limit: int | None = None
 
 
@@ -1480,6 +1481,7 @@ class ListContainers(Question[Page[ContainerLine]], frozen=True, kw_only=True):
 
     PATH: ClassVar[str] = "/v1/containers"
     ANSWER: ClassVar[Any] = Page[ContainerLine]
+    seen: int | None = None
     site: str | None = None
     unit: str | None = None
     limit: int | None = None
@@ -1491,6 +1493,7 @@ class ListCustodyGaps(Question[Page[Gap]], frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/custody-gaps"
     ANSWER: ClassVar[Any] = Page[Gap]
     before: date
+    seen: int | None = None
     unit: str | None = None
     limit: int | None = None
 
@@ -1500,6 +1503,7 @@ class ListDuplicates(Question[Page[Duplicate]], frozen=True, kw_only=True):
 
     PATH: ClassVar[str] = "/v1/duplicates"
     ANSWER: ClassVar[Any] = Page[Duplicate]
+    seen: int | None = None
     limit: int | None = None
 
 
@@ -1509,6 +1513,7 @@ class ListHoldsDue(Question[Page[Hold]], frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/holds/due"
     ANSWER: ClassVar[Any] = Page[Hold]
     by: date
+    seen: int | None = None
     unit: str | None = None
     limit: int | None = None
 
@@ -1541,6 +1546,7 @@ class ListDevices(Question[Page[Card]], frozen=True, kw_only=True):
 
     PATH: ClassVar[str] = "/v1/meters"
     ANSWER: ClassVar[Any] = Page[Card]
+    seen: int | None = None
     site: str | None = None
     phase: str | None = None
     unit: str | None = None
@@ -1558,9 +1564,9 @@ class GetTimeline(Question[Timeline], frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/meters/{asset_no}"
     ANSWER: ClassVar[Any] = Timeline
     asset_no: str
+    seen: int | None = None
     as_of_position: int | None = None
     as_of_day: date | None = None
-    seen: int | None = None
 
 
 class GetDevice(Question[Card], frozen=True, kw_only=True):
@@ -1569,9 +1575,9 @@ class GetDevice(Question[Card], frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/card"
     ANSWER: ClassVar[Any] = Card
     asset_no: str
+    seen: int | None = None
     as_of_position: int | None = None
     as_of_day: date | None = None
-    seen: int | None = None
 
 
 class GetLife(Question[Page[Entry]], frozen=True, kw_only=True):
@@ -1601,6 +1607,7 @@ class ListPlans(Question[Page[PlanRow]], frozen=True, kw_only=True):
 
     PATH: ClassVar[str] = "/v1/plans"
     ANSWER: ClassVar[Any] = Page[PlanRow]
+    seen: int | None = None
     unit: str | None = None
     cohort: str | None = None
     limit: int | None = None
@@ -1613,8 +1620,8 @@ class ListRecovery(Question[Page[RecoveryRate]], frozen=True, kw_only=True):
     ANSWER: ClassVar[Any] = Page[RecoveryRate]
     first: str
     last: str
-    unit: str | None = None
     seen: int | None = None
+    unit: str | None = None
     limit: int | None = None
 
 
@@ -1635,6 +1642,7 @@ class ListOwed(Question[Page[Owed]], frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/recovery/owed"
     ANSWER: ClassVar[Any] = Page[Owed]
     unit: str
+    seen: int | None = None
     limit: int | None = None
 
 
@@ -1643,6 +1651,7 @@ class ListShipments(Question[Page[ShipmentRow]], frozen=True, kw_only=True):
 
     PATH: ClassVar[str] = "/v1/shipments"
     ANSWER: ClassVar[Any] = Page[ShipmentRow]
+    seen: int | None = None
     phase: str | None = None
     unit: str | None = None
     from_site: str | None = None
@@ -1676,6 +1685,7 @@ class ListSites(Question[Page[SiteRow]], frozen=True, kw_only=True):
 
     PATH: ClassVar[str] = "/v1/sites"
     ANSWER: ClassVar[Any] = Page[SiteRow]
+    seen: int | None = None
     kind: str | None = None
     unit: str | None = None
     limit: int | None = None

@@ -239,9 +239,11 @@ class Registry:
         after: Key | None,
         limit: int,
         visible: ColumnElement[bool] | None = None,
+        *,
+        seen: int = 0,
     ) -> list[Row]:
         """Rows by key, those after `after` that are `visible`."""
-        return await self.ask(lambda connection: page(connection, view, where, after, limit, visible))
+        return await self.ask(lambda connection: page(connection, view, where, after, limit, visible), seen=seen)
 
     async def card(self, asset_no: str, *, seen: int = 0) -> Card:
         """The device now. Raises NotFound, Stale."""

@@ -53,16 +53,18 @@ class _Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A question."""
 
 
-class GetDevice(_Ask, frozen=True, kw_only=True):
-    """档案卡 A device now, or as it was at a position of the log or at the end of a business day.
+class _Viewed(_Ask, frozen=True, kw_only=True):
+    """A question to the views. `seen`: wait, within bounds, until the answer is as of this position or later."""
 
-    `seen`: wait, within bounds, until the answer is as of this position or later.
-    """
+    seen: Position = 0
+
+
+class GetDevice(_Viewed, frozen=True, kw_only=True):
+    """档案卡 A device now, or as it was at a position of the log or at the end of a business day."""
 
     asset_no: Text
     as_of_position: Position | None = None
     as_of_day: date | None = None
-    seen: Position = 0
 
 
 class GetLife(_Ask, frozen=True, kw_only=True):
@@ -75,7 +77,7 @@ class GetLife(_Ask, frozen=True, kw_only=True):
     as_of_day: date | None = None
 
 
-class ListDevices(_Ask, frozen=True, kw_only=True):
+class ListDevices(_Viewed, frozen=True, kw_only=True):
     """档案卡列表 Devices by asset number, those that the caller may see."""
 
     site: Text | None = None
@@ -88,7 +90,7 @@ class ListDevices(_Ask, frozen=True, kw_only=True):
     comm_address: Text | None = None
 
 
-class ListBalances(_Ask, frozen=True, kw_only=True):
+class ListBalances(_Viewed, frozen=True, kw_only=True):
     """站点日结 opening + inflow - outflow = closing, by site, class and business day; `unit` asks for its sites."""
 
     first: date
@@ -96,19 +98,17 @@ class ListBalances(_Ask, frozen=True, kw_only=True):
     site: Text | None = None
     device_class: Text | None = None
     unit: Text | None = None
-    seen: Position = 0
 
 
-class ListRecovery(_Ask, frozen=True, kw_only=True):
+class ListRecovery(_Viewed, frozen=True, kw_only=True):
     """回收统计台账 What was dismantled in these months, and what of it has been received, by unit."""
 
     first: Month
     last: Month
     unit: Text | None = None
-    seen: Position = 0
 
 
-class ListOwed(_Ask, frozen=True, kw_only=True):
+class ListOwed(_Viewed, frozen=True, kw_only=True):
     """应交未交 What a unit has dismantled under work orders and no centre has received, the oldest first."""
 
     unit: Text
@@ -118,45 +118,44 @@ class ListBurnt(_Ask, frozen=True, kw_only=True):
     """烧损拆回 Devices dismantled as burnt, by year and county."""
 
 
-class ListHoldsDue(_Ask, frozen=True, kw_only=True):
+class ListHoldsDue(_Viewed, frozen=True, kw_only=True):
     """到期留存 Holds that end on or before a day, the earliest first."""
 
     by: date
     unit: Text | None = None
 
 
-class ListAlarms(_Ask, frozen=True, kw_only=True):
+class ListAlarms(_Viewed, frozen=True, kw_only=True):
     """异常台账 Devices that were where they should not have been, the latest first."""
 
     unit: Text | None = None
 
 
-class ListCustodyGaps(_Ask, frozen=True, kw_only=True):
+class ListCustodyGaps(_Viewed, frozen=True, kw_only=True):
     """保管断点 Devices between two custodians since before a day: on the way, missing, lost, unexpected."""
 
     before: date
     unit: Text | None = None
 
 
-class ListDuplicates(_Ask, frozen=True, kw_only=True):
+class ListDuplicates(_Viewed, frozen=True, kw_only=True):
     """重号 Communication addresses that several devices share, the most shared first."""
 
 
-class ListSites(_Ask, frozen=True, kw_only=True):
+class ListSites(_Viewed, frozen=True, kw_only=True):
     """站点 Places that hold devices."""
 
     kind: Text | None = None
     unit: Text | None = None
 
 
-class ListStocktakes(_Ask, frozen=True, kw_only=True):
+class ListStocktakes(_Viewed, frozen=True, kw_only=True):
     """盘点对账 What each stocktake of a site counted, class by class, beside what the record has there that day."""
 
     site_id: Text
-    seen: Position = 0
 
 
-class ListShipments(_Ask, frozen=True, kw_only=True):
+class ListShipments(_Viewed, frozen=True, kw_only=True):
     """移交单 Transfer notes."""
 
     phase: Text | None = None
@@ -171,14 +170,14 @@ class GetShipment(_Ask, frozen=True, kw_only=True):
     shipment_id: Text
 
 
-class ListContainers(_Ask, frozen=True, kw_only=True):
+class ListContainers(_Viewed, frozen=True, kw_only=True):
     """周转箱 Containers and pallets; `unit` asks for those at its sites."""
 
     site: Text | None = None
     unit: Text | None = None
 
 
-class ListPlans(_Ask, frozen=True, kw_only=True):
+class ListPlans(_Viewed, frozen=True, kw_only=True):
     """回收计划 Recovery plans by unit and month."""
 
     unit: Text | None = None
@@ -242,13 +241,13 @@ class Questions:
         named = _named(ask)
         # Whoever might search by what a card does not show him would learn it by searching.
         searched = any(named.get(name) is not None for name in NOT_THE_MAKERS)
-        seen = self._access.visible(_beside_maker(caller) if searched else caller, "ReadMeter", "Meter", CARD)
-        found = await self._registry.page(CARD, named, page.after, page.limit, seen)
+        visible = self._access.visible(_beside_maker(caller) if searched else caller, "ReadMeter", "Meter", CARD)
+        found = await self._registry.page(CARD, named, page.after, page.limit, visible, seen=ask.seen)
         return _paged([self._access.circle(caller, card).card(card) for card in found], page, "asset_no")
 
     async def _balances(self, caller: Principal, ask: ListBalances, page: PageAsked) -> Rows:
         rows = self._access.visible(caller, "ReadBalances", "Report", SITES)
-        seen = None if isinstance(rows, True_) else rows
+        visible = None if isinstance(rows, True_) else rows
         _in_order(ask)
         after = _after(page, str, str, date.fromisoformat)
         lines = await self._registry.ask(
@@ -261,7 +260,7 @@ class Questions:
                 unit=ask.unit,
                 after=after,
                 limit=page.limit,
-                visible=seen,
+                visible=visible,
             ),
             seen=ask.seen,
         )
@@ -280,7 +279,9 @@ class Questions:
     async def _owed(self, caller: Principal, ask: ListOwed, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadOwed", owed_by(ask.unit))
         after = _after(page, date.fromisoformat, str)
-        found = await self._registry.ask(lambda connection: still_owed(connection, ask.unit, page.limit, after))
+        found = await self._registry.ask(
+            lambda connection: still_owed(connection, ask.unit, page.limit, after), seen=ask.seen
+        )
         return _paged(found, page, "dismantled_on", "asset_no")
 
     async def _burnt(self, caller: Principal, _ask: ListBurnt, _page: PageAsked) -> Rows:
@@ -289,38 +290,42 @@ class Questions:
 
     async def _holds_due(self, caller: Principal, ask: ListHoldsDue, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadHolds", REPORT)
-        seen = self._access.visible(caller, "ReadMeter", "Meter", CARD)
+        visible = self._access.visible(caller, "ReadMeter", "Meter", CARD)
         after = _after(page, date.fromisoformat, str, str)
         due = await self._registry.ask(
-            lambda connection: holds_due(connection, ask.by, page.limit, seen, after, unit=ask.unit)
+            lambda connection: holds_due(connection, ask.by, page.limit, visible, after, unit=ask.unit), seen=ask.seen
         )
         return _paged(due, page, "until", "asset_no", "hold")
 
     async def _alarms(self, caller: Principal, ask: ListAlarms, page: PageAsked) -> Rows:
-        seen = self._access.visible(caller, "ReadAlarms", "Report", CARD)
+        visible = self._access.visible(caller, "ReadAlarms", "Report", CARD)
         after = _after(page, date.fromisoformat, str, int)
         found = await self._registry.ask(
-            lambda connection: alarms(connection, page.limit, after, unit=ask.unit, visible=seen)
+            lambda connection: alarms(connection, page.limit, after, unit=ask.unit, visible=visible),
+            seen=ask.seen,
         )
         return _paged(found, page, "day", "asset_no", "version")
 
     async def _custody_gaps(self, caller: Principal, ask: ListCustodyGaps, page: PageAsked) -> Rows:
-        seen = self._access.visible(caller, "ReadAlarms", "Report", CARD)
+        visible = self._access.visible(caller, "ReadAlarms", "Report", CARD)
         after = _after(page, date.fromisoformat, str)
         found = await self._registry.ask(
-            lambda connection: custody_gaps(connection, ask.before, page.limit, after, unit=ask.unit, visible=seen)
+            lambda connection: custody_gaps(connection, ask.before, page.limit, after, unit=ask.unit, visible=visible),
+            seen=ask.seen,
         )
         return _paged(found, page, "since", "asset_no")
 
-    async def _duplicates(self, caller: Principal, _ask: ListDuplicates, page: PageAsked) -> Rows:
+    async def _duplicates(self, caller: Principal, ask: ListDuplicates, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadAlarms", REPORT)
         after = _after(page, int, str)
-        found = await self._registry.ask(lambda connection: duplicates(connection, page.limit, after))
+        found = await self._registry.ask(lambda connection: duplicates(connection, page.limit, after), seen=ask.seen)
         return _paged(found, page, "devices", "comm_address")
 
     async def _sites(self, caller: Principal, ask: ListSites, page: PageAsked) -> Rows:
-        seen = self._access.visible(caller, "ReadSite", "Site", SITES)
-        return _paged(await self._registry.page(SITES, _named(ask), page.after, page.limit, seen), page, "site")
+        visible = self._access.visible(caller, "ReadSite", "Site", SITES)
+        return _paged(
+            await self._registry.page(SITES, _named(ask), page.after, page.limit, visible, seen=ask.seen), page, "site"
+        )
 
     async def _stocktakes(self, caller: Principal, ask: ListStocktakes, _page: PageAsked) -> Rows:
         site = (await self._registry.sites_now([ask.site_id]))[ask.site_id]
@@ -328,8 +333,8 @@ class Questions:
         return Rows(items=await self._registry.stocktakes(ask.site_id, seen=ask.seen))
 
     async def _shipments(self, caller: Principal, ask: ListShipments, page: PageAsked) -> Rows:
-        seen = self._access.visible(caller, "ReadShipment", "Shipment", SHIPMENTS)
-        found = await self._registry.page(SHIPMENTS, _named(ask), page.after, page.limit, seen)
+        visible = self._access.visible(caller, "ReadShipment", "Shipment", SHIPMENTS)
+        found = await self._registry.page(SHIPMENTS, _named(ask), page.after, page.limit, visible, seen=ask.seen)
         return _paged(found, page, "shipment")
 
     async def _shipment(self, caller: Principal, ask: GetShipment, _page: PageAsked) -> Shown:
@@ -338,16 +343,17 @@ class Questions:
         return Shown(value=whole, version=whole.version)
 
     async def _containers(self, caller: Principal, ask: ListContainers, page: PageAsked) -> Rows:
-        seen = self._access.visible(caller, "ReadContainer", "Container", SITES)
+        visible = self._access.visible(caller, "ReadContainer", "Container", SITES)
         (after,) = _after(page, str) or (None,)
         found = await self._registry.ask(
-            lambda connection: containers(connection, page.limit, after, site=ask.site, unit=ask.unit, visible=seen)
+            lambda connection: containers(connection, page.limit, after, site=ask.site, unit=ask.unit, visible=visible),
+            seen=ask.seen,
         )
         return _paged(found, page, "container")
 
     async def _plans(self, caller: Principal, ask: ListPlans, page: PageAsked) -> Rows:
-        seen = self._access.visible(caller, "ReadPlan", "Plan", PLANS)
-        found = await self._registry.page(PLANS, _named(ask), page.after, page.limit, seen)
+        visible = self._access.visible(caller, "ReadPlan", "Plan", PLANS)
+        found = await self._registry.page(PLANS, _named(ask), page.after, page.limit, visible, seen=ask.seen)
         return _paged(found, page, "unit", "cohort")
 
 
@@ -363,7 +369,7 @@ def _in_order(ask: ListBalances | ListRecovery) -> None:
 
 def _named(ask: msgspec.Struct) -> dict[str, Any]:
     """The columns that a list's question names."""
-    return msgspec.structs.asdict(ask)
+    return {name: value for name, value in msgspec.structs.asdict(ask).items() if name != "seen"}
 
 
 def _paged(found: Sequence[Any], page: PageAsked, *key: str) -> Rows:
