@@ -52,7 +52,14 @@ def connect(url: str | None, token: str | None, *roles: Role, units: frozenset[s
     """
     settings = cli_settings()
     address = url or settings.url or _running(settings)
-    shown = (token or settings.token).strip() or _own_tokens(settings, roles, units)
+    given = (token or settings.token).strip()
+    if given and units:
+        raise CannotGoOn(
+            "--units 只限制本机令牌；所给令牌自带单位，请去掉 --units。",
+            "--units limits this machine's own token; the one given has its own units, so leave out --units",
+            USAGE,
+        )
+    shown = given or _own_tokens(settings, roles, units)
     try:
         return Client(address, shown, timeout_s=TIMEOUT_S)
     except ValueError as error:

@@ -53,14 +53,14 @@ def import_file(
     mapping: Annotated[Path | None, typer.Option(readable=False, help="表头映射文件 mapping of headers")] = None,
     check_digit: Annotated[str | None, typer.Option(help="校验位 warn | refuse | ignore")] = None,
     units: Annotated[
-        str, typer.Option(help="本机令牌代表的单位，缺省为全部 units of the local token; all by default")
+        str, typer.Option(help="本机令牌所限的单位，缺省为全部 units the local token is limited to; all by default")
     ] = "",
     url: Annotated[str | None, typer.Option(help="平台地址 the platform")] = None,
     token: Annotated[str | None, typer.Option(help="访问令牌 access token")] = None,
 ) -> None:
     """导入表格，显示进度；被拒的行写入 FILE.errors.csv Import a spreadsheet; refused rows go to FILE.errors.csv."""
-    roles = Role.OPERATOR, Role.STOREKEEPER, Role.DISPATCHER
     with explained():
+        limited_to = _units(units)
         announced = NewImport(
             kind=_kind(kind),
             name=file.name,
@@ -74,7 +74,7 @@ def import_file(
             mapping=_mapping(mapping),
             check_digit=_check_digit(check_digit),
         )
-        with connect(url, token, *roles, units=frozenset(filter(None, units.split(",")))) as platform:
+        with connect(url, token, *_roles(announced.kind, limited_to), units=limited_to) as platform:
             begun = time.monotonic()
             with shown_progress() as watch:
                 stands = run_import(platform, file, announced, watch)
@@ -188,8 +188,8 @@ def tell_refusals(errors: Path, shown: int = SHOWN_REFUSALS) -> None:
         console.print(Padding(Text(f"{zh}\n{en}"), (0, 0, 0, 2)))
     if any(line[3] == "access.denied" for line in lines):
         note(
-            "用本机令牌时，请以 --units 写明代表的单位，如 --units 99401。",
-            "with this machine's own token, say by --units for which units you act, as in --units 99401",
+            "令牌须代表所涉单位；本机令牌代表全部单位，或 --units 所列的单位，如 --units 99401。",
+            "a token acts for its own units; this machine's own for all, or for those of --units, as in --units 99401",
         )
     what = "全部原因 all reasons: " if lines[shown:] else "原因 reasons: "
     console.print(Text.assemble(("→ ", "cyan"), what, str(errors)), soft_wrap=True)
@@ -248,6 +248,32 @@ def _unit(unit: str | None) -> str | None:
     if unit is None or _UNIT.fullmatch(unit):
         return unit
     raise CannotGoOn(f"--unit 须为 5 位单位代码，不是 {unit}。", f"--unit takes a code of 5 digits, not {unit}", USAGE)
+
+
+def _units(said: str) -> frozenset[str]:
+    units = frozenset(filter(None, said.split(",")))
+    if wrong := sorted(one for one in units if not _UNIT.fullmatch(one)):
+        raise CannotGoOn(
+            f"--units 须为以逗号分隔的 5 位单位代码，不是 {wrong[0]}。",
+            f"--units takes codes of 5 digits with commas between, not {wrong[0]}",
+            USAGE,
+        )
+    return units
+
+
+def _roles(kind: str, units: frozenset[str]) -> tuple[Role, ...]:
+    """Limited to some units one is their operator and nothing else: the centre's roles know no units. Raises
+    CannotGoOn.
+    """
+    if not units:
+        return Role.OPERATOR, Role.STOREKEEPER, Role.DISPATCHER
+    if kind == "received":
+        raise CannotGoOn(
+            "中心接收不分单位，请去掉 --units。",
+            "the centre receives from every unit; leave out --units",
+            USAGE,
+        )
+    return (Role.OPERATOR,)
 
 
 def _check_digit(policy: str | None) -> CheckDigit | None:

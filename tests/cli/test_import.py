@@ -42,7 +42,8 @@ async def run(tmp_path, monkeypatch):
     async with behind(tmp_path) as started, served(started.gateway.app) as url:
 
         async def run(name, *words, url=url, token=None):
-            token = token or started.token(Role.OPERATOR, Role.STOREKEEPER, units=(UNIT,))
+            if token is None:
+                token = started.token(Role.OPERATOR, Role.STOREKEEPER, units=(UNIT,))
             given = ["import", name, *words, "--url", url, "--token", token]
             return await asyncio.to_thread(CliRunner().invoke, app, given)
 
@@ -151,6 +152,30 @@ async def test_who_has_no_unit_is_told_how_to_say_it(run):
     written("a.csv", table(number(1)))
     told = await run("a.csv", "--as", "devices", token=run.started.token(Role.OPERATOR, units=("99402",)))
     assert (told.exit_code, "access.denied" in told.output, "--units 99401" in told.output) == (1, True, True)
+
+
+async def test_who_is_limited_to_units_records_nothing_of_others(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("METERLOOP_DATA_DIR", str(tmp_path))
+    written("a.csv", table(number(1)))
+    other = await run("a.csv", "--as", "devices", "--units", "99402,99403", token="")
+    assert (other.exit_code, "access.denied" in other.output) == (1, True), other.output
+    own = await run("a.csv", "--as", "devices", "--units", f"99402,{UNIT}", token="")
+    assert (own.exit_code, "1 已入账" in flat(own.output)) == (0, True), own.output
+
+
+@pytest.mark.parametrize(
+    ("kind", "units", "token", "said"),
+    [
+        ("received", UNIT, "", "中心接收不分单位"),
+        ("devices", "994O1", "", "不是 994O1"),
+        ("devices", UNIT, None, "请去掉 --units"),
+    ],
+)
+async def test_units_that_would_limit_nothing_are_not_taken(run, kind, units, token, said):
+    written("a.csv", table(number(1)))
+    told = await run("a.csv", "--as", kind, "--units", units, token=token)
+    assert (told.exit_code, said in flat(told.output)) == (2, True), told.output
+    assert await run.started.ledger.head() == 0
 
 
 @pytest.fixture
