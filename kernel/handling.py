@@ -28,8 +28,13 @@ from kernel.quantity import Happened, business_day_of_us
 from kernel.refusal import Refusal, against_rules, stale
 from ledger.port import ID_BYTES, NO_STREAM, Append, Conflict, Draft, Ledger, Recorded, StreamPage
 
-CONFLICT_RETRIES_MAX: Final = 8
-"""Conflicts in a row before a command gives up. Each means that another writer got through."""
+CONFLICT_RETRIES_MAX: Final = 40
+"""Conflicts in a row before a command gives up. Each means that another writer got through: so many may give commands
+about one thing at one moment, and all are answered within a second or two.
+"""
+
+PAUSE_GROWS_MAX: Final = 8
+"""Retries after which the pause between two of them is long enough."""
 
 BATCH_COMMANDS_MAX: Final = 1_000
 """Commands in one append: some milliseconds of the writer, so that commands asked alone keep their latency."""
@@ -224,7 +229,7 @@ class Handling(Generic[State]):
                 # Where one stream of a file was there already the others mostly are too: one reading of them all
                 # costs less than finding them one conflict at a time.
                 if not fresh:
-                    await asyncio.sleep(random.uniform(0, 0.002 * retry))  # noqa: S311  spreads retries, no secret
+                    await asyncio.sleep(random.uniform(0, 0.002 * min(retry, PAUSE_GROWS_MAX)))  # noqa: S311  spreads retries, no secret
                 fresh = set()
                 continue
             if receipt.repeated:
