@@ -70,9 +70,19 @@ What is short in a stocktake is not among them: a site says of itself that a dev
 
 NOT_THEIRS: Final = not_allowed(
     "meter.not_theirs",
-    "所列器具有 {devices} 只属其他单位，且不在您单位的库中，如 {asset_no}。请从清单中移出，由中心仓储登记。",
-    "{devices} of the devices named are another unit's and in no store of yours, {asset_no} for one; leave them out "
-    "and have the storekeepers of the centre record them",
+    "所列器具有 {devices} 只属其他单位，且不在您单位的库中：{first}。请从清单中移出，由中心仓储登记。",
+    "{devices} of the devices named are another unit's and in no store of yours: {first}; leave them out and have the "
+    "storekeepers of the centre record them",
+)
+SAID_AT_ONCE: Final = 10
+"""Numbers named in one refusal."""
+
+
+BOX_NOT_THEIRS: Final = not_allowed(
+    "container.not_theirs",
+    "周转箱 {container_id} 的记录在其他单位的库中。请核对箱号，或由中心仓储先改记其位置。",
+    "container {container_id} is on record in another unit's store; check its number, or have the storekeepers of the "
+    "centre put it right first",
 )
 
 SHOWN_AT: Final = {METER.category: "/v1/meters/{asset_no}/card", SHIPMENT.category: "/v1/shipments/{shipment_id}"}
@@ -177,6 +187,9 @@ class Access:
         found = await self._registry.sites_now(named) if named else {}
         sites = {key: site for key, site in found.items() if site.phase != "none"}
         not_theirs = await self._not_theirs(principal, {device for one in commands for device in _drawn_in(one)})
+        boxes_not_theirs = await self._boxes_not_theirs(
+            principal, {box for one in commands for box in _taken_along(one)}
+        )
 
         def judged(command: Any, state: Any) -> Refusal | None:
             refusal = self._policies.refusal(principal, type(command).__name__, _resource(command, state, sites))
@@ -185,7 +198,9 @@ class Access:
             if isinstance(command, SignHandover) and command.signer != principal.subject:
                 return SIGNED_BY_ANOTHER(shipment_id=command.shipment_id, subject=principal.subject, field="signer")
             if others := not_theirs.intersection(_drawn_in(command)):
-                return NOT_THEIRS(devices=len(others), asset_no=min(others))
+                return NOT_THEIRS(devices=len(others), first=_first(others))
+            if others := boxes_not_theirs.intersection(_taken_along(command)):
+                return BOX_NOT_THEIRS(container_id=min(others))
             return None
 
         return judged
@@ -204,6 +219,22 @@ class Access:
         sites = await self._registry.sites_now({one.site for one in found.values() if one.site is not None})
         devices = {number: found.get(number, NOTHING) for number in asset_nos}
         return frozenset(number for number, device in devices.items() if not may(_where_it_lies(number, device, sites)))
+
+    async def _boxes_not_theirs(self, principal: Principal, container_ids: Collection[str]) -> frozenset[str]:
+        """The same of containers. Empty ones go back and forth with nothing written, so that one which is on record at
+        the centre, or not at all, may well be at hand: only another unit's store keeps it from being taken along.
+        """
+
+        def may(site: Site) -> bool:
+            attrs = {"unit": site.unit, "site_kind": site.kind}
+            return self._policies.decide(principal, "DrawInContainer", Resource(type="Container", attrs=attrs)).allowed
+
+        if not container_ids or may(Site()):
+            return frozenset()
+        found = await self._registry.containers_now(container_ids)
+        at = {key: box.site for key, box in found.items() if box.site is not None}
+        sites = await self._registry.sites_now({*at.values()})
+        return frozenset(key for key, site in at.items() if not may(sites[site]))
 
 
 def meter(unit: str, owner: str = "company", maker: str | None = None, **named: str | None) -> Resource:
@@ -231,6 +262,18 @@ def _drawn_in(command: Any) -> Iterable[str]:
     """The devices of other streams that a command names."""
     named = DRAWS_IN.get(type(command))
     return () if named is None else (device for device in named(command) if device is not None)
+
+
+def _taken_along(command: Any) -> Iterable[str]:
+    """The containers that a command names beside its own."""
+    lines = command.manifest if isinstance(command, PrepareShipment) else ()
+    return (line.container for line in lines if line.container is not None)
+
+
+def _first(numbers: Collection[str]) -> str:
+    """As many of them as can be said."""
+    more = " …" if len(numbers) > SAID_AT_ONCE else ""
+    return ", ".join(sorted(numbers)[:SAID_AT_ONCE]) + more
 
 
 def _where_it_lies(asset_no: str, device: Meter, sites: Mapping[str, Site]) -> Resource:

@@ -13,7 +13,7 @@ from kernel.handling import Ask, Context, Outcome
 from kernel.identity import Principal, Role
 from kernel.projection import Projector
 from ledger.memory import MemoryLedger
-from services.registry.access import DRAWS_IN, INSIDE, NOT_THEIRS, Access
+from services.registry.access import BOX_NOT_THEIRS, DRAWS_IN, INSIDE, NOT_THEIRS, Access
 from services.registry.admission import COMES_TO
 from services.registry.app import CODEC, DECIDERS, STREAMS, Registry
 from services.registry.asset_number import compose
@@ -283,6 +283,7 @@ THEIR_OWN = (
     about(msgspec.structs.replace(REGISTER, unit=THEIR), FOREIGN),
     about(msgspec.structs.replace(DISMANTLE, unit=THEIR, site=THEIR_STORE), FOREIGN),
 )
+BOX_SITES = (STORE, THEIR_STORE, CENTRE)
 BOX = on(RegisterContainer, container_id="B", device_class="23", site=STORE)
 
 
@@ -335,6 +336,26 @@ async def test_what_lies_in_ones_own_store_one_may_send_whoevers_it_is(tmp_path)
         taken = (Line(asset_no=NUMBER, device_class="01"),)
         assert await ask(THEIRS, msgspec.structs.replace(theirs, manifest=taken)) == [NOT_THEIRS.code]
         assert await ask(THEIRS, msgspec.structs.replace(theirs, manifest=naming(FOREIGN)[1].manifest)) == [None]
+
+
+async def test_no_unit_takes_along_a_box_that_stands_in_anothers_store(tmp_path):
+    def boxed(container):
+        return msgspec.structs.replace(
+            PREPARE, manifest=(Line(asset_no=NUMBER, device_class="01", container=container),)
+        )
+
+    kept = {site: on(RegisterContainer, container_id=f"at-{site}", device_class="23", site=site) for site in BOX_SITES}
+    async with asked(tmp_path, *SITES) as ask:
+        assert await ask(KEEPER, *kept.values()) == [None] * 3
+        assert await ask(OURS, boxed(f"at-{THEIR_STORE}")) == [BOX_NOT_THEIRS.code]
+    for container in (f"at-{STORE}", f"at-{CENTRE}", "nobody-registered-it"):
+        (tmp_path / container).mkdir()
+        async with asked(tmp_path / container, *SITES) as ask:
+            assert await ask(KEEPER, *kept.values()) == [None] * 3
+            assert await ask(OURS, boxed(container)) == [None]
+    (tmp_path / "keeper").mkdir()
+    async with asked(tmp_path / "keeper", *SITES) as ask:
+        assert await ask(KEEPER, *kept.values(), boxed(f"at-{THEIR_STORE}")) == [None] * 4
 
 
 async def test_storekeepers_of_the_centre_take_in_the_devices_of_every_unit(tmp_path):

@@ -8,7 +8,7 @@ from services.registry.imports.locating import Sourced
 from services.registry.imports.rows import Column, Heading, Row
 from services.registry.imports.shipping import Shipments
 from services.registry.site import OpenSite
-from tests.registry.imports.importing import UNIT, as_csv, devices_csv, importing, number
+from tests.registry.imports.importing import OPERATOR, UNIT, as_csv, devices_csv, importing, number
 from tests.registry.imports.sheets import TODAY
 
 STORE, CENTRE, SHIPMENT = "store-1", "centre", "YJ-99401-0009"
@@ -59,6 +59,18 @@ async def test_a_device_that_is_in_no_row_is_an_exception_on_the_shipment_alone(
     assert (stands.state, stands.accepted, stands.refused) == ("done", 2, 0)
     shipment = await started.registry.consignment(SHIPMENT)
     assert {one.asset_no for one in shipment.exceptions} == set(IN_SERVICE)
+
+
+async def test_a_shipment_that_lists_another_units_device_is_refused_and_says_which(started):
+    theirs, row = number(6, "99402"), f"{SHIPMENT},2026-01-07,{STORE},{CENTRE}"
+    await started.imported("devices", devices_csv([theirs], "99402"))
+    content = dispatched() + f"{row},{theirs}\n".encode()
+    stands = await started.imported("dispatched", content, OPERATOR)
+    assert (stands.state, stands.accepted, stands.refused) == ("done", 0, 6)
+    errors = await started.errors(stands.import_id, OPERATOR)
+    assert all("meter.not_theirs" in line for line in errors)
+    assert theirs in errors[0]
+    assert (await started.imported("dispatched", dispatched(), OPERATOR)).accepted == 2
 
 
 async def test_a_preview_waits_for_nobody(started):
