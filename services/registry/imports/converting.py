@@ -129,7 +129,7 @@ def converter(name: str, field: Field, context: Context, *, unit: str | None = N
             convert = _date(field, context)
         case _:
             assert_never(field)
-    return _or_default(convert, field)
+    return or_default(convert, field)
 
 
 def remembering(convert: Convert, field: Field, *, text_only: bool) -> Convert:
@@ -143,7 +143,8 @@ def remembering(convert: Convert, field: Field, *, text_only: bool) -> Convert:
     return lambda cell: memo[cell] if type(cell) is str else convert(cell)
 
 
-def _or_default(convert: Convert, field: Field) -> Convert:
+def or_default(convert: Convert, field: Field) -> Convert:
+    """The same function with the field's default in place of an empty cell, or a refusal where it must be filled."""
     default: Value | None = getattr(field, "default", None)
     if not field.required and default is None:
         return convert

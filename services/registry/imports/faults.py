@@ -176,8 +176,14 @@ BROKEN_TEXT: Final = unreadable(
 )
 COLUMNS_DISAGREE: Final = unreadable(
     "import_cell.columns_disagree",
-    "同名的各列取值不同。请只保留一列。",
-    "columns of the same name hold different values; keep one of them",
+    "含义相同的各列取值不同。请只保留一列，或在映射文件的 ignored 中写明不读的列。",
+    "columns that mean the same hold different values; keep one of them, or name the other under 'ignored' in the "
+    "mapping file",
+)
+COLUMN_NOT_USED: Final = unreadable(
+    "import_cell.column_not_used",
+    "此列的内容不是该字段的取值，未采用；已采用“{used}”列（每列只提示一次）。",
+    "what this column holds is no value of the field and was not used; column '{used}' was (said once a column)",
 )
 WRONG_LENGTH: Final = unreadable(
     "import_cell.wrong_length",

@@ -5,7 +5,7 @@ cell, or by both.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
@@ -24,12 +24,15 @@ _BRACKETS: Final = re.compile(r"(.*?)[(（\[【]\s*([^)）\]】]*?)\s*[)）\]】
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """A field and the columns that fill it: several where a header is there more than once."""
+    """A field and the columns that fill it, the most telling first: several where more than one header means it.
+    Columns of one rank have the same header; `units` are those that the headers say.
+    """
 
     field: str
     indices: tuple[int, ...]
-    column: Column
-    unit: str | None = None
+    columns: tuple[Column, ...]
+    units: tuple[str | None, ...]
+    ranks: tuple[int, ...]
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -48,10 +51,11 @@ class _Match(msgspec.Struct, frozen=True):
 
 
 class Headers:
-    """The headers that a kind's fields go by."""
+    """The headers that a kind's fields go by, but for those `ignored`."""
 
-    def __init__(self, fields: Fields) -> None:
+    def __init__(self, fields: Fields, ignored: Iterable[str] = ()) -> None:
         self.fields = fields
+        self._ignored: Final = frozenset(map(key_of, ignored))
         self._known: dict[str, _Match] = {}
         for name, field in fields.items():
             base = _base_unit(field)
@@ -63,7 +67,7 @@ class Headers:
 
     def match(self, label: str) -> _Match | None:
         """The field that a header names, with the unit in its brackets if it has one."""
-        if not (key := key_of(label)):
+        if not (key := key_of(label)) or key in self._ignored:
             return None
         if found := self._known.get(key):
             return found
@@ -109,10 +113,13 @@ class Headers:
         for name in self.fields:
             if name not in found:
                 continue
-            rank, index, match, wording = min(found[name], key=lambda one: one[:2])
-            indices = tuple(i for r, i, m, _ in found[name] if r == rank and m == match)
+            ranks, indices, matches, wordings = zip(*sorted(found[name], key=lambda one: one[:2]), strict=True)
             taken.update(indices)
-            bound.append(Bound(name, indices, Column(name, letter_of(index), shown(clean_text(wording))), match.unit))
+            columns = tuple(
+                Column(name, letter_of(index), shown(clean_text(wording)))
+                for index, wording in zip(indices, wordings, strict=True)
+            )
+            bound.append(Bound(name, indices, columns, tuple(match.unit for match in matches), ranks))
         dropped = tuple(letter_of(i) for i, wordings in enumerate(labels) if i not in taken and any(wordings))
         return Header(first, last, tuple(bound), dropped)
 

@@ -126,9 +126,12 @@ Fields: TypeAlias = dict[str, Field]
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A whole mapping. `blanks` are words for an empty cell; rows that begin with `totals` or `footers` are no data."""
+    """A whole mapping. `blanks` are words for an empty cell; rows that begin with `totals` or `footers` are no data;
+    columns whose headers are `ignored` are not read.
+    """
 
     check_digit: CheckDigit = "warn"
+    ignored: tuple[str, ...] = ()
     blanks: tuple[str, ...] = ()
     totals: tuple[str, ...] = ()
     footers: tuple[str, ...] = ()

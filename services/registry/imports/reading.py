@@ -17,6 +17,7 @@ import msgspec
 
 from kernel.refusal import Refusal
 from services.registry.imports import faults
+from services.registry.imports.agreeing import Cells, columns_of, combined, gather
 from services.registry.imports.converting import Context, Convert, Disagreement, converter, remembering
 from services.registry.imports.heading import Bound, Headers
 from services.registry.imports.mapping import KEY, CheckDigit, Mapping
@@ -52,7 +53,7 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
 
 def read(file: BinaryIO, kind: str, mapping: Mapping, options: Options) -> Iterator[Heading | Batch]:
     """Headings and batches of a seekable file. Raises Refusal where the file, or the rest of it, cannot be read."""
-    headers = Headers(mapping.fields(kind))
+    headers = Headers(mapping.fields(kind), mapping.ignored)
     start = _position(options.after)
     seen, after = start.seen, options.after or _written(start)
     for number, table in enumerate(_tables(file, headers, options.limits)):
@@ -106,7 +107,7 @@ def _warning(sheet: str, refusal: Refusal) -> Batch:
 
 
 def _columns(table: Table) -> tuple[Column, ...]:
-    return tuple(one.column for one in table.header.bound)
+    return tuple(column for one in table.header.bound for column in one.columns)
 
 
 class _Normaliser:
@@ -135,9 +136,11 @@ class _Normaliser:
         self._compile()
         self._carried: dict[int, Any] = {}
         self._prepare: Final[list[Callable[[Record], None]]] = []
-        self._prepare.extend(partial(_merge, one.indices) for one in self._bound.values() if len(one.indices) > 1)
-        if down := [one.indices[0] for one in self._bound.values() if headers.fields[one.field].fill_down]:
-            self._prepare.append(partial(self._fill_down, down))
+        self._told: Final[set[str]] = set()
+        filled = [one.indices for one in self._bound.values() if headers.fields[one.field].fill_down]
+        if filled:
+            self._prepare.append(partial(self._fill_down, filled))
+        self._prepare.extend(partial(gather, one.indices) for one in self._bound.values() if len(one.indices) > 1)
 
     def batches(self, start: Position, *, seen: bool) -> Iterator[Batch]:
         """A batch a block, from a position on."""
@@ -154,9 +157,14 @@ class _Normaliser:
         for name, field in self._headers.fields.items():
             index, convert = 0, _always(getattr(field, "default", None))
             if bound := self._bound.get(name):
-                index, convert = bound.indices[0], converter(name, field, self._context, unit=bound.unit)
-                self._converts.append((bound, convert))
-                convert = remembering(convert, field, text_only=self._table.text_only)
+                index, text_only = bound.indices[0], self._table.text_only
+                if len(bound.indices) > 1:
+                    convert = combined(bound, field, self._context, text_only=text_only)
+                    self._converts.append((bound, convert))
+                else:
+                    convert = converter(name, field, self._context, unit=bound.units[0])
+                    self._converts.append((bound, convert))
+                    convert = remembering(convert, field, text_only=text_only)
             elif convert("") is None:
                 continue
             group, dot, key = name.rpartition(".")
@@ -193,7 +201,7 @@ class _Normaliser:
             else:
                 rows.append(Row(index + 1, values))
                 if pending:
-                    warnings += [self._finding(refusal, name, cell, index + 1) for name, refusal, cell in pending]
+                    warnings += self._warned(index + 1)
             if pending:
                 pending.clear()
         return Batch(
@@ -223,7 +231,7 @@ class _Normaliser:
             try:
                 convert(cell)
             except Refusal as refusal:
-                found.append(self._finding(refusal, bound.field, cell, row))
+                found.append(self._finding(refusal, bound, cell, row))
         return found, 0
 
     def _is_no_data(self, record: Record) -> bool:
@@ -242,25 +250,36 @@ class _Normaliser:
         match = self._headers.match(written(record[self._key]))
         return match is not None and match.field == KEY
 
-    def _finding(self, refusal: Refusal, field: str, cell: Any, row: int) -> Finding:
-        column = self._bound[field].column
-        value = getattr(cell, "cell", cell)
-        if isinstance(value, Disagreement):
-            value = value.rstrip(BROKEN)
+    def _warned(self, row: int) -> Iterator[Finding]:
+        """The warnings about a row; that a column is not used is said once."""
+        for name, refusal, cell in self._context.warnings:
+            if refusal.code == faults.COLUMN_NOT_USED.code:
+                if name in self._told:
+                    continue
+                self._told.add(name)
+            field, _, place = name.partition(" ")
+            column = self._bound[field].columns[int(place or 0)]
+            yield finding(refusal, row, column=column, value=_plain(cell), sheet=self._table.sheet)
+
+    def _finding(self, refusal: Refusal, bound: Bound, cell: Any, row: int) -> Finding:
+        column, value = bound.columns[0], _plain(cell)
+        if isinstance(cell, Cells):
+            column, value = columns_of(bound, cell.at), cell.faulty()
         return finding(refusal, row, column=column, value=value, sheet=self._table.sheet)
 
     def _fill_columns(self) -> list[int]:
-        return [one.indices[0] for one in self._bound.values() if self._headers.fields[one.field].fill_down]
+        filled = (one for one in self._bound.values() if self._headers.fields[one.field].fill_down)
+        return [index for one in filled for index in one.indices]
 
-    def _fill_down(self, columns: list[int], record: Record) -> None:
-        if not clean_code(written(record[self._key])):
+    def _fill_down(self, fields: list[tuple[int, ...]], record: Record) -> None:
+        if not any(clean_code(written(record[index])) for index in self._bound[KEY].indices):
             return
-        for column in columns:
-            cell = record[column]
-            if cell is None or (isinstance(cell, str) and not clean_code(cell)):
-                record[column] = self._carried.get(column, "")
+        for indices in fields:
+            if any(clean_code(written(record[index])) for index in indices):
+                self._carried.update((index, record[index]) for index in indices)
             else:
-                self._carried[column] = cell
+                for index in indices:
+                    record[index] = self._carried.get(index, "")
 
 
 def _always(value: Value | None) -> Convert:
@@ -268,12 +287,10 @@ def _always(value: Value | None) -> Convert:
     return lambda _cell: value
 
 
-def _merge(indices: tuple[int, ...], record: Record) -> None:
-    """One cell of several columns of the same name: what they agree on."""
-    filled = [cell for index in indices if clean_code(written(cell := record[index]))]
-    if filled:
-        agreed = all(clean_code(written(cell)) == clean_code(written(filled[0])) for cell in filled[1:])
-        record[indices[0]] = filled[0] if agreed else Disagreement(filled[0], filled[1])
+def _plain(cell: Any) -> Any:
+    """A cell as an error shows it."""
+    value = getattr(cell, "cell", cell)
+    return value.rstrip(BROKEN) if isinstance(value, Disagreement) else value
 
 
 def _begins(word: str, total: str) -> bool:

@@ -91,12 +91,6 @@ def test_unmapped_columns_are_dropped_and_only_their_letters_are_told():
     assert "13800000000" not in everything
 
 
-def test_of_two_headers_for_one_field_the_more_telling_one_is_read():
-    result = result_of(as_csv([["表号", *HEADER], *(["000123", *row] for row in ROWS)]))
-    assert [values["asset_no"] for values in result.values] == [row[0] for row in ROWS]
-    assert result.headings[0].dropped == ("A",)
-
-
 def test_a_header_given_twice_is_one_column_where_the_cells_agree():
     rows = [
         ["资产编号", "设备类别", "资产编号"],

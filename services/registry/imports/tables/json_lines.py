@@ -8,8 +8,10 @@ import msgspec
 from services.registry.imports.converting import Disagreement, Measured
 from services.registry.imports.faults import BAD_POSITION, LINE_TOO_LONG
 from services.registry.imports.heading import Bound, Header, Headers
+from services.registry.imports.mapping import QuantityField
 from services.registry.imports.rows import Column
 from services.registry.imports.tables import BLOCK_RECORDS_MAX, Block, Limits, Record, Table
+from services.registry.imports.wording import key_of
 
 BLOCK_BYTES: Final = 1 << 16
 KEYS_MAX: Final = 10_000
@@ -28,10 +30,16 @@ class _Keys(dict[str, tuple[int, str | None] | None]):
 
     def __missing__(self, key: str) -> tuple[int, str | None] | None:
         match = self._headers.match(key)
-        place = None if match is None else (self._places[match.field], match.unit)
+        place = None if match is None else (self._places[match.field], self._own_unit(match.field, match.unit))
         if len(self) < KEYS_MAX:
             self[key] = place
         return place
+
+    def _own_unit(self, name: str, unit: str | None) -> str | None:
+        """The unit that a key says, None where the field's numbers are in it anyway: so two keys compare."""
+        field = self._headers.fields[name]
+        same = unit is None or (isinstance(field, QuantityField) and key_of(unit) == key_of(field.unit))
+        return None if same else unit
 
 
 def open_json_lines(file: BinaryIO, headers: Headers, limits: Limits) -> Table:
@@ -56,9 +64,9 @@ def _header(file: BinaryIO, start: int, headers: Headers) -> Header:
     seen: dict[str, None] = {}
     for line in file.read(BLOCK_BYTES).splitlines()[:BLOCK_RECORDS_MAX]:
         seen.update(dict.fromkeys(key for key, _ in _pairs(_object(line) or {})))
-    found = {one.field: one for one in headers.find([list(seen)]).bound}
+    found = {one.field: one.columns[0].header for one in headers.find([list(seen)]).bound}
     bound = tuple(
-        Bound(name, (index,), Column(name, "", found[name].column.header if name in found else name))
+        Bound(name, (index,), (Column(name, "", found.get(name, name)),), (None,), (0,))
         for index, name in enumerate(headers.fields)
     )
     return Header(-1, -1, bound, ())
@@ -99,7 +107,7 @@ def _record(line: bytes, keys: _Keys) -> Record | None:
         return None
     record: Record = [None] * keys.width
     for key, value in _pairs(found):
-        if value is None or (place := keys[key]) is None:
+        if value is None or value == "" or (place := keys[key]) is None:
             continue
         index, unit = place
         cell = Measured(value, unit) if unit is not None else value
