@@ -32,7 +32,7 @@ KINDS: Final = {
     "received": "中心接收 received",
 }
 CheckDigit = Literal["warn", "refuse", "ignore"]
-MAPPING_BYTES_MAX: Final = 1 << 20
+MAPPING_BYTES_MAX: Final = 64 << 10
 SHOWN_REFUSALS: Final = 5
 OWNER_ONLY: Final = 0o600
 _UNIT: Final = re.compile(r"[0-9]{5}", re.ASCII)
@@ -235,7 +235,7 @@ def _mapping(path: Path | None) -> str | None:
         return None
     zh, en = _unreadable(path) or ("", "")
     if not zh and path.stat().st_size > MAPPING_BYTES_MAX:
-        zh, en = "超过 1 MiB，不是映射文件。", "has more than 1 MiB and is no mapping file"
+        zh, en = "超过 64 KiB，不是映射文件。", "has more than 64 KiB and is no mapping file"
     try:
         if not zh:
             return path.read_text("utf-8")

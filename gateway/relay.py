@@ -55,11 +55,9 @@ class Relay:
             endpoint = self._file(question) if question.is_file else self._question(question)
             self._add(question.path, "GET", question.method.name, tag, endpoint)
 
-    async def ask(
-        self, question: Question, plain: Mapping[str, Any], authorization: str | None, *, strict: bool = True
-    ) -> dict[str, Any]:
+    async def ask(self, question: Question, plain: Mapping[str, Any], authorization: str | None) -> dict[str, Any]:
         """The answer to a question as plain values. Raises what the service refuses."""
-        answer = await self._call(question.method, _asked(question, plain, strict=strict), authorization)
+        answer = await self._call(question.method, _asked(question, plain), authorization)
         return _as_json(plain_of_message(answer, nulls=True))
 
     async def describe(self, service: Service) -> dict[str, Any]:
@@ -129,7 +127,7 @@ class Relay:
             else:
                 await self._access.require(request, question.method.name)
             given = parameters(request)
-            plain = await self.ask(question, given, request.headers.get(AUTHORIZATION), strict=False)
+            plain = await self.ask(question, given, request.headers.get(AUTHORIZATION))
             # One thing is shown as of a version of its stream; a list has none, and may go on.
             response = shown(request, plain, plain.get("version"))
             if cursor := plain.get("next"):
@@ -145,7 +143,7 @@ class Relay:
 
         async def endpoint(request: Request) -> Response:
             await self._access.require(request, method.name)
-            asked = _asked(question, parameters(request), strict=False)
+            asked = _asked(question, parameters(request))
             authorization = request.headers.get(AUTHORIZATION)
             streamed = await self._peer.stream(_name(method), asked, part, authorization=authorization)
             head = head_in(streamed.first)
@@ -166,10 +164,10 @@ def _name(method: MethodDescriptor) -> str:
     return f"{method.containing_service.full_name}/{method.name}"
 
 
-def _asked(question: Question, plain: Mapping[str, Any], *, strict: bool) -> Message:
-    """The request that a question's parameters make, or Malformed raised."""
+def _asked(question: Question, plain: Mapping[str, Any]) -> Message:
+    """The request that a question's parameters make, which are text, or Malformed raised."""
     kind = question.method.input_type
-    return message_of(kind, struct_of(struct_for(kind), dict(plain), strict=strict))
+    return message_of(kind, struct_of(struct_for(kind), dict(plain), strict=False))
 
 
 async def _content(streamed: Streamed[Any]) -> AsyncIterator[bytes]:

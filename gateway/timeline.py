@@ -82,7 +82,7 @@ class Timeline:
         token = request.headers.get(AUTHORIZATION)
         known = {name: value for name, value in given.items() if name in _LIFE_PARAMETERS}
         card, life = await asyncio.gather(
-            self._registry.ask(self._card, given, token, strict=False),
+            self._registry.ask(self._card, given, token),
             self._whole_life(known, token),
         )
         entries = [one for one in life if one["position"] <= card["position"]]
@@ -93,7 +93,7 @@ class Timeline:
         asked: dict[str, Any] = {**known, "limit": PAGE_ROWS_MAX}
         entries: list[dict[str, Any]] = []
         while True:
-            page = await self._registry.ask(self._life, asked, token, strict=False)
+            page = await self._registry.ask(self._life, asked, token)
             entries += page["items"]
             if page["next"] is None:
                 return entries

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 
 from kernel.quantity import CivilDate, Name, refuse_far_days
+from services.registry.imports.mapping import FILE_BYTES_MAX as MAPPING_BYTES_MAX
 from services.registry.imports.mapping import CheckDigit
 from services.registry.vocabulary import SiteId, UnitCode
 
@@ -26,7 +27,7 @@ class NewImport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     bytes: Annotated[int, msgspec.Meta(ge=1, le=FILE_BYTES_MAX)]
     dry_run: bool = False
     check_digit: CheckDigit | None = None
-    mapping: Annotated[str, msgspec.Meta(max_length=1 << 20)] | None = None
+    mapping: Annotated[str, msgspec.Meta(max_length=MAPPING_BYTES_MAX)] | None = None
     occurred_on: CivilDate | None = None
     unit: UnitCode | None = None
     site: SiteId | None = None

@@ -124,7 +124,7 @@ class Jobs:
     async def create(self, caller: Principal, ask: NewImport, idempotency_key: str) -> Import:
         """Announce an import. The same key again is the same import. Raises Refusal."""
         if ask.mapping is not None:
-            parse(ask.mapping.encode())
+            await asyncio.to_thread(parse, ask.mapping.encode())
         import_id = command_id("registry", caller.subject, "/v1/imports", idempotency_key).hex
         record = ImportRecord(
             id=import_id,

@@ -190,7 +190,8 @@ class _Run:
 
     async def _read(self, errors: ErrorFile) -> bool:
         """Deal with the file batch by batch. False where the import has been cancelled."""
-        mapping = load() if self._ask.mapping is None else parse(self._ask.mapping.encode())
+        own = self._ask.mapping
+        mapping = await (asyncio.to_thread(load) if own is None else asyncio.to_thread(parse, own.encode()))
         request = Request(
             path=str(self._jobs.file_path(self._record.id)),
             ask=msgspec.structs.replace(self._ask, mapping=None),

@@ -2,13 +2,16 @@
 
 import msgspec
 import pytest
+import yaml
 
+from kernel.intake import struct_of
 from kernel.quantity import Code, Key
 from kernel.refusal import Refusal
 from services.registry.imports import mapping
+from services.registry.imports.asked import NewImport
 from services.registry.imports.converting import FORMS
 from services.registry.imports.heading import Headers
-from services.registry.imports.mapping import DEFAULT, ChoiceField, parse
+from services.registry.imports.mapping import DEFAULT, FILE_BYTES_MAX, ChoiceField, parse
 from services.registry.meter.dismantling import Reading
 from services.registry.meter.identity import Description
 from services.registry.vocabulary import DEVICE_CLASSES, DISMANTLE_REASONS, UnitCode
@@ -142,7 +145,7 @@ INVALID = {
     "a strange field name": "kinds: {d: {asset_no: {type: asset_no}, 'a.b.c': {type: text}}}",
     "a field and a group": "kinds: {d: {asset_no: {type: asset_no}, a: {type: text}, a.b: {type: text}}}",
     "a length beyond reason": "kinds: {d: {asset_no: {type: asset_no}, c: {type: code, length: 1000000}}}",
-    "far too much": "# " + "x" * (1 << 20),
+    "far too much": "# " + "x" * (64 << 10),
     "deep nesting": "[" * 5000,
 }
 
@@ -181,3 +184,24 @@ def test_the_default_is_read_with_its_aliases():
     assert b"&asset_no" in DEFAULT.read_bytes()
     assert isinstance(mapping.load().kinds["received"]["device_class"], ChoiceField)
     assert not mapping.load().kinds["received"]["device_class"].required
+
+
+def test_the_largest_mapping_has_room_for_several_times_the_default():
+    assert DEFAULT.stat().st_size * 4 < FILE_BYTES_MAX <= 64 << 10
+
+
+def test_a_mapping_of_many_levels_and_the_loader_in_c():
+    """Events are counted before anything is composed: what composes goes down as deep as the file does."""
+    assert yaml.__with_libyaml__
+    for content in (b"[" * 17 + b"]" * 17, b"{a: " * 17 + b"}" * 17, b"[" * 60_000):
+        with pytest.raises(Refusal) as refused:
+            parse(content)
+        assert refused.value.code == "import_mapping.unreadable"
+        assert "16 levels" in refused.value.en
+
+
+def test_an_import_takes_no_mapping_that_is_larger():
+    ask = {"kind": "devices", "name": "合成.csv", "bytes": 1, "mapping": "#" * (FILE_BYTES_MAX + 1)}
+    with pytest.raises(Refusal) as refused:
+        struct_of(NewImport, ask)
+    assert refused.value.code.startswith("input.")
