@@ -121,7 +121,8 @@ class BurntCount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device now. `phase` is where it is in its life: in_service, at_site, in_transit, missing, lost, out,
     with_maker, with_recycler, or how its life ended: written_off, returned_to_customer, kept_by_maker, destroyed,
-    destroyed_in_test, bound. `since` is the business day it got there.
+    destroyed_in_test, bound. `since` is the business day on which it counts that it got there, as balances have
+    it.
     """
 
     asset_no: str

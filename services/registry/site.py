@@ -21,6 +21,16 @@ DIFFERENCES_MAX: Final = 5_000
 
 UNKNOWN = not_found("site.unknown", "没有站点 {site_id}。", "there is no site {site_id}")
 ALREADY_OPEN = against_rules("site.already_open", "站点 {site_id} 已启用。", "site {site_id} is open already")
+OTHER_KIND = against_rules(
+    "site.other_kind",
+    "站点 {site_id} 曾是{kind}，不能再以另一类型启用。请为新站点另取代号。",
+    "site {site_id} was {kind} and cannot be opened as another kind; give the new place an id of its own",
+)
+OTHER_UNIT = against_rules(
+    "site.other_unit",
+    "站点 {site_id} 曾属单位 {unit}，不能由另一单位启用。请为新站点另取代号。",
+    "site {site_id} was the unit {unit}'s and cannot be opened by another; give the new place an id of its own",
+)
 CLOSED = against_rules("site.closed", "站点 {site_id} 已停用。", "site {site_id} is closed")
 LISTED_TWICE = unreadable("site.listed_twice", "盘点单中 {what} 重复。", "{what} is on the stocktake's lists twice")
 COUNT_DISAGREES = against_rules(
@@ -125,6 +135,8 @@ def decide(command: Command, site: Site) -> Sequence[Event]:
     if isinstance(command, OpenSite):
         if site.phase == "open":
             raise ALREADY_OPEN(site_id=command.site_id)
+        if site.phase == "closed":
+            _same_place(command, site)
         return [becomes(command, SiteOpened)]
     if site.phase == "none":
         raise UNKNOWN(site_id=command.site_id)
@@ -146,6 +158,16 @@ def evolve(site: Site, event: Event) -> Site:
             return msgspec.structs.replace(site, phase="closed")
         case StocktakeRecorded():
             return site
+
+
+def _same_place(command: OpenSite, site: Site) -> None:
+    """Refuse to make another place of one that was closed: its balances, its stocktakes and what was received there
+    would be the other's from the first day on.
+    """
+    if command.kind != site.kind:
+        raise OTHER_KIND(site_id=command.site_id, kind=SITE_KINDS[site.kind])
+    if command.unit != site.unit:
+        raise OTHER_UNIT(site_id=command.site_id, unit=site.unit)
 
 
 def _agrees(stocktake: RecordStocktake) -> None:

@@ -4,7 +4,8 @@ Codes are what the log holds; the words for people stand beside them. Lists that
 data elsewhere, not here.
 """
 
-from typing import Annotated, Final, Literal, TypeAlias
+from datetime import date
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -200,9 +201,31 @@ class Movement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
         if self.on is not None:
             refuse_far_days(on=self.on, instead_of=self.instead_of)
 
+    @property
+    def moves(self) -> bool:
+        """Whether a site counts the device now that did not before, or does no more."""
+        return self.from_site is not None or self.to_site is not None
+
 
 MOVED: Final = ("moved", "moved_out", "moved_in")
 """The members under which events carry their movements."""
+
+
+def movement_of(event: Any) -> Movement | None:
+    """The first movement of an event that is one into or out of a site."""
+    moved = (getattr(event, name, None) for name in MOVED)
+    return next((one for one in moved if one is not None and one.moves), None)
+
+
+def counts_on(event: Any) -> date:
+    """The business day on which what an event says of a device's place counts: in balances, in the recovery of its
+    cohort, on its card. It is that of the event's movement; without one it is the day that the event gives as
+    `counts_on`, else its own.
+    """
+    moved = movement_of(event)
+    said: date | None = getattr(event, "counts_on", None) if moved is None else moved.on
+    own: date = event.day
+    return said or own
 
 
 class StandingHold(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

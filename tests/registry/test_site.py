@@ -11,7 +11,10 @@ from services.registry.site import (
     CLOSED,
     COUNT_DISAGREES,
     LISTED_TWICE,
+    OTHER_KIND,
+    OTHER_UNIT,
     SITE,
+    SITE_KINDS,
     UNKNOWN,
     CloseSite,
     CountLine,
@@ -46,6 +49,14 @@ def test_a_site_opens_is_counted_and_closes():
     story.then([on(StocktakeRecorded, **AT, lines=(CountLine(device_class="01", book=5, counted=5),))])
     story.when(CLOSE).then([on(SiteClosed, **AT, why="moved to the new store")])
     story.when(OPEN).then([on(SiteOpened, **AT, kind="unit_store", name="一号库", unit=UNIT, county="990401")])
+
+
+def test_a_closed_site_is_opened_again_as_the_place_it_was():
+    closed = told(SITE, OPEN, CLOSE)
+    closed.when(msgspec.structs.replace(OPEN, kind="centre")).refused(OTHER_KIND, kind=SITE_KINDS["unit_store"])
+    closed.when(msgspec.structs.replace(OPEN, unit="99402")).refused(OTHER_UNIT, unit=UNIT)
+    renamed = msgspec.structs.replace(OPEN, name="二号库", county="990402")
+    closed.when(renamed).then([on(SiteOpened, **AT, kind="unit_store", name="二号库", unit=UNIT, county="990402")])
 
 
 def test_nothing_is_counted_or_closed_where_no_site_is():

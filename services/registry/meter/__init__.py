@@ -22,7 +22,7 @@ from kernel.decider import Decide, Decider, Evolve, Part
 from services.registry.meter import binding, custody, dismantling, end, hold, identity, missing, release, unexpected
 from services.registry.meter.along import taken_along
 from services.registry.meter.state import NOTHING, Meter
-from services.registry.vocabulary import MOVED
+from services.registry.vocabulary import MOVED, counts_on
 
 
 def _in_one_life(part: Part[Meter]) -> Part[Meter]:
@@ -44,7 +44,8 @@ def _in_one_life(part: Part[Meter]) -> Part[Meter]:
             now = msgspec.structs.replace(now, along=taken_along(meter, now, event))
         if now.site == meter.site and (now.site is None or now.device_class == meter.device_class):
             return now
-        moved_on = event.day if meter.moved_on is None else max(meter.moved_on, event.day)
+        day = counts_on(event)
+        moved_on = day if meter.moved_on is None else max(meter.moved_on, day)
         dismantlings = {
             version: msgspec.structs.replace(came, not_after=moved_on)
             for version, came in now.dismantlings.items()
@@ -58,10 +59,10 @@ def _in_one_life(part: Part[Meter]) -> Part[Meter]:
 def _counting_on(day: date, event: msgspec.Struct) -> msgspec.Struct:
     movements = ((name, getattr(event, name, None)) for name in MOVED)
     later = {
-        name: msgspec.structs.replace(moved, on=day)
-        for name, moved in movements
-        if moved is not None and (moved.from_site, moved.to_site) != (None, None)
+        name: msgspec.structs.replace(moved, on=day) for name, moved in movements if moved is not None and moved.moves
     }
+    if isinstance(event, unexpected.UnexpectedAccepted):
+        return msgspec.structs.replace(event, counts_on=day)
     return msgspec.structs.replace(event, **later) if later else event
 
 

@@ -9,7 +9,7 @@ import msgspec
 from services.registry.meter.dismantling import Dismantled, FinalReadingRecorded, FinalReadingResolved
 from services.registry.meter.identity import RecordCorrected
 from services.registry.meter.state import Along, AtSite, InService, Meter
-from services.registry.vocabulary import Arrival, StandingDismantling
+from services.registry.vocabulary import Arrival, StandingDismantling, counts_on
 
 
 def taken_along(before: Meter, now: Meter, event: Any) -> Along:
@@ -21,8 +21,9 @@ def taken_along(before: Meter, now: Meter, event: Any) -> Along:
     if not isinstance(here, AtSite) or here.unexpected or here == before.place:
         return along
     arrivals = {one.site: one for one in along.arrivals}
-    if here.site not in arrivals or event.day < arrivals[here.site].on:
-        arrivals[here.site] = Arrival(site=here.site, on=event.day)
+    day = counts_on(event)
+    if here.site not in arrivals or day < arrivals[here.site].on:
+        arrivals[here.site] = Arrival(site=here.site, on=day)
     return msgspec.structs.replace(along, arrivals=tuple(arrivals.values()))
 
 

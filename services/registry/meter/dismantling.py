@@ -26,6 +26,7 @@ from services.registry.vocabulary import (
     Signature,
     SiteId,
     UnitCode,
+    counts_on,
 )
 
 NOT_IN_SERVICE = against_rules(
@@ -200,7 +201,7 @@ def evolve(meter: Meter, event: Event) -> Meter:
             meter = msgspec.structs.replace(meter, dismantled_version=now, unit=unit, unit_version=now)
             if moved.to_site is None:
                 return meter
-            came = CameIn(moved.device_class, moved.to_site, moved.on or event.day, meter.moved_on)
+            came = CameIn(moved.device_class, moved.to_site, counts_on(event), meter.moved_on)
             return msgspec.structs.replace(
                 meter,
                 place=AtSite(moved.to_site, as_dismantled=True),

@@ -308,8 +308,8 @@ def _redated(command: CorrectRecord, meter: Meter) -> dict[str, Movement | date]
         if on != came.on:
             kind = came.device_class
             said["restated"] = Movement(device_class=kind, to_site=came.site, on=on, instead_of=came.on)
-    if _moved_last_by(command.corrects_version, meter):
-        said["there_since"] = day
+        if _moved_last_by(command.corrects_version, meter):
+            said["there_since"] = on
     return said
 
 

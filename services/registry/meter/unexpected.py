@@ -16,7 +16,7 @@ from typing import TypeAlias
 import msgspec
 
 from kernel.decider import Part, becomes, members
-from kernel.quantity import Happened, Name
+from kernel.quantity import CivilDate, Happened, Name, refuse_far_days
 from kernel.refusal import against_rules
 from services.registry.asset_number import is_customer_owned, is_well_formed, unit_of
 from services.registry.meter.state import (
@@ -106,12 +106,19 @@ class Unexpected(Happened, frozen=True, kw_only=True):
 
 
 class UnexpectedAccepted(Happened, frozen=True, kw_only=True):
-    """In ordinary stock from now on, and received as far as its dismantling is concerned."""
+    """In ordinary stock from now on, and received as far as its dismantling is concerned. `counts_on` is the day on
+    which the device last moved, where this is dated before that.
+    """
 
     asset_no: AssetNo
     reference: Reference
     site: SiteId
     dismantled_version: Version | None = None
+    counts_on: CivilDate | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_far_days(counts_on=self.counts_on)
 
 
 class CustomerConsented(Happened, frozen=True, kw_only=True):

@@ -22,13 +22,13 @@ from services.registry.meter import (
     unexpected,
 )
 from services.registry.views.tables import Tables
-from services.registry.vocabulary import MOVED, Movement
+from services.registry.vocabulary import counts_on, movement_of
 
 
 class Card(msgspec.Struct, frozen=True, gc=False):
     """A device now. `phase` is where it is in its life: in_service, at_site, in_transit, missing, lost, out,
     with_maker, with_recycler, or how its life ended: written_off, returned_to_customer, kept_by_maker, destroyed,
-    destroyed_in_test, bound. `since` is the business day it got there.
+    destroyed_in_test, bound. `since` is the business day on which it counts that it got there, as balances have it.
 
     `holder` answers for it: the site that has it, or had it last where it is on its way, missing, lost or out, and then
     its maker or its recycler; none while it is a customer's. `seals` are the numbers of those on it, with a comma
@@ -78,7 +78,7 @@ class Card(msgspec.Struct, frozen=True, gc=False):
 class CardTable(Tables, table=True):
     """The rows of Card."""
 
-    __tablename__ = "card_v3"
+    __tablename__ = "card_v4"
 
     asset_no: str = Field(primary_key=True)
     device_class: str
@@ -131,6 +131,9 @@ def evolve(card: Card | None, event: Any, recorded: Recorded, _key: tuple[str]) 
         changes = _sealed(card, event) if card else {}
     else:
         changes = _CHANGES[type(event)](event, version)
+        if card is not None and "since" in changes and movement_of(event) is None:
+            # Dated before the device got where it was: it was there until then at least.
+            changes["since"] = max(changes["since"], card.since)
     changes["version"] = version
     changes["position"] = recorded.position
     if card is not None:
@@ -156,51 +159,56 @@ def folded_by(told: Iterable[tuple[Any, Recorded]], day: date) -> Card | None:
 def happened_by(told: Iterable[tuple[Any, Recorded]], day: date) -> list[tuple[Any, Recorded]]:
     """Of what is recorded of one device, what had happened by the end of a business day, and who it is."""
     told = tuple(told)
-    counts_on, said_last = _redated(told)
+    redated = _redated(told)
     happened: list[tuple[Any, Recorded]] = []
-    moved_on = date.min
+    moved_on = got_there = date.min
     for first, recorded in told:
-        event = _as_said_last(first, recorded, said_last)
-        one = (event, recorded)
+        event = _as_said_last(first, recorded, redated)
         when = event.day
-        if moves := [moved for name in MOVED if (moved := getattr(event, name, None)) and _moves(moved)]:
-            when = moved_on = max(moved_on, counts_on.get(recorded.version) or moves[0].on or first.day)
+        if movement_of(event) is not None:
+            when = moved_on = got_there = max(moved_on, counts_on(event))
         elif not isinstance(event, _WHEREVER_IT_IS):
-            when = max(moved_on, when)
+            when = max(got_there, when)
+            got_there = when if _goes_on(event, recorded) else got_there
         if when <= day:
-            happened.append(one)
+            happened.append((event, recorded))
     if happened and happened[0][1] is not told[0][1] and isinstance(told[0][0], identity.Registered):
         happened.insert(0, told[0])
     return happened
 
 
-def _moves(moved: Movement) -> bool:
-    return moved.from_site is not None or moved.to_site is not None
+def _goes_on(event: Any, recorded: Recorded) -> bool:
+    """Whether the device is in another part of its life from then on."""
+    changes = _CHANGES.get(type(event))
+    return changes is not None and "since" in changes(event, recorded.version)
 
 
-def _redated(told: Iterable[tuple[Any, Recorded]]) -> tuple[dict[int, date], dict[int, date]]:
-    """By the versions of dismantlings that moved their device and were corrected: the day on which each counts by now,
-    and the day on which it was, by the last that was said of it.
+def _redated(told: Iterable[tuple[Any, Recorded]]) -> dict[int, tuple[date, date]]:
+    """By the versions of dismantlings that moved their device and were corrected: the day on which each was, by the
+    last that was said of it, and the day on which it counts by now.
     """
-    counts_on: dict[int, date] = {}
-    said_last: dict[int, date] = {}
+    known: dict[int, date] = {}
+    redated: dict[int, tuple[date, date]] = {}
     for event, recorded in told:
-        if isinstance(event, dismantling.Dismantled) and _moves(event.moved):
-            counts_on[recorded.version] = event.moved.on or event.day
-        elif isinstance(event, identity.RecordCorrected) and event.corrects_version in counts_on:
+        if isinstance(event, dismantling.Dismantled) and event.moved.moves:
+            known[recorded.version] = counts_on(event)
+        elif isinstance(event, identity.RecordCorrected) and event.corrects_version in known:
             if event.restated is not None and event.restated.on is not None:
-                counts_on[event.corrects_version] = event.restated.on
+                known[event.corrects_version] = event.restated.on
             if event.dismantled_on is not None:
-                said_last[event.corrects_version] = event.dismantled_on
-    return counts_on, said_last
+                redated[event.corrects_version] = (event.dismantled_on, known[event.corrects_version])
+    return redated
 
 
-def _as_said_last(event: Any, recorded: Recorded, said_last: Mapping[int, date]) -> Any:
+def _as_said_last(event: Any, recorded: Recorded, redated: Mapping[int, tuple[date, date]]) -> Any:
     """The event as if the last correction of its day had been known when it was told."""
-    if isinstance(event, dismantling.Dismantled) and (day := said_last.get(recorded.version)) is not None:
-        return msgspec.structs.replace(event, occurred_at=None, occurred_on=day)
-    if isinstance(event, identity.RecordCorrected) and (day := said_last.get(event.corrects_version)) is not None:
-        there_since = None if event.there_since is None else day
+    if isinstance(event, dismantling.Dismantled) and recorded.version in redated:
+        day, on = redated[recorded.version]
+        moved = msgspec.structs.replace(event.moved, on=on)
+        return msgspec.structs.replace(event, occurred_at=None, occurred_on=day, moved=moved)
+    if isinstance(event, identity.RecordCorrected) and event.corrects_version in redated:
+        day, on = redated[event.corrects_version]
+        there_since = None if event.there_since is None else on
         return msgspec.structs.replace(event, dismantled_on=event.dismantled_on and day, there_since=there_since)
     return event
 
@@ -227,7 +235,7 @@ def _described(description: identity.Description) -> dict[str, Any]:
 def _place(event: Any, phase: str, **more: Any) -> dict[str, Any]:
     """Where it is now, and nothing left of where it was."""
     nowhere = dict.fromkeys(("site", "shipment", "container", "location", "purpose", "reference", "holder"))
-    return {**nowhere, "unexpected": False, "phase": phase, "since": event.day, **more}
+    return {**nowhere, "unexpected": False, "phase": phase, "since": counts_on(event), **more}
 
 
 def _at(event: Any, site: str, **more: Any) -> dict[str, Any]:

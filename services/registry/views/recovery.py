@@ -19,6 +19,7 @@ from services.registry.meter import binding, custody, dismantling, end, identity
 from services.registry.views.card import CARD
 from services.registry.views.places import PLANS, SITES, PlanRow
 from services.registry.views.tables import Tables
+from services.registry.vocabulary import counts_on
 
 _LOST: Final = ("lost", "written_off")
 _NOT_OWED: Final = (*_LOST, "returned", "disposed")
@@ -30,8 +31,8 @@ ReceiptKey: TypeAlias = tuple[str, int, str]
 class Recovery(msgspec.Struct, frozen=True):
     """One dismantling of one device. `phase` is where the device went from there: owed, missing, lost, written_off,
     unexpected (it came in unannounced and is held apart), returned (to its customer, or into service again) or disposed
-    (sold, destroyed in a test, or left with its maker). `site` is where the dismantling took it, None where it had come
-    in before; what came later stands in Receipt.
+    (sold, destroyed in a test, or left with its maker). `site` is where the dismantling took it, and `came_on` the day
+    on which it counts there, None where it had come in before; what came later stands in Receipt.
     """
 
     asset_no: str
@@ -44,12 +45,13 @@ class Recovery(msgspec.Struct, frozen=True):
     county: str | None
     phase: str
     site: str | None
+    came_on: date | None
 
 
 class RecoveryTable(Tables, table=True):
     """The rows of Recovery."""
 
-    __tablename__ = "recovery_v3"
+    __tablename__ = "recovery_v4"
 
     asset_no: str = Field(primary_key=True)
     dismantled_version: int = Field(primary_key=True)
@@ -61,10 +63,11 @@ class RecoveryTable(Tables, table=True):
     county: str | None
     phase: str
     site: str | None
+    came_on: date | None
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """The day on which a dismantled device first came into the stock of a site, from wherever and however."""
+    """The day on which it first counts that a dismantled device came into the stock of a site, however it came."""
 
     asset_no: str
     dismantled_version: int
@@ -75,7 +78,7 @@ class Receipt(msgspec.Struct, frozen=True):
 class ReceiptTable(Tables, table=True):
     """The rows of Receipt."""
 
-    __tablename__ = "receipt_v2"
+    __tablename__ = "receipt_v3"
 
     asset_no: str = Field(primary_key=True)
     dismantled_version: int = Field(primary_key=True)
@@ -161,6 +164,7 @@ def evolve_recovery(row: Recovery | None, event: Any, _recorded: Recorded, key: 
             county=event.county,
             phase=phase,
             site=event.moved.to_site,
+            came_on=counts_on(event) if event.moved.to_site else None,
         )
     if row is None or isinstance(event, binding.IdentityBound):
         # What a temporary identity was dismantled as is in the cohort under its number.
@@ -170,6 +174,8 @@ def evolve_recovery(row: Recovery | None, event: Any, _recorded: Recorded, key: 
             return None
         names = ("unit", "county", "reason", "work_order", "dismantled_on")
         changes = {name: value for name in names if (value := getattr(event, name)) is not None}
+        if event.restated is not None:
+            changes["came_on"] = event.restated.on
         row = msgspec.structs.replace(row, **changes)
         return msgspec.structs.replace(row, cohort=f"{row.dismantled_on:%Y-%m}")
     if isinstance(event, binding.IdentityAdopted):
@@ -188,7 +194,7 @@ def receipt_keys(event: Any, _recorded: Recorded) -> Iterable[ReceiptKey]:
 
 
 def evolve_receipt(row: Receipt | None, event: Any, _recorded: Recorded, key: ReceiptKey) -> Receipt:
-    day: date = event.day
+    day = counts_on(event)
     if isinstance(event, binding.IdentityAdopted):
         day = next((one.on for one in event.arrivals if one.site == key[2]), day)
     return row if row is not None and row.received_on <= day else Receipt(*key, day)
@@ -376,7 +382,7 @@ def _centres() -> Subquery:
 
 def _received_on(came: Subquery, straight: Subquery) -> ColumnElement[Any]:
     """When a centre had it first: a device that was dismantled straight into one came that day."""
-    return case((straight.c.site.is_not(None), RECOVERIES.columns.c.dismantled_on), else_=came.c.received_on)
+    return case((straight.c.site.is_not(None), RECOVERIES.columns.c.came_on), else_=came.c.received_on)
 
 
 def _same_dismantling(came: Subquery) -> ColumnElement[bool]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import msgspec
-
 from services.registry.meter import binding, custody, dismantling, end, hold, identity, missing, release, unexpected
 from services.registry.site import SiteOpened
 
@@ -53,13 +51,13 @@ def place(stand: Stand) -> tuple[str | None, str]:
     return (stand.site, stand.device_class if stand.site else "")
 
 
-def after(stand: Stand, event: Any, version: int) -> Stand:
-    """How it stands after one more event."""
+def after(stand: Stand, event: Any, version: int, on: date) -> Stand:
+    """How it stands after one more event, which counts on this day; a corrected dismantling does."""
 
     def placed(phase: str, site: str | None = None, holder: str | None = None, **more: Any) -> Stand:
         fresh = {"phase": phase, "site": site, "holder": holder or site, "apart": False, "going_home": False}
         fresh["as_dismantled"] = False
-        return replace(stand, **fresh, since=event.day, **more)
+        return replace(stand, **fresh, since=on, **more)
 
     def said(**more: Any) -> dict[str, Any]:
         return {"unit": event.unit, "unit_version": version, **more}
@@ -79,7 +77,7 @@ def after(stand: Stand, event: Any, version: int) -> Stand:
         case identity.RecordCorrected(device_class=device_class, unit=unit, corrects_version=corrected):
             unit = unit if corrected == stand.unit_version else None
             if stand.as_dismantled and corrected == stand.dismantling:
-                stand = replace(stand, since=event.dismantled_on or stand.since)
+                stand = replace(stand, since=stand.since if event.dismantled_on is None else on)
             return replace(stand, device_class=device_class or stand.device_class, unit=unit or stand.unit)
         case dismantling.Dismantled(moved=moved):
             new = stand.phase == "in_service"
@@ -124,8 +122,9 @@ def after(stand: Stand, event: Any, version: int) -> Stand:
 @dataclass
 class Happening:
     """An event of a device, how it stood after it, and the business day on which it counts. `moves`: into or out of a
-    site. Of a dismantling its version, the day that was `said` of it last, and when it was counted on another day: the
-    day until then, the day from then, and by what.
+    site. Of a dismantling its version, and when it was counted on another day: the day until then, the day from then,
+    and by what. `told_on` is the day on which it counted when it was told, or the dismantling that it `corrects` from
+    then on.
     """
 
     event: Any
@@ -134,17 +133,9 @@ class Happening:
     on: date
     moves: bool
     dismantling: int | None = None
-    said: date | None = None
+    told_on: date = date.min
+    corrects: "Happening | None" = None
     recounted: list[tuple[date, date, Any]] = field(default_factory=list)
-
-
-def as_said_last(event: Any, version: int, said: dict[int | None, date | None]) -> Any:
-    """The event as if the last correction of its day had been known when it was told."""
-    if isinstance(event, dismantling.Dismantled) and (day := said.get(version)) is not None:
-        return msgspec.structs.replace(event, occurred_at=None, occurred_on=day)
-    if isinstance(event, identity.RecordCorrected) and event.dismantled_on and said.get(event.corrects_version):
-        return msgspec.structs.replace(event, dismantled_on=said[event.corrects_version])
-    return event
 
 
 class Account:
@@ -163,20 +154,14 @@ class Account:
                 if event.kind == CENTRE_KIND:
                     self.centres.add(event.site_id)
 
-    def stands(self, asset_no: str) -> Iterator[tuple[Any, Any, Stand]]:
-        """Every event of a device, and how it stood after it."""
-        stand = Stand()
-        for event, recorded in self.lives[asset_no]:
-            stand = after(stand, event, recorded.version)
-            yield event, recorded, stand
-
     def told(self, asset_no: str) -> list[Happening]:
-        """The same, and the day on which each counts: what is dated before the device last moved counts on that day,
-        and a dismantling that was on another day counts there, between the movements before and after it.
+        """Every event of a device, how it stood after it, and the day on which each counts: what is dated before the
+        device last moved counts on that day, what moves nothing not before the device got where it was, and a
+        dismantling that was on another day counts there, between the movements before and after it.
         """
         lines: list[Happening] = []
         before = Stand()
-        for event, recorded, stand in self.stands(asset_no):
+        for event, recorded in self.lives[asset_no]:
             corrected = None
             if isinstance(event, identity.RecordCorrected) and event.dismantled_on is not None:
                 moves = [one for one in lines if one.moves]
@@ -185,15 +170,20 @@ class Account:
                     nth = moves.index(corrected)
                     latest = [event.dismantled_on, *(one.on for one in moves[:nth])]
                     on = min([max(latest), *(one.on for one in moves[nth + 1 :])])
-                    corrected.said = event.dismantled_on
                     corrected.recounted.append((corrected.on, on, recorded))
                     corrected.on = on
             moved_on = max((one.on for one in lines if one.moves), default=date.min)
-            moves_it, on = place(stand) != place(before), event.day
-            if moves_it or not isinstance(event, OF_NO_PLACE):
+            on = event.day
+            moves_it = place(after(before, event, recorded.version, on)) != place(before)
+            if moves_it:
                 on = max(moved_on, on)
+            elif not isinstance(event, OF_NO_PLACE):
+                on = max(before.since, moved_on, on)
+            told_on = on if corrected is None else corrected.on
+            stand = after(before, event, recorded.version, told_on)
             of = recorded.version if isinstance(event, dismantling.Dismantled) else None
-            lines.append(Happening(event, recorded, stand, on, moves=moves_it, dismantling=of))
+            place_in = {"moves": moves_it, "dismantling": of, "told_on": told_on, "corrects": corrected}
+            lines.append(Happening(event, recorded, stand, on, **place_in))
             before = stand
         return lines
 
@@ -209,11 +199,10 @@ class Account:
         ]
         if happened and happened[0] is not told[0] and isinstance(told[0].event, identity.Registered):
             happened.insert(0, told[0])
-        said = {one.dismantling: one.said for one in told if one.said is not None}
         stand = Stand()
         for one in happened:
-            event = one.event if day is None else as_said_last(one.event, one.recorded.version, said)
-            stand = after(stand, event, one.recorded.version)
+            on = one.told_on if day is None else (one.corrects or one).on
+            stand = after(stand, one.event, one.recorded.version, on)
         return stand if stand.phase else None
 
     def closing(self, day: date) -> Counter[tuple[str, str]]:
@@ -257,7 +246,7 @@ class Account:
     def dismantlings(self) -> Iterator[dict[str, Any]]:
         """Every dismantling that stands, with its corrections and what became of its device."""
         for asset_no in self.lives:
-            for event, recorded, _ in self.stands(asset_no):
+            for event, recorded in self.lives[asset_no]:
                 if isinstance(event, dismantling.Dismantled):
                     told = self._dismantling(event, recorded.version)
                     if told is not None:
@@ -269,8 +258,9 @@ class Account:
         names = ("unit", "county", "reason", "work_order")
         told: dict[str, Any] = {name: getattr(dismantled, name) for name in names}
         told |= {"asset_no": dismantled.asset_no, "dismantled_on": dismantled.day, "came": None}
-        last, was, over, straight = Stand(), Stand(), False, False
-        for event, recorded, stand in self.stands(dismantled.asset_no):
+        last, was, over = Stand(), Stand(), False
+        for one in self.told(dismantled.asset_no):
+            event, recorded, stand = one.event, one.recorded, one.stand
             if isinstance(event, identity.RecordCorrected) and event.corrects_version == version:
                 if event.did_not_happen:
                     return None
@@ -280,14 +270,12 @@ class Account:
                 continue  # what becomes of a temporary identity once it is bound is told of its number
             last, over = stand, stand.dismantling != version
             here = stand.site in self.centres and not stand.apart
-            days = [event.day]
+            days = [one.on]
             if isinstance(event, binding.IdentityAdopted) and not event.unexpected:
                 days, here = self._arrived(event.temporary_id), bool(self._arrived(event.temporary_id))
             if recorded.version == version and dismantled.temporary_id is not None:
                 came = [] if dismantled.unexpected else self._arrived(dismantled.temporary_id)
                 told["came"] = min(came, default=None)
-            elif here and recorded.version == version:
-                straight = True
             elif here and (stand.site, stand.apart) != (was.site, was.apart):
                 told["came"] = min([*days, told["came"] or date.max])
             was = stand
@@ -298,19 +286,18 @@ class Account:
             became = "returned"
         elif last.apart or last.going_home:
             became = "unexpected"
-        if straight:
-            told["came"] = told["dismantled_on"]
         return told | {"became": became}
 
     def _arrived(self, temporary_id: str) -> list[date]:
         """When it came into ordinary stock at centres, under a temporary identity, since it was in service last."""
         days: list[date] = []
         was = Stand()
-        for event, _, stand in self.stands(temporary_id):
+        for one in self.told(temporary_id):
+            stand = one.stand
             if stand.phase == "in_service":
                 days = []
             elif stand.site in self.centres and not stand.apart and (was.site, was.apart) != (stand.site, stand.apart):
-                days.append(event.day)
+                days.append(one.on)
             was = stand
         return days
 

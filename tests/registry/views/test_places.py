@@ -38,11 +38,11 @@ def test_a_site_is_open_until_it_is_closed_and_may_open_again():
     assert began.open
     told.tell(CloseSite(occurred_on=day(9), site_id=STORE, why="moved"))
     assert not site(told).open
-    again = {"kind": "centre", "name": "synthetic", "unit": UNIT}
+    again = {"kind": "unit_store", "name": "synthetic two", "unit": UNIT}
     told.tell(OpenSite(occurred_on=day(12), site_id=STORE, **again))
-    assert (site(told).open, site(told).kind, site(told).opened_on, site(told).recorded_on) == (
+    assert (site(told).open, site(told).name, site(told).opened_on, site(told).recorded_on) == (
         True,
-        "centre",
+        "synthetic two",
         day(12),
         day(4),
     )

@@ -19,7 +19,7 @@ from services.registry.meter.unexpected import AcceptUnexpected, ReceiveUnexpect
 from services.registry.plan import RevisePlan
 from services.registry.views.alarm import ALARMS
 from services.registry.views.balance import BALANCE
-from services.registry.views.card import CARD
+from services.registry.views.card import CARD, folded_by
 from services.registry.views.recovery import (
     GROUP_DEVICES_MIN,
     RECEIPTS,
@@ -123,6 +123,43 @@ def test_the_cut_off_is_the_last_day_that_counts(arrives, late):
     told = dismantled(A)
     told.tell(*shipped([A], day(5)), arrived([A], arrives))
     assert counted(told) == ({"dismantled": 1, "received_late" if late else "received": 1}, {})
+
+
+def test_a_receipt_counts_in_the_rate_on_the_day_on_which_it_counts_in_the_balance():
+    told = dismantled(A)
+    told.tell(*shipped([A], day(4, 4), to_site="store-2"), arrived([A], day(12, 4)))
+    # The next note is dated before the device came, and before the cut-off.
+    note = {"shipment": "SH-2", "from_site": "store-2"}
+    told.tell(*shipped([A], day(5, 4), **note), recorded_on=day(12, 4))
+    (gap,) = told.rows(CARD).values()
+    assert (gap.phase, gap.since) == ("in_transit", day(12, 4))
+    told.tell(arrived([A], day(6, 4), shipment="SH-2"), recorded_on=day(12, 4))
+    assert [key for key, row in told.rows(BALANCE).items() if row.inflow and key[0] == CENTRE] == [
+        (CENTRE, "01", day(12, 4))
+    ]
+    assert counted(told) == ({"dismantled": 1, "received_late": 1}, {})
+    (card,) = told.rows(CARD).values()
+    assert (card.site, card.since) == (CENTRE, day(12, 4))
+    life = [one for one in told.events if one[1].stream == f"meter-{A}"]
+    assert [folded_by(life, day(number, 4)).site for number in (10, 12)] == [None, CENTRE]
+    assert folded_by(life, day(12, 4)).since == day(12, 4)
+
+
+def test_an_acceptance_that_is_dated_before_the_device_came_counts_when_it_came():
+    told = dismantled(A)
+    told.tell(unannounced(A, day(12, 4))).tell(accepted(A, day(5, 4)), recorded_on=day(12, 4))
+    assert counted(told) == ({"dismantled": 1, "received_late": 1}, {})
+
+
+def test_a_device_dismantled_straight_into_a_centre_came_when_the_balance_counts_it():
+    told = dismantled(A)
+    told.tell(ground(A, "verdict_reuse", day(4)), ground(A, "re_verification", day(4)), out(A, "reinstall", day(12, 4)))
+    told.tell(Reinstall(occurred_on=day(12, 4), asset_no=A, unit=UNIT, work_order="WO-2"))
+    straight = msgspec.structs.replace(dismantle(A, day(20)), site=CENTRE, work_order="WO-3")
+    told.tell(straight, recorded_on=day(12, 4))
+    inflow = [key[2] for key, row in told.rows(BALANCE).items() if key[0] == CENTRE and row.inflow]
+    assert inflow == [day(12, 4)]
+    assert counted(told)[0] == {"dismantled": 2, "returned": 1, "received_late": 1}
 
 
 def test_the_day_of_receipt_counts_and_not_the_day_of_its_recording():
