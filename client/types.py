@@ -254,16 +254,42 @@ class Consignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     version: int = 0
 
 
+class ContainerException(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device that was to go in or come out and did not, and the code of the refusal that says why."""
+
+    asset_no: str
+    code: str
+    recorded: Moment
+
+
 class ContainerLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A container or pallet. `unit` is that of the site where it is; None where no such site was opened."""
+    """A container or pallet. `site` has it, or had it last where it is on its way with `shipment`; `unit` is the
+    managing unit of that site, None where it was never opened. `devices` are in it, `exceptions` have not followed
+    it since it was registered.
+    """
 
     container: str
     device_class: str
     site: str
+    shipment: str | None
     seal_no: str | None
     devices: int
+    exceptions: int
     version: int
     unit: str | None
+
+
+class ContainerWhole(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A container or pallet with its latest exceptions. Its devices are listed where devices are, by its id."""
+
+    container: str
+    device_class: str
+    site: str
+    shipment: str | None
+    seal_no: str | None
+    devices: int
+    exceptions: tuple[ContainerException, ...]
+    version: int
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -684,7 +710,7 @@ class MoveContainer(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Pack(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """装箱 Put devices in."""
+    """装箱 Put devices in, which are at the site of the container. One that is not is an exception on the container."""
 
     PATH: ClassVar[str] = "/v1/containers/{container_id}/pack"
     KEY: ClassVar[str] = "container_id"
@@ -718,7 +744,7 @@ class SealContainer(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Unpack(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """出箱 Take devices out."""
+    """出箱 Take devices out. One that is not in is an exception on the container."""
 
     PATH: ClassVar[str] = "/v1/containers/{container_id}/unpack"
     KEY: ClassVar[str] = "container_id"
@@ -1292,7 +1318,7 @@ class ReturnToMaker(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Store(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """入库 The device has a place within its site."""
+    """入库 The device has a place within its site. `container` is said to be sure: the box it is in, if any."""
 
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/store"
     KEY: ClassVar[str] = "asset_no"
@@ -1365,7 +1391,7 @@ class DispatchShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PrepareShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """编制移交单 List the devices that are to go."""
+    """编制移交单 List the devices that are to go, and the containers that go with all that is in them then."""
 
     PATH: ClassVar[str] = "/v1/shipments/{shipment_id}/prepare-shipment"
     KEY: ClassVar[str] = "shipment_id"
@@ -1373,10 +1399,11 @@ class PrepareShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
     from_site: str
     to_site: str
     unit: str
-    manifest: tuple[Line, ...]
     occurred_at: datetime | None = None
     occurred_on: date | None = None
+    manifest: tuple[Line, ...] = ()
     carrier: str | None = None
+    containers: tuple[str, ...] = ()
 
 
 class ReceiveShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
@@ -1485,7 +1512,19 @@ class ListContainers(Question[Page[ContainerLine]], frozen=True, kw_only=True):
     seen: int | None = None
     site: str | None = None
     unit: str | None = None
+    shipment: str | None = None
     limit: int | None = None
+
+
+class GetContainer(Question[ContainerWhole], frozen=True, kw_only=True):
+    """周转箱详情 One container: where it is, sealed or open, how many devices are in it, which did not follow it. The
+    devices themselves are listed as devices, by `container`.
+    """
+
+    PATH: ClassVar[str] = "/v1/containers/{container_id}"
+    ANSWER: ClassVar[Any] = ContainerWhole
+    container_id: str
+    seen: int | None = None
 
 
 class ListCustodyGaps(Question[Page[Gap]], frozen=True, kw_only=True):
@@ -1556,6 +1595,7 @@ class ListDevices(Question[Page[Card]], frozen=True, kw_only=True):
     holder: str | None = None
     purpose: str | None = None
     comm_address: str | None = None
+    container: str | None = None
     limit: int | None = None
 
 

@@ -123,6 +123,7 @@ REGISTRY: Final = Service(
         "ListShipments": "/v1/shipments",
         "GetShipment": "/v1/shipments/{shipment_id}",
         "ListContainers": "/v1/containers",
+        "GetContainer": "/v1/containers/{container_id}",
         "ListPlans": "/v1/plans",
         "GetTransferNote": "/v1/shipments/{shipment_id}/transfer-note",
         "GetRecoveryLedger": "/v1/recovery/ledger",

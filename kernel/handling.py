@@ -122,13 +122,21 @@ order by it: the next is decided while this one is written, and appended after i
 class Ask(msgspec.Struct, frozen=True, gc=False):
     """A command and who asks it. `permit` is asked before anything else, with what is recorded of the stream; only what
     the same caller has done by the same command is answered whatever it says.
-    `hindrance` is what other streams have against the command, if it has not been done before.
+    `hindrance` is what other streams have against the command, if it has not been done before. `asked` is the command
+    as it was given, where something has been added to it from other streams: by that it is recognised when it comes
+    again.
     """
 
     command: Any
     context: Context
     permit: Permit | None = None
     hindrance: Refusal | None = None
+    asked: Any = None
+
+    @property
+    def given(self) -> Any:
+        """The command as it was given."""
+        return self.command if self.asked is None else self.asked
 
 
 class _History(msgspec.Struct, Generic[State], gc=False):
@@ -260,7 +268,7 @@ class Handling(Generic[State]):
         command, context = ask.command, ask.context
         if ask.permit is not None and (refused := ask.permit(command, self._now(history))) is not None:
             return self._done_by_caller(ask, history) or refused
-        digest = self._digest(command)
+        digest = self._digest(ask.given)
         try:
             if (history.done or history.recorded) and (done := self._done(context, digest, history)) is not None:
                 return done
@@ -327,7 +335,7 @@ class Handling(Generic[State]):
         """What this very caller had recorded by this very command: whoever may not give it any more, the row having
         moved out of reach since, is answered as the first time. Nobody else is told that it was given at all.
         """
-        context, digest = ask.context, self._digest(ask.command)
+        context, digest = ask.context, self._digest(ask.given)
         first = event_id(context.command_id, 0)
         recorded = next((one for one in history.recorded if one.id == first), None)
         if recorded is None:

@@ -16,7 +16,15 @@ from kernel.refusal import Refusal, not_allowed
 from kernel.view import View
 from services.registry.app import DECIDERS, SERVICE, Registry
 from services.registry.asset_number import unit_of
-from services.registry.container import CONTAINER, MoveContainer, Pack, Unpack
+from services.registry.container import (
+    CONTAINER,
+    DispatchContainer,
+    MoveContainer,
+    Pack,
+    RecordContainerException,
+    Unpack,
+)
+from services.registry.container import UNKNOWN as NO_CONTAINER
 from services.registry.disclosed import PARTIES, WHOLE, Circle, disclosed
 from services.registry.meter import METER
 from services.registry.meter.binding import (
@@ -26,12 +34,12 @@ from services.registry.meter.binding import (
     KeepTemporaryIdentity,
 )
 from services.registry.meter.custody import Dispatch, Receive
+from services.registry.meter.packing import PlaceInContainer, TakeOutOfContainer
 from services.registry.meter.release import ReceiveFromMaker, RecordReplacement
 from services.registry.meter.state import NOTHING, UNKNOWN, Meter
 from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.shipment import (
     SHIPMENT,
-    SIGNED_BY_ANOTHER,
     PrepareShipment,
     ReceiveShipment,
     RecordShipmentException,
@@ -42,6 +50,12 @@ from services.registry.shipment import UNKNOWN as NO_SHIPMENT
 from services.registry.site import SITE, RecordStocktake, Site
 from services.registry.views.card import Card
 
+SIGNED_BY_ANOTHER = not_allowed(
+    "shipment.signed_by_another",
+    "移交单 {shipment_id} 只能由本人签字：signer 须为您自己的代号 {subject}。",
+    "{shipment_id} is signed by oneself alone: signer must be your own subject id, {subject}",
+)
+
 INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
     {
         Dispatch,
@@ -51,6 +65,10 @@ INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
         KeepTemporaryIdentity,
         RecordReplacement,
         RecordShipmentException,
+        PlaceInContainer,
+        TakeOutOfContainer,
+        DispatchContainer,
+        RecordContainerException,
     }
 )
 """Given by policies only: the shipment decides, its devices follow; what came in place of a device says so."""
@@ -85,7 +103,11 @@ BOX_NOT_THEIRS: Final = not_allowed(
     "centre put it right first",
 )
 
-SHOWN_AT: Final = {METER.category: "/v1/meters/{asset_no}/card", SHIPMENT.category: "/v1/shipments/{shipment_id}"}
+SHOWN_AT: Final = {
+    METER.category: "/v1/meters/{asset_no}/card",
+    SHIPMENT.category: "/v1/shipments/{shipment_id}",
+    CONTAINER.category: "/v1/containers/{container_id}",
+}
 """Where one noun is shown by its key; of the others there are lists."""
 
 REPORT: Final = Resource(type="Report")
@@ -157,6 +179,13 @@ class Access:
         """The same of a shipment."""
         if not self._policies.decide(principal, "ReadShipment", shipment(unit)).allowed:
             raise NO_SHIPMENT(shipment_id=shipment_id)
+
+    async def may_read_container(self, principal: Principal, container_id: str, site_id: str) -> None:
+        """The same of a container, which is at this site."""
+        site = (await self._registry.sites_now([site_id]))[site_id]
+        resource = container(site.unit if site.phase != "none" else None)
+        if not self._policies.decide(principal, "ReadContainer", resource).allowed:
+            raise NO_CONTAINER(container_id=container_id)
 
     def may_read_signers(self, principal: Principal, unit: str) -> bool:
         """Whether this principal may know those who signed a shipment by their names."""
@@ -247,6 +276,11 @@ def shipment(unit: str, charged: str | None = None) -> Resource:
     return Resource(type="Shipment", attrs={"unit": unit, "charged": charged})
 
 
+def container(unit: str | None) -> Resource:
+    """A container, as the policies see it: `unit` has the site where it is."""
+    return Resource(type="Container", attrs={"unit": unit})
+
+
 def owed_by(unit: str) -> Resource:
     """What a unit still owes, or what its sites hold, as the policies see it."""
     return Resource(type="Report", attrs={"unit": unit})
@@ -266,8 +300,9 @@ def _drawn_in(command: Any) -> Iterable[str]:
 
 def _taken_along(command: Any) -> Iterable[str]:
     """The containers that a command names beside its own."""
-    lines = command.manifest if isinstance(command, PrepareShipment) else ()
-    return (line.container for line in lines if line.container is not None)
+    if not isinstance(command, PrepareShipment):
+        return ()
+    return (*command.containers, *(line.container for line in command.manifest if line.container is not None))
 
 
 def _first(numbers: Collection[str]) -> str:
@@ -304,7 +339,7 @@ def _resource(command: Any, state: Any, sites: Mapping[str, Site]) -> Resource:
         case SITE.category:
             return Resource(type="Site", attrs={"unit": state.unit or own or ""})
         case CONTAINER.category:
-            return Resource(type="Container", attrs={"unit": units.get(state.site or getattr(command, "site", ""))})
+            return container(units.get(state.site or getattr(command, "site", "")))
         case _:
             return Resource(type="Plan", attrs={"unit": command.plan_id[:5]})
 

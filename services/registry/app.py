@@ -13,7 +13,7 @@ from kernel.codec import Codec
 from kernel.decider import Decider
 from kernel.folded import Folded
 from kernel.handling import Ask, Context, Handling, Outcome, Permit, Turn
-from kernel.policy import asks
+from kernel.policy import Policy, asks
 from kernel.policy_store import checkpoint, refused_at
 from kernel.projection import Projector
 from kernel.refusal import Refusal, Stale, not_found
@@ -21,15 +21,17 @@ from kernel.view import Key, View
 from ledger.port import Ledger, Recorded
 from services.registry.admission import Admission
 from services.registry.container import CONTAINER, Container
+from services.registry.loading import Loading
 from services.registry.meter import METER
 from services.registry.meter.state import UNKNOWN, Meter
 from services.registry.plan import PLAN
-from services.registry.policies import DEVICES_FOLLOW_SHIPMENT, exception_of
+from services.registry.policies import DEVICES_FOLLOW_CONTAINER, DEVICES_FOLLOW_SHIPMENT, exception_of
 from services.registry.shipment import SHIPMENT, Shipment
 from services.registry.site import SITE, Site, SiteOpened, StocktakeRecorded
 from services.registry.site import UNKNOWN as UNKNOWN_SITE
 from services.registry.views.card import CARD, Card, folded, folded_by
 from services.registry.views.consignment import Consignment, consignment
+from services.registry.views.contents import ContainerWhole, container_whole, devices_in
 from services.registry.views.stocktake import StocktakeLine, stocktake_lines
 from services.registry.views.tables import one, page
 
@@ -103,6 +105,7 @@ class Registry:
         self._containers: Final = Folded(ledger, CONTAINER, CODEC)
         self._shipments: Final = Folded(ledger, SHIPMENT, CODEC, kept=SHIPMENTS_KEPT)
         self._admission: Final = Admission(self._sites, self._ask_now)
+        self._loading: Final = Loading(self.shipments_now, self.containers_as_of, self._packed, self._ask_now)
 
     @property
     def ledger_id(self) -> str:
@@ -144,12 +147,7 @@ class Registry:
 
     async def followed(self, position: int) -> bool:
         """Whether the devices have followed their shipments up to the event at this position, as far as they can."""
-
-        def reached(connection: Connection) -> bool:
-            stood = checkpoint(connection, DEVICES_FOLLOW_SHIPMENT.name)
-            return stood is not None and stood.position >= position
-
-        return await self._projector.read(reached)
+        return await self._reached(DEVICES_FOLLOW_SHIPMENT, position)
 
     async def left_behind(self, position: int) -> list[LeftBehind]:
         """The devices that did not follow the shipment to which the event at this position happened."""
@@ -198,10 +196,26 @@ class Registry:
     async def _recorded(
         self, handling: Handling[Any], asks: Sequence[Ask], *, turn: Turn | None, known: bool
     ) -> list[Outcome | Refusal]:
-        return await handling.handle_many(await self._admission.held_against(asks), turn=turn, known=known)
+        return await handling.handle_many(await self._against_others(asks), turn=turn, known=known)
 
     async def _previewed(self, handling: Handling[Any], asks: Sequence[Ask]) -> list[Outcome | Refusal]:
-        return await handling.preview(await self._admission.held_against(asks))
+        return await handling.preview(await self._against_others(asks))
+
+    async def _against_others(self, asks: Sequence[Ask]) -> Sequence[Ask]:
+        """The same, each with what other streams say to it."""
+        return await self._admission.held_against(await self._loading.loaded(asks))
+
+    async def _packed(self, position: int) -> bool:
+        return await self._reached(DEVICES_FOLLOW_CONTAINER, position)
+
+    async def _reached(self, policy: Policy, position: int) -> bool:
+        """Whether a policy has been through the event at this position."""
+
+        def reached(connection: Connection) -> bool:
+            stood = checkpoint(connection, policy.name)
+            return stood is not None and stood.position >= position
+
+        return await self._projector.read(reached)
 
     async def _ask_now(self, query: Callable[[Connection], T]) -> T:
         return await self.ask(query, seen=await self.head())
@@ -285,6 +299,12 @@ class Registry:
     async def consignment(self, shipment_id: str, *, position: int | None = None) -> Consignment:
         """A shipment whole, now or as the log had it at a position. Raises NotFound."""
         return consignment(shipment_id, await self._told(SHIPMENT, shipment_id, position))
+
+    async def container(self, container_id: str, *, seen: int = 0) -> ContainerWhole:
+        """A container as it is recorded now, and how many devices the views have in it. Raises NotFound, Stale."""
+        told = await self._told(CONTAINER, container_id, None)
+        devices = await self.ask(lambda connection: devices_in(connection, [container_id]), seen=seen)
+        return container_whole(container_id, told, devices.get(container_id, 0))
 
     async def stocktakes(self, site_id: str, *, seen: int = 0) -> list[StocktakeLine]:
         """The stocktakes of a site beside the record of their days. Raises NotFound, Stale."""

@@ -1,6 +1,11 @@
-"""周转箱, 栈板: what holds devices on the move. What is in it, sealed or open, and where it is.
+"""周转箱, 栈板: what holds devices on the move: sealed or open, at a site or on its way with a shipment.
 
-ContainerRegistered -> Packed, Unpacked -> ContainerSealed -> ContainerSealBroken -> ContainerMoved ...
+    ContainerRegistered -> Packed, Unpacked -> ContainerSealed -> ContainerSealBroken ...
+                        -> ContainerDispatched -> ContainerMoved ...
+
+A container says what is to go in and what is to come out; the devices follow by policy. Which container a device is in,
+the device alone decides, so that it is in one at most. One that cannot follow, for it is unknown, elsewhere or in a box
+already, is an exception on the container.
 """
 
 from collections.abc import Sequence
@@ -13,8 +18,8 @@ from kernel.quantity import Code, Happened
 from kernel.refusal import against_rules, not_found, unreadable
 from services.registry.vocabulary import AssetNo, ContainerId, ShipmentId, SiteId
 
-CONTENTS_MAX: Final = 1_000
-"""Devices in one container; a pallet of boxes holds fewer."""
+DEVICES_MAX: Final = 1_000
+"""Devices put in or taken out in one go; a pallet of boxes holds fewer."""
 
 UNKNOWN = not_found("container.unknown", "没有周转箱 {container_id}。", "there is no container {container_id}")
 ALREADY_REGISTERED = against_rules(
@@ -30,18 +35,14 @@ NOT_SEALED = against_rules(
     "周转箱 {container_id} 没有封印 {seal_no}。",
     "container {container_id} bears no seal {seal_no}",
 )
-ALREADY_PACKED = against_rules(
-    "container.already_packed", "{asset_no} 已在周转箱 {container_id} 中。", "{asset_no} is in {container_id} already"
+ON_THE_WAY = against_rules(
+    "container.on_the_way",
+    "周转箱 {container_id} 随移交单 {shipment} 在途，不能装入或取出。",
+    "container {container_id} is on the way with shipment {shipment}; nothing goes in or comes out",
 )
 LISTED_TWICE = unreadable("container.listed_twice", "{asset_no} 重复列出。", "{asset_no} is listed twice")
-NOT_PACKED = against_rules(
-    "container.not_packed", "{asset_no} 不在周转箱 {container_id} 中。", "{asset_no} is not in {container_id}"
-)
-FULL = against_rules(
-    "container.full", "周转箱 {container_id} 最多装 {most} 只。", "container {container_id} holds at most {most}"
-)
 
-AssetNumbers: TypeAlias = Annotated[tuple[AssetNo, ...], msgspec.Meta(min_length=1, max_length=CONTENTS_MAX)]
+AssetNumbers: TypeAlias = Annotated[tuple[AssetNo, ...], msgspec.Meta(min_length=1, max_length=DEVICES_MAX)]
 
 
 class RegisterContainer(Happened, frozen=True, kw_only=True):
@@ -53,14 +54,14 @@ class RegisterContainer(Happened, frozen=True, kw_only=True):
 
 
 class Pack(Happened, frozen=True, kw_only=True):
-    """装箱 Put devices in."""
+    """装箱 Put devices in, which are at the site of the container. One that is not is an exception on the container."""
 
     container_id: ContainerId
     asset_numbers: AssetNumbers
 
 
 class Unpack(Happened, frozen=True, kw_only=True):
-    """出箱 Take devices out."""
+    """出箱 Take devices out. One that is not in is an exception on the container."""
 
     container_id: ContainerId
     asset_numbers: AssetNumbers
@@ -88,6 +89,23 @@ class MoveContainer(Happened, frozen=True, kw_only=True):
     shipment: ShipmentId | None = None
 
 
+class DispatchContainer(Happened, frozen=True, kw_only=True):
+    """周转箱发出 It leaves with a shipment. One that nobody registered is on record from now on."""
+
+    container_id: ContainerId
+    shipment: ShipmentId
+    from_site: SiteId
+    to_site: SiteId
+
+
+class RecordContainerException(Happened, frozen=True, kw_only=True):
+    """登记装箱异常 A device did not follow its container; the refusal's code says why."""
+
+    container_id: ContainerId
+    asset_no: AssetNo
+    code: Code
+
+
 class ContainerRegistered(Happened, frozen=True, kw_only=True):
     """On record, empty."""
 
@@ -97,14 +115,15 @@ class ContainerRegistered(Happened, frozen=True, kw_only=True):
 
 
 class Packed(Happened, frozen=True, kw_only=True):
-    """Devices went in."""
+    """Devices are put in, at a site."""
 
     container_id: ContainerId
     asset_numbers: tuple[AssetNo, ...]
+    site: SiteId
 
 
 class Unpacked(Happened, frozen=True, kw_only=True):
-    """Devices came out."""
+    """Devices are taken out."""
 
     container_id: ContainerId
     asset_numbers: tuple[AssetNo, ...]
@@ -132,16 +151,53 @@ class ContainerMoved(Happened, frozen=True, kw_only=True):
     shipment: ShipmentId | None = None
 
 
-Command: TypeAlias = RegisterContainer | Pack | Unpack | SealContainer | BreakContainerSeal | MoveContainer
-Event: TypeAlias = ContainerRegistered | Packed | Unpacked | ContainerSealed | ContainerSealBroken | ContainerMoved
+class ContainerDispatched(Happened, frozen=True, kw_only=True):
+    """On its way with a shipment, and the business of the site it left until it is somewhere."""
+
+    container_id: ContainerId
+    shipment: ShipmentId
+    from_site: SiteId
+    to_site: SiteId
+
+
+class ContainerExceptionRecorded(Happened, frozen=True, kw_only=True):
+    """A device did not follow."""
+
+    container_id: ContainerId
+    asset_no: AssetNo
+    code: Code
+
+
+Command: TypeAlias = (
+    RegisterContainer
+    | Pack
+    | Unpack
+    | SealContainer
+    | BreakContainerSeal
+    | MoveContainer
+    | DispatchContainer
+    | RecordContainerException
+)
+Event: TypeAlias = (
+    ContainerRegistered
+    | Packed
+    | Unpacked
+    | ContainerSealed
+    | ContainerSealBroken
+    | ContainerMoved
+    | ContainerDispatched
+    | ContainerExceptionRecorded
+)
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in it, its seal, its site. `site` is None before the first event."""
+    """Its seal, the site that has it or had it last, None before the first event, and the shipment it is on its way
+    with.
+    """
 
     site: str | None = None
+    shipment: str | None = None
     seal_no: str | None = None
-    contents: frozenset[str] = frozenset()
 
 
 def decide(command: Command, container: Container) -> Sequence[Event]:
@@ -151,23 +207,13 @@ def decide(command: Command, container: Container) -> Sequence[Event]:
             raise ALREADY_REGISTERED(container_id=container_id)
         return [becomes(command, ContainerRegistered)]
     if container.site is None:
-        if isinstance(command, MoveContainer):
-            return [becomes(command, ContainerRegistered, device_class="23")]
-        raise UNKNOWN(container_id=container_id)
+        return _first_seen(command)
     match command:
-        case Pack(asset_numbers=numbers):
-            _open(container_id, container)
-            _listed_once(numbers)
-            if inside := [number for number in numbers if number in container.contents]:
-                raise ALREADY_PACKED(asset_no=inside[0], container_id=container_id)
-            if len(container.contents | set(numbers)) > CONTENTS_MAX:
-                raise FULL(container_id=container_id, most=CONTENTS_MAX)
-            return [becomes(command, Packed)]
-        case Unpack(asset_numbers=numbers):
-            _open(container_id, container)
-            _listed_once(numbers)
-            if outside := [number for number in numbers if number not in container.contents]:
-                raise NOT_PACKED(asset_no=outside[0], container_id=container_id)
+        case Pack():
+            _open_here(command, container)
+            return [becomes(command, Packed, site=container.site)]
+        case Unpack():
+            _open_here(command, container)
             return [becomes(command, Unpacked)]
         case SealContainer():
             _open(container_id, container)
@@ -178,28 +224,49 @@ def decide(command: Command, container: Container) -> Sequence[Event]:
             return [becomes(command, ContainerSealBroken)]
         case MoveContainer():
             return [becomes(command, ContainerMoved)]
+        case DispatchContainer():
+            return [becomes(command, ContainerDispatched)]
+        case RecordContainerException():
+            return [becomes(command, ContainerExceptionRecorded)]
 
 
 def evolve(container: Container, event: Event) -> Container:
     match event:
         case ContainerRegistered(site=site):
             return Container(site=site)
-        case Packed(asset_numbers=numbers):
-            return msgspec.structs.replace(container, contents=container.contents | set(numbers))
-        case Unpacked(asset_numbers=numbers):
-            return msgspec.structs.replace(container, contents=container.contents - set(numbers))
         case ContainerSealed(seal_no=seal_no):
             return msgspec.structs.replace(container, seal_no=seal_no)
         case ContainerSealBroken():
             return msgspec.structs.replace(container, seal_no=None)
         case ContainerMoved(site=site):
-            return msgspec.structs.replace(container, site=site)
+            return msgspec.structs.replace(container, site=site, shipment=None)
+        case ContainerDispatched(from_site=site, shipment=shipment):
+            return msgspec.structs.replace(container, site=site, shipment=shipment)
+        case Packed() | Unpacked() | ContainerExceptionRecorded():
+            return container
 
 
-def _listed_once(numbers: Sequence[str]) -> None:
-    if len(set(numbers)) < len(numbers):
-        twice = next(number for place, number in enumerate(numbers) if number in numbers[:place])
-        raise LISTED_TWICE(asset_no=twice)
+def _first_seen(command: Command) -> Sequence[Event]:
+    """What follows where nobody registered it."""
+    match command:
+        case MoveContainer():
+            return [becomes(command, ContainerRegistered, device_class="23")]
+        case DispatchContainer(from_site=site):
+            registered = becomes(command, ContainerRegistered, device_class="23", site=site)
+            return [registered, becomes(command, ContainerDispatched)]
+        case _:
+            raise UNKNOWN(container_id=command.container_id)
+
+
+def _open_here(command: Pack | Unpack, container: Container) -> None:
+    if container.shipment is not None:
+        raise ON_THE_WAY(container_id=command.container_id, shipment=container.shipment)
+    _open(command.container_id, container)
+    seen: set[str] = set()
+    for number in command.asset_numbers:
+        if number in seen:
+            raise LISTED_TWICE(asset_no=number)
+        seen.add(number)
 
 
 def _open(container_id: str, container: Container) -> None:

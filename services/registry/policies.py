@@ -1,7 +1,9 @@
-"""What follows from the registry's own events: the devices follow their shipment, their stocktake, their new number."""
+"""What follows from the registry's own events: the devices follow their shipment, their container, their stocktake and
+their new number.
+"""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -9,7 +11,13 @@ import msgspec
 from kernel.handling import Ask
 from kernel.policy import Policy
 from ledger.port import Recorded
-from services.registry.container import MoveContainer
+from services.registry.container import (
+    DispatchContainer,
+    MoveContainer,
+    Packed,
+    RecordContainerException,
+    Unpacked,
+)
 from services.registry.meter.binding import (
     AdoptIdentity,
     AdoptionRefused,
@@ -20,9 +28,10 @@ from services.registry.meter.binding import (
 )
 from services.registry.meter.custody import Dispatch, Receive
 from services.registry.meter.missing import MarkMissing
+from services.registry.meter.packing import PlaceInContainer, TakeOutOfContainer
 from services.registry.meter.release import ReceivedFromMaker, RecordReplacement
 from services.registry.meter.unexpected import ReceiveUnexpected
-from services.registry.shipment import RecordShipmentException, ShipmentDispatched, ShipmentReceived
+from services.registry.shipment import Line, RecordShipmentException, ShipmentDispatched, ShipmentReceived
 from services.registry.site import StocktakeRecorded
 
 
@@ -56,14 +65,41 @@ def when_shipment_received_receive_devices(
         yield MarkMissing(**event.moment, asset_no=asset_no, shipment=event.shipment_id)
 
 
+def when_shipment_dispatched_dispatch_containers(
+    event: ShipmentDispatched, _recorded: Recorded
+) -> Iterator[DispatchContainer]:
+    for container in _containers(event.manifest):
+        yield DispatchContainer(
+            **event.moment,
+            container_id=container,
+            shipment=event.shipment_id,
+            from_site=event.from_site,
+            to_site=event.to_site,
+        )
+
+
 def when_shipment_received_move_containers(event: ShipmentReceived, _recorded: Recorded) -> Iterator[MoveContainer]:
-    for container in sorted({line.container for line in event.received if line.container is not None}):
+    for container in _containers(event.received):
         yield MoveContainer(
             **event.moment,
             container_id=container,
             site=event.to_site,
             shipment=event.shipment_id,
         )
+
+
+def _containers(lines: Iterable[Line]) -> list[str]:
+    return sorted({line.container for line in lines if line.container is not None})
+
+
+def when_packed_place_devices(event: Packed, _recorded: Recorded) -> Iterator[PlaceInContainer]:
+    for asset_no in event.asset_numbers:
+        yield PlaceInContainer(**event.moment, asset_no=asset_no, container=event.container_id, site=event.site)
+
+
+def when_unpacked_take_devices_out(event: Unpacked, _recorded: Recorded) -> Iterator[TakeOutOfContainer]:
+    for asset_no in event.asset_numbers:
+        yield TakeOutOfContainer(**event.moment, asset_no=asset_no, container=event.container_id)
 
 
 def when_stocktake_recorded_follow_differences(
@@ -135,9 +171,21 @@ DEVICES_FOLLOW_SHIPMENT: Final = Policy(
     },
 )
 
+DEVICES_FOLLOW_CONTAINER: Final = Policy(
+    name="devices_follow_container",
+    when={Packed: when_packed_place_devices, Unpacked: when_unpacked_take_devices_out},
+)
+
 POLICIES: Final = (
     DEVICES_FOLLOW_SHIPMENT,
-    Policy(name="containers_follow_shipment", when={ShipmentReceived: when_shipment_received_move_containers}),
+    DEVICES_FOLLOW_CONTAINER,
+    Policy(
+        name="containers_follow_shipment",
+        when={
+            ShipmentDispatched: when_shipment_dispatched_dispatch_containers,
+            ShipmentReceived: when_shipment_received_move_containers,
+        },
+    ),
     Policy(name="devices_follow_stocktake", when={StocktakeRecorded: when_stocktake_recorded_follow_differences}),
     Policy(
         name="identity_follows_binding",
@@ -152,19 +200,25 @@ POLICIES: Final = (
         when={ReceivedFromMaker: when_received_from_maker_record_replacement},
     ),
 )
-"""One policy where the order of events counts: a device is dispatched before it is received."""
+"""One policy where the order of events counts: a device is dispatched before it is received, and put in before it is
+taken out.
+"""
 
 
 def exception_of(ask: Ask, code: str) -> Ask | None:
-    """What a shipment is to know of a device that did not follow it: its command was refused with this code."""
-    shipment, asset_no = getattr(ask.command, "shipment", None), getattr(ask.command, "asset_no", None)
-    if shipment is None or asset_no is None:
+    """What a shipment or a container is to know of a device that did not follow it: its command was refused with this
+    code.
+    """
+    command = ask.command
+    shipment, asset_no = getattr(command, "shipment", None), getattr(command, "asset_no", None)
+    exception: RecordShipmentException | RecordContainerException
+    if isinstance(command, PlaceInContainer | TakeOutOfContainer):
+        exception = RecordContainerException(
+            **command.moment, container_id=command.container, asset_no=command.asset_no, code=code
+        )
+    elif shipment is not None and asset_no is not None:
+        exception = RecordShipmentException(**command.moment, shipment_id=shipment, asset_no=asset_no, code=code)
+    else:
         return None
-    exception = RecordShipmentException(
-        **ask.command.moment,
-        shipment_id=shipment,
-        asset_no=asset_no,
-        code=code,
-    )
     context = msgspec.structs.replace(ask.context, command_id=uuid.uuid5(ask.context.command_id, "exception"))
     return Ask(exception, context)

@@ -18,16 +18,15 @@ from services.registry.views.alarm import Alarm, Duplicate, Gap, alarms, custody
 from services.registry.views.balance import BalanceLine, balances
 from services.registry.views.card import CARD, Card, happened_by
 from services.registry.views.consignment import Consignment
+from services.registry.views.contents import ContainerLine, ContainerWhole, containers
 from services.registry.views.hold import Hold, holds_due
 from services.registry.views.places import (
     PLANS,
     SHIPMENTS,
     SITES,
-    ContainerLine,
     PlanRow,
     ShipmentRow,
     SiteRow,
-    containers,
 )
 from services.registry.views.recovery import BurntCount, Owed, RecoveryRate, burnt, grouped, recovery_rates, still_owed
 from services.registry.views.stocktake import StocktakeLine
@@ -88,6 +87,7 @@ class ListDevices(_Viewed, frozen=True, kw_only=True):
     holder: Text | None = None
     purpose: Text | None = None
     comm_address: Text | None = None
+    container: Text | None = None
 
 
 class ListBalances(_Viewed, frozen=True, kw_only=True):
@@ -175,6 +175,15 @@ class ListContainers(_Viewed, frozen=True, kw_only=True):
 
     site: Text | None = None
     unit: Text | None = None
+    shipment: Text | None = None
+
+
+class GetContainer(_Viewed, frozen=True, kw_only=True):
+    """周转箱详情 One container: where it is, sealed or open, how many devices are in it, which did not follow it. The
+    devices themselves are listed as devices, by `container`.
+    """
+
+    container_id: Text
 
 
 class ListPlans(_Viewed, frozen=True, kw_only=True):
@@ -210,6 +219,7 @@ class Questions:
             Question(ListShipments, "/v1/shipments", ShipmentRow, self._shipments, rows=True, paged=True),
             Question(GetShipment, "/v1/shipments/{shipment_id}", Consignment, self._shipment),
             Question(ListContainers, "/v1/containers", ContainerLine, self._containers, rows=True, paged=True),
+            Question(GetContainer, "/v1/containers/{container_id}", ContainerWhole, self._container),
             Question(ListPlans, "/v1/plans", PlanRow, self._plans, rows=True, paged=True),
         )
 
@@ -346,10 +356,15 @@ class Questions:
         visible = self._access.visible(caller, "ReadContainer", "Container", SITES)
         (after,) = _after(page, str) or (None,)
         found = await self._registry.ask(
-            lambda connection: containers(connection, page.limit, after, site=ask.site, unit=ask.unit, visible=visible),
+            lambda connection: containers(connection, page.limit, after, **_named(ask), visible=visible),
             seen=ask.seen,
         )
         return _paged(found, page, "container")
+
+    async def _container(self, caller: Principal, ask: GetContainer, _page: PageAsked) -> Shown:
+        whole = await self._registry.container(ask.container_id, seen=ask.seen)
+        await self._access.may_read_container(caller, whole.container, whole.site)
+        return Shown(value=whole, version=whole.version)
 
     async def _plans(self, caller: Principal, ask: ListPlans, page: PageAsked) -> Rows:
         visible = self._access.visible(caller, "ReadPlan", "Plan", PLANS)

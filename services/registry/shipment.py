@@ -16,7 +16,7 @@ import msgspec
 
 from kernel.decider import Decider, Part, becomes, members
 from kernel.quantity import Code, Happened, Name, Remark, Sha256, Subject
-from kernel.refusal import against_rules, not_allowed, not_found, unreadable
+from kernel.refusal import against_rules, not_found, unreadable
 from services.registry.vocabulary import (
     AssetNo,
     ContainerId,
@@ -29,6 +29,9 @@ from services.registry.vocabulary import (
 
 MANIFEST_LINES_MAX: Final = 5_000
 """Devices on one shipment: some truckloads. Its events stay below the ledger's largest, however long the names are."""
+
+CONTAINERS_MAX: Final = 500
+"""Containers named for one shipment; one with ten devices in each is full."""
 
 UNKNOWN = not_found("shipment.unknown", "没有移交单 {shipment_id}。", "there is no shipment {shipment_id}")
 ALREADY_PREPARED = against_rules(
@@ -55,6 +58,11 @@ OTHER_SITE = against_rules(
     "移交单 {shipment_id} 应在 {to_site} 接收，而不是 {site}。",
     "shipment {shipment_id} is to be received at {to_site}, not at {site}",
 )
+EMPTY = unreadable(
+    "shipment.empty",
+    "移交单 {shipment_id} 没有器具：请列出器具或装有器具的周转箱。",
+    "nothing is on {shipment_id}: list devices, or containers that hold some",
+)
 CLASS_UNKNOWN = against_rules(
     "shipment.class_unknown",
     "{asset_no} 不在清单中，也未给出设备类别。请补充类别。",
@@ -72,11 +80,6 @@ TOO_EARLY_TO_SIGN = against_rules(
 )
 ALREADY_SIGNED = against_rules(
     "shipment.already_signed", "移交单 {shipment_id} 已由{party}签字。", "{party} has signed {shipment_id} already"
-)
-SIGNED_BY_ANOTHER = not_allowed(
-    "shipment.signed_by_another",
-    "移交单 {shipment_id} 只能由本人签字：signer 须为您自己的代号 {subject}。",
-    "{shipment_id} is signed by oneself alone: signer must be your own subject id, {subject}",
 )
 SAME_SIGNER = against_rules(
     "shipment.same_signer",
@@ -120,19 +123,21 @@ class FoundLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     damaged: bool = False
 
 
-Manifest: TypeAlias = Annotated[tuple[Line, ...], msgspec.Meta(min_length=1, max_length=MANIFEST_LINES_MAX)]
+Manifest: TypeAlias = Annotated[tuple[Line, ...], msgspec.Meta(max_length=MANIFEST_LINES_MAX)]
+Containers: TypeAlias = Annotated[tuple[ContainerId, ...], msgspec.Meta(max_length=CONTAINERS_MAX)]
 FoundLines: TypeAlias = Annotated[tuple[FoundLine, ...], msgspec.Meta(max_length=MANIFEST_LINES_MAX)]
 
 
 class PrepareShipment(Happened, frozen=True, kw_only=True):
-    """编制移交单 List the devices that are to go."""
+    """编制移交单 List the devices that are to go, and the containers that go with all that is in them then."""
 
     shipment_id: ShipmentId
     from_site: SiteId
     to_site: SiteId
     unit: UnitCode
-    manifest: Manifest
+    manifest: Manifest = ()
     carrier: Name | None = None
+    containers: Containers = ()
 
 
 class CancelShipment(Happened, frozen=True, kw_only=True):
@@ -328,6 +333,8 @@ def _prepare(command: PrepareShipment, shipment: Shipment) -> ShipmentPrepared:
         raise ALREADY_PREPARED(shipment_id=command.shipment_id)
     if command.from_site == command.to_site:
         raise SAME_SITE()
+    if not command.manifest:
+        raise EMPTY(shipment_id=command.shipment_id, field="manifest")
     _listed_once(line.asset_no for line in command.manifest)
     digest = manifest_sha256(line.asset_no for line in command.manifest)
     return becomes(command, ShipmentPrepared, manifest_sha256=digest)

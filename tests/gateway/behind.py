@@ -20,6 +20,7 @@ from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
 from kernel.identity import Principal, Role, Verifier
 from kernel.identity_issuer import built_in_verifier, issue, write_keys
+from kernel.policy_store import META as POLICY_TABLES
 from kernel.projection import Projector
 from kernel.readiness import Readiness
 from ledger.memory import MemoryLedger
@@ -84,6 +85,7 @@ async def behind(folder: Path, workshop: Workshop | None = None) -> AsyncIterato
     projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
     await projector.open()
     await database.create(Records.metadata)
+    await database.create(POLICY_TABLES)
     jobs = Jobs(database, folder / "spool")
     registry = Registry(ledger, projector)
     rest, rpc, runner = _doors(registry, verifier, jobs, workshop)

@@ -457,3 +457,13 @@ async def test_what_other_streams_have_against_a_command_does_not_undo_what_was_
     sent = await parcels.handle(SEND, by("s"))
     (again,) = await parcels.handle_many(hindered)
     assert (again.repeated, again.position) == (True, sent.position)
+
+
+async def test_a_command_to_which_something_was_added_is_recognised_as_it_was_given(parcels):
+    heavier = msgspec.structs.replace(SEND, weight_g=SEND.weight_g + 1)
+    (sent,) = await parcels.handle_many([Ask(heavier, by("s"), asked=SEND)])
+    assert sent.events[0].weight_g == heavier.weight_g
+    again = [Ask(SEND, by("s")), Ask(msgspec.structs.replace(SEND, weight_g=9_000), by("s"), asked=SEND)]
+    assert [(one.repeated, one.position) for one in await parcels.handle_many(again)] == [(True, sent.position)] * 2
+    (refused,) = await parcels.handle_many([Ask(heavier, by("s"))])
+    assert refused.code == ID_REUSED.code

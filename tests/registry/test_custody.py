@@ -329,8 +329,8 @@ def test_a_bound_temporary_number_seen_again_is_no_alarm():
 
 
 def test_a_place_within_the_site():
-    story = device(*IN_STOCK).when(on(Store, site=CENTRE, location="A-03-2", container="BOX-1"))
-    story.then([on(Stored, site=CENTRE, location="A-03-2", container="BOX-1")])
+    story = device(*IN_STOCK).when(on(Store, site=CENTRE, location="A-03-2"))
+    story.then([on(Stored, site=CENTRE, location="A-03-2")])
     story.when(on(Store, site=YARD, location="A-03-2")).refused(NOT_AT_SITE, site=YARD)
     device(TURN_UP).when(on(Store, site=CENTRE, location="cage")).then([on(Stored, site=CENTRE, location="cage")])
 

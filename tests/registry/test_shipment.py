@@ -16,6 +16,7 @@ from services.registry.shipment import (
     ALREADY_PREPARED,
     ALREADY_SIGNED,
     CLASS_UNKNOWN,
+    EMPTY,
     LISTED_TWICE,
     MANIFEST_LINES_MAX,
     NOT_ON_THE_WAY,
@@ -83,6 +84,10 @@ def test_a_shipment_is_prepared_once_between_two_sites():
     given(SHIPMENT).when(msgspec.structs.replace(PREPARE, manifest=(*LINES, LINES[0]))).refused(
         LISTED_TWICE, asset_no=A
     )
+
+
+def test_a_shipment_of_nothing_is_none():
+    given(SHIPMENT).when(msgspec.structs.replace(PREPARE, manifest=())).refused(EMPTY, shipment_id="SH-1")
 
 
 @for_all(st.permutations([A, B, C, D]))

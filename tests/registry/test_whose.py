@@ -13,7 +13,7 @@ from kernel.handling import Ask, Context, Outcome
 from kernel.identity import Principal, Role
 from kernel.projection import Projector
 from ledger.memory import MemoryLedger
-from services.registry.access import BOX_NOT_THEIRS, DRAWS_IN, INSIDE, NOT_THEIRS, Access
+from services.registry.access import BOX_NOT_THEIRS, DRAWS_IN, INSIDE, NOT_THEIRS, SIGNED_BY_ANOTHER, Access
 from services.registry.admission import COMES_TO
 from services.registry.app import CODEC, DECIDERS, STREAMS, Registry
 from services.registry.asset_number import compose
@@ -26,7 +26,6 @@ from services.registry.meter.missing import MarkMissing
 from services.registry.meter.release import ReceiveFromMaker, Release
 from services.registry.meter.unexpected import AcceptUnexpected
 from services.registry.shipment import (
-    SIGNED_BY_ANOTHER,
     CancelShipment,
     DispatchShipment,
     FoundLine,
@@ -348,6 +347,8 @@ async def test_no_unit_takes_along_a_box_that_stands_in_anothers_store(tmp_path)
     async with asked(tmp_path, *SITES) as ask:
         assert await ask(KEEPER, *kept.values()) == [None] * 3
         assert await ask(OURS, boxed(f"at-{THEIR_STORE}")) == [BOX_NOT_THEIRS.code]
+        whole = msgspec.structs.replace(PREPARE, containers=(f"at-{THEIR_STORE}",))
+        assert await ask(OURS, whole) == [BOX_NOT_THEIRS.code]
     for container in (f"at-{STORE}", f"at-{CENTRE}", "nobody-registered-it"):
         (tmp_path / container).mkdir()
         async with asked(tmp_path / container, *SITES) as ask:

@@ -5,6 +5,7 @@ binding.py      a temporary number taken over by the real one
 along.py        what the temporary number takes along
 dismantling.py  out of service, final reading, dispute
 custody.py      shipped, received, stored
+packing.py      in a box, out of it
 missing.py      missing, found, lost, written off
 unexpected.py   here though nobody announced it, or though its life had ended
 hold.py         留存, seals
@@ -19,7 +20,18 @@ from typing import Any, Final
 import msgspec
 
 from kernel.decider import Decide, Decider, Evolve, Part
-from services.registry.meter import binding, custody, dismantling, end, hold, identity, missing, release, unexpected
+from services.registry.meter import (
+    binding,
+    custody,
+    dismantling,
+    end,
+    hold,
+    identity,
+    missing,
+    packing,
+    release,
+    unexpected,
+)
 from services.registry.meter.along import taken_along
 from services.registry.meter.state import NOTHING, Meter
 from services.registry.vocabulary import MOVED, counts_on
@@ -73,6 +85,6 @@ METER: Final = Decider(
     begins=(identity.Register, identity.AssignTemporaryIdentity),
     parts=tuple(
         _in_one_life(module.PART)
-        for module in (identity, binding, dismantling, custody, missing, unexpected, hold, release, end)
+        for module in (identity, binding, dismantling, custody, packing, missing, unexpected, hold, release, end)
     ),
 )

@@ -26,6 +26,7 @@ from services.registry.meter.hold import HoldPlaced, SealApplied
 from services.registry.meter.identity import WRONG_FORM
 from services.registry.meter.state import (
     DESTROYED,
+    IN_CONTAINER,
     NOT_IN_HAND,
     ON_HOLD,
     AtSite,
@@ -240,6 +241,9 @@ def _claim(command: BindIdentity, meter: Meter) -> IdentityClaimed:
         raise WRONG_FORM(asset_no=command.bound_to)
     if not isinstance(place, AtSite):
         raise NOT_IN_HAND(asset_no=command.asset_no, place=spoken(place))
+    if place.container is not None:
+        # The number would not be in the box that holds the thing.
+        raise IN_CONTAINER(asset_no=command.asset_no, container=place.container)
     if meter.dispute:
         # A hold goes along to the number; who disputes what, the temporary record alone knows.
         raise ON_HOLD(asset_no=command.asset_no, holds=HOLD_KINDS["dispute"])

@@ -32,10 +32,15 @@ ALREADY_RECEIVED = against_rules(
     "器具 {asset_no} 已随移交单 {shipment} 接收。",
     "{asset_no} has been received with shipment {shipment} already",
 )
+STORED_IN_ANOTHER = against_rules(
+    "meter.stored_in_another",
+    "器具 {asset_no} 未装入周转箱 {container}；请先装箱。",
+    "{asset_no} has not been packed into container {container}; pack it first",
+)
 
 
 class Dispatch(Happened, frozen=True, kw_only=True):
-    """发出 The device leaves a site in a shipment."""
+    """发出 The device leaves a site in a shipment, in this container or loose, whatever it was in before."""
 
     asset_no: AssetNo
     shipment: ShipmentId
@@ -45,7 +50,9 @@ class Dispatch(Happened, frozen=True, kw_only=True):
 
 
 class Receive(Sighting, frozen=True, kw_only=True):
-    """接收 The device has come in. What was not dispatched with this shipment is recorded as unexpected."""
+    """接收 The device has come in, out of whatever it travelled in. What was not dispatched with this shipment is
+    recorded as unexpected.
+    """
 
     shipment: ShipmentId
     device_class: DeviceClass
@@ -53,7 +60,7 @@ class Receive(Sighting, frozen=True, kw_only=True):
 
 
 class Store(Happened, frozen=True, kw_only=True):
-    """入库 The device has a place within its site."""
+    """入库 The device has a place within its site. `container` is said to be sure: the box it is in, if any."""
 
     asset_no: AssetNo
     site: SiteId
@@ -105,7 +112,9 @@ def decide(command: Command, meter: Meter) -> Sequence[Event | Found | Unexpecte
             place = known(command.asset_no, meter)
             if meter.site != command.site:
                 raise NOT_AT_SITE(asset_no=command.asset_no, site=command.site, place=spoken(place))
-            return [becomes(command, Stored)]
+            if command.container not in {None, meter.container}:
+                raise STORED_IN_ANOTHER(asset_no=command.asset_no, container=command.container)
+            return [becomes(command, Stored, container=meter.container)]
 
 
 def evolve(meter: Meter, event: Event) -> Meter:

@@ -46,6 +46,11 @@ KEPT_APART = against_rules(
     "器具 {asset_no} 为计划外到货，须先处理后方可流转。",
     "{asset_no} arrived unexpectedly; resolve that before it moves on",
 )
+IN_CONTAINER = against_rules(
+    "meter.in_container",
+    "器具 {asset_no} 在周转箱 {container} 中，须先出箱。",
+    "{asset_no} is in container {container}; take it out first",
+)
 CONSENT_MISSING = against_rules(
     "meter.consent_missing",
     "器具 {asset_no} 为用户资产，须先取得用户同意或退还用户。",
@@ -64,12 +69,14 @@ class InService(msgspec.Struct, frozen=True, tag=True):
 
 class AtSite(msgspec.Struct, frozen=True, tag=True):
     """Held at a site. `unexpected`: nobody had announced it, and it is kept apart until that is resolved.
-    `as_dismantled`: nothing has moved it since its dismantling brought it here.
+    `as_dismantled`: nothing has moved it since its dismantling brought it here. `container`: the box it is in; whatever
+    moves the device takes it out of there.
     """
 
     site: str
     unexpected: bool = False
     as_dismantled: bool = False
+    container: str | None = None
 
 
 class InTransit(msgspec.Struct, frozen=True, tag=True):
@@ -217,6 +224,11 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     def site(self) -> str | None:
         """The site whose balance counts it now."""
         return self.place.site if isinstance(self.place, AtSite) else None
+
+    @property
+    def container(self) -> str | None:
+        """The box that it is in at its site."""
+        return self.place.container if isinstance(self.place, AtSite) else None
 
     @property
     def dismantlement(self) -> dict[str, int | None]:

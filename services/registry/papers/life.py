@@ -9,7 +9,18 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from services.registry.documents.data import Label
-from services.registry.meter import binding, custody, dismantling, end, hold, identity, missing, release, unexpected
+from services.registry.meter import (
+    binding,
+    custody,
+    dismantling,
+    end,
+    hold,
+    identity,
+    missing,
+    packing,
+    release,
+    unexpected,
+)
 from services.registry.vocabulary import (
     DISMANTLE_REASONS,
     HOLD_KINDS,
@@ -150,6 +161,10 @@ _SAYING: Final[dict[type[msgspec.Struct], Saying]] = {
     missing.LossConfirmed: _lost,
     missing.WrittenOff: lambda e, _: Said(_of("盘亏核销", "written off"), reference=e.approval),
     custody.Stored: _stored,
+    packing.PlacedInContainer: lambda e, site: Said(_of("装箱", "put in a container"), site(e.site), e.container),
+    packing.TakenOutOfContainer: lambda e, site: Said(
+        _of("出箱", "taken out of a container"), site(e.site), e.container
+    ),
     unexpected.Reappeared: lambda e, site: Said(
         _of("再现（警报）", "reappeared, an alarm"), site(e.site), e.last_holder
     ),

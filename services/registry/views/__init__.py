@@ -8,6 +8,7 @@ hold.py      holds that stand
 alarm.py     what was where it should not have been
 
 consignment.py   one shipment whole, from its stream: no rows
+contents.py      one container whole, from its stream, and how many devices are in which: no rows
 stocktake.py     what was counted beside what is on record: no rows
 """
 

@@ -18,6 +18,7 @@ from services.registry.meter import (
     hold,
     identity,
     missing,
+    packing,
     release,
     unexpected,
 )
@@ -32,8 +33,8 @@ class Card(msgspec.Struct, frozen=True, gc=False):
 
     `holder` answers for it: the site that has it, or had it last where it is on its way, missing, lost or out, and then
     its maker or its recycler; none while it is a customer's. `seals` are the numbers of those on it, with a comma
-    between. `unit_version`, `county_version` and `dismantled_version` name the events that said these things, which is
-    what a correction names.
+    between. `container` is the box it is in at its site, or travels in. `unit_version`, `county_version` and
+    `dismantled_version` name the events that said these things, which is what a correction names.
     """
 
     asset_no: str
@@ -78,7 +79,7 @@ class Card(msgspec.Struct, frozen=True, gc=False):
 class CardTable(Tables, table=True):
     """The rows of Card."""
 
-    __tablename__ = "card_v4"
+    __tablename__ = "card_v5"
 
     asset_no: str = Field(primary_key=True)
     device_class: str
@@ -89,7 +90,7 @@ class CardTable(Tables, table=True):
     site: str | None = Field(index=True)
     unexpected: bool
     shipment: str | None = Field(index=True)
-    container: str | None
+    container: str | None = Field(index=True)
     location: str | None
     purpose: str | None
     reference: str | None
@@ -399,6 +400,8 @@ _CHANGES: Final[dict[type[msgspec.Struct], Callable[[Any, int], dict[str, Any]]]
     missing.LossConfirmed: lambda event, _: _place(event, "lost", holder=event.last_site),
     missing.WrittenOff: lambda event, _: _place(event, "written_off", reference=event.approval, holder=event.last_site),
     custody.Stored: _stored,
+    packing.PlacedInContainer: lambda event, _: {"container": event.container},
+    packing.TakenOutOfContainer: lambda _event, _: {"container": None},
     unexpected.Reappeared: _nothing,
     hold.HoldPlaced: _nothing,
     hold.HoldLifted: _nothing,

@@ -5,7 +5,6 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, select
 from sqlmodel import Field
 
 from kernel.quantity import business_day_of_us
@@ -127,39 +126,29 @@ class ShipmentTable(Tables, table=True):
     version: int
 
 
-class ContainerRow(msgspec.Struct, frozen=True):
-    """A container or pallet."""
+class ContainerStand(msgspec.Struct, frozen=True):
+    """How a container or pallet stands, but for what is in it: that the devices say."""
 
     container: str
     device_class: str
     site: str
+    shipment: str | None
     seal_no: str | None
-    devices: int
+    exceptions: int
     version: int
-
-
-class ContainerLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A container or pallet. `unit` is that of the site where it is; None where no such site was opened."""
-
-    container: str
-    device_class: str
-    site: str
-    seal_no: str | None
-    devices: int
-    version: int
-    unit: str | None
 
 
 class ContainerTable(Tables, table=True):
-    """The rows of ContainerRow."""
+    """The rows of ContainerStand."""
 
-    __tablename__ = "container_v1"
+    __tablename__ = "container_v2"
 
     container: str = Field(primary_key=True)
     device_class: str
     site: str = Field(index=True)
+    shipment: str | None = Field(index=True)
     seal_no: str | None
-    devices: int
+    exceptions: int
     version: int
 
 
@@ -229,22 +218,24 @@ def _shipment_changes(row: ShipmentRow, event: shipment.Event) -> dict[str, Any]
             return {}
 
 
-def evolve_container(row: ContainerRow | None, event: Any, recorded: Recorded, _key: tuple[str]) -> ContainerRow | None:
+def evolve_container(
+    row: ContainerStand | None, event: Any, recorded: Recorded, _key: tuple[str]
+) -> ContainerStand | None:
     if isinstance(event, container.ContainerRegistered):
-        return ContainerRow(event.container_id, event.device_class, event.site, None, 0, recorded.version)
+        return ContainerStand(event.container_id, event.device_class, event.site, None, None, 0, recorded.version)
     if row is None:
         return None
     match event:
-        case container.Packed(asset_numbers=numbers):
-            changes: dict[str, Any] = {"devices": row.devices + len(set(numbers))}
-        case container.Unpacked(asset_numbers=numbers):
-            changes = {"devices": row.devices - len(set(numbers))}
         case container.ContainerSealed(seal_no=seal_no):
-            changes = {"seal_no": seal_no}
+            changes: dict[str, Any] = {"seal_no": seal_no}
         case container.ContainerSealBroken():
             changes = {"seal_no": None}
         case container.ContainerMoved(site=at):
-            changes = {"site": at}
+            changes = {"site": at, "shipment": None}
+        case container.ContainerDispatched(from_site=at, shipment=with_shipment):
+            changes = {"site": at, "shipment": with_shipment}
+        case container.ContainerExceptionRecorded():
+            changes = {"exceptions": row.exceptions + 1}
         case _:
             changes = {}
     return msgspec.structs.replace(row, **changes, version=recorded.version)
@@ -269,31 +260,9 @@ SHIPMENTS: Final = View(
 )
 CONTAINERS: Final = View(
     name="container",
-    row=ContainerRow,
+    row=ContainerStand,
     table=ContainerTable,
     events=CONTAINER.events,
     keys=lambda event, _recorded: ((event.container_id,),),
     evolve=evolve_container,
 )
-
-
-def containers(
-    connection: Connection,
-    limit: int,
-    after: str | None = None,
-    *,
-    site: str | None = None,
-    unit: str | None = None,
-    visible: ColumnElement[bool] | None = None,
-) -> list[ContainerLine]:
-    """By number, those after `after`, at one site, or at the sites of one unit, and at those that are `visible`."""
-    of, sites = CONTAINERS.columns.c, SITES.columns.c
-    query = select(CONTAINERS.columns, sites.unit).join(SITES.columns, sites.site == of.site, isouter=True)
-    asked = [] if visible is None else [visible]
-    for column, value in ((of.site, site), (sites.unit, unit)):
-        if value is not None:
-            asked.append(column == value)
-    if after is not None:
-        asked.append(of.container > after)
-    found = connection.execute(query.where(*asked).order_by(of.container).limit(limit))
-    return [ContainerLine(**row._mapping) for row in found]  # noqa: SLF001  its public name

@@ -5,8 +5,10 @@ from datetime import date
 from services.registry.asset_number import compose
 from services.registry.container import (
     BreakContainerSeal,
+    DispatchContainer,
     MoveContainer,
     Pack,
+    RecordContainerException,
     RegisterContainer,
     SealContainer,
     Unpack,
@@ -23,6 +25,7 @@ from services.registry.meter.end import Destroy, DestroyChip, LeaveWithMaker, Re
 from services.registry.meter.hold import ApplySeal, LiftHold, RemoveSeal
 from services.registry.meter.identity import CorrectRecord
 from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
+from services.registry.meter.packing import PlaceInContainer, TakeOutOfContainer
 from services.registry.meter.release import (
     ReceiveFromMaker,
     RecordReplacement,
@@ -93,9 +96,11 @@ PLACES = [
 ]
 BOXES = [
     on(RegisterContainer, container_id="BOX-1", device_class="23", site=STORE),
-    on(Pack, container_id="BOX-1", asset_numbers=(NUMBER,)),
-    on(SealContainer, container_id="BOX-1", seal_no="FY-1"),
+    on(DispatchContainer, container_id="BOX-1", shipment="SH-1", from_site=STORE, to_site=CENTRE),
     on(MoveContainer, container_id="BOX-1", site=CENTRE),
+    on(Pack, container_id="BOX-1", asset_numbers=(NUMBER,)),
+    on(RecordContainerException, container_id="BOX-1", asset_no=NUMBER, code="meter.unknown"),
+    on(SealContainer, container_id="BOX-1", seal_no="FY-1"),
     on(BreakContainerSeal, container_id="BOX-1", seal_no="FY-1"),
     on(Unpack, container_id="BOX-1", asset_numbers=(NUMBER,)),
 ]
@@ -117,6 +122,8 @@ SCRAPPED = [
     on(ApplySeal, seal_no="FY-2"),
     on(RemoveSeal, seal_no="FY-2"),
     on(Store, site=STORE, location="A-01"),
+    on(PlaceInContainer, container="BOX-1", site=STORE),
+    on(TakeOutOfContainer, container="BOX-1"),
     HOLD,
     on(LiftHold, hold=HOLD.hold, reference="case 7 closed"),
     DISPATCH,

@@ -136,7 +136,7 @@ Table: TypeAlias = Mapping[str, Mapping[Role, str]]
 GATEWAY = "    through the gateway: "
 
 PAPER = frozenset({PAPER_ASKED_FOR})
-AS_IF_NOT_THERE = frozenset({"meter.unknown", "shipment.unknown"})
+AS_IF_NOT_THERE = frozenset({"meter.unknown", "shipment.unknown", "container.unknown"})
 """What those are told of a row who may not read it: every row that is asked about is there."""
 
 BY, MONTHS = {"by": DAY.isoformat()}, {"first": "2026-03", "last": "2026-03"}
@@ -160,6 +160,7 @@ QUESTIONS = {
     "ListShipments": Asking(_once(), _units),
     "GetShipment": Asking(_shipments()),
     "ListContainers": Asking(_once(), lambda page: [row["container"].removeprefix("BOX-") for row in page["items"]]),
+    "GetContainer": Asking({unit: {"container_id": f"BOX-{unit}"} for unit in (OWN, THEIR)}),
     "ListPlans": Asking(_once(), _units),
     "GetTransferNote": Asking(_shipments(), allowed=PAPER),
     "GetRecoveryLedger": Asking(_once(**MONTHS), allowed=PAPER),

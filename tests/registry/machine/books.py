@@ -29,12 +29,13 @@ class ShipmentBook(msgspec.Struct):
 
 
 class ContainerBook(msgspec.Struct):
-    """A container: where it is, what is in it, and its seal."""
+    """A container: where it is, or was last and with what it left, its seal, and how many did not follow it."""
 
     site: str
     version: int
-    contents: set[str] = msgspec.field(default_factory=set)
+    shipment: str | None = None
     seal: str | None = None
+    exceptions: int = 0
 
 
 class SiteBook(msgspec.Struct):
@@ -143,14 +144,12 @@ class Books:
 
     def _of_container(self, book: ContainerBook, event: Any, version: int) -> None:
         match event:
-            case container.Packed(asset_numbers=numbers):
-                assert book.seal is None, event
-                assert not book.contents & {*numbers}, event
-                book.contents |= {*numbers}
-            case container.Unpacked(asset_numbers=numbers):
-                assert book.seal is None, event
-                assert {*numbers} <= book.contents, event
-                book.contents -= {*numbers}
+            case container.Packed() | container.Unpacked():
+                assert (book.seal, book.shipment) == (None, None), event
+            case container.ContainerDispatched(from_site=at, shipment=shipment_id):
+                book.site, book.shipment = at, shipment_id
+            case container.ContainerExceptionRecorded():
+                book.exceptions += 1
             case container.ContainerSealed(seal_no=seal):
                 assert book.seal is None, event
                 book.seal = seal
@@ -158,5 +157,5 @@ class Books:
                 assert book.seal == seal, event
                 book.seal = None
             case container.ContainerMoved(site=at):
-                book.site = at
+                book.site, book.shipment = at, None
         book.version = version

@@ -14,7 +14,7 @@ from kernel.refusal import Refusal
 from ledger.port import Recorded
 from services.registry import shipment, site
 from services.registry.meter import binding, dismantling, hold, release
-from services.registry.questions import ListContainers, ListPlans, ListShipments, ListSites, ListStocktakes
+from services.registry.questions import ListContainers, ListDevices, ListPlans, ListShipments, ListSites, ListStocktakes
 from tests.registry.machine.books import Books
 from tests.registry.machine.house import ALL_POLICIES, RETENTION, House, folded_from_scratch
 from tests.registry.views.account import Account
@@ -61,10 +61,13 @@ async def books_agree(house: House, books: Books) -> None:
          len(one.unexpected), len(one.damaged), len(one.left_behind), ",".join(sorted(one.signers)), one.version)
         for key, one in sorted(books.shipments.items())
     ]  # fmt: skip
-    containers = await house.asked.all(ListContainers(), 2)
-    assert [(row.container, row.site, row.seal_no, row.devices, row.version) for row in containers] == [
-        (key, one.site, one.seal, len(one.contents), one.version) for key, one in sorted(books.containers.items())
+    boxes = await house.asked.all(ListContainers(), 2)
+    assert [(row.container, row.site, row.shipment, row.seal_no, row.exceptions, row.version) for row in boxes] == [
+        (key, one.site, one.shipment, one.seal, one.exceptions, one.version)
+        for key, one in sorted(books.containers.items())
     ]
+    for row in boxes:
+        assert row.devices == len(await house.asked.all(ListDevices(container=row.container), 9))
     sites = await house.asked.all(ListSites(), 2)
     assert [(row.site, row.kind, row.open, row.stocktaken_on, row.version) for row in sites] == [
         (key, one.kind, one.open, one.counted_on, one.version) for key, one in sorted(books.sites.items())

@@ -112,6 +112,9 @@ def _the_rest(told: Told) -> None:
     told.tell(RegisterContainer(**box, device_class="23", site=STORE), Pack(**box, asset_numbers=(TWO, SEVEN)))
     told.tell(Unpack(**box, asset_numbers=(TWO,)), SealContainer(**box, seal_no="S-9"))
     told.tell(MoveContainer(**box, site=CENTRE), BreakContainerSeal(**box, seal_no="S-9"))
+    # At the store neither of them was; at the centre one is left in.
+    bound, box = f"{ONE[:-3]}999", box | {"occurred_on": day(10)}
+    told.tell(Pack(**box, asset_numbers=(TWO, bound)), Unpack(**box, asset_numbers=(bound,)))
     gone = Difference(asset_no=SEVEN, device_class="01")
     counted = (CountLine(device_class="01", book=1, counted=0),)
     told.tell(RecordStocktake(occurred_on=day(12), site_id=CENTRE, lines=counted, short=(gone,)))
@@ -119,7 +122,7 @@ def _the_rest(told: Told) -> None:
     figures = {"expected": 7, "target_ppm": 900_000, "cut_off": day(12, 4), "why": "snow"}
     told.tell(RevisePlan(occurred_on=day(20), plan_id=PLAN.plan_id, **figures))
     # It is in service, and cannot follow its shipment.
-    told.tell(*shipped([FIVE], day(20), shipment="SH-3"))
+    told.tell(*shipped([FIVE], day(20), shipment="SH-3", container="BOX-2"))
     # Told late: the store's third day is restated.
     late = f"{ONE[:-3]}997"
     told.tell(*_of(late, REGISTER, DISMANTLE, on_day=3), recorded_on=day(21))

@@ -54,12 +54,12 @@ def day(number: int, month: int = 3) -> date:
     return date(2026, month, number)
 
 
-def shipped(numbers: Sequence[str], on: date, *, shipment: str = "SH-1", from_site: str = STORE, to_site: str = CENTRE):
-    """A shipment leaves with these devices."""
-    manifest = tuple(Line(asset_no=number, device_class="01") for number in numbers)
-    ends = {"from_site": from_site, "to_site": to_site, "unit": UNIT, "manifest": manifest}
+def shipped(numbers: Sequence[str], on: date, *, shipment: str = "SH-1", container: str | None = None, **sites: str):
+    """A shipment leaves with these devices, from the store to the centre unless `sites` say otherwise."""
+    manifest = tuple(Line(asset_no=number, device_class="01", container=container) for number in numbers)
+    ends = {"from_site": STORE, "to_site": CENTRE, "unit": UNIT, "manifest": manifest}
     return (
-        PrepareShipment(occurred_on=on, shipment_id=shipment, **ends),
+        PrepareShipment(occurred_on=on, shipment_id=shipment, **ends | sites),
         DispatchShipment(occurred_on=on, shipment_id=shipment),
     )
 

@@ -1,5 +1,6 @@
 """档案卡: what the card shows of a device, and whose hands it is in, all its life long."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 
@@ -17,6 +18,7 @@ from services.registry.meter.end import Destroy
 from services.registry.meter.hold import ApplySeal, RemoveSeal
 from services.registry.meter.identity import CorrectRecord, Description, Register
 from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
+from services.registry.meter.packing import PlaceInContainer, TakeOutOfContainer
 from services.registry.meter.release import (
     ReceiveFromMaker,
     Reinstall,
@@ -33,11 +35,13 @@ from tests.registry.stories import (
     CLEAR,
     CUSTOMERS,
     DISMANTLE,
+    DISPATCH,
     IN_SERVICE,
     IN_STOCK,
     IN_STORE,
     NUMBER,
     ON_THE_WAY,
+    RECEIVE,
     REGISTER,
     SOLD,
     STORE,
@@ -113,10 +117,21 @@ def test_what_it_left_a_site_for_is_shown_until_it_is_back():
 
 
 def test_its_place_within_a_site_is_left_behind_when_it_goes():
-    stored = (*IN_STOCK, on(Store, site=CENTRE, location="A-3", container="BOX-1"))
-    assert (card(*stored).location, card(*stored).container) == ("A-3", "BOX-1")
-    gone = card(*stored, on(MarkMissing, site=CENTRE))
-    assert (gone.location, gone.container) == (None, None)
+    packed = on(PlaceInContainer, site=CENTRE, container="BOX-1")
+    for stored in (
+        (*IN_STOCK, on(Store, site=CENTRE, location="A-3"), packed),
+        (*IN_STOCK, packed, on(Store, site=CENTRE, location="A-3", container="BOX-1")),
+    ):
+        assert (card(*stored).location, card(*stored).container) == ("A-3", "BOX-1")
+        out = card(*stored, on(TakeOutOfContainer, container="BOX-1"))
+        assert (out.location, out.container) == ("A-3", None)
+        gone = card(*stored, on(MarkMissing, site=CENTRE))
+        assert (gone.location, gone.container) == (None, None)
+
+
+def test_it_travels_in_a_box_and_is_received_out_of_it():
+    assert card(*IN_STORE, msgspec.structs.replace(DISPATCH, container="BOX-1")).container == "BOX-1"
+    assert card(*IN_STORE, msgspec.structs.replace(DISPATCH, container="BOX-1"), RECEIVE).container is None
 
 
 def test_what_nobody_announced_is_held_apart_until_it_is_accepted():

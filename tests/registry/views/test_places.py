@@ -2,6 +2,7 @@
 
 from services.registry.container import (
     BreakContainerSeal,
+    DispatchContainer,
     MoveContainer,
     Pack,
     RegisterContainer,
@@ -11,17 +12,9 @@ from services.registry.container import (
 from services.registry.plan import RevisePlan
 from services.registry.shipment import CancelShipment, Line, PrepareShipment, SignHandover, manifest_sha256
 from services.registry.site import CloseSite, CountLine, Difference, OpenSite, RecordStocktake
-from services.registry.views.places import (
-    CONTAINERS,
-    PLANS,
-    SHIPMENTS,
-    SITES,
-    ContainerRow,
-    PlanRow,
-    ShipmentRow,
-    containers,
-)
-from tests.registry.stories import CENTRE, NUMBER, OTHER, STORE, UNIT
+from services.registry.views.contents import containers
+from services.registry.views.places import CONTAINERS, PLANS, SHIPMENTS, SITES, ContainerStand, PlanRow, ShipmentRow
+from tests.registry.stories import CENTRE, IN_STORE, NUMBER, OTHER, STORE, UNIT
 from tests.registry.views.telling import PLAN, Told, arrived, day, held, shipped
 from tests.registry.views.telling import SITES as OPENED
 from tests.registry.views.test_recovery import A, B, C, dismantle, register
@@ -123,20 +116,23 @@ def test_a_shipment_that_is_cancelled_moved_nothing():
 
 
 def box(**more):
-    shown = {"container": "BOX-1", "device_class": "23", "site": STORE, "seal_no": None, "devices": 0, "version": 0}
-    return {("BOX-1",): ContainerRow(**shown | more)}
+    shown = {"container": "BOX-1", "device_class": "23", "site": STORE, "shipment": None, "seal_no": None}
+    return {("BOX-1",): ContainerStand(**shown | {"exceptions": 0, "version": 0} | more)}
 
 
 def test_a_container_is_packed_sealed_moved_and_opened():
     about = {"occurred_on": day(5), "container_id": "BOX-1"}
-    told = Told(RegisterContainer(**about, device_class="23", site=STORE))
+    told = Told(*IN_STORE, RegisterContainer(**about, device_class="23", site=STORE))
     assert told.rows(CONTAINERS) == box()
-    told.tell(Pack(**about, asset_numbers=(NUMBER, OTHER)), Unpack(**about, asset_numbers=(OTHER,)))
-    assert told.rows(CONTAINERS) == box(devices=1, version=2)
-    told.tell(SealContainer(**about, seal_no="S-1"), MoveContainer(**about, site=CENTRE, shipment="SH-1"))
-    assert told.rows(CONTAINERS) == box(devices=1, version=4, seal_no="S-1", site=CENTRE)
-    told.tell(BreakContainerSeal(**about, seal_no="S-1"))
-    assert told.rows(CONTAINERS) == box(devices=1, version=5, site=CENTRE)
+    told.tell(Pack(**about, asset_numbers=(NUMBER,)), Unpack(**about, asset_numbers=(NUMBER,)))
+    assert told.rows(CONTAINERS) == box(version=2)
+    told.tell(Unpack(**about, asset_numbers=(OTHER,)))
+    assert told.rows(CONTAINERS) == box(version=4, exceptions=1)
+    leaves = {"shipment": "SH-1", "from_site": STORE, "to_site": CENTRE}
+    told.tell(SealContainer(**about, seal_no="S-1"), DispatchContainer(**about, **leaves))
+    assert told.rows(CONTAINERS) == box(version=6, exceptions=1, seal_no="S-1", shipment="SH-1")
+    told.tell(MoveContainer(**about, site=CENTRE, shipment="SH-1"), BreakContainerSeal(**about, seal_no="S-1"))
+    assert told.rows(CONTAINERS) == box(version=8, exceptions=1, site=CENTRE)
 
 
 def test_a_container_nobody_registered_is_on_record_where_it_came_in():

@@ -8,6 +8,7 @@ from kernel.refusal import Refusal
 from services.registry.questions import (
     FIRST_AFTER_LAST,
     ONE_TIME_ONLY,
+    GetContainer,
     GetDevice,
     GetLife,
     GetShipment,
@@ -121,9 +122,19 @@ async def what_is_open_is_listed(views):
     assert column(await views.ask(ListCustodyGaps(before=day(31))), "asset_no", "phase", "holder") == [
         (SEVEN, "missing", CENTRE)
     ]
-    (box,) = await views.ask(ListContainers())
-    assert (box.site, box.devices, box.seal_no) == (CENTRE, 1, None)
+    box, other = await views.ask(ListContainers())
+    assert (box.site, box.devices, box.exceptions, box.seal_no) == (CENTRE, 1, 3, None)
+    assert column(await views.ask(ListDevices(container="BOX-1")), "asset_no") == [(TWO,)]
+    assert (other.container, other.site, other.shipment, other.devices) == ("BOX-2", STORE, "SH-3", 0)
     assert await views.ask(ListContainers(site=YARD)) == []
+    assert column(await views.ask(ListContainers(shipment="SH-3")), "container") == [("BOX-2",)]
+    whole = await views.ask(GetContainer(container_id="BOX-1"))
+    assert (whole.container, whole.device_class, whole.site, whole.devices) == ("BOX-1", "23", CENTRE, 1)
+    assert column(whole.exceptions, "asset_no", "code") == [
+        (TWO, "meter.not_at_site"),
+        (SEVEN, "meter.not_at_site"),
+        (TWO, "meter.not_in_container"),
+    ]
     assert column(await views.ask(ListSites(kind="unit_store")), "site", "open") == [(STORE, True), ("store-2", False)]
     (centre,) = await views.ask(ListSites(kind="centre"))
     assert (centre.stocktaken_on, centre.short, centre.over) == (day(12), 1, 0)
@@ -165,6 +176,7 @@ async def what_cannot_be_asked_is_refused(views):
         (GetDevice(asset_no="1" * 22), "meter.unknown"),
         (GetLife(asset_no="1" * 22), "meter.unknown"),
         (GetShipment(shipment_id="SH-9"), "shipment.unknown"),
+        (GetContainer(container_id="BOX-9"), "container.unknown"),
         (ListStocktakes(site_id="nowhere"), "site.unknown"),
         (ListBalances(**backwards), FIRST_AFTER_LAST.code),
         (ListRecovery(first="2026-04", last="2026-03"), FIRST_AFTER_LAST.code),

@@ -10,6 +10,7 @@ rows of the old kind would be served beside the new. What is new is added, and n
 import hashlib
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -86,10 +87,20 @@ def test_names_are_counted_up():
 
 
 def add_what_is_new() -> None:
-    """What happens in `everything` beyond the history is added at its end, and names that are not there yet."""
+    """What happens in `everything` and not in the history is added at its end, and names that are not there yet."""
     lines = HISTORY.read_bytes().splitlines() if HISTORY.exists() else []
-    for event, of in everything().events[len(lines) :]:
-        line = Line(of.stream, of.version, of.type, of.recorded_at_us, msgspec.Raw(CODEC.encode(event)))
+    had = [msgspec.json.decode(line, type=Line) for line in lines]
+    known = Counter((line.stream, line.type, bytes(line.data)) for line in had)
+    versions = Counter(line.stream for line in had)
+    latest_us = max((line.recorded_at_us for line in had), default=0)
+    for event, of in everything().events:
+        said = (of.stream, of.type, CODEC.encode(event))
+        if known[said]:
+            known[said] -= 1
+            continue
+        latest_us = max(latest_us, of.recorded_at_us)
+        line = Line(of.stream, versions[of.stream], of.type, latest_us, msgspec.Raw(said[2]))
+        versions[of.stream] += 1
         lines.append(msgspec.json.encode(line))
     HISTORY.write_bytes(b"".join(line + b"\n" for line in lines))
     promised = json.loads(SHAPES.read_text()) if SHAPES.exists() else {}
