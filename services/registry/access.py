@@ -226,9 +226,9 @@ class Access:
                 return refusal
             if isinstance(command, SignHandover) and command.signer != principal.subject:
                 return SIGNED_BY_ANOTHER(shipment_id=command.shipment_id, subject=principal.subject, field="signer")
-            if others := not_theirs.intersection(_drawn_in(command)):
+            if not_theirs and (others := not_theirs.intersection(_drawn_in(command))):
                 return NOT_THEIRS(devices=len(others), first=_first(others))
-            if others := boxes_not_theirs.intersection(_taken_along(command)):
+            if boxes_not_theirs and (others := boxes_not_theirs.intersection(_taken_along(command))):
                 return BOX_NOT_THEIRS(container_id=min(others))
             return None
 
