@@ -7,7 +7,7 @@ import re
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal, cast, get_args
@@ -34,6 +34,7 @@ KINDS: Final = {
 CheckDigit = Literal["warn", "refuse", "ignore"]
 MAPPING_BYTES_MAX: Final = 64 << 10
 SHOWN_REFUSALS: Final = 5
+SHOWN_UNUSED: Final = 20
 OWNER_ONLY: Final = 0o600
 _UNIT: Final = re.compile(r"[0-9]{5}", re.ASCII)
 _NOT_THIS_KIND: Final = frozenset({"import_file.columns_missing", "import_file.no_header"})
@@ -79,7 +80,11 @@ def import_file(
             with shown_progress() as watch:
                 stands = run_import(platform, file, announced, watch)
             seconds = time.monotonic() - begun
-            errors = fetch_errors(platform, stands, file) if stands.refused or stands.warned else None
+            errors = None
+            if stands.refused or stands.warned:
+                errors = fetch_errors(platform, stands, file)
+            elif stands.state == "done":
+                remove_errors(file)
     tell(stands, errors, seconds)
     raise typer.Exit(status_of(stands))
 
@@ -93,8 +98,7 @@ def status_of(stands: Import) -> int:
 
 def fetch_errors(platform: Client, stands: Import, file: Path) -> Path:
     """Write the error file beside the file, or here where that is not allowed. Returns where. Raises CannotGoOn."""
-    name = f"{file.name}.errors.csv"
-    for path in (file.with_name(name), Path(name)):
+    for path in _errors_beside(file):
         try:
             # It holds cells of the file: for whoever imports it and nobody else.
             path.unlink(missing_ok=True)
@@ -112,6 +116,19 @@ def fetch_errors(platform: Client, stands: Import, file: Path) -> Path:
     )
 
 
+def remove_errors(file: Path) -> None:
+    """Remove the error file of an earlier import: nothing that it says is so any more."""
+    for path in _errors_beside(file):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _errors_beside(file: Path) -> tuple[Path, Path]:
+    """Where the error file may be: beside the file, or here where that is not allowed."""
+    name = f"{file.name}.errors.csv"
+    return file.with_name(name), Path(name)
+
+
 def tell(stands: Import, errors: Path | None, seconds: float) -> None:
     """What came of it."""
     if stands.state == "done":
@@ -126,6 +143,7 @@ def tell(stands: Import, errors: Path | None, seconds: float) -> None:
         if stands.code in _NOT_THIS_KIND:
             note("请核对 --as 与内容是否相符。", "see that --as says what the file holds")
     _tell_counts(stands)
+    _tell_unused(stands)
     if errors is not None:
         tell_refusals(errors)
     if stands.state == "done" and not stands.accepted and stands.unchanged:
@@ -138,6 +156,7 @@ def shown_progress() -> Iterator[Watch]:
     """A bar for the upload and one for the reading, with rate and time left, while the block lasts."""
     words = {
         "upload": "上传 upload",
+        "queue": "排在前面的导入 imports ahead of this one",
         "reading": "读取入账 reading and recording",
         "waiting": "等待平台 waiting for the platform",
     }
@@ -176,6 +195,24 @@ def _tell_counts(stands: Import) -> None:
             table.add_row(Text(f"{number:,}", style), Text(name))
     if table.row_count:
         console.print(Padding(table, (0, 0, 0, 2)))
+
+
+def _tell_unused(stands: Import) -> None:
+    """Which columns were not read, and whether the file seems to be of another kind."""
+    if stands.unused_columns:
+        named = ", ".join(
+            " ".join(filter(None, (f"{one.sheet}!" if one.sheet else "", one.letter, one.header)))
+            for one in stands.unused_columns[:SHOWN_UNUSED]
+        )
+        more = len(stands.unused_columns) - SHOWN_UNUSED
+        rest = f", +{more}" if more > 0 else ""
+        console.print(Padding(Text(f"未用的列 columns not used: {named}{rest}", "dim"), (0, 0, 0, 2)))
+    if stands.also_kind:
+        note(
+            f"未用的列中有 {stands.also_kind} 所必需的列。请核对 --as {stands.kind} 是否有误。",
+            f"among the columns not used are some that {stands.also_kind} requires; see whether --as {stands.kind} is "
+            "right",
+        )
 
 
 def tell_refusals(errors: Path, shown: int = SHOWN_REFUSALS) -> None:

@@ -1,6 +1,7 @@
 """An import from a file on this machine to its end, whatever happens to the connection or the platform on the way."""
 
 import hashlib
+import itertools
 import os
 import time
 from collections.abc import Callable
@@ -9,18 +10,21 @@ from typing import Final, TypeAlias, TypeVar
 
 from cli.connection import REFUSED, CannotGoOn
 from client import CannotNow, Client, Refused, Unreachable
-from client.types import GetImport, Import, NewImport
+from client.types import GetImport, Import, ListImports, NewImport
 
 PIECE_BYTES: Final = 2 << 20
 POLL_S: Final = 0.2
 PATIENCE_S: Final = 60.0
 """How long a platform may be away in the middle: more than it takes to be started again."""
 
+LOOKED_AT_MAX: Final = 200
+"""Imports among which the last one of the same file is looked for."""
+
 OVER: Final = frozenset({"done", "failed", "cancelled"})
 
 T = TypeVar("T")
 Watch: TypeAlias = Callable[[str, int, int], None]
-"""Called with what is under way (upload, reading or waiting), how far, of how much."""
+"""Called with what is under way (upload, queue, reading or waiting), how far, of how much."""
 
 
 def run_import(platform: Client, file: Path, announced: NewImport, watch: Watch) -> Import:
@@ -38,20 +42,35 @@ def run_import(platform: Client, file: Path, announced: NewImport, watch: Watch)
     while stands.state not in OVER:
         time.sleep(POLL_S)
         stands = _patiently(lambda: platform.ask(how_it_stands), watch)
-        watch("reading", stands.done, stands.total)
+        if stands.ahead:
+            watch("queue", 0, stands.ahead)
+        else:
+            watch("reading", stands.done, stands.total)
     return stands
 
 
 def _announced(platform: Client, file: Path, announced: NewImport) -> Import:
     """The import of this file that is not over, or a new one. The key of each is made from the file and from the import
-    before it, so that whoever runs the command again finds the one that was cut off, however many there were.
+    before it, so that whoever runs the command again finds the one that was cut off. Which one was before it the list
+    of imports says: to ask for one after the other would take as many requests as there were imports.
     """
     digest = _digest(file, announced)
     stands = platform.create_import(announced, key=digest)
+    if stands.state in OVER:
+        stands = _last_over(platform, announced) or stands
     while stands.state in OVER:
         key = hashlib.sha256(f"{digest} {stands.import_id}".encode()).hexdigest()
         stands = platform.create_import(announced, key=key)
     return stands
+
+
+def _last_over(platform: Client, announced: NewImport) -> Import | None:
+    """The last import that is over of a file of this name and size, among the caller's latest."""
+    alike = announced.kind, announced.name, announced.bytes, announced.dry_run
+    for one in itertools.islice(platform.rows(ListImports()), LOOKED_AT_MAX):
+        if one.state in OVER and (one.kind, one.name, one.bytes, one.dry_run) == alike:
+            return one
+    return None
 
 
 def _uploaded(platform: Client, file: Path, stands: Import, watch: Watch) -> Import:

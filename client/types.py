@@ -457,6 +457,14 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit: str
 
 
+class UnusedColumn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A column that was not read: its letter, where the format has letters, its header, its sheet."""
+
+    letter: str
+    header: str
+    sheet: str | None = None
+
+
 class Import(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How an import stands. `done` of `total` says how far the reading is, `position` which of its events is the
     last.
@@ -482,6 +490,9 @@ class Import(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: str | None = None
     zh: str | None = None
     en: str | None = None
+    unused_columns: tuple[UnusedColumn, ...] = ()
+    also_kind: str | None = None
+    ahead: int = 0
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -15,8 +15,9 @@ class Records(SQLModel, registry=registry()):
 
 class ImportRecord(Records, table=True):
     """An import. `ask` is what was asked for, `caller` who asked it, both as JSON; `after` is where reading goes on;
-    `begun_at` the ledger's head when it began; `errors_bytes` how much of the error file counts. Times are microseconds
-    since 1970-01-01 UTC.
+    `begun_at` the ledger's head when it began; `errors_bytes` how much of the error file counts; `unused` the columns
+    that were not read, as JSON; `also` the other kind that the file seems to be of. Times are microseconds since
+    1970-01-01 UTC.
     """
 
     __tablename__ = "import_record"
@@ -41,3 +42,5 @@ class ImportRecord(Records, table=True):
     position: int = 0
     errors_bytes: int = 0
     failure: str | None = None
+    unused: str | None = None
+    also: str | None = None

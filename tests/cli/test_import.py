@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 import xlsxwriter
 from typer.testing import CliRunner
@@ -21,6 +22,18 @@ from tests.gateway.behind import behind
 from tests.gateway.serving import served
 
 UNIT = "99401"
+
+
+class Counting(httpx.HTTPTransport):
+    """Counts the requests that come before anything is sent: announcements and looks at the list."""
+
+    announced = 0
+
+    def handle_request(self, request):
+        self.announced += request.url.path == "/v1/imports"
+        return super().handle_request(request)
+
+
 HEADER = "资产编号;设备类别;管理单位;登记日期"
 
 
@@ -246,3 +259,38 @@ async def test_a_piece_whose_answer_is_lost_is_kept_once(run, tmp_path):
     with Client(run.url, token, transport=Losing(2)) as platform:
         stands = await asyncio.to_thread(run_import, platform, path, announced(path), lambda *_: None)
     assert (stands.state, stands.accepted) == ("done", 1)
+
+
+async def test_the_hundredth_time_takes_no_more_requests_than_the_third(run, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(table(number(1)))
+    counting = Counting()
+    with Client(run.url, run.started.token(Role.OPERATOR, units=(UNIT,)), transport=counting) as platform:
+        taken = []
+        for _ in range(8):
+            counting.announced = 0
+            stands = await asyncio.to_thread(run_import, platform, path, announced(path), lambda *_: None)
+            taken.append(counting.announced)
+            assert stands.state == "done"
+    assert taken[2:] == [taken[2]] * 6
+    assert taken[2] <= 3
+
+
+async def test_an_error_file_goes_when_nothing_that_it_says_is_so_any_more(run, tmp_path):
+    errors = tmp_path / "sheets" / "a.csv.errors.csv"
+    written("a.csv", table(number(1), "4.13E+21"))
+    assert (await run("a.csv", "--as", "devices")).exit_code == 4
+    assert errors.exists()
+    written("a.csv", table(number(1), number(2)))
+    assert (await run("a.csv", "--as", "devices")).exit_code == 0
+    assert not errors.exists()
+
+
+async def test_columns_that_are_not_used_are_told_and_that_the_kind_may_be_wrong(run):
+    rows = f"资产编号,设备类别,户名,工单编号,更换原因,拆回日期\n{number(1)},01,不应保留,GD1,烧损,2025-05-01\n"
+    written("a.csv", rows.encode())
+    for words in (("--dry-run",), ()):
+        told = flat((await run("a.csv", "--as", "devices", *words)).output)
+        assert "未用的列 columns not used: C 户名, D 工单编号, E 更换原因, F 拆回日期" in told, told
+        assert "请核对 --as devices" in told
+        assert "不应保留" not in told

@@ -102,6 +102,12 @@ COLUMNS_MISSING: Final = unreadable(
     "第 {row} 行的表头缺少必需的列：{missing}。请补上，或在映射文件中写明该列的名称。",
     "the header in row {row} lacks required columns: {missing}; add them, or name them in the mapping file",
 )
+COLUMNS_UNKNOWN: Final = unreadable(
+    "import_file.columns_unknown",
+    "没有这些字段：{columns}。以字段名为列名的文件须逐一正确；不需要的列可在映射文件的 ignored 中写明。",
+    "there are no such fields: {columns}; where columns are fields' names each must be right; those not wanted can be "
+    "named under 'ignored' in the mapping file",
+)
 NO_ROWS: Final = unreadable(
     "import_file.no_rows",
     "表头之下没有数据。",
@@ -274,6 +280,13 @@ NOT_JSON: Final = unreadable(
     "import_row.not_json",
     "此行不是一个完整的 JSON 对象。",
     "this line is not one complete JSON object",
+)
+
+UNKNOWN_FIELD: Final = unreadable(
+    "import_row.unknown_field",
+    "没有字段“{field}”。以字段名为键的行须逐一正确；不需要的键可在映射文件的 ignored 中写明。",
+    "there is no field '{field}'; where keys are fields' names each must be right; one that is not wanted can be named "
+    "under 'ignored' in the mapping file",
 )
 
 MAPPING_UNREADABLE: Final = unreadable(

@@ -41,7 +41,7 @@ class Header(msgspec.Struct, frozen=True):
     first: int
     last: int
     bound: tuple[Bound, ...]
-    dropped: tuple[str, ...]
+    dropped: tuple[Column, ...]
 
 
 class _Match(msgspec.Struct, frozen=True):
@@ -79,6 +79,18 @@ class Headers:
         if not isinstance(field, QuantityField) or (fits := unit_in_brackets(parts[2], field.measure)) is None:
             return found
         return _Match(found.field, found.rank, parts[2]) if fits else None
+
+    def takes(self, label: str) -> bool:
+        """Whether a header fills a field, or is one that is not to be read."""
+        return key_of(label) in self._ignored or self.match(label) is not None
+
+    def required(self) -> frozenset[str]:
+        """The fields that every table of this kind has."""
+        return frozenset(self._required())
+
+    def of(self, columns: Iterable[Column]) -> frozenset[str]:
+        """The fields that columns with these headers would fill."""
+        return frozenset(match.field for column in columns if (match := self.match(column.header)))
 
     def find(self, records: Sequence[Sequence[Any]]) -> Header:
         """The header among the first records. Refuses where there is none, or where it lacks required columns."""
@@ -120,7 +132,11 @@ class Headers:
                 for index, wording in zip(indices, wordings, strict=True)
             )
             bound.append(Bound(name, indices, columns, tuple(match.unit for match in matches), ranks))
-        dropped = tuple(letter_of(i) for i, wordings in enumerate(labels) if i not in taken and any(wordings))
+        dropped = tuple(
+            Column("", letter_of(index), shown(clean_text(wordings[0])))
+            for index, wordings in enumerate(labels)
+            if index not in taken and any(wordings)
+        )
         return Header(first, last, tuple(bound), dropped)
 
     def _candidates(self, head: list[list[Any]]) -> Iterator[Header]:

@@ -31,6 +31,7 @@ from kernel.refusal import Reason, against_rules, not_found
 from services.registry.imports.asked import NewImport
 from services.registry.imports.error_file import fsync_folder
 from services.registry.imports.mapping import parse
+from services.registry.imports.rows import Heading
 from services.registry.imports.spool import DEFAULT, SpoolLimits, require_own_room, require_room
 from services.registry.records import ImportRecord
 
@@ -38,6 +39,8 @@ SPOOL_DAYS: Final = 7
 SPOOL_US: Final = SPOOL_DAYS * 86_400_000_000
 PIECE_BYTES_MAX: Final = 3 << 20
 """Of one piece of an upload, well within a gRPC message."""
+UNUSED_TOLD_MAX: Final = 100
+"""Columns that were not read, of one import."""
 OPEN_IMPORTS_MAX: Final = 20
 """Imports of one caller that are not over."""
 
@@ -73,10 +76,20 @@ TOO_MANY = Reason(
 )
 
 
+class UnusedColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """A column that was not read: its letter, where the format has letters, its header, its sheet."""
+
+    letter: str
+    header: str
+    sheet: str | None = None
+
+
 class Import(msgspec.Struct, frozen=True, kw_only=True):
     """How an import stands. `done` of `total` says how far the reading is, `position` which of its events is the last.
 
     Rows: `accepted` were recorded, `unchanged` had been recorded before, `refused` stand in the error file.
+    `unused_columns` are the first of those that were not read; `also_kind` is another kind whose required columns are
+    all in the file, some of them not read: `kind` may be wrong. `ahead` imports come before one that is waiting.
     """
 
     import_id: str
@@ -99,6 +112,9 @@ class Import(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None = None
     zh: str | None = None
     en: str | None = None
+    unused_columns: tuple[UnusedColumn, ...] = ()
+    also_kind: str | None = None
+    ahead: int = 0
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -189,7 +205,12 @@ class Jobs:
 
     async def get(self, caller: Principal, import_id: str) -> Import:
         """How an import stands. Raises NotFound for those of others too."""
-        return await self._database.read(_in_session(lambda session: shown(self._own(session, caller, import_id))))
+
+        def get(session: Session) -> Import:
+            record = self._own(session, caller, import_id)
+            return msgspec.structs.replace(shown(record), ahead=_ahead(session, record))
+
+        return await self._database.read(_in_session(get))
 
     async def page(self, caller: Principal, after: Place | None, limit: int) -> tuple[list[Import], Place | None]:
         """The caller's imports, the newest first, those after a place, at most so many; and the place of the last one
@@ -243,7 +264,10 @@ class Jobs:
         return await self._database.read(_in_session(read))
 
     async def next(self) -> ImportRecord | None:
-        """The import to go on with: one that was running, else the one that has waited longest."""
+        """The import to go on with: one that was running, else the one that has waited longest. One at a time, in the
+        order in which they came: each already reads, decides and records at once, so two would end no sooner, and a
+        caller has at most OPEN_IMPORTS_MAX of them. Who waits is told how many come before.
+        """
 
         def take(session: Session) -> ImportRecord | None:
             waiting = select(ImportRecord).where(col(ImportRecord.state).in_(("running", "waiting")))
@@ -261,6 +285,13 @@ class Jobs:
     async def begin(self, import_id: str, head: int) -> bool:
         """An import that waited runs, the log ending at `head`. False where it has been cancelled meanwhile."""
         return await self._leave(import_id, "waiting", state="running", begun_at=head)
+
+    async def unused(self, record: ImportRecord, heading: Heading) -> None:
+        """Note which columns of a table are not read, and what other kind it seems to be of."""
+        more = (UnusedColumn(letter=one.letter, header=one.header, sheet=heading.sheet) for one in heading.dropped)
+        told = tuple(dict.fromkeys((*unused_of(record), *more)))[:UNUSED_TOLD_MAX]
+        record.unused, record.also = msgspec.json.encode(told).decode(), record.also or heading.also
+        await self.advance(record.id, unused=record.unused, also=record.also)
 
     async def advance(self, import_id: str, **values: Any) -> bool:
         """Note what an import has recorded. False where it has been cancelled meanwhile: what it did is noted all the
@@ -353,6 +384,15 @@ class Jobs:
             raise DatabaseUnavailable(f"{self._spool}: {error}") from error
 
 
+def _ahead(session: Session, record: ImportRecord) -> int:
+    """How many imports come before one that waits: those that run or have waited longer."""
+    if record.state != "waiting":
+        return 0
+    state, at_us = col(ImportRecord.state), col(ImportRecord.created_at_us)
+    before = or_(state == "running", and_(state == "waiting", at_us < record.created_at_us))
+    return int(session.scalar(select(func.count()).where(before)) or 0)
+
+
 def _held(session: Session) -> int:
     """Bytes that uploads hold which are not over."""
     held = select(func.sum(col(ImportRecord.bytes_received))).where(col(ImportRecord.state).in_(OPEN))
@@ -362,6 +402,11 @@ def _held(session: Session) -> int:
 def ask_of(record: ImportRecord) -> NewImport:
     """What was asked for."""
     return msgspec.json.decode(record.ask, type=NewImport)
+
+
+def unused_of(record: ImportRecord) -> tuple[UnusedColumn, ...]:
+    """The columns that were not read, as far as they are told."""
+    return msgspec.json.decode(record.unused, type=tuple[UnusedColumn, ...]) if record.unused else ()
 
 
 def caller_of(record: ImportRecord) -> Principal:
@@ -382,6 +427,8 @@ def shown(record: ImportRecord) -> Import:
         code=failure.code if failure else None,
         zh=failure.zh if failure else None,
         en=failure.en if failure else None,
+        unused_columns=unused_of(record),
+        also_kind=record.also,
         created_at=instant_of_us(record.created_at_us),
         finished_at=None if record.finished_at_us is None else instant_of_us(record.finished_at_us),
         **{name: getattr(record, name) for name in _SHOWN},

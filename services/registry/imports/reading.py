@@ -8,7 +8,7 @@
 What ends the reading as a whole is a Refusal; the batches before it stand.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import partial
 from typing import Any, BinaryIO, Final
@@ -60,7 +60,7 @@ def read(file: BinaryIO, kind: str, mapping: Mapping, options: Options) -> Itera
         if isinstance(table, Batch):
             yield msgspec.structs.replace(table, after=after)
         elif number >= start.table:
-            yield Heading(table.sheet, table.header.last + 1, _columns(table), table.header.dropped)
+            yield _heading(table, headers, mapping)
             here = start if number == start.table else Position(table=number)
             for batch in _Normaliser(headers, mapping, options, table, number).batches(here, seen=seen):
                 seen, after = seen or bool(batch.rows or batch.refused), batch.after
@@ -106,8 +106,23 @@ def _warning(sheet: str, refusal: Refusal) -> Batch:
     return Batch([], [], warnings, refused=0, skipped=0, after="", done=0, total=0, sheet=sheet)
 
 
-def _columns(table: Table) -> tuple[Column, ...]:
-    return tuple(column for one in table.header.bound for column in one.columns)
+def _heading(table: Table, headers: Headers, mapping: Mapping) -> Heading:
+    columns = tuple(column for one in table.header.bound for column in one.columns)
+    dropped = table.header.dropped
+    also = _also(columns, dropped, headers, mapping) if dropped else None
+    return Heading(table.sheet, table.header.last + 1, columns, dropped, also)
+
+
+def _also(columns: Sequence[Column], dropped: Sequence[Column], headers: Headers, mapping: Mapping) -> str | None:
+    """The other kind, of those that require more, whose required columns are all here and partly dropped. One that
+    requires less is no sign: a ledger of what was dismantled has the columns of devices too.
+    """
+    for kind, fields in mapping.kinds.items():
+        other = Headers(fields, mapping.ignored)
+        required, unread = other.required(), other.of(dropped)
+        if len(required) > len(headers.required()) and required & unread and required <= unread | other.of(columns):
+            return kind
+    return None
 
 
 class _Normaliser:
@@ -181,8 +196,8 @@ class _Normaliser:
         for index, record in enumerate(block.records, block.first):
             if index < first_data:
                 continue
-            if record is None:
-                errors.append(finding(faults.NOT_JSON(), index + 1, sheet=self._table.sheet))
+            if not isinstance(record, list):
+                errors.append(finding(record, index + 1, sheet=self._table.sheet))
                 refused += 1
                 continue
             if not any(record):

@@ -14,7 +14,7 @@ Value: TypeAlias = str | int | bool
 
 
 class Column(msgspec.Struct, frozen=True, array_like=True):
-    """A column that is read: the field it fills, its letter in a spreadsheet, its header as in the file."""
+    """The field that a column fills (none where it is dropped), its letter in a spreadsheet, its header as there."""
 
     field: str
     letter: str
@@ -22,14 +22,16 @@ class Column(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Heading(msgspec.Struct, frozen=True, tag="heading"):
-    """A table begins. `row` is that of its header (0 where the format names columns itself). `dropped` are the letters
-    of columns that no field takes; their headers and cells are not kept.
+    """A table begins. `row` is that of its header (0 where the format names columns itself). `dropped` are columns that
+    no field takes, by letter and header; their cells are not kept. `also` is the other kind whose required columns are
+    here and partly among those.
     """
 
     sheet: str | None
     row: int
     columns: tuple[Column, ...]
-    dropped: tuple[str, ...] = ()
+    dropped: tuple[Column, ...] = ()
+    also: str | None = None
 
 
 class Finding(msgspec.Struct, frozen=True):

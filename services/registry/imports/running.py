@@ -208,6 +208,8 @@ class _Run:
                 async for part in parts:
                     if isinstance(part, Heading):
                         heading = part
+                        if heading.dropped:
+                            await self._jobs.unused(self._record, heading)
                         continue
                     begun = await self._gathered(part, heading)
                     turn = Turn(turn)

@@ -82,10 +82,11 @@ def test_missing_columns_are_named():
     assert "资产编号" not in refused.value.zh
 
 
-def test_unmapped_columns_are_dropped_and_only_their_letters_are_told():
+def test_unmapped_columns_are_dropped_and_told_by_letter_and_header():
     rows = [["户名", *HEADER, "电话"], *(["不应保留的姓名", *row, "13800000000"] for row in ROWS)]
     result = result_of(as_csv(rows))
-    assert result.headings[0].dropped == ("A", "D")
+    assert [(one.letter, one.header) for one in result.headings[0].dropped] == [("A", "户名"), ("D", "电话")]
+    assert result.headings[0].also is None
     everything = repr([part.rows for part in result.batches]) + repr(result.headings)
     assert "不应保留" not in everything
     assert "13800000000" not in everything
@@ -193,3 +194,12 @@ def test_fields_by_their_own_names_hold_whole_base_units():
     wanted = {**row, "reading": {"total_wh": 1234, "peak_wh": 5, "ratio_micro": 80_000_000}}
     assert result_of(as_csv(flat), "dismantled").values == [wanted]
     assert result_of(as_ndjson(flat), "dismantled").values == [wanted]
+
+
+def test_a_file_that_has_the_required_columns_of_another_kind_is_noticed():
+    ledger = ["资产编号", "设备类别", "工单编号", "更换原因", "拆回日期"]
+    rows = [[number(1), "01", "GD1", "烧损", "2025-05-01"]]
+    assert result_of(as_csv([ledger, *rows])).headings[0].also == "dismantled"
+    # What was dismantled has a class too, and that is no sign of devices.
+    assert result_of(as_csv([ledger, *rows]), "dismantled").headings[0].also is None
+    assert result_of(as_csv([ledger[:4], *(row[:4] for row in rows)])).headings[0].also is None

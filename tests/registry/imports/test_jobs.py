@@ -219,3 +219,15 @@ async def test_waiting_ends_when_an_upload_is_complete(idle):
     await idle.uploaded("devices", CONTENT)
     async with asyncio.timeout(10):
         await waiting
+
+
+async def test_who_waits_is_told_how_many_come_before(idle, clock):
+    waiting = []
+    for caller in (KEEPER, OPERATOR, OPERATOR):
+        clock.us += 1
+        waiting.append((caller, (await idle.uploaded("devices", CONTENT, caller)).import_id))
+    assert [(await idle.jobs.get(*one)).ahead for one in waiting] == [0, 1, 2]
+    assert await idle.jobs.begin(waiting[0][1], 0)
+    assert [(await idle.jobs.get(*one)).ahead for one in waiting] == [0, 1, 2]
+    await idle.jobs.finish(waiting[0][1], "done")
+    assert [(await idle.jobs.get(*one)).ahead for one in waiting] == [0, 0, 1]

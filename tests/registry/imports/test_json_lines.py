@@ -1,8 +1,10 @@
 """NDJSON: keys, groups, lines that are no objects, and places to go on from."""
 
+import msgspec
 import pytest
 
 from kernel.refusal import Refusal
+from services.registry.imports.mapping import parse
 from tests.registry.imports.sheets import as_ndjson, number, result_of
 
 HEADER = ["资产编号", "设备类别", "备注"]
@@ -118,3 +120,30 @@ def test_a_line_without_end():
     with pytest.raises(Refusal) as refused:
         result_of(content)
     assert refused.value.code == "import_file.line_too_long"
+
+
+def line(**more):
+    return msgspec.json.encode({"asset_no": number(1), "device_class": "01", **more})
+
+
+@pytest.mark.parametrize("more", [{"unitt": "99402"}, {"occured_on": "2026-01-01"}, {"description": {"makr": "M1"}}])
+def test_a_misspelt_field_refuses_its_line(more):
+    """As at the other doors, where the keys are fields' names."""
+    result = result_of(b"\n".join([line(), line(**more), line(unit="99401", description={"maker": "M1"})]))
+    assert [row.number for row in result.rows] == [1, 3]
+    [error] = result.errors
+    assert (error.row, error.code) == (2, "import_row.unknown_field")
+    assert next(iter(more)) in error.en
+
+
+def test_keys_of_a_sheet_that_nothing_takes_are_dropped_and_told():
+    result = result_of(f'{{"资产编号": "{number(1)}", "设备类别": "01", "户名": "不应保留"}}'.encode())
+    assert [row.number for row in result.rows] == [1]
+    assert [(one.letter, one.header) for one in result.headings[0].dropped] == [("", "户名")]
+    assert "不应保留" not in repr(result.headings)
+
+
+def test_a_key_that_is_ignored_or_empty_is_no_misspelt_one():
+    own = parse(b"extends: default\nignored: [colour]\nkinds: {}")
+    result = result_of(line(colour="red", unitt=None), mapping=own)
+    assert [values["asset_no"] for values in result.values] == [number(1)]

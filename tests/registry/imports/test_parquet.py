@@ -128,3 +128,12 @@ def test_a_column_given_twice():
     target = io.BytesIO()
     pq.write_table(table, target)
     assert result_of(target.getvalue()).values == [{"asset_no": number(1), "device_class": "01"}]
+
+
+def test_a_misspelt_column_among_fields_names_refuses_the_file():
+    rows = [["asset_no", "device_class", "unitt"], [number(1), "01", "99402"]]
+    with pytest.raises(Refusal) as refused:
+        result_of(as_parquet(rows))
+    assert refused.value.code == "import_file.columns_unknown"
+    assert "unitt" in refused.value.en
+    assert len(result_of(as_parquet([["资产编号", "设备类别", "unitt"], rows[1]])).rows) == 1

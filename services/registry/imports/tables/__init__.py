@@ -9,13 +9,14 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from kernel.refusal import Refusal
 from services.registry.imports.heading import Header
 
 BLOCK_RECORDS_MAX: Final = 1_000
 """Records that are dealt with at once: some milliseconds, and one append."""
 
 Record: TypeAlias = list[Any]
-"""Cells by column; empty where a row is. None in place of a record: a row that could not be read."""
+"""Cells by column; empty where a row is. A refusal in place of a record: why a row could not be read."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +35,7 @@ class Block(msgspec.Struct, frozen=True):
     """Records in their order. `first` counts records from 0; `after` is the place where the next block begins."""
 
     first: int
-    records: Sequence[Record | None]
+    records: Sequence[Record | Refusal]
     after: int
 
 

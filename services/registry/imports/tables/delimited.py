@@ -108,7 +108,7 @@ def _head(file: BinaryIO, dialect: _Dialect, limits: Limits) -> list[Record]:
     head: list[Record] = []
     with suppress(Unreadable):
         for block in _blocks(file, dialect, dialect.start, 0, limits):
-            head += (record for record in block.records if record is not None)
+            head += (record for record in block.records if isinstance(record, list))
             if len(head) >= HEADER_ROWS_MAX:
                 break
     return head[:HEADER_ROWS_MAX]

@@ -5,10 +5,11 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
+from kernel.refusal import Refusal
 from services.registry.imports.converting import Disagreement, Measured
-from services.registry.imports.faults import BAD_POSITION, LINE_TOO_LONG
+from services.registry.imports.faults import BAD_POSITION, LINE_TOO_LONG, NOT_JSON, UNKNOWN_FIELD
 from services.registry.imports.heading import Bound, Header, Headers
-from services.registry.imports.mapping import QuantityField
+from services.registry.imports.mapping import KEY, QuantityField
 from services.registry.imports.rows import Column
 from services.registry.imports.tables import BLOCK_RECORDS_MAX, Block, Limits, Record, Table
 from services.registry.imports.wording import key_of
@@ -27,6 +28,14 @@ class _Keys(dict[str, tuple[int, str | None] | None]):
         self._headers = headers
         self._places = {name: index for index, name in enumerate(headers.fields)}
         self.width = len(self._places)
+
+    def unknown(self, found: dict[str, Any]) -> str | None:
+        """The first key that nothing takes, of an object that goes by our fields' names: there it is misspelt, and what
+        it says would be lost. Objects by headers are like sheets, whose other columns are not kept.
+        """
+        if KEY not in found:
+            return None
+        return next((key for key, value in _pairs(found) if value is not None and not self._headers.takes(key)), None)
 
     def __missing__(self, key: str) -> tuple[int, str | None] | None:
         match = self._headers.match(key)
@@ -64,12 +73,13 @@ def _header(file: BinaryIO, start: int, headers: Headers) -> Header:
     seen: dict[str, None] = {}
     for line in file.read(BLOCK_BYTES).splitlines()[:BLOCK_RECORDS_MAX]:
         seen.update(dict.fromkeys(key for key, _ in _pairs(_object(line) or {})))
-    found = {one.field: one.columns[0].header for one in headers.find([list(seen)]).bound}
+    head = headers.find([list(seen)])
+    found = {one.field: one.columns[0].header for one in head.bound}
     bound = tuple(
         Bound(name, (index,), (Column(name, "", found.get(name, name)),), (None,), (0,))
         for index, name in enumerate(headers.fields)
     )
-    return Header(-1, -1, bound, ())
+    return Header(-1, -1, bound, tuple(msgspec.structs.replace(one, letter="") for one in head.dropped))
 
 
 def _blocks(file: BinaryIO, keys: _Keys, place: int, index: int, limits: Limits) -> Iterator[Block]:
@@ -99,15 +109,21 @@ def _by_line_feed(content: bytes) -> list[bytes]:
     return [line + b"\n" for line in lines] + ([last] if last else [])
 
 
-def _record(line: bytes, keys: _Keys) -> Record | None:
-    """The cells of a line in the order of the fields; [] of an empty line, None of one that is no object."""
+def _record(line: bytes, keys: _Keys) -> Record | Refusal:
+    """The cells of a line in the order of the fields; [] of an empty line; why it is refused where it is no object, or
+    has a misspelt key.
+    """
     if not line.strip():
         return []
     if (found := _object(line)) is None:
-        return None
+        return NOT_JSON()
     record: Record = [None] * keys.width
     for key, value in _pairs(found):
-        if value is None or value == "" or (place := keys[key]) is None:
+        if value is None or value == "":
+            continue
+        if (place := keys[key]) is None:
+            if unknown := keys.unknown(found):
+                return UNKNOWN_FIELD(field=unknown)
             continue
         index, unit = place
         cell = Measured(value, unit) if unit is not None else value

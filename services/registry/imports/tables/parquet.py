@@ -9,8 +9,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kernel.quantity import BUSINESS_ZONE, instant_of_us
-from services.registry.imports.faults import BAD_POSITION, DAMAGED, EXPANDS_TOO_FAR, TOO_LARGE, TOO_MANY_CELLS
+from services.registry.imports.faults import (
+    BAD_POSITION,
+    COLUMNS_UNKNOWN,
+    DAMAGED,
+    EXPANDS_TOO_FAR,
+    TOO_LARGE,
+    TOO_MANY_CELLS,
+)
 from services.registry.imports.heading import COLUMNS_MAX, Headers
+from services.registry.imports.mapping import KEY
+from services.registry.imports.rows import shown
 from services.registry.imports.tables import BLOCK_RECORDS_MAX, Block, Limits, Record, Table
 
 _FAULTS: Final = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError)
@@ -43,6 +52,9 @@ def open_parquet(file: BinaryIO, headers: Headers, limits: Limits) -> Table:
     if any(group.total_byte_size > limits.row_group_bytes for group in groups):
         raise EXPANDS_TOO_FAR(limit=limits.row_group_bytes)
     header = headers.find([names])
+    if KEY in names and (unknown := [name for name in names if not headers.takes(name)]):
+        # By our fields' own names it is no sheet of which some columns are wanted: these are misspelt.
+        raise COLUMNS_UNKNOWN(columns=", ".join(map(shown, unknown)))
     wanted = [names[index] for one in header.bound for index in one.indices]
     sizes = [group.num_rows for group in groups]
 
