@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import re
 import signal
 import socket
 import sys
@@ -20,9 +21,9 @@ from rich.console import Console
 
 from cli.supervision import Program, Supervisor, supervised
 from kernel.identity import Principal, Role
-from kernel.identity_issuer import issue, write_keys
+from kernel.identity_issuer import NotLoopback, issue, require_loopback, write_keys
 from kernel.keys import write_cursor_key
-from kernel.settings import Settings, read_settings
+from kernel.settings import OWN, PREFIX, Settings, read_settings
 from ledger.open import open_ledger
 
 PORT: Final = 8700
@@ -37,11 +38,14 @@ WATCH_S: Final = 1.0
 STARTING_WATCH_S: Final = 0.3
 """The same while it starts."""
 
+SERVICES: Final = ("registry", "gateway")
 LAST_LINES: Final = 5
 """Of a service's log, where it could not start."""
 
 LOG_TAIL_BYTES: Final = 64 << 10
 OWNERS_FOLDER: Final = 0o700
+
+_COMMENT: Final = re.compile(r"\s[;#]|[\r\n]")
 
 console = Console(stderr=True)
 
@@ -139,7 +143,13 @@ def token(
     principal = Principal(
         subject=subject, roles=frozenset(role), units=frozenset(unit or ()), organisation=organisation
     )
-    sys.stdout.write(issue(cli_settings().keys_dir, principal) + "\n")
+    settings = cli_settings()
+    sys.stdout.write(issue(settings.keys_dir, principal) + "\n")
+    if settings.issuer_file is not None:
+        console.print(
+            f"[yellow]![/] 已由 METERLOOP_ISSUER_FILE 指定签发方，各入口都不接受此令牌。\n"
+            f"  no door will take this token: METERLOOP_ISSUER_FILE names another issuer, {settings.issuer_file}"
+        )
 
 
 def up(
@@ -187,6 +197,9 @@ async def make_ready(settings: Settings) -> None:
 @contextmanager
 def running(settings: Settings, port: int) -> Iterator[Running]:
     """Start everything, wait until it is ready, and stop it when the block ends. Raises NotReady."""
+    _require_configurable(settings.data_dir)
+    for service in SERVICES:
+        _require_issuer(service, os.environ)
     asyncio.run(make_ready(settings))
     with _alone(settings.data_dir):
         if port:
@@ -254,6 +267,37 @@ def _alone(data_dir: Path) -> Iterator[None]:
                 " METERLOOP_DATA_DIR",
             ) from None
         yield
+
+
+def _require_configurable(data_dir: Path) -> None:
+    """Raises NotReady where the supervisor's configuration cannot hold this path: what follows a semicolon or a hash
+    sign after a space is a comment there, however it is quoted.
+    """
+    path = str(data_dir.resolve())
+    if _COMMENT.search(path):
+        raise NotReady(
+            f"数据目录 {path} 的路径在空格之后有“;”或“#”，或含换行，监管进程无法读取。"
+            "请改名，或用 METERLOOP_DATA_DIR 另选。",
+            f"the path of the data folder {path} has a ; or # after a space, or a line break, which the supervisor"
+            " cannot read; rename it, or choose another by METERLOOP_DATA_DIR",
+        )
+
+
+def _require_issuer(service: str, environ: Mapping[str, str]) -> None:
+    """Raises NotReady where this service would listen to strangers while tokens are this machine's own."""
+    own = f"{PREFIX}{service.upper()}{OWN}"
+    shared = {name.upper() for name in Settings.__struct_fields__}
+    everybodys = {
+        name: value for name, value in environ.items() if not name.startswith(own) or name.removeprefix(own) in shared
+    }
+    settings = read_settings(Settings, service, everybodys)
+    if settings.issuer_file is not None:
+        return
+    try:
+        require_loopback(settings.hosts)
+    except NotLoopback as error:
+        zh, _, en = str(error).partition(" / ")
+        raise NotReady(f"{service}：{zh}", f"{service}: {en}") from error
 
 
 def _require_free(port: int) -> None:

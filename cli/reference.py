@@ -87,7 +87,7 @@ _CLI_SETTINGS: Final = """
 
 """
 _METRICS: Final = """\
-`/metrics` 上的指标，按 OpenTelemetry 的名称列出；在 Prometheus 中以下划线代替点，并加上单位。网关之外不可访问。
+`/metrics` 上的指标，按 OpenTelemetry 的名称列出；在 Prometheus 中以下划线代替点，并加上单位。网关不对外提供此地址。
 
 The metrics at `/metrics`, by their names in OpenTelemetry; Prometheus has underscores for dots, and the unit appended.
 They are never routed outside.

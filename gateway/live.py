@@ -68,7 +68,7 @@ def with_events(document: dict[str, Any]) -> dict[str, Any]:
         "tags": ["events"],
         "parameters": [last],
         "responses": {"200": stream, **refused},
-        "security": [{}],
+        "security": [],
     }
     return {**document, "paths": {**document["paths"], PATH: {"get": operation}}}
 

@@ -8,19 +8,20 @@ from string import Template
 from typing import Final
 
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import FileResponse, HTMLResponse
 
 from kernel.clock import now
 from kernel.grpc_client import Peer
 from kernel.quantity import BUSINESS_ZONE
 
 PAGES: Final = Path(__file__).parent / "pages"
+STYLE: Final = "/pages/page.css"
+"""All that is served as it lies there; the page itself is a template."""
+
 PEER_S_MAX: Final = 2.0
 SECURITY: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
 _STATES: Final = {True: ("good", "正常", "up"), False: ("bad", "不可用", "away")}
@@ -40,8 +41,11 @@ def add_pages(app: FastAPI, peers: Mapping[str, Peer], ledger_id: str, public_ev
         )
         return HTMLResponse(shown, headers=SECURITY | {"Cache-Control": "no-store"})
 
+    async def style() -> FileResponse:
+        return FileResponse(PAGES / "page.css", media_type="text/css")
+
     app.add_api_route("/", status, include_in_schema=False)
-    app.mount("/pages", StaticFiles(directory=PAGES), name="pages")
+    app.add_api_route(STYLE, style, include_in_schema=False)
 
 
 def _row(name: str, *, up: bool) -> str:

@@ -28,7 +28,7 @@ def refuse_beyond(whose: Words, position: int, head: int) -> None:
     if position > head:
         zh, en = whose
         raise WrongLedger(
-            f"{zh}已到达位置 {position}，账本却止于 {head}：账本缺失其后的事件。请先运行 rebuild。"
+            f"{zh}已到达位置 {position}，台账却止于 {head}：台账缺失其后的事件。请先运行 rebuild。"
             f" / {en} reached position {position}, and the ledger ends at {head}: it has lost what came after;"
             " run `rebuild` first"
         )

@@ -103,7 +103,8 @@ class LimitsMiddleware:
                 raise
             refusal = STOPPING()
         except ClientDisconnect:
-            # Nobody is there to be told, and nothing was decided: a body is read before anything else.
+            # Nobody is there to be told. A command is decided when its body is whole; a piece of an upload that came
+            # before stays, and the next request goes on after it.
             return
         except Exception:
             _LOG.exception("request failed", path=scope["path"])

@@ -46,8 +46,7 @@ def add_question_route(app: FastAPI, schemas: Schemas, question: Question) -> No
             **_success(schemas, question),
             304: {"description": "未改变 / as it was"},
         },
-        openapi_extra={"parameters": _parameters(schemas, question)}
-        | ({"security": [{}, {"bearer": []}]} if question.public else {}),
+        openapi_extra={"parameters": _parameters(schemas, question)} | ({"security": []} if question.public else {}),
     )
 
 

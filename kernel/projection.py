@@ -66,7 +66,7 @@ BEHIND = stale(
 )
 NO_SUCH_POSITION = unreadable(
     "view.no_such_position",
-    "账本目前到位置 {head}，没有位置 {position}。请使用写入时收到的位置。",
+    "台账目前到位置 {head}，没有位置 {position}。请使用写入时收到的位置。",
     "the log ends at position {head}, there is no position {position}; give the one that you were answered with",
 )
 BUILDING = stale(

@@ -115,6 +115,42 @@ def test_without_its_supervisor_it_ends_and_says_so(folder):
         eventually(lambda: gone(services), OVER_S_MAX)
 
 
+@pytest.mark.parametrize(
+    "name", ["METERLOOP_REST_HOST", "METERLOOP_GATEWAY__REST_HOST", "METERLOOP_REGISTRY__RPC_HOST"]
+)
+def test_a_door_for_strangers_without_an_issuer_is_said_before_anything_is_started(folder, name):
+    with up(folder, "--port", "0", **{name: "0.0.0.0"}) as process:
+        assert process.wait(STARTED_S_MAX) == 1
+    assert "内置令牌签发仅限本机使用，而服务监听 0.0.0.0" in told(folder)
+    assert "a door listens on 0.0.0.0" in told(folder)
+    assert "Traceback" not in told(folder)
+    assert not (folder / "var").exists()
+
+
+@pytest.mark.parametrize("name", ["data ;1", "data #1"])
+def test_a_data_folder_that_the_supervisor_cannot_read_is_refused(folder, name):
+    with up(folder, "--port", "0", METERLOOP_DATA_DIR=str(folder / name)) as process:
+        assert process.wait(STARTED_S_MAX) == 1
+    assert "监管进程无法读取" in told(folder)
+    assert "the supervisor cannot read" in told(folder)
+    assert not (folder / name).exists()
+
+
+def test_a_token_that_no_door_will_take_says_so(folder):
+    environ = {**os.environ, "METERLOOP_DATA_DIR": str(folder / "var"), "COLUMNS": "400"}
+    command = [sys.executable, "-P", "-m", "cli"]
+    subprocess.run([*command, "init"], cwd=folder, env=environ, check=True, capture_output=True)
+    mine = subprocess.run(
+        [*command, "token", "--role", "admin"], cwd=folder, env=environ, check=True, capture_output=True
+    )
+    environ["METERLOOP_ISSUER_FILE"] = str(folder / "issuer.yaml")
+    other = subprocess.run(
+        [*command, "token", "--role", "admin"], cwd=folder, env=environ, check=True, capture_output=True
+    )
+    assert b"no door will take this token" in other.stderr
+    assert (len(other.stdout.splitlines()), mine.stderr) == (1, b"")
+
+
 def test_a_port_that_is_taken_is_said_before_anything_is_started(folder):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

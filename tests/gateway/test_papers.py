@@ -226,7 +226,7 @@ async def test_a_recovery_ledger_accounts_for_every_device_that_was_dismantled(p
     assert (idle[0], idle[4:6], idle[15]) == ("99402", [9, 0], "100.00 %")
     assert sheet(answer.content, "计划外 Unexpected")[1][0::3] == [UNIT, 1]
     summary = {line[0]: line[1] for line in sheet(answer.content, "汇总 Summary")}
-    assert summary["账本位置 as of position"] == f"{position:,}"
+    assert summary["台账位置 as of position"] == f"{position:,}"
     assert "/v1/recovery?first=2026-03&last=2026-03" in summary["核验 verify"]
 
 

@@ -160,12 +160,12 @@ def facts(ledger: RecoveryLedger) -> list[Fact]:
     shown = months(ledger)
     span = NOTHING if not shown else f"{_month(shown[0])} — {_month(shown[-1])}" if shown[1:] else _month(shown[0])
     lines = [
-        Fact(("台账编号", "ledger number"), ledger.number),
+        Fact(("本表编号", "number"), ledger.number),
         Fact(("统计范围", "scope"), parts.party(ledger.scope)),
         Fact(("拆回月份", "cohort months"), span),
         Fact(("制表日期", "issued"), ledger.issued_on.isoformat()),
         Fact(("单位 / 月份数", "units / cohorts"), f"{len(by_unit(ledger)):,} / {len(ledger.cohorts):,}"),
-        Fact(("账本位置", "as of position"), f"{ledger.verification.position:,}"),
+        Fact(("台账位置", "as of position"), f"{ledger.verification.position:,}"),
     ]
     if ledger.remark:
         lines.append(Fact(("备注", "remark"), ledger.remark, wide=True))

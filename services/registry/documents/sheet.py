@@ -47,7 +47,7 @@ def foot(verification: Verification, script: Script) -> list[tuple[str, list[str
     """The lines at the foot: the events the document rests on, and how to check it."""
     ids = verification.event_ids
     more = [f"… 共 {len(ids)} 条 in all"] if len(ids) > _EVENTS_SHOWN_MAX else []
-    ledger = [f"账本 ledger {verification.ledger_id}", f"位置 position {verification.position}"]
+    ledger = [f"台账 ledger {verification.ledger_id}", f"位置 position {verification.position}"]
     lines = [("核验 verify", [_short(text, script) for text in [*ledger, verification.instruction]])]
     if ids:
         lines.append(("事件 events", [_short(text, script) for text in [*ids[:_EVENTS_SHOWN_MAX], *more]]))
@@ -57,8 +57,8 @@ def foot(verification: Verification, script: Script) -> list[tuple[str, list[str
 def verification_facts(verification: Verification) -> list[Fact]:
     """The same where there is no foot to print it in: in a spreadsheet."""
     return [
-        Fact(("账本", "ledger"), verification.ledger_id),
-        Fact(("账本位置", "position"), str(verification.position)),
+        Fact(("台账", "ledger"), verification.ledger_id),
+        Fact(("台账位置", "position"), str(verification.position)),
         Fact(("核验", "verify"), verification.instruction),
         Fact(("事件", "events"), "\n".join(verification.event_ids)),
     ]
