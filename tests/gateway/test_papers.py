@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import io
+import json
 import re
 from datetime import date
 
@@ -228,6 +229,9 @@ async def test_a_recovery_ledger_accounts_for_every_device_that_was_dismantled(p
     summary = {line[0]: line[1] for line in sheet(answer.content, "汇总 Summary")}
     assert summary["台账位置 as of position"] == f"{position:,}"
     assert "/v1/recovery?first=2026-03&last=2026-03" in summary["核验 verify"]
+    rows = (await asked(platform, "/v1/recovery", first="2026-03", last="2026-03")).json()["items"]
+    written = json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert summary["各行校验值 SHA-256 of rows"] == hashlib.sha256(written.encode()).hexdigest()
 
 
 async def test_a_recovery_ledger_as_pdf_shows_the_same_numbers(platform):
@@ -236,6 +240,7 @@ async def test_a_recovery_ledger_as_pdf_shows_the_same_numbers(platform):
     text = squeezed(answer.content)
     assert "2026-0366116.66%112010" in text
     assert "99402" not in text
+    assert all(role in text for role in ("制表tabulated", "审核checked", "批准approved"))
     assert answer.headers["content-disposition"].startswith(f'attachment; filename="{UNIT}_2026-03_2026-03.pdf"')
 
 

@@ -170,6 +170,8 @@ class RecoveryLedger(msgspec.Struct, frozen=True, kw_only=True, tag="recovery_le
     cohorts: tuple[Cohort, ...]
     verification: Verification
     unexpected: tuple[UnexpectedCount, ...] = ()
+    rows_sha256: Sha256 | None = None
+    """Of the rows that it was made from."""
     signatures: tuple[Signature, ...] = ()
     remark: str | None = None
 

@@ -64,6 +64,17 @@ _DEFINED_EN: Final = (
 )
 DEFINITION: Final = (_DEFINED_ZH, _DEFINED_EN)
 
+_CHECKED_ZH: Final = (
+    "核对：校验值由 GET /v1/recovery 的全部 items 算得（一个 JSON 数组，UTF-8，各成员按字母排序，无空格）。"
+    "该接口只答现状：其后的事件改变这些行时，校验值即不同，本表仍为所记位置时的情形。"
+)
+_CHECKED_EN: Final = (
+    "To check: the SHA-256 is of all items of GET /v1/recovery, as one JSON array in UTF-8, members in alphabetical "
+    "order, no spaces. It answers for now only: once later events change these rows it differs, and this ledger "
+    "stands for its position."
+)
+CHECKED: Final = (_CHECKED_ZH, _CHECKED_EN)
+
 _MONTHS_ABREAST: Final = 12
 
 
@@ -149,6 +160,7 @@ def sheet_of(ledger: RecoveryLedger, script: Script) -> dict[str, object]:
         "facts": parts.fact_rows(facts(ledger), script),
         "totals": _totals(ledger),
         "definition": DEFINITION,
+        "checked": CHECKED if ledger.rows_sha256 else None,
         "matrices": [_matrix(units, abreast, script) for abreast in _twelve_at_a_time(months(ledger))],
         "detail": _detail(ledger, units, script),
         "unexpected": _unexpected(ledger, script),
@@ -167,6 +179,8 @@ def facts(ledger: RecoveryLedger) -> list[Fact]:
         Fact(("单位 / 月份数", "units / cohorts"), f"{len(by_unit(ledger)):,} / {len(ledger.cohorts):,}"),
         Fact(("台账位置", "as of position"), f"{ledger.verification.position:,}"),
     ]
+    if ledger.rows_sha256:
+        lines.append(Fact(("各行校验值", "SHA-256 of rows"), ledger.rows_sha256, wide=True, is_hash=True))
     if ledger.remark:
         lines.append(Fact(("备注", "remark"), ledger.remark, wide=True))
     return lines

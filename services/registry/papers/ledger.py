@@ -1,18 +1,27 @@
 """回收统计台账: the recovery rates of some months, with the plans they are measured by."""
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from typing import Final
+
+import msgspec
 
 from services.registry.documents.data import (
     Coded,
     Cohort,
     CohortPlan,
+    Label,
     RecoveryLedger,
+    Signature,
     UnexpectedCount,
     Verification,
 )
 from services.registry.views.places import PlanRow
 from services.registry.views.recovery import RecoveryRate
+
+ROLES: Final = (Label("制表", "tabulated"), Label("审核", "checked"), Label("批准", "approved"))
+"""Who signs the ledger by hand. Nobody signs it in the log."""
 
 ALL_UNITS = Coded(code="", zh="全部管理单位", en="all managing units")
 
@@ -31,6 +40,7 @@ def recovery_ledger(
     nothing has been dismantled stands in the ledger too.
     """
     first, last, unit = asked
+    rates = tuple(rates)
     cohorts = {(rate.unit, rate.cohort): _cohort(rate) for rate in rates}
     for plan in plans:
         cohorts.setdefault((plan.unit, plan.cohort), _planned(plan))
@@ -42,13 +52,22 @@ def recovery_ledger(
         scope=Coded(code=unit) if unit else ALL_UNITS,
         cohorts=tuple(cohorts[key] for key in sorted(cohorts)),
         unexpected=tuple(UnexpectedCount(unit=Coded(code=one), count=unexpected[one]) for one in sorted(unexpected)),
+        signatures=tuple(Signature(role=role, party="") for role in ROLES),
+        rows_sha256=rows_sha256(rates),
         verification=Verification(
             ledger_id=ledger_id,
             position=position,
-            instruction=f"GET /v1/recovery?{query} 逐行核对 line by line",
+            instruction=f"GET /v1/recovery?{query}",
             qr=f"urn:meterloop:recovery:{whose}:{first}:{last}:{position}",
         ),
     )
+
+
+def rows_sha256(rates: Sequence[RecoveryRate]) -> str:
+    """SHA-256, in hex, of all `items` that GET /v1/recovery answers: one JSON array in UTF-8, the members of each in
+    alphabetical order, without spaces. The rows are as of now alone, so it agrees until an event changes one of them.
+    """
+    return hashlib.sha256(msgspec.json.encode(rates, order="sorted")).hexdigest()
 
 
 def _cohort(rate: RecoveryRate) -> Cohort:
