@@ -43,6 +43,7 @@ def when_shipment_dispatched_dispatch_devices(event: ShipmentDispatched, _record
             shipment=event.shipment_id,
             from_site=event.from_site,
             to_site=event.to_site,
+            device_class=line.device_class,
             container=line.container,
         )
 

@@ -27,8 +27,6 @@ from kernel.yaml_file import read_yaml
 from ledger.port import Recorded
 from services.registry.meter.dismantling import Dismantled
 from services.registry.meter.hold import LiftHold, PlaceHold
-from services.registry.meter.state import ENDS
-from services.registry.views.card import CARD
 from services.registry.views.hold import HOLDS
 from services.registry.vocabulary import DismantleReason, UnitCode
 
@@ -88,16 +86,14 @@ def load(path: Path | None) -> Retention:
 
 
 def retention_over(connection: Connection, now_us: int) -> Iterable[tuple[str, LiftHold]]:
-    """What was retained until a day that is over, on devices whose life goes on."""
-    holds, cards = HOLDS.columns.c, CARD.columns.c
+    """What was retained until a day that is over."""
+    holds = HOLDS.columns.c
     query = (
         select(holds.asset_no, holds.hold, holds.reference, holds.until)
-        .join(CARD.columns, cards.asset_no == holds.asset_no)
         .where(
             holds.kind == "retention",
             holds.hold.startswith(HOLD),
             holds.until < business_day_of_us(now_us),
-            cards.phase.not_in(list(ENDS)),
         )
         .order_by(holds.until, holds.asset_no, holds.hold)
     )

@@ -43,7 +43,7 @@ def moved(from_site=None, to_site=None, device_class="01"):
 
 REGISTER = on(Register, device_class="01", unit=UNIT)
 DISMANTLE = on(Dismantle, work_order="WO-1", unit=UNIT, site=STORE, reason="fault")
-DISPATCH = on(Dispatch, shipment="SH-1", from_site=STORE, to_site=CENTRE)
+DISPATCH = on(Dispatch, shipment="SH-1", from_site=STORE, to_site=CENTRE, device_class="01")
 RECEIVE = on(Receive, shipment="SH-1", site=CENTRE, device_class="01")
 TURN_UP = on(ReceiveUnexpected, site=CENTRE, device_class="01")
 ASSIGN = on(AssignTemporaryIdentity, asset_no=TEMPORARY, device_class="01", unit=UNIT, site=CENTRE)

@@ -5,9 +5,17 @@ import pytest
 
 from services.registry.meter import METER
 from services.registry.meter.binding import BindIdentity, EndTemporaryIdentity
-from services.registry.meter.custody import ALREADY_RECEIVED, NOT_AT_SITE, Dispatched, Received, Store, Stored
+from services.registry.meter.custody import (
+    ALREADY_RECEIVED,
+    NOT_AT_SITE,
+    OTHER_CLASS,
+    Dispatched,
+    Received,
+    Store,
+    Stored,
+)
 from services.registry.meter.end import Destroy
-from services.registry.meter.identity import CorrectRecord
+from services.registry.meter.identity import NOT_IN_THAT_EVENT, CorrectRecord
 from services.registry.meter.missing import (
     LOSS_NOT_CONFIRMED,
     NOT_HERE_TO_MISS,
@@ -154,11 +162,20 @@ def test_a_stranger_is_held_apart_until_somebody_answers_for_it():
 
 def test_a_stranger_is_taken_for_what_it_is_said_to_be():
     stranger = msgspec.structs.replace(TURN_UP, device_class="04")
-    story = device(stranger, ACCEPT).when(msgspec.structs.replace(DISPATCH, from_site=CENTRE, to_site=STORE))
+    story = device(stranger, ACCEPT)
+    ends = {"from_site": CENTRE, "to_site": STORE}
+    story.when(msgspec.structs.replace(DISPATCH, **ends, device_class="04"))
     assert story.outcome[0].moved == moved(CENTRE, device_class="04")
     right = on(CorrectRecord, corrects_version=0, why="its plate says so", unit="99402")
     assert device(stranger, right).state.unit == "99402"
-    assert device(*IN_STOCK, on(ReceiveUnexpected, site=YARD, device_class="01"), right).state.unit == UNIT
+    device(*IN_STOCK, on(ReceiveUnexpected, site=YARD, device_class="01")).when(right).refused(NOT_IN_THAT_EVENT)
+
+
+def test_what_the_manifest_has_as_another_class_does_not_leave():
+    listed = msgspec.structs.replace(DISPATCH, device_class="02")
+    device(*IN_STORE).when(listed).refused(OTHER_CLASS, listed="02", on_record="01")
+    (came,) = device(*IN_STORE).when(RECEIVE).outcome
+    assert came.recorded_as == f"at site {STORE}"
 
 
 def test_a_temporary_number_says_nothing_of_the_owner():

@@ -1,5 +1,7 @@
 """Out of service under a work order, with a final reading that may be disputed."""
 
+from datetime import date
+
 import msgspec
 import pytest
 
@@ -7,6 +9,7 @@ from kernel.quantity import INT64_MAX
 from services.registry.meter import METER
 from services.registry.meter.dismantling import (
     ALREADY_DISPUTED,
+    BEFORE_INSTALLED,
     NO_READING,
     NOT_DISMANTLED,
     NOT_DISPUTED,
@@ -24,11 +27,14 @@ from services.registry.meter.dismantling import (
     RecordFinalReading,
     ResolveFinalReading,
 )
+from services.registry.meter.identity import CorrectRecord, Description
 from services.registry.meter.release import ReceiveFromMaker, Reinstall
 from services.registry.meter.state import UNKNOWN, AtSite
 from services.registry.meter.unexpected import AcceptUnexpected
+from services.registry.vocabulary import Arrival
 from tests.given import given
 from tests.registry.stories import (
+    ASSIGN,
     CENTRE,
     CLEAR,
     DISMANTLE,
@@ -38,9 +44,11 @@ from tests.registry.stories import (
     PHOTO,
     REGISTER,
     STORE,
+    TEMPORARY,
     TO_REUSE,
     TURN_UP,
     UNIT,
+    about,
     device,
     moved,
     on,
@@ -59,6 +67,26 @@ def test_a_device_in_service_is_dismantled_into_a_store():
     assert story.state.place == AtSite(STORE, as_dismantled=True)
     story.when(DISMANTLE).refused(NOT_IN_SERVICE, asset_no=DISMANTLE.asset_no)
     given(METER).when(DISMANTLE).refused(UNKNOWN)
+
+
+def test_a_device_is_not_dismantled_before_it_was_installed():
+    installed = msgspec.structs.replace(REGISTER, description=Description(installed_on=date(2026, 3, 4)))
+    early = {"occurred_on": date(2026, 3, 3)}
+    device(installed).when(msgspec.structs.replace(DISMANTLE, **early)).refused(BEFORE_INSTALLED)
+    story = device(installed, DISMANTLE)
+    said = {"why": "misread"}
+    earlier = on(CorrectRecord, corrects_version=1, dismantled_on=date(2026, 3, 3), **said)
+    story.when(earlier).refused(BEFORE_INSTALLED, dismantled_on=date(2026, 3, 3))
+    later = Description(installed_on=date(2026, 3, 6))
+    story.when(on(CorrectRecord, corrects_version=0, description=later, **said)).refused(BEFORE_INSTALLED)
+
+
+def test_a_temporary_identity_in_stock_is_given_its_work_order_once():
+    story = device(ASSIGN).when(about(DISMANTLE, TEMPORARY))
+    stays = {"asset_no": TEMPORARY, "moved": moved(), "arrivals": (Arrival(site=CENTRE, on=DISMANTLE.day),)}
+    story.then([msgspec.structs.replace(DISMANTLED, **stays)])
+    assert story.state.place == AtSite(CENTRE)
+    story.when(about(DISMANTLE, TEMPORARY)).refused(NOT_IN_SERVICE)
 
 
 def test_its_reading_may_come_along_or_later_but_once():
@@ -127,7 +155,7 @@ def test_corrected_gives_the_reading_and_upheld_gives_none():
 
 def test_a_work_order_that_comes_after_its_device_moves_nothing():
     story = device(*IN_SERVICE, TURN_UP).when(msgspec.structs.replace(DISMANTLE, reading=READING))
-    late = msgspec.structs.replace(DISMANTLED, moved=moved())
+    late = msgspec.structs.replace(DISMANTLED, moved=moved(), unexpected=True)
     story.then([late, on(FinalReadingRecorded, reading=READING)])
     assert story.state.place == AtSite(CENTRE, unexpected=True)
     story.when(DISMANTLE).refused(NOT_IN_SERVICE)

@@ -98,7 +98,7 @@ async def test_every_refusal_is_one_exception_on_a_busy_shipment_however_often_i
     ends = {"from_site": STORE, "to_site": CENTRE, "unit": UNIT, "manifest": manifest}
     async with running(tmp_path, followed=False) as registry:
         await done(registry, *SITES, on(PrepareShipment, shipment_id="SH-1", **ends))
-        dispatch = {"shipment": "SH-1", "from_site": STORE, "to_site": CENTRE}
+        dispatch = {"device_class": "01", "shipment": "SH-1", "from_site": STORE, "to_site": CENTRE}
         refused = [
             (
                 Ask(on(Dispatch, asset_no=number, **dispatch), Context(command_id=UUID(int=serial), actor="policy")),

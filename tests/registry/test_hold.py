@@ -8,6 +8,7 @@ import pytest
 from services.registry.meter import METER
 from services.registry.meter.end import DataCleared, Destroy, DestroyChip, RemoveBattery
 from services.registry.meter.hold import (
+    HOLD_ENDS_FIRST,
     HOLD_EXISTS,
     NO_SUCH_HOLD,
     NO_SUCH_SEAL,
@@ -21,7 +22,7 @@ from services.registry.meter.hold import (
     SealApplied,
     SealRemoved,
 )
-from services.registry.meter.missing import MarkMissing
+from services.registry.meter.missing import LOST_ON_HOLD, ConfirmLoss, MarkMissing, WriteOff
 from services.registry.meter.release import Reinstall, ReturnToCustomer, ReturnToMaker
 from services.registry.meter.state import ENDED, ON_HOLD, UNKNOWN
 from services.registry.vocabulary import HOLD_KINDS
@@ -67,6 +68,24 @@ def test_a_hold_may_say_until_when():
     device(*IN_STOCK, HOLD).when(timed).then(
         [on(HoldPlaced, hold="H-2", kind="retention", reference="rule 4", until=until)]
     )
+
+
+def test_a_hold_does_not_end_before_it_begins():
+    wrong = msgspec.structs.replace(HOLD, until=date(2026, 3, 4))
+    device(*IN_STOCK).when(wrong).refused(HOLD_ENDS_FIRST, until=date(2026, 3, 4))
+    device(*IN_STOCK).when(msgspec.structs.replace(HOLD, until=HOLD.day)).then(
+        [msgspec.structs.replace(PLACED, until=HOLD.day)]
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(HOLD_KINDS))
+def test_what_is_lost_while_it_is_held_is_written_off_on_the_word_of_whoever_ordered_that(kind):
+    held = msgspec.structs.replace(HOLD, kind=kind)
+    lost = (*ON_THE_WAY, held, on(MarkMissing, shipment="SH-1"), on(ConfirmLoss, cause="theft", liable_unit=UNIT))
+    write_off = on(WriteOff, approval="A-1")
+    story = device(*lost).when(write_off).refused(LOST_ON_HOLD, holds=HOLD_KINDS[kind])
+    story.when(LIFT).then(story.outcome)
+    story.when(write_off).then(story.outcome)
 
 
 def test_there_is_nothing_to_hold_before_the_first_event_or_after_the_last():

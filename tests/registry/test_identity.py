@@ -38,7 +38,7 @@ from services.registry.meter.identity import (
     CANNOT_BE_TAKEN_BACK,
     DISMANTLED_LATER,
     NO_SUCH_EVENT,
-    NOT_THE_READING,
+    NOT_IN_THAT_EVENT,
     NOTHING_CORRECTED,
     READING_IN_DISPUTE,
     WRONG_FORM,
@@ -311,7 +311,7 @@ def test_a_corrected_class_moves_the_device_between_balances():
     story = device(*IN_STORE).when(correct(0, device_class="02"))
     between = {"moved_out": moved(STORE), "moved_in": moved(to_site=STORE, device_class="02")}
     story.then([corrected(0, device_class="02", **between, dismantled_version=1)])
-    story.when(DISPATCH)
+    story.when(msgspec.structs.replace(DISPATCH, device_class="02"))
     assert story.outcome[0].moved == moved(STORE, device_class="02")
     device(REGISTER).when(correct(0, device_class="02")).then([corrected(0, device_class="02")])
     device(REGISTER, DISMANTLE).when(correct(0, device_class="01")).then(
@@ -326,7 +326,7 @@ def test_a_corrected_owner_is_asked_for_consent():
 
 
 def test_a_corrected_unit_counts_only_where_it_was_said_last():
-    assert device(*IN_STORE, correct(0, unit="99402")).state.unit == UNIT
+    device(*IN_STORE).when(correct(0, unit="99402")).refused(NOT_IN_THAT_EVENT, member="unit")
     assert device(*IN_STORE, correct(1, unit="99402")).state.unit == "99402"
     assert device(REGISTER, correct(0, unit="99402")).state.unit == "99402"
 
@@ -385,6 +385,28 @@ def test_a_late_stranger_keeps_the_unit_in_its_number():
     assert stranger == on(Unexpected, asset_no=TEMPORARY, owner="company", unit="99401", moved=moved(to_site=CENTRE))
 
 
+WRONG_EVENTS = {
+    "work_order": (0, "WO-9", "1"),
+    "reason": (2, "burnt", "1"),
+    "dismantled_on": (2, DAY, "1"),
+    "unit": (0, "99402", "1"),
+    "county": (2, "990401", "0, 1"),
+    "owner": (1, "customer", "0"),
+    "device_class": (2, "02", "0, 1"),
+    "description": (1, Description(maker="M-1"), "0"),
+}
+
+
+@pytest.mark.parametrize("member", WRONG_EVENTS)
+def test_what_an_event_does_not_say_is_not_corrected_in_it_and_the_refusal_names_the_one_that_does(member):
+    version, value, said_in = WRONG_EVENTS[member]
+    story = device(*IN_STORE, READ)
+    said = (f"载有它的版本为 {said_in}", f"it is said in {said_in}")
+    story.when(correct(version, **{member: value})).refused(NOT_IN_THAT_EVENT, member=member, carried=said)
+    right = correct(int(said_in[0]), **{member: value})
+    story.when(right).then(story.outcome)
+
+
 KWH_FOR_WH = Reading(total_wh=1_234)
 READ = on(RecordFinalReading, reading=KWH_FOR_WH)
 IN_WH = Reading(total_wh=1_234_000)
@@ -397,16 +419,16 @@ def test_a_reading_in_the_wrong_unit_is_corrected_whole_on_the_event_that_holds_
     story.when(correct(2, reading=Reading(total_wh=1_235_000)))
     story.then(story.outcome)
     for other in (0, 1, 3):
-        story.when(correct(other, reading=IN_WH)).refused(NOT_THE_READING, version=other)
+        story.when(correct(other, reading=IN_WH)).refused(NOT_IN_THAT_EVENT, version=other, member="reading")
     story.when(correct(2, reading=Reading(ratio_micro=1_000_000))).refused(READING_EMPTY)
-    device(*IN_STORE).when(correct(1, reading=IN_WH)).refused(NOT_THE_READING)
+    device(*IN_STORE).when(correct(1, reading=IN_WH)).refused(NOT_IN_THAT_EVENT)
 
 
 def test_a_reading_in_dispute_is_corrected_by_resolving_it_and_afterwards_where_it_was_resolved():
     story = device(*IN_STORE, READ, DISPUTE).when(correct(2, reading=IN_WH)).refused(READING_IN_DISPUTE)
     story.when(on(ResolveFinalReading, case="D-1", outcome="corrected", reading=Reading(total_wh=1_000)))
     story.then(story.outcome)
-    story.when(correct(2, reading=IN_WH)).refused(NOT_THE_READING)
+    story.when(correct(2, reading=IN_WH)).refused(NOT_IN_THAT_EVENT)
     story.when(correct(4, reading=IN_WH)).then([corrected(4, reading=IN_WH, dismantled_version=1)])
     upheld = device(*IN_STORE, READ, DISPUTE, on(ResolveFinalReading, case="D-1", outcome="upheld"))
     upheld.when(correct(2, reading=IN_WH)).then([corrected(2, reading=IN_WH, dismantled_version=1)])

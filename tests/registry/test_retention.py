@@ -8,7 +8,6 @@ import pytest
 from kernel.quantity import BUSINESS_ZONE, us_of_instant
 from services.registry.meter.dismantling import Dismantled
 from services.registry.meter.hold import HoldLifted, HoldPlaced, LiftHold, PlaceHold
-from services.registry.meter.missing import ConfirmLoss, MarkMissing, WriteOff
 from services.registry.retention import RETENTION_ENDS, Retention, RetentionRule, load
 from tests.given import asked
 from tests.registry.stories import DAY, DISMANTLE, NUMBER, OTHER, REGISTER, STORE, UNIT, about, device, moved, on
@@ -70,12 +69,6 @@ def test_it_ends_by_itself_the_day_after_its_last():
     (lifted,) = story.outcome
     assert isinstance(lifted, HoldLifted)
     with held(told.tell(lift)) as connection:
-        assert list(RETENTION_ENDS.due(connection, midnight(date(2027, 1, 1)))) == []
-
-
-def test_what_has_ended_is_not_asked_for_ever():
-    gone = (on(MarkMissing, site=STORE), on(ConfirmLoss, cause="theft", liable_unit=UNIT), on(WriteOff, approval="A-1"))
-    with held(Told(REGISTER, DISMANTLE, PLACED, *gone)) as connection:
         assert list(RETENTION_ENDS.due(connection, midnight(date(2027, 1, 1)))) == []
 
 

@@ -226,6 +226,7 @@ def evolve(meter: Meter, event: Event) -> Meter:
                 device_class=event.device_class,
                 unit=event.unit,
                 unit_version=meter.version + 1,
+                identified_in=meter.identified_in | {meter.version + 1},
                 owner=event.owner,
                 place=AtSite(event.site, unexpected=event.unexpected),
             )

@@ -27,6 +27,11 @@ NOT_AT_SITE = against_rules(
     "器具 {asset_no} 不在 {site}（{place}）。",
     "{asset_no} is not at {site} ({place})",
 )
+OTHER_CLASS = against_rules(
+    "meter.other_class",
+    "清单中 {asset_no} 的类别为 {listed}，记录为 {on_record}。请核对编号与类别。",
+    "the manifest has {asset_no} as class {listed}, the record as {on_record}; check the number and the class",
+)
 ALREADY_RECEIVED = against_rules(
     "meter.already_received",
     "器具 {asset_no} 已随移交单 {shipment} 接收。",
@@ -40,12 +45,16 @@ STORED_IN_ANOTHER = against_rules(
 
 
 class Dispatch(Happened, frozen=True, kw_only=True):
-    """发出 The device leaves a site in a shipment, in this container or loose, whatever it was in before."""
+    """发出 The device leaves a site in a shipment, in this container or loose, whatever it was in before, under the
+    class that the manifest gives it. Where the record has another, the number may be another's: it does not leave, and
+    what arrives is kept apart until somebody has looked.
+    """
 
     asset_no: AssetNo
     shipment: ShipmentId
     from_site: SiteId
     to_site: SiteId
+    device_class: DeviceClass
     container: ContainerId | None = None
 
 
@@ -105,6 +114,9 @@ def decide(command: Command, meter: Meter) -> Sequence[Event | Found | Unexpecte
     match command:
         case Dispatch():
             at_site(command.asset_no, command.from_site, meter)
+            if command.device_class != meter.device_class:
+                classes = {"listed": command.device_class, "on_record": meter.device_class}
+                raise OTHER_CLASS(asset_no=command.asset_no, **classes)
             return [becomes(command, Dispatched, moved=meter.moves(None))]
         case Receive():
             return _receive(command, meter)

@@ -5,10 +5,12 @@
 A dispute that stands is a hold: nothing that would destroy the evidence. What was disputed is resolved; what was merely
 written down wrong, in kilowatt-hours for watt-hours or in the wrong register, is corrected by RecordCorrected, which
 names the event (identity.py). A work order may come to the record after the device did: it is then dismantled where it
-lies, kept apart as unexpected, and nothing moves.
+lies, kept apart as unexpected, and nothing moves. So it is with a device of unreadable number, once, wherever it lies
+under its temporary identity: the crew that brought it had a work order.
 """
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -18,6 +20,7 @@ from kernel.quantity import DemandW, Happened, RatioMicro, ReadingVarh, ReadingW
 from kernel.refusal import against_rules, unreadable
 from services.registry.meter.state import AtSite, CameIn, InService, Meter, known, spoken
 from services.registry.vocabulary import (
+    Arrival,
     AssetNo,
     CountyCode,
     DismantleReason,
@@ -33,6 +36,11 @@ NOT_IN_SERVICE = against_rules(
     "meter.not_in_service",
     "器具 {asset_no} 不在运行中（{place}），不能拆回。",
     "{asset_no} is not in service ({place}) and cannot be dismantled",
+)
+BEFORE_INSTALLED = against_rules(
+    "meter.dismantled_before_installed",
+    "器具 {asset_no} 于 {installed_on} 安装，不能于 {dismantled_on} 拆回。请核对日期。",
+    "{asset_no} was installed on {installed_on} and cannot have been dismantled on {dismantled_on}; check the days",
 )
 NOT_DISMANTLED = against_rules(
     "meter.not_dismantled",
@@ -128,7 +136,8 @@ class ResolveFinalReading(Happened, frozen=True, kw_only=True):
 
 class Dismantled(Happened, frozen=True, kw_only=True):
     """Out of service, in the unit's store; or, under `temporary_id`, so before its number was known, and `unexpected`
-    where it is still kept apart.
+    where it is kept apart. `arrivals` are those of a device that lay in ordinary stock already, under a
+    temporary identity.
     """
 
     asset_no: AssetNo
@@ -139,6 +148,7 @@ class Dismantled(Happened, frozen=True, kw_only=True):
     county: CountyCode | None = None
     temporary_id: AssetNo | None = None
     unexpected: bool = False
+    arrivals: tuple[Arrival, ...] = ()
 
 
 class FinalReadingRecorded(Happened, frozen=True, kw_only=True):
@@ -198,7 +208,11 @@ def evolve(meter: Meter, event: Event) -> Meter:
     match event:
         case Dismantled(moved=moved, unit=unit):
             now = meter.version + 1
-            meter = msgspec.structs.replace(meter, dismantled_version=now, unit=unit, unit_version=now)
+            days = meter.dismantled_on | {now: event.day}
+            said = {"dismantled_version": now, "dismantled_on": days, "unit": unit, "unit_version": now}
+            if event.county is not None:
+                said["county_version"] = now
+            meter = msgspec.structs.replace(meter, **said)
             if moved.to_site is None:
                 return meter
             came = CameIn(moved.device_class, moved.to_site, counts_on(event), meter.moved_on)
@@ -217,15 +231,29 @@ def evolve(meter: Meter, event: Event) -> Meter:
 
 
 def _dismantle(command: Dismantle, meter: Meter) -> Sequence[Event]:
-    match known(command.asset_no, meter):
-        case InService():
-            moved = meter.moves(command.site)
-        case AtSite(unexpected=True) if meter.dismantled_version is None and not meter.new:
-            moved = Movement(device_class=meter.device_class)
-        case place:
-            raise NOT_IN_SERVICE(asset_no=command.asset_no, place=spoken(place))
-    dismantled = becomes(command, Dismantled, moved=moved)
+    place = known(command.asset_no, meter)
+    not_before(meter.installed_on, command.asset_no, command.day)
+    if isinstance(place, InService):
+        dismantled = becomes(command, Dismantled, moved=meter.moves(command.site))
+    elif isinstance(place, AtSite) and _awaits_work_order(command.asset_no, place, meter):
+        stays = Movement(device_class=meter.device_class)
+        here = {"unexpected": place.unexpected, "arrivals": meter.along.arrivals}
+        dismantled = becomes(command, Dismantled, moved=stays, **here)
+    else:
+        raise NOT_IN_SERVICE(asset_no=command.asset_no, place=spoken(place))
     return [dismantled] if command.reading is None else [dismantled, _final(command, command.reading, meter)]
+
+
+def _awaits_work_order(asset_no: str, place: AtSite, meter: Meter) -> bool:
+    """Whether it may have come from service without the record's knowing."""
+    untold = meter.dismantled_version is None and not meter.new
+    return untold and (place.unexpected or asset_no.startswith("T"))
+
+
+def not_before(installed_on: date | None, asset_no: str, dismantled_on: date) -> None:
+    """Refuse a dismantling before the device was installed."""
+    if installed_on is not None and dismantled_on < installed_on:
+        raise BEFORE_INSTALLED(asset_no=asset_no, installed_on=installed_on, dismantled_on=dismantled_on)
 
 
 def _final(command: Dismantle | RecordFinalReading, reading: Reading, meter: Meter) -> FinalReadingRecorded:

@@ -26,7 +26,11 @@ NO_SUCH_HOLD = against_rules(
     "{asset_no} has no hold {hold}",
 )
 
-
+HOLD_ENDS_FIRST = against_rules(
+    "meter.hold_ends_first",
+    "留存的截止日期 {until} 早于其设置日期 {day}。请核对日期。",
+    "the hold would end on {until}, before it begins on {day}; check the days",
+)
 SEALED_ALREADY = against_rules(
     "meter.sealed_already",
     "器具 {asset_no} 上已有封印 {seal_no}。",
@@ -126,6 +130,8 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
         case PlaceHold(hold=hold):
             if hold in meter.holds:
                 raise HOLD_EXISTS(asset_no=command.asset_no, hold=hold)
+            if command.until is not None and command.until < command.day:
+                raise HOLD_ENDS_FIRST(until=command.until, day=command.day)
             return [becomes(command, HoldPlaced)]
         case LiftHold(hold=hold):
             if hold not in meter.holds:

@@ -11,7 +11,7 @@ custody is mended by the custody itself: whoever has the device reports it, and 
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -19,7 +19,7 @@ from kernel.decider import Part, becomes, members
 from kernel.quantity import CivilDate, Code, Happened, Name, Remark, refuse_far_days
 from kernel.refusal import against_rules, unreadable
 from services.registry.asset_number import is_customer_owned
-from services.registry.meter.dismantling import Reading, legible
+from services.registry.meter.dismantling import Reading, legible, not_before
 from services.registry.meter.state import (
     UNKNOWN,
     AtSite,
@@ -74,10 +74,10 @@ DISMANTLED_LATER = against_rules(
     "更正日期 {day} 早于所称的拆回日期 {dismantled_on}。请核对日期。",
     "the correction is of {day}, and the dismantling it tells of, {dismantled_on}, is after that; check the days",
 )
-NOT_THE_READING = against_rules(
-    "meter.not_the_reading",
-    "版本 {version} 不是器具 {asset_no} 现行底度所在的事件。",
-    "version {version} of {asset_no} is not the event that holds its final reading",
+NOT_IN_THAT_EVENT = against_rules(
+    "meter.not_in_that_event",
+    "器具 {asset_no} 版本 {version} 的事件不载有 {member}；{carried}。请在更正中指明载有它的版本。",
+    "version {version} of {asset_no} does not say {member}; {carried}; name the version that does",
 )
 READING_IN_DISPUTE = against_rules(
     "meter.reading_in_dispute",
@@ -269,12 +269,12 @@ def _correct(command: CorrectRecord, meter: Meter) -> RecordCorrected:
         if not _moved_last_by(command.corrects_version, meter):
             raise CANNOT_BE_TAKEN_BACK(asset_no=command.asset_no, version=command.corrects_version)
         return becomes(command, RecordCorrected, moved_out=meter.moves(None), **meter.dismantlement)
+    _carried(command, meter)
     if command.reading is not None:
-        if command.corrects_version != meter.reading_version:
-            raise NOT_THE_READING(asset_no=command.asset_no, version=command.corrects_version)
         if meter.dispute is not None:
             raise READING_IN_DISPUTE(asset_no=command.asset_no)
         legible(command.reading)
+    _in_order(command, meter)
     redated = _redated(command, meter)
     if command.device_class in (None, meter.device_class) or meter.site is None:
         return becomes(command, RecordCorrected, **redated, **meter.dismantlement)
@@ -286,6 +286,42 @@ def _correct(command: CorrectRecord, meter: Meter) -> RecordCorrected:
         moved_in=Movement(device_class=command.device_class, to_site=meter.site),
         **meter.dismantlement,
     )
+
+
+def _carried(command: CorrectRecord, meter: Meter) -> None:
+    """Refuse to correct what the named event does not say, or what a later one has said again since: nothing would
+    change.
+    """
+    dismantlings, said = frozenset(meter.dismantled_on), meter.identified_in
+    carriers = {
+        "device_class": said | dismantlings,
+        "owner": said,
+        "unit": dismantlings | {meter.unit_version},
+        "county": dismantlings | {meter.county_version},
+        "description": frozenset({0}),
+        "reading": frozenset() if meter.reading_version is None else frozenset({meter.reading_version}),
+    }
+    for member in CORRECTABLE:
+        versions = carriers.get(member, dismantlings)
+        if getattr(command, member) is not None and command.corrects_version not in versions:
+            where = ", ".join(str(version) for version in sorted(versions))
+            carried = ("尚无事件载有它", "no event does")
+            if where:
+                carried = (f"载有它的版本为 {where}", f"it is said in {where}")
+            of = {"asset_no": command.asset_no, "version": command.corrects_version}
+            raise NOT_IN_THAT_EVENT(**of, member=member, carried=carried)
+
+
+def _in_order(command: CorrectRecord, meter: Meter) -> None:
+    """Refuse what would have it dismantled before it was installed."""
+    installed_on = (command.description and command.description.installed_on) or meter.installed_on
+    version = meter.dismantled_version
+    if version is None:
+        return
+    corrects_it = command.corrects_version == version
+    day = command.dismantled_on if corrects_it and command.dismantled_on else meter.dismantled_on[version]
+    if command.description is not None or corrects_it:
+        not_before(installed_on, command.asset_no, day)
 
 
 def _moved_last_by(version: int, meter: Meter) -> bool:
@@ -321,13 +357,16 @@ def _identified(meter: Meter, event: Registered | TemporaryIdentityAssigned, pla
         unit_version=meter.version + 1,
         owner=event.owner,
         place=place,
+        identified_in=frozenset({meter.version + 1}),
+        installed_on=event.description.installed_on,
     )
 
 
 def _corrected(meter: Meter, event: RecordCorrected) -> Meter:
     if event.did_not_happen:
         left = {version: came for version, came in meter.dismantlings.items() if version != event.corrects_version}
-        return msgspec.structs.replace(in_service(meter), dismantlings=left)
+        days = {version: day for version, day in meter.dismantled_on.items() if version != event.corrects_version}
+        return msgspec.structs.replace(in_service(meter), dismantlings=left, dismantled_on=days)
     if event.restated is not None and event.restated.on is not None:
         came = msgspec.structs.replace(meter.dismantlings[event.corrects_version], on=event.restated.on)
         last = event.restated.on if came.not_after is None else meter.moved_on
@@ -339,7 +378,20 @@ def _corrected(meter: Meter, event: RecordCorrected) -> Meter:
         device_class=event.device_class or meter.device_class,
         owner=event.owner or meter.owner,
         unit=unit or meter.unit,
+        **_said_anew(event, meter),
     )
+
+
+def _said_anew(event: RecordCorrected, meter: Meter) -> dict[str, Any]:
+    """What a correction makes of the days and the county that are remembered."""
+    said: dict[str, Any] = {}
+    if event.dismantled_on is not None and event.corrects_version in meter.dismantled_on:
+        said["dismantled_on"] = meter.dismantled_on | {event.corrects_version: event.dismantled_on}
+    if event.county is not None and event.corrects_version > meter.county_version:
+        said["county_version"] = event.corrects_version
+    if event.description is not None and event.description.installed_on is not None:
+        said["installed_on"] = event.description.installed_on
+    return said
 
 
 PART = Part(members(Command), members(Event), decide, evolve)

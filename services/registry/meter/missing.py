@@ -1,6 +1,9 @@
 """Not where it should be, until it is found or its loss is confirmed and written off.
 
 in transit, at a site, out -> Missing -> Found | LossConfirmed -> WrittenOff
+
+That a device is missing or lost is a fact, held or not. To write it off is to look for it no more: while a hold stands,
+whoever ordered the hold is told first, and lets go of it.
 """
 
 from collections.abc import Sequence
@@ -21,6 +24,7 @@ from services.registry.meter.state import (
     Out,
     back_in_hand,
     known,
+    listed,
     spoken,
 )
 from services.registry.meter.unexpected import Sighting, Unexpected, displaced
@@ -40,6 +44,12 @@ LOSS_NOT_CONFIRMED = against_rules(
     "meter.loss_not_confirmed",
     "器具 {asset_no} 的丢失尚未认定，不能盘亏核销。",
     "the loss of {asset_no} has not been confirmed; it cannot be written off",
+)
+
+LOST_ON_HOLD = against_rules(
+    "meter.lost_on_hold",
+    "丢失的器具 {asset_no} 仍处于留存（{holds}），不能盘亏核销。请先告知留存的依据单位并解除留存。",
+    "{asset_no} is lost while on hold ({holds}) and is not written off; tell who ordered the hold, and lift it first",
 )
 
 
@@ -137,6 +147,8 @@ def decide(command: Command, meter: Meter) -> Sequence[Event | Unexpected]:
         case WriteOff():
             if not isinstance(place, LostFrom):
                 raise LOSS_NOT_CONFIRMED(asset_no=command.asset_no)
+            if held := meter.held:
+                raise LOST_ON_HOLD(asset_no=command.asset_no, holds=listed(held))
             return [becomes(command, WrittenOff, last_site=place.last_site, **meter.dismantlement)]
 
 

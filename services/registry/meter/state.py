@@ -181,11 +181,12 @@ class CameIn(msgspec.Struct, frozen=True):
 class Meter(msgspec.Struct, frozen=True, kw_only=True):
     """A device of any class. `place` is None before the first event; `version` is that of the last.
 
-    `unit_version` is that of the event which said `unit`, `reading_version` of the one that holds the final reading,
-    `arrived_with` the shipment that brought it last, `new` that it never was in service, `moved_on` the business day on
-    which its last movement into or out of a site counts, `dismantlings` how those count that brought it to a site, by
-    their versions, `dispute` the case in which its final reading is disputed, `replaced_by` the device that came from
-    the maker in its place, `along` what a temporary identity will take along.
+    `unit_version` is that of the event which said `unit`, `county_version` its county, `identified_in` those which said
+    what it is and whose, `dismantled_on` the day of each dismantling by its version; `reading_version` of the one that
+    holds the final reading, `arrived_with` the shipment that brought it last, `new` that it never was in service,
+    `moved_on` the business day on which its last movement into or out of a site counts, `dismantlings` how those count
+    that brought it to a site, by their versions, `dispute` the case in which its final reading is disputed,
+    `replaced_by` the device that came from the maker in its place, `along` what a temporary identity will take along.
     """
 
     version: int = -1
@@ -194,10 +195,14 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     device_class: DeviceClass = "01"
     unit: str = ""
     unit_version: int = -1
+    county_version: int = 0
+    identified_in: frozenset[int] = frozenset()
+    installed_on: date | None = None
     owner: Owner = "company"
     consented: bool = False
     new: bool = False
     dismantled_version: int | None = None
+    dismantled_on: dict[int, date] = {}
     dismantlings: dict[int, CameIn] = {}
     along: Along = Along()
     arrived_with: str | None = None

@@ -224,6 +224,7 @@ def _kept_apart(meter: Meter, event: Unexpected) -> Meter:
         unit=event.unit,
         unit_version=meter.version + 1 if meter.place is None else meter.unit_version,
         owner=event.owner,
+        identified_in=meter.identified_in | {meter.version + 1},
         place=AtSite(event.moved.to_site or "", unexpected=True),
         new=meter.new and not isinstance(meter.place, Out),
         arrived_with=event.shipment or meter.arrived_with,

@@ -151,9 +151,7 @@ def recovery_keys(event: Any, recorded: Recorded) -> Iterable[RecoveryKey]:
 
 def evolve_recovery(row: Recovery | None, event: Any, _recorded: Recorded, key: RecoveryKey) -> Recovery | None:
     if isinstance(event, dismantling.Dismantled):
-        # Where nothing moved, the device had come in unannounced before its work order, or before its number was known.
-        in_stock = event.moved.to_site or (event.temporary_id and not event.unexpected)
-        day, phase = event.day, "owed" if in_stock else "unexpected"
+        day, phase = event.day, "unexpected" if event.unexpected else "owed"
         return Recovery(
             *key,
             unit=event.unit,
@@ -183,7 +181,9 @@ def evolve_recovery(row: Recovery | None, event: Any, _recorded: Recorded, key: 
     return msgspec.structs.replace(row, phase=_PHASES[type(event)])
 
 
-def receipt_keys(event: Any, _recorded: Recorded) -> Iterable[ReceiptKey]:
+def receipt_keys(event: Any, recorded: Recorded) -> Iterable[ReceiptKey]:
+    if isinstance(event, dismantling.Dismantled):
+        return tuple((event.asset_no, recorded.version, one.site) for one in event.arrivals)
     version = event.dismantled_version
     if isinstance(event, binding.IdentityAdopted) and event.unexpected:
         return ()
@@ -195,7 +195,7 @@ def receipt_keys(event: Any, _recorded: Recorded) -> Iterable[ReceiptKey]:
 
 def evolve_receipt(row: Receipt | None, event: Any, _recorded: Recorded, key: ReceiptKey) -> Receipt:
     day = counts_on(event)
-    if isinstance(event, binding.IdentityAdopted):
+    if isinstance(event, binding.IdentityAdopted | dismantling.Dismantled):
         day = next((one.on for one in event.arrivals if one.site == key[2]), day)
     return row if row is not None and row.received_on <= day else Receipt(*key, day)
 
@@ -235,7 +235,14 @@ RECEIPTS: Final = View(
     name="receipt",
     row=Receipt,
     table=ReceiptTable,
-    events=(custody.Received, missing.Found, release.SampleReturned, release.ReceivedFromMaker, *_AT_SITE),
+    events=(
+        dismantling.Dismantled,
+        custody.Received,
+        missing.Found,
+        release.SampleReturned,
+        release.ReceivedFromMaker,
+        *_AT_SITE,
+    ),
     keys=receipt_keys,
     evolve=evolve_receipt,
 )

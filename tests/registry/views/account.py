@@ -276,6 +276,10 @@ class Account:
             if recorded.version == version and dismantled.temporary_id is not None:
                 came = [] if dismantled.unexpected else self._arrived(dismantled.temporary_id)
                 told["came"] = min(came, default=None)
+            elif recorded.version == version and not one.moves:
+                # Its work order came after it: a temporary identity may have been in stock by then.
+                came = [] if stand.apart else self._arrived(dismantled.asset_no, version)
+                told["came"] = min(came, default=None)
             elif here and (stand.site, stand.apart) != (was.site, was.apart):
                 told["came"] = min([*days, told["came"] or date.max])
             was = stand
@@ -288,12 +292,14 @@ class Account:
             became = "unexpected"
         return told | {"became": became}
 
-    def _arrived(self, temporary_id: str) -> list[date]:
+    def _arrived(self, temporary_id: str, before: int | None = None) -> list[date]:
         """When it came into ordinary stock at centres, under a temporary identity, since it was in service last."""
         days: list[date] = []
         was = Stand()
         for one in self.told(temporary_id):
             stand = one.stand
+            if one.recorded.version == before:
+                break
             if stand.phase == "in_service":
                 days = []
             elif stand.site in self.centres and not stand.apart and (was.site, was.apart) != (stand.site, stand.apart):

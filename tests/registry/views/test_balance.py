@@ -166,7 +166,8 @@ def test_what_was_there_before_a_site_kept_its_record_restates_nothing():
 @pytest.mark.parametrize(("hour", "of_day"), [(15, 5), (16, 6)])
 def test_a_business_day_is_that_of_beijing(hour, of_day):
     told = in_store(NUMBER)
-    out = Dispatch(occurred_on=day(5), asset_no=NUMBER, shipment="SH-1", from_site=STORE, to_site=CENTRE)
+    ends = {"from_site": STORE, "to_site": CENTRE, "device_class": "01"}
+    out = Dispatch(occurred_on=day(5), asset_no=NUMBER, shipment="SH-1", **ends)
     at = datetime(2026, 3, 5, hour, 59, tzinfo=UTC)
     told.tell(msgspec.structs.replace(out, occurred_on=None, occurred_at=at), recorded_on=day(6))
     assert figures(told)[STORE, "01", of_day] == (1, 0, 1, 0)

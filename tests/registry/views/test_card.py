@@ -16,7 +16,7 @@ from services.registry.meter.dismantling import (
 )
 from services.registry.meter.end import Destroy
 from services.registry.meter.hold import ApplySeal, RemoveSeal
-from services.registry.meter.identity import CorrectRecord, Description, Register
+from services.registry.meter.identity import NOT_IN_THAT_EVENT, CorrectRecord, Description, Register
 from services.registry.meter.missing import ConfirmLoss, MarkFound, MarkMissing, WriteOff
 from services.registry.meter.packing import PlaceInContainer, TakeOutOfContainer
 from services.registry.meter.release import (
@@ -208,13 +208,11 @@ def test_a_dismantling_that_did_not_happen_leaves_no_reading():
     assert (shown.phase, shown.site, shown.dismantled_on, shown.reading_total_wh) == ("in_service", None, None, None)
 
 
-def test_a_correction_of_what_was_said_again_since_changes_nothing_now():
-    """As the decider has it: the work order of version 1 said the unit last."""
+def test_a_correction_of_what_was_said_again_since_is_refused_and_one_of_what_says_it_now_is_shown():
+    """As the decider has it: the work order of version 1 said the unit and the county last."""
     told = Told(REGISTER, on(Dismantle, work_order="WO-1", unit="99402", site=STORE, reason="fault", county="990402"))
-    told.tell(correct(0, unit="99403", county="990403"))
-    shown = told.rows(CARD)[(NUMBER,)]
-    assert (shown.unit, shown.county) == ("99402", "990402")
-    assert shown.unit == told.state(Register, NUMBER).unit
+    for said in ({"unit": "99403"}, {"county": "990403"}):
+        assert told.refused(correct(0, **said)).code == NOT_IN_THAT_EVENT.code
     told.tell(correct(1, unit="99403", county="990403", reason="burnt"))
     shown = told.rows(CARD)[(NUMBER,)]
     assert (shown.unit, shown.county, shown.reason) == ("99403", "990403", "burnt")

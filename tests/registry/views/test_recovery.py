@@ -295,6 +295,19 @@ def test_what_was_dismantled_under_a_temporary_identity_is_found_under_its_numbe
     assert [row.cohort for row in told.rows(RECOVERIES).values()] == ["2026-02"]
 
 
+@pytest.mark.parametrize("before", [(), (register(A),)], ids=["unknown", "in service"])
+def test_an_unread_device_put_straight_into_stock_is_in_the_cohort_of_its_work_order_and_counted_once(before):
+    told = Told(*SITES, PLAN, *before)
+    named = {"device_class": "01", "unit": UNIT}
+    told.tell(AssignTemporaryIdentity(occurred_on=day(3), asset_no=TEMPORARY, site=STORE, **named))
+    told.tell(AssignTemporaryIdentity(occurred_on=day(11, 4), asset_no=TWIN, site=CENTRE, **named))
+    told.tell(dismantle(TEMPORARY, day(3), reason="burnt", work_order="WO-7"), dismantle(TWIN, day(3)))
+    assert counted(told) == ({"dismantled": 2, "owed": 1, "received_late": 1}, {TEMPORARY: "owed"})
+    told.tell(BindIdentity(occurred_on=day(12, 4), asset_no=TEMPORARY, bound_to=A, evidence="cleaned"))
+    assert counted(told) == ({"dismantled": 2, "owed": 1, "received_late": 1}, {A: "owed"})
+    assert told.rows(CARD)[(A,)].work_order == "WO-7"
+
+
 def test_what_came_unread_by_the_cut_off_was_in_time_however_late_it_was_read():
     told = bound(register(A), days=(6, 3, 7, 9)).rows(RECEIPTS)
     assert [row.received_on for row in told.values() if row.asset_no == A] == [day(7)]
