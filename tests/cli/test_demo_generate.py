@@ -92,7 +92,7 @@ def played(read):
     listed = {}
     for values in read["dispatched"].values:
         listed.setdefault(values["shipment"], set()).add(values["asset_no"])
-        dropped = {"device_class", "unit", "carrier"}
+        dropped = {"unit", "carrier"}
         province.do(Dispatch, **{name: value for name, value in values.items() if name not in dropped})
     found = {}
     for values in read["received"].values:

@@ -169,7 +169,6 @@ def test_a_port_that_is_taken_is_said_before_anything_is_started(folder):
     [
         ("METERLOOP_GATEWAY__DISCLOSURE", "nowhere.yaml", "gateway", "nowhere.yaml"),
         ("METERLOOP_REGISTRY__RETENTION", "nowhere.yaml", "registry", "nowhere.yaml"),
-        ("METERLOOP_REGISTRY__REST_HOST", "203.0.113.1", "registry", "METERLOOP_ISSUER_FILE"),
         ("METERLOOP_REGISTRY__NONSENSE", "1", "registry", "METERLOOP_REGISTRY__NONSENSE"),
     ],
 )

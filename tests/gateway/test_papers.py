@@ -169,7 +169,7 @@ async def test_a_note_tells_of_other_units_devices_no_more_than_its_shipment_doe
 
 
 async def test_a_paper_names_sites_as_they_were_named_then(platform):
-    sent = [on(Dispatch, asset_no=HERE, shipment="SH-9", from_site=STORE, to_site=CENTRE)]
+    sent = [on(Dispatch, asset_no=HERE, shipment="SH-9", device_class="01", from_site=STORE, to_site=CENTRE)]
     stopped = [on(CancelShipment, shipment_id=SHIPMENT, why="合成")]
     await tell(platform.registry, [*sites(), *dismantled([HERE]), prepared([HERE]), *stopped, *sent])
     papers = [await asked(platform, path) for path in (PAGE, NOTE)]
