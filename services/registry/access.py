@@ -15,7 +15,7 @@ from kernel.identity import Principal, Role
 from kernel.refusal import Refusal, not_allowed
 from kernel.view import View
 from services.registry.app import DECIDERS, SERVICE, Registry
-from services.registry.asset_number import unit_of
+from services.registry.asset_number import is_customer_owned, is_well_formed, unit_of
 from services.registry.container import (
     CONTAINER,
     DispatchContainer,
@@ -321,6 +321,11 @@ def _unit_in(asset_no: str) -> str:
     return unit_of(asset_no.removeprefix("T"))
 
 
+def _names_no_unit(asset_no: str) -> bool:
+    """Of a customer's own device the first digits are no managing unit's: whose business it is, is said beside it."""
+    return is_well_formed(asset_no) and is_customer_owned(asset_no)
+
+
 def _resource(command: Any, state: Any, sites: Mapping[str, Site]) -> Resource:
     """What a command is about, `state` being what is recorded of it. What the command says counts only where nothing is
     on record. `sites` are those that are on record.
@@ -329,7 +334,7 @@ def _resource(command: Any, state: Any, sites: Mapping[str, Site]) -> Resource:
     units = {key: site.unit for key, site in sites.items()}
     match _CATEGORIES[type(command)]:
         case METER.category:
-            unit = state.unit or _unit_in(command.asset_no)
+            unit = state.unit or (own if _names_no_unit(command.asset_no) else None) or _unit_in(command.asset_no)
             return meter(unit, state.owner, charged=own, held_by=units.get(getattr(command, "site", None) or ""))
         case SHIPMENT.category if isinstance(command, SignHandover):
             return _signed(command, state, sites)

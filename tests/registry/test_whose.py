@@ -143,6 +143,14 @@ async def test_nobody_takes_the_numbers_of_another_unit(tmp_path):
         assert await ask(OURS, about(DISMANTLE, moved.asset_no)) == [None]
 
 
+async def test_a_customers_own_device_names_no_unit_in_its_number_and_is_whose_the_command_says(tmp_path):
+    customers = compose("99001", "01", "99999999000012")
+    async with asked(tmp_path, *SITES) as ask:
+        assert await ask(THEIRS, about(REGISTER, customers)) == [DENIED]
+        assert await ask(OURS, about(REGISTER, customers)) == [None]
+        assert await ask(THEIRS, about(DISMANTLE, customers)) == [DENIED]
+
+
 async def test_before_there_is_a_record_the_command_says_whose_it_is(tmp_path):
     async with asked(tmp_path, *SITES) as ask:
         assert await ask(OURS, DISMANTLE, msgspec.structs.replace(REGISTER, unit=THEIR)) == ["meter.unknown", DENIED]
