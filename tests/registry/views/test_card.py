@@ -134,6 +134,13 @@ def test_it_travels_in_a_box_and_is_received_out_of_it():
     assert card(*IN_STORE, msgspec.structs.replace(DISPATCH, container="BOX-1"), RECEIVE).container is None
 
 
+@pytest.mark.parametrize("arrival", [RECEIVE, TURN_UP])
+def test_what_arrives_damaged_is_shown_so(arrival):
+    way = ON_THE_WAY if arrival is RECEIVE else ()
+    assert not card(*way, arrival).damaged
+    assert card(*way, msgspec.structs.replace(arrival, damaged=True)).damaged
+
+
 def test_what_nobody_announced_is_held_apart_until_it_is_accepted():
     assert card(TURN_UP).unexpected
     accepted = card(TURN_UP, on(AcceptUnexpected, reference="R-1"))
