@@ -62,7 +62,7 @@ class Circle(msgspec.Struct, frozen=True):
 
     @property
     def has_pages(self) -> bool:
-        """Whether the page of a device (一表一档) is for him: it tells where the device is kept, and by whom."""
+        """Whether the page of a device (一表一档) is for this reader: it tells where a device is kept."""
         return self.parties is None or UNIT in self.parties
 
     def events(self, told: Iterable[tuple[Any, Recorded]]) -> list[tuple[Any, Recorded]]:
@@ -74,9 +74,10 @@ class Circle(msgspec.Struct, frozen=True):
         return card if self.has_pages else msgspec.structs.replace(card, **NOT_THE_MAKERS)
 
     def _may_read(self, event: Any, recorded: Recorded) -> bool:
-        if self.parties is None or UNIT in self.parties or not isinstance(event, Released | SampleReturned):
-            return self.parties is None or recorded.type in self.types
-        return CONCERNED.get(event.purpose) in self.parties
+        if self.parties is None:
+            return True
+        concerned = not isinstance(event, Released | SampleReturned) or CONCERNED.get(event.purpose) in self.parties
+        return recorded.type in self.types and (concerned or UNIT in self.parties)
 
 
 WHOLE: Final = Circle(None)

@@ -249,7 +249,7 @@ class Questions:
 
     async def _devices(self, caller: Principal, ask: ListDevices, page: PageAsked) -> Rows:
         named = _named(ask)
-        # Whoever might search by what a card does not show him would learn it by searching.
+        # To search by what one's cards do not show would be to learn it.
         searched = any(named.get(name) is not None for name in NOT_THE_MAKERS)
         visible = self._access.visible(_beside_maker(caller) if searched else caller, "ReadMeter", "Meter", CARD)
         found = await self._registry.page(CARD, named, page.after, page.limit, visible, seen=ask.seen)

@@ -5,16 +5,18 @@ import pytest
 
 from kernel.disclosure import load
 from kernel.identity import Role
-from services.registry.disclosed import FILE, NOT_THE_MAKERS
+from services.registry.disclosed import FILE, NOT_THE_MAKERS, Circle
 from services.registry.meter import METER
 from services.registry.meter.binding import AdoptIdentity
 from services.registry.meter.identity import Register
+from services.registry.meter.release import Released
 from tests.gateway.behind import behind
 from tests.gateway.season import tell
+from tests.given import recorded
 from tests.registry.doors.entrances import Entrances, bearer, said, workshop
 from tests.registry.doors.season import EVERY, EXAMPLES, TWIN
 from tests.registry.doors.who_may import MAKER, OWN
-from tests.registry.stories import TURN_UP
+from tests.registry.stories import DAY, NUMBER, STORE, TURN_UP, moved
 
 LABELS = load(FILE).events
 PARTIES = {Role.OPERATOR: "unit", Role.MANUFACTURER: "manufacturer"}
@@ -45,9 +47,18 @@ def may_read(role, entry):
     if (party := PARTIES.get(role)) is None:
         return True
     name, data = entry["type"], entry["data"]
-    if party == "manufacturer" and "purpose" in data and name.endswith((".Released", ".SampleReturned")):
-        return data["purpose"] in TO_MAKERS
+    elsewhere = party == "manufacturer" and name.endswith((".Released", ".SampleReturned"))
+    if elsewhere and data["purpose"] not in TO_MAKERS:
+        return False
     return LABELS[name].audience == "public" or party in LABELS[name].parties
+
+
+def test_no_event_concerns_a_party_that_its_label_does_not_name():
+    """A release to the maker is the maker's business; whether it is shown is for the label to say."""
+    released = Released(asset_no=NUMBER, purpose="maker", reference="CL-1", moved=moved(STORE), occurred_on=DAY)
+    told, maker = [(released, recorded(released))], frozenset({"manufacturer"})
+    assert Circle(maker, frozenset({"sample.Released"})).events(told) == told
+    assert Circle(maker).events(told) == []
 
 
 async def test_of_a_life_each_role_reads_the_events_whose_label_names_it(entrances):
