@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 import yaml
 
+from kernel.yaml_file import LOADER, plain_of_yaml
 from services.registry.imports.faults import KIND_UNKNOWN, MAPPING_INVALID, MAPPING_UNREADABLE
 from services.registry.imports.wording import key_of
 
@@ -46,7 +47,6 @@ UNITS: Final[dict[str, dict[str, int]]] = {
 UNIT_KEYS: Final = {
     measure: {key_of(name): multiple for name, multiple in units.items()} for measure, units in UNITS.items()
 }
-_MERGE: Final = "tag:yaml.org,2002:merge"
 _FIELD_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,40}(\.[a-z][a-z0-9_]{0,40})?", re.ASCII)
 
 
@@ -166,7 +166,7 @@ def parse(content: bytes) -> Mapping:
         raise MAPPING_UNREADABLE(problem=f"> {FILE_BYTES_MAX} bytes")
     try:
         _require_plain(content)
-        document = _document(content)
+        document = plain_of_yaml(content)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise MAPPING_UNREADABLE(problem=" ".join(str(error).split())) from error
     if isinstance(document, dict) and document.get("extends") == "default":
@@ -178,40 +178,12 @@ def parse(content: bytes) -> Mapping:
         raise MAPPING_INVALID(problem=str(error)) from error
 
 
-_LOADER: Final = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-"""Both give the same nodes; the one in C is ten times as fast. What nodes mean is decided by _Constructor."""
-
-
-class _Constructor(yaml.constructor.SafeConstructor):
-    """As safe_load, but a key given twice is an error: the second would silently take the place of the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  PyYAML's signature
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == _MERGE:
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} is not text; put it in quotation marks", key_node.start_mark
-                )
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _document(content: bytes) -> Any:
-    node = yaml.compose(content, _LOADER)
-    return None if node is None else _Constructor().construct_document(node)
-
-
 def _require_plain(content: bytes) -> None:
     """Refuse, in files from outside, aliases, by which a small file could stand for an endless one, and what is nested
     deeper than the recursion of whoever composes it bears. Events come one after the other, without recursion.
     """
     depth = 0
-    for event in yaml.parse(content, _LOADER):
+    for event in yaml.parse(content, LOADER):
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent):
             raise ValueError(f"aliases (*name) are not allowed here, line {line}")  # noqa: TRY004  no wrong type
@@ -224,7 +196,7 @@ def _require_plain(content: bytes) -> None:
 
 
 def _default() -> Any:
-    return _document(DEFAULT.read_bytes())
+    return plain_of_yaml(DEFAULT.read_bytes())
 
 
 def _extended(default: Any, own: dict[str, Any]) -> Any:
