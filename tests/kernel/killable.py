@@ -1,7 +1,7 @@
 """Projectors and policies in processes that a test may kill.
 
 Run as `python -m tests.kernel.killable MODULE FUNCTION ARGUMENT...`: everything is imported once, and each line on
-standard input forks a child that awaits the function of these arguments until it is killed.
+standard input forks a child that awaits the function of these arguments, and of those on the line, until it is killed.
 """
 
 import asyncio
@@ -23,15 +23,20 @@ class Killable:
         command = [sys.executable, "-m", "tests.kernel.killable", module, function, *map(str, arguments)]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def start(self) -> int:
+    def start(self, *arguments: object) -> int:
         """The process id of a new child."""
-        self._say("start")
+        self._say(" ".join(map(str, arguments)))
         return int(self._process.stdout.readline())
 
     def kill(self, pid: int) -> None:
         """Kill the child and wait until it is gone. A child that ended by itself fails the test."""
         os.kill(pid, signal.SIGKILL)
         assert self._process.stdout.readline().split() == ["ended", str(-signal.SIGKILL)]
+
+    async def killed(self) -> None:
+        """Wait until the child has died of `die_after`."""
+        answer = await asyncio.to_thread(self._process.stdout.readline)
+        assert answer.split() == ["ended", str(-signal.SIGPROF)]
 
     def _say(self, word: str) -> None:
         self._process.stdin.write(word + "\n")
@@ -46,16 +51,25 @@ class Killable:
         self._process.wait()
 
 
+def die_after(cpu_s: float) -> None:
+    """Let the kernel end this process, wherever it is, when it has worked so long.
+
+    A busy machine, which makes a parent late, does not move the moment.
+    """
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
+
+
 def main(module: str, function: str, *arguments: str) -> None:
     work = getattr(importlib.import_module(module), function)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     # What the children log is not an answer.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    for _ in sys.stdin:
+    for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
             try:
-                asyncio.run(work(*arguments))
+                asyncio.run(work(*arguments, *line.split()))
             finally:
                 os._exit(1)
         answers.write(f"{pid}\n")
