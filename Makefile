@@ -7,13 +7,16 @@ ifeq ($(UV_CACHE_DIR)$(XDG_CACHE_HOME)$(shell test -w "$$HOME" && echo home),)
 export UV_CACHE_DIR := $(CURDIR)/.venv/cache
 endif
 
+# Many processes are started here, all of the same modules: to compile them once is enough.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## What one can do here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .venv/.done: requirements/dev.txt pyproject.toml
 	$(PYTHON) requirements/venv.py
-	$(BIN)/uv pip install --quiet --require-hashes --requirement requirements/dev.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --requirement requirements/dev.txt
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

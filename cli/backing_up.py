@@ -33,14 +33,15 @@ from cli.backup_set import (
     unfinished,
 )
 from cli.connection import INTERRUPTED, CannotGoOn, console, explained, note
-from cli.platform import cli_settings, interruptible
+from cli.platform import interruptible
+from cli.settings import cli_settings
 from cli.upkeep import VIEWS_OF
 from gateway.assembly import GatewaySettings
 from kernel.clock import system_clock_us
 from kernel.database import Database
 from kernel.database_copy import check_sqlite, copy_database, sqlite_file
-from kernel.logs import redacted
 from kernel.quantity import instant_of_us
+from kernel.redaction import redacted
 from kernel.refusal import against_rules, not_found
 from kernel.settings import PREFIX, STANDARD, Settings, read_settings
 from ledger.open import embedded_file, open_ledger

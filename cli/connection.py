@@ -16,16 +16,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.platform import CliSettings, Endpoints, cli_settings
+from cli.settings import CliSettings, Endpoints, cli_settings
 from client import Client, NotUnderstood, Refused, TimedOut, Unidentified, Unreachable
-from kernel.identity import EVERY_UNIT, Principal, Role
-from kernel.identity_issuer import TOKEN_S, issue
+from kernel.principal import EVERY_UNIT, Principal, Role
 
 TIMEOUT_S: Final = 120.0
 """A piece of an upload may wait for others that are being recorded."""
 
-RENEWED_S: Final = TOKEN_S / 4
-"""After this long the machine's own token is made anew."""
+RENEWED_S: Final = 900
+"""After this long the machine's own token is made anew: a quarter of its life."""
 
 REFUSED: Final = 1
 USAGE: Final = 2
@@ -153,6 +152,8 @@ def _own_tokens(settings: CliSettings, roles: tuple[Role, ...], units: frozenset
 
 
 def _own_token(settings: CliSettings, principal: Principal) -> str:
+    from kernel.identity_issuer import issue  # noqa: PLC0415  slow to load, and whoever brings a token needs none of it
+
     try:
         return issue(settings.keys_dir, principal)
     except (FileNotFoundError, NotADirectoryError):

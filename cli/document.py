@@ -15,7 +15,7 @@ from rich.text import Text
 from cli.connection import REFUSED, CannotGoOn, connect, console, explained
 from client import Download, Fetched
 from client.types import GetAssetPage, GetRecoveryLedger, GetTransferNote
-from kernel.identity import Role
+from kernel.principal import Role
 
 Format = Literal["pdf", "xlsx"]
 EVERY_UNIT: Final = "all"

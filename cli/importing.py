@@ -22,7 +22,7 @@ from cli.connection import PARTLY, REFUSED, USAGE, CannotGoOn, connect, console,
 from cli.uploading import Watch, run_import
 from client import Client
 from client.types import Import, NewImport
-from kernel.identity import Role
+from kernel.principal import Role
 
 Kind = Literal["devices", "dismantled", "dispatched", "received"]
 KINDS: Final = {

@@ -16,13 +16,13 @@ from typing import Annotated, Any, Final
 import httpx
 import msgspec
 import typer
-from msgspec import Meta
 from rich.console import Console
 
+from cli.settings import Endpoints, cli_settings
 from cli.supervision import Program, Supervisor, supervised
-from kernel.identity import Principal, Role
 from kernel.identity_issuer import NotLoopback, issue, require_loopback, write_keys
 from kernel.keys import write_cursor_key
+from kernel.principal import Principal, Role
 from kernel.settings import OWN, PREFIX, Settings, read_settings
 from ledger.open import open_ledger
 
@@ -48,13 +48,6 @@ OWNERS_FOLDER: Final = 0o700
 _COMMENT: Final = re.compile(r"\s[;#]|[\r\n]")
 
 console = Console(stderr=True)
-
-
-class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the running platform answers; kept in the data folder so that other commands find it."""
-
-    gateway: str
-    operations: dict[str, str]
 
 
 class NotReady(Exception):
@@ -161,22 +154,6 @@ def up(
             f"[green]✓[/] 平台已启动 the platform is up: [bold]{platform.endpoints.gateway}[/]（Ctrl-C 停止 stops it）"
         )
         platform.wait()
-
-
-class CliSettings(Settings, frozen=True, kw_only=True):
-    """What the command line has beside what every process has."""
-
-    url: Annotated[
-        str, Meta(description="平台地址，默认为本机运行中的平台 / the platform; by default the one running here")
-    ] = ""
-    token: Annotated[
-        str, Meta(description="访问令牌，默认自行签发 / access token; by default one of this machine's own")
-    ] = ""
-
-
-def cli_settings() -> CliSettings:
-    """The settings that every command shares."""
-    return read_settings(CliSettings, "cli", os.environ)
 
 
 async def make_ready(settings: Settings) -> None:

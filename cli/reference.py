@@ -19,7 +19,7 @@ import msgspec
 from cli.client_types import client_types
 from cli.inventory import DeclaredType, deciders, instruments, reasons, types
 from cli.openapi import documents, written
-from cli.platform import CliSettings
+from cli.settings import CliSettings
 from gateway.assembly import GatewaySettings
 from kernel.disclosure import Disclosure, Label, load
 from kernel.settings import Settings, settings_table

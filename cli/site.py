@@ -11,7 +11,7 @@ from rich.text import Text
 from cli.connection import connect, console, explained
 from client.types import CloseSite, ListSites, OpenSite
 from kernel.clock import system_clock_us
-from kernel.identity import Role
+from kernel.principal import Role
 from kernel.quantity import business_day_of_us
 from services.registry.site import SITE_KINDS, SiteKind
 

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli.platform import cli_settings
+from cli.settings import cli_settings
 from kernel.database import Database
 from kernel.policy_store import retry, skip, standing, take_over
 from kernel.view import View

@@ -8,7 +8,8 @@ from typing import Final
 from fastapi import Request
 
 from kernel.authority import POLICIES_FILE, Policies, Resource
-from kernel.identity import Principal, Verifier
+from kernel.identity import Verifier
+from kernel.principal import Principal
 
 DOOR: Final = Resource(type="Door")
 

@@ -21,7 +21,7 @@ import structlog
 from sqlalchemy import ColumnElement
 
 from kernel.authority_where import Residual, where_clause
-from kernel.identity import Principal, Role
+from kernel.principal import Principal, Role
 from kernel.refusal import Refusal, not_allowed
 
 POLICIES_FILE: Final = "policies.cedar"

@@ -15,8 +15,8 @@ import msgspec
 
 from kernel.decider import Decider
 from kernel.handling import Ask, Context, Outcome, Permit
-from kernel.identity import Principal
 from kernel.intake import UNKNOWN_FIELD, field_error, malformed, struct_of, value_of
+from kernel.principal import Principal
 from kernel.refusal import Refusal, unreadable
 from kernel.telemetry import current_traceparent
 

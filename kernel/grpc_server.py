@@ -31,8 +31,9 @@ from kernel.grpc_messages import message_of, plain_of_bytes
 from kernel.grpc_refusal import rich_status
 from kernel.http_limits import BULK_BYTES_MAX
 from kernel.http_page import Cursors, expected_version, idempotency_key
-from kernel.identity import ANONYMOUS, Principal, Verifier
+from kernel.identity import Verifier
 from kernel.intake import struct_of
+from kernel.principal import ANONYMOUS, Principal
 from kernel.questions import File, PageAsked, PageParameters, Question, Rows, Shown
 from kernel.refusal import Reason, Refusal
 from kernel.telemetry import LATENCY_BOUNDS_S, METER, TRACEPARENT, current_trace_id, serving

@@ -17,7 +17,7 @@ from kernel.handling import Ask, Outcome
 from kernel.http_limits import TOO_MANY_LINES, HttpLimits, read_body
 from kernel.http_openapi import JSON, NDJSON, Schemas, header_parameter
 from kernel.http_page import expected_version, idempotency_key, version_tag
-from kernel.identity import Principal, Verifier
+from kernel.identity import Verifier
 from kernel.intake import (
     ESCAPED_NUL,
     WHOLE,
@@ -31,6 +31,7 @@ from kernel.intake import (
     struct_of,
     wrong_type,
 )
+from kernel.principal import Principal
 from kernel.refusal import Reason, Refusal
 
 Answer: TypeAlias = Outcome | Refusal

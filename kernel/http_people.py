@@ -17,9 +17,10 @@ from kernel.http_commands import require_media
 from kernel.http_limits import read_body
 from kernel.http_openapi import JSON
 from kernel.http_server import HttpDoor
-from kernel.identity import Principal, Verifier
+from kernel.identity import Verifier
 from kernel.intake import plain_of_json, struct_of
 from kernel.people import People, Person
+from kernel.principal import Principal
 from kernel.quantity import Subject
 from kernel.refusal import not_found
 

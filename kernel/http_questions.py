@@ -13,8 +13,9 @@ from kernel.commands import described
 from kernel.http_files import file_response
 from kernel.http_openapi import JSON, Schemas
 from kernel.http_page import Cursors, content_tag, not_modified, version_tag
-from kernel.identity import ANONYMOUS, Principal, Verifier
+from kernel.identity import Verifier
 from kernel.intake import REPEATED_FIELD, UNKNOWN_FIELD, FieldError, field_error, malformed, refuse_nul, struct_of
+from kernel.principal import ANONYMOUS, Principal
 from kernel.questions import File, PageAsked, PageParameters, Question, Rows, Shown
 
 _PATH_NAME: Final = re.compile(r"{(\w+)}")

@@ -23,8 +23,9 @@ from kernel.http_openapi import JSON, Schemas, header_parameter
 from kernel.http_page import idempotency_key
 from kernel.http_problem import problem_response
 from kernel.http_questions import list_of, next_link, page_asked, page_parameters
-from kernel.identity import Principal, Verifier
+from kernel.identity import Verifier
 from kernel.intake import plain_of_json, value_of
+from kernel.principal import Principal
 from kernel.quantity import formed
 from kernel.questions import PageParameters
 from kernel.refusal import Reason, Refusal

@@ -10,7 +10,6 @@ import hashlib
 import re
 from base64 import urlsafe_b64decode
 from collections import OrderedDict
-from enum import StrEnum
 from typing import Annotated, Any, Final, Protocol, TypeAlias
 
 import jwt
@@ -19,6 +18,7 @@ from jwt.exceptions import InvalidSubjectError
 
 from kernel.clock import Clock, system_clock_us
 from kernel.door import CannotNow, Unidentified
+from kernel.principal import Principal
 from kernel.refusal import Reason, Refusal
 
 TOKEN_CHARS_MAX: Final = 8_192
@@ -59,49 +59,6 @@ class Registered(msgspec.Struct, frozen=True):
     exp: NumericDate | None = None
     nbf: NumericDate | None = None
     iat: NumericDate | None = None
-
-
-EVERY_UNIT: Final = "*"
-"""Among a principal's units it stands for all of them."""
-
-
-class Role(StrEnum):
-    """What a person or machine is to the centre. These and no others."""
-
-    OPERATOR = "operator"
-    STOREKEEPER = "storekeeper"
-    INSPECTOR = "inspector"
-    METROLOGIST = "metrologist"
-    LABORATORY = "laboratory"
-    MATERIALS = "materials"
-    FINANCE = "finance"
-    LEGAL = "legal"
-    DISCIPLINE_INSPECTION = "discipline_inspection"
-    DISPATCHER = "dispatcher"
-    CUSTOMER_SERVICE = "customer_service"
-    ADMIN = "admin"
-    REGULATOR = "regulator"
-    INSTITUTE = "institute"
-    MANUFACTURER = "manufacturer"
-    RECYCLER = "recycler"
-    AUDITOR = "auditor"
-    PUBLIC = "public"
-    SERVICE = "service"
-
-
-class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks. `subject` is opaque: names live with `people`. `units` are the managing units (the first five digits
-    of an asset number) it acts for, `organisation` the maker, recycler or institute it belongs to.
-    """
-
-    subject: str
-    roles: frozenset[Role]
-    units: frozenset[str] = frozenset()
-    organisation: str | None = None
-
-
-ANONYMOUS: Final = Principal(subject="anonymous", roles=frozenset({Role.PUBLIC}))
-"""Whoever comes without a token where that is allowed."""
 
 
 def _unidentified(code: str, zh: str, en: str) -> Reason:

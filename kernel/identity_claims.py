@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from kernel.identity import BAD_CLAIM, EVERY_UNIT, MISSING_CLAIM, Principal, Role
+from kernel.identity import BAD_CLAIM, MISSING_CLAIM
+from kernel.principal import EVERY_UNIT, Principal, Role
 
 ASYMMETRIC_ALGORITHMS: Final = frozenset(
     {"EdDSA", "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}

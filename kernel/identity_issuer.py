@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from kernel.clock import Clock, system_clock_us
-from kernel.identity import EVERY_UNIT, UNKNOWN_KEY, Principal, Role, Verifier
+from kernel.identity import UNKNOWN_KEY, Verifier
 from kernel.identity_claims import Issuer
 from kernel.keys import OWNER_ONLY, READABLE, read_private, write_file
+from kernel.principal import EVERY_UNIT, Principal, Role
 
 PRIVATE_KEY_FILE: Final = "issuer.key"
 PUBLIC_KEY_FILE: Final = "issuer.pub"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
-from kernel.identity import Principal
+from kernel.principal import Principal
 
 PAGE_ROWS_MAX: Final = 500
 PAGE_ROWS: Final = 100

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
-from kernel.logs import redacted
+from kernel.redaction import redacted
 
 PREFIX: Final = "METERLOOP_"
 OWN: Final = "__"

@@ -17,7 +17,8 @@ from rich.table import Table
 from cli.demo.generate import Expected, generate
 from cli.demo.real_meters import real_meters
 from cli.importing import Kind, fetch_errors, shown_progress, tell_refusals
-from cli.platform import PORT, CliSettings, Endpoints, cli_settings, interruptible, running
+from cli.platform import PORT, interruptible, running
+from cli.settings import CliSettings, Endpoints, cli_settings
 from cli.uploading import run_import
 from client import Client
 from client.types import (
@@ -33,8 +34,8 @@ from client.types import (
     RecoveryRate,
     SetPlan,
 )
-from kernel.identity import Principal, Role
 from kernel.identity_issuer import issue
+from kernel.principal import Principal, Role
 from ledger.open import open_ledger
 
 ONCE: Final = "DEMO_ONCE"

@@ -11,7 +11,7 @@ from kernel.authority import DENIED, Policies, Resource
 from kernel.commands import Commands
 from kernel.disclosure import Disclosure
 from kernel.handling import Permit
-from kernel.identity import Principal, Role
+from kernel.principal import Principal, Role
 from kernel.refusal import Refusal, not_allowed
 from kernel.view import View
 from services.registry.app import DECIDERS, SERVICE, Registry

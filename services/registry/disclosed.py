@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from kernel.disclosure import Disclosure, load
-from kernel.identity import Role
+from kernel.principal import Role
 from ledger.port import Recorded
 from services.registry.meter.release import Released, SampleReturned
 from services.registry.views.card import Card

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from sqlalchemy import True_
 
-from kernel.identity import Principal, Role
+from kernel.principal import Principal, Role
 from kernel.quantity import formed
 from kernel.questions import PageAsked, Question, Rows, Shown
 from kernel.refusal import NotFound, unreadable

@@ -10,8 +10,8 @@ from kernel.grpc_server import RpcDoor
 from kernel.http_commands import Many, answer_many
 from kernel.http_limits import HttpLimits
 from kernel.http_page import idempotency_key
-from kernel.identity import Principal
 from kernel.intake import FIELD_NAME_CHARS_MAX
+from kernel.principal import Principal
 from kernel.questions import PageAsked, Question, Shown
 from kernel.refusal import not_found
 from kernel.wire.registry.v1 import registry_pb2

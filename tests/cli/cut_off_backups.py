@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from cli.backing_up import _backed_up
-from cli.platform import cli_settings
+from cli.settings import cli_settings
 
 
 def killed_at(step: int, target: Path) -> bool:

@@ -19,15 +19,16 @@ from typer.testing import CliRunner
 from cli.__main__ import app
 from cli.backup_set import DAMAGED, NOT_A_BACKUP, OF_ANOTHER_FORMAT
 from cli.failures import told
-from cli.platform import CliSettings, make_ready, running
+from cli.platform import make_ready, running
 from cli.reference import ROOT
+from cli.settings import CliSettings
 from client import Client
 from client.types import ListBalances, ListRecovery, ListShipments, ListSites
 from kernel.codec import Reader
 from kernel.database import Database
-from kernel.identity import EVERY_UNIT, Principal, Role
 from kernel.identity_issuer import issue
 from kernel.people import People, Person
+from kernel.principal import EVERY_UNIT, Principal, Role
 from kernel.projection import Projector
 from kernel.refusal import Refusal
 from ledger.open import open_ledger

@@ -10,8 +10,8 @@ from cli.platform import running
 from cli.uploading import run_import
 from client import Client
 from client.types import NewImport
-from kernel.identity import Principal, Role
 from kernel.identity_issuer import issue
+from kernel.principal import Principal, Role
 from kernel.settings import Settings
 from services.registry.asset_number import compose
 

@@ -11,7 +11,7 @@ from python_calamine import CalamineWorkbook
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from kernel.identity import Role
+from kernel.principal import Role
 from tests.gateway.behind import behind
 from tests.gateway.season import DAY, SHIPMENT, UNIT, dismantled, dispatched, number, prepared, sites, tell
 from tests.gateway.serving import served

@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cli.platform import CliSettings, running
+from cli.platform import running
 from cli.reference import ROOT
+from cli.settings import CliSettings
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -15,7 +15,7 @@ from cli.connection import CannotGoOn
 from cli.uploading import PIECE_BYTES, run_import
 from client import Client
 from client.types import ListImports, NewImport
-from kernel.identity import Role
+from kernel.principal import Role
 from services.registry.asset_number import compose
 from tests.client.callers import Losing
 from tests.gateway.behind import behind

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from kernel.identity import Role
+from kernel.principal import Role
 from tests.gateway.behind import behind
 from tests.gateway.season import UNIT, number
 from tests.gateway.serving import served

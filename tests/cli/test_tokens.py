@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from kernel.identity import CLOCK_LEEWAY_S, Principal, Role
+from kernel.identity import CLOCK_LEEWAY_S
 from kernel.identity_issuer import TOKEN_S, issue, write_keys
+from kernel.principal import Principal, Role
 from tests.gateway.behind import behind
 from tests.gateway.season import UNIT
 from tests.gateway.serving import served

@@ -24,7 +24,7 @@ from client import (
     types,
 )
 from client.calls import Command
-from kernel.identity import Role
+from kernel.principal import Role
 from services.registry.asset_number import compose
 from tests.client.callers import KINDS, calling, losing
 from tests.gateway.behind import behind

@@ -6,8 +6,9 @@ import time
 import pytest
 
 from client import Unidentified, types
-from kernel.identity import CLOCK_LEEWAY_S, Principal, Role
+from kernel.identity import CLOCK_LEEWAY_S
 from kernel.identity_issuer import issue
+from kernel.principal import Principal, Role
 from tests.client.callers import KINDS, calling, losing
 from tests.gateway.behind import behind
 from tests.gateway.season import UNIT

@@ -18,9 +18,10 @@ from kernel.grpc_client import Peer
 from kernel.grpc_server import RpcDoor
 from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
-from kernel.identity import Principal, Role, Verifier
+from kernel.identity import Verifier
 from kernel.identity_issuer import built_in_verifier, issue, write_keys
 from kernel.policy_store import META as POLICY_TABLES
+from kernel.principal import Principal, Role
 from kernel.projection import Projector
 from kernel.readiness import Readiness
 from ledger.memory import MemoryLedger

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from client import types
-from kernel.identity import Role
+from kernel.principal import Role
 from services.registry.asset_number import compose
 from tests.gateway.behind import behind
 from tests.gateway.season import sites, tell

@@ -8,7 +8,7 @@ import pytest
 from gateway.uploads import SERVICE
 from kernel.door import BadRequest
 from kernel.http_files import disposition
-from kernel.identity import Role
+from kernel.principal import Role
 from kernel.refusal import Refusal
 from kernel.wire.registry.v1 import registry_pb2
 from services.registry.asset_number import compose

@@ -11,8 +11,8 @@ from gateway.live import MARK_EVENTS, Live
 from kernel.handling import Metadata
 from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
-from kernel.identity import Role
 from kernel.identity_issuer import built_in_verifier, write_keys
+from kernel.principal import Role
 from ledger.memory import MemoryLedger
 from ledger.port import ANY, Append, Draft
 from services.registry.asset_number import compose

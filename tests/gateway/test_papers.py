@@ -14,7 +14,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from client import AsyncClient, Refused, types
-from kernel.identity import Role
+from kernel.principal import Role
 from services.registry.documents.rendering import MEDIA_TYPES, Format
 from services.registry.meter.custody import Dispatch
 from services.registry.meter.missing import MarkFound, MarkMissing

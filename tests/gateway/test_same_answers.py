@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from kernel.http_limits import BULK_BYTES_MAX
-from kernel.identity import Role
+from kernel.principal import Role
 from services.registry.shipment import MANIFEST_LINES_MAX, FoundLine
 from tests.gateway.behind import behind
 from tests.gateway.season import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kernel.identity import Role
+from kernel.principal import Role
 from services.registry.shipment import FoundLine, RecordShipmentException, manifest_sha256
 from tests.gateway.behind import behind
 from tests.gateway.season import (

@@ -13,8 +13,8 @@ from kernel.handling import Handling, Permit
 from kernel.http_limits import HttpLimits
 from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
-from kernel.identity import Principal, Role
 from kernel.identity_issuer import built_in_verifier, issue, write_keys
+from kernel.principal import Principal, Role
 from kernel.quantity import Key
 from kernel.questions import File, PageAsked, Question, Rows, Shown
 from kernel.refusal import Refusal, not_allowed

@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, Column, Integer, MetaData, String, Table, create
 from sqlalchemy.pool import StaticPool
 
 from kernel.authority import DENIED, Policies, Resource
-from kernel.identity import Principal, Role
+from kernel.principal import Principal, Role
 from kernel.refusal import NotAllowed
 
 SCHEMA = """

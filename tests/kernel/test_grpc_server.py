@@ -12,8 +12,8 @@ from grpc_status import rpc_status
 from kernel.door import CannotNow, Unidentified
 from kernel.grpc_client import RETRY_TOKENS, Peer
 from kernel.grpc_server import RpcDoor
-from kernel.identity import Principal
 from kernel.identity_issuer import issue
+from kernel.principal import Principal
 from kernel.refusal import AgainstRules, NotAllowed, NotFound, Refusal, Stale
 from ledger.memory import MemoryLedger
 from tests.kernel.parcel_door import CLERK, STRANGER, client, parcel_door, parcel_rpc

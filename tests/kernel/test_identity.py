@@ -18,15 +18,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from kernel.clock import system_clock_us
 from kernel.door import CannotNow, Unidentified
-from kernel.identity import (
-    CACHED_TOKENS_MAX,
-    CLOCK_LEEWAY_S,
-    EVERY_UNIT,
-    REMEMBERED_US,
-    Principal,
-    Role,
-    Verifier,
-)
+from kernel.identity import CACHED_TOKENS_MAX, CLOCK_LEEWAY_S, REMEMBERED_US, Verifier
 from kernel.identity_claims import ClaimNames, Issuer, read_issuer
 from kernel.identity_issuer import (
     BUILT_IN,
@@ -38,6 +30,7 @@ from kernel.identity_issuer import (
     write_keys,
 )
 from kernel.identity_provider import ASKED_S_MIN, FRESH_S, STALE_S_MAX, oidc_verifier, open_verifier
+from kernel.principal import EVERY_UNIT, Principal, Role
 from kernel.settings import Settings
 
 CLERK = Principal(

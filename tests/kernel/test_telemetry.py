@@ -16,7 +16,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from kernel.grpc_client import Peer
 from kernel.identity_issuer import issue
-from kernel.logs import REDACTED, configure_logs, redacted
+from kernel.logs import configure_logs
+from kernel.redaction import REDACTED, redacted
 from kernel.telemetry import calling, context_of, continuing, current_traceparent
 from ledger.memory import MemoryLedger
 from tests.kernel.parcel_door import CLERK, client, parcel_door, parcel_rpc

@@ -4,7 +4,7 @@ import msgspec
 
 from cli.reference import ROOT
 from kernel.authority import Policies
-from kernel.identity import EVERY_UNIT, Principal, Role
+from kernel.principal import EVERY_UNIT, Principal, Role
 from services.registry.access import meter, owed_by
 from services.registry.views.card import CARD
 

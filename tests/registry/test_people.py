@@ -16,10 +16,10 @@ from kernel.database import Database
 from kernel.handling import Context
 from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
-from kernel.identity import Principal, Role
 from kernel.identity_issuer import issue, write_keys
 from kernel.identity_provider import built_in_verifier
 from kernel.people import People, Person
+from kernel.principal import Principal, Role
 from kernel.projection import Projector
 from kernel.questions import PageAsked
 from ledger.memory import MemoryLedger

@@ -10,7 +10,7 @@ from kernel.authority import Policies
 from kernel.codec import Reader
 from kernel.database import Database
 from kernel.handling import Ask, Context, Outcome
-from kernel.identity import Principal, Role
+from kernel.principal import Principal, Role
 from kernel.projection import Projector
 from ledger.memory import MemoryLedger
 from services.registry.access import BOX_NOT_THEIRS, DRAWS_IN, INSIDE, NOT_THEIRS, SIGNED_BY_ANOTHER, Access

@@ -25,7 +25,7 @@ from kernel.database import Database, DatabaseUnavailable
 from kernel.door import BadRequest, TooLarge
 from kernel.handling import ID_REUSED
 from kernel.http_uploads import UploadId
-from kernel.identity import Principal
+from kernel.principal import Principal
 from kernel.quantity import instant_of_us
 from kernel.refusal import Reason, against_rules, not_found
 from services.registry.imports.asked import NewImport

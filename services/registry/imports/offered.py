@@ -7,8 +7,8 @@ import msgspec
 
 from kernel.http_page import BAD_CURSOR, Cursors, idempotency_key
 from kernel.http_uploads import Asker, Listed
-from kernel.identity import Principal
 from kernel.intake import plain_of_json, struct_of
+from kernel.principal import Principal
 from kernel.questions import CursorValue, PageAsked, PageParameters, Question, Rows, Shown
 from services.registry.access import Access
 from services.registry.imports.asked import NewImport

@@ -7,8 +7,8 @@ import msgspec
 
 from kernel.authority import DENIED
 from kernel.clock import Clock, now, system_clock_us
-from kernel.identity import Principal
 from kernel.people import People
+from kernel.principal import Principal
 from kernel.quantity import business_day
 from kernel.questions import File, PageAsked, Question
 from kernel.refusal import unreadable

@@ -13,7 +13,7 @@ from kernel.authority import Policies
 from kernel.commands import Commands
 from kernel.grpc_client import Peer
 from kernel.grpc_messages import message_of, plain_of_message
-from kernel.identity import Role
+from kernel.principal import Role
 from kernel.questions import Question
 from kernel.refusal import Refusal
 from kernel.wire.registry.v1 import registry_pb2

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from kernel.disclosure import load
-from kernel.identity import Role
+from kernel.principal import Role
 from services.registry.disclosed import FILE, NOT_THE_MAKERS, Circle
 from services.registry.meter import METER
 from services.registry.meter.binding import AdoptIdentity

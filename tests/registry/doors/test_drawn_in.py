@@ -2,7 +2,7 @@
 
 import pytest
 
-from kernel.identity import Role
+from kernel.principal import Role
 from services.registry.asset_number import compose
 from services.registry.meter.binding import BindIdentity
 from services.registry.meter.dismantling import Dismantle

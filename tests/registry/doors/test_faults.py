@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from kernel.grpc_refusal import refusal_of_error
-from kernel.identity import Principal, Role
 from kernel.identity_issuer import PRIVATE_KEY_FILE, issue, write_keys
+from kernel.principal import Principal, Role
 from kernel.wire.registry.v1 import registry_pb2
 from services.registry.asset_number import compose
 from services.registry.site import OpenSite

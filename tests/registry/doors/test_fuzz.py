@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from kernel.identity import Role
+from kernel.principal import Role
 from tests.registry.doors.season import BOUND
 from tests.registry.doors.standing import standing
 from tests.registry.stories import NUMBER, OTHER, UNIT

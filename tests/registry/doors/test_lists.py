@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert
 from kernel.authority import Policies, Resource
 from kernel.codec import Reader
 from kernel.database import Database
-from kernel.identity import Principal, Role
+from kernel.principal import Principal, Role
 from kernel.projection import Projector
 from kernel.questions import PAGE_ROWS_MAX, PageAsked, Question
 from kernel.refusal import NotAllowed

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from kernel.identity import Role
+from kernel.principal import Role
 from services.registry.asset_number import compose
 from services.registry.container import RegisterContainer
 from services.registry.meter.identity import Register

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from kernel.commands import Commands
 from kernel.handling import Ask, Context, Outcome
-from kernel.identity import Principal, Role
 from kernel.identity_issuer import issue
+from kernel.principal import Principal, Role
 from services.registry.access import INSIDE
 from services.registry.asset_number import compose
 from services.registry.meter.identity import Description, Register

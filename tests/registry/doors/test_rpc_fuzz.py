@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from kernel.grpc_messages import TIMESTAMP, message_of
 from kernel.grpc_refusal import refusal_of_error
-from kernel.identity import Principal, Role
 from kernel.identity_issuer import issue
+from kernel.principal import Principal, Role
 from tests.registry.doors.entrances import SERVICE, workshop
 from tests.registry.doors.season import EVERY
 from tests.registry.doors.standing import standing

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 
 from kernel.grpc_client import CALL_S
-from kernel.identity import Role
+from kernel.principal import Role
 from kernel.projection import WAIT_S_MAX
 from ledger.port import Append, Draft, StreamState
 from tests.gateway.behind import behind

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from kernel.identity import Role
+from kernel.principal import Role
 from services.registry.access import INSIDE
 from services.registry.app import DECIDERS
 from services.registry.asset_number import compose

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from kernel.identity import Role
+from kernel.principal import Role
 from services.registry.access import INSIDE
 from services.registry.app import DECIDERS
 from services.registry.asset_number import compose

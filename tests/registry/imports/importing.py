@@ -11,8 +11,8 @@ from kernel.clock import Clock, system_clock_us
 from kernel.codec import Reader
 from kernel.database import Database
 from kernel.handling import Context
-from kernel.identity import Principal, Role
 from kernel.policy_runner import Policies as PolicyRunner
+from kernel.principal import Principal, Role
 from kernel.projection import Projector
 from ledger.open import open_ledger
 from ledger.port import Ledger, Recorded

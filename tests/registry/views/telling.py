@@ -18,7 +18,7 @@ from kernel.authority import Policies
 from kernel.codec import Reader
 from kernel.database import Database
 from kernel.handling import Ask, Context, event_id
-from kernel.identity import Principal, Role
+from kernel.principal import Principal, Role
 from kernel.projection import Projector
 from kernel.quantity import BUSINESS_ZONE
 from kernel.questions import PageAsked
