@@ -57,7 +57,7 @@ class Gateway:
         uploads = RemoteUploads(registry, access)
         add_upload_routes(door.app, door.schemas, door.limits, "/v1/imports", uploads, dict[str, Any], dict[str, Any])
         Timeline(door.app, self._relay, access)
-        add_pages(door.app, {"registry": registry}, ledger.ledger_id, lambda: self.live.count)
+        add_pages(door.app, [(REGISTRY, registry)], ledger.ledger_id, lambda: [self.live.standing])
 
     async def describe(self) -> None:
         """Ask the services for their paths. Raises CannotNow while one is away."""

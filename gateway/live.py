@@ -15,6 +15,7 @@ import msgspec
 from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 
+from gateway.standing import Part, of_live
 from kernel.door import BadRequest, CannotNow
 from kernel.http_openapi import header_parameter
 from kernel.readiness import Health
@@ -106,6 +107,15 @@ class Live:
         """How many public events are known."""
         return self._count
 
+    @property
+    def standing(self) -> Part:
+        """For the status page."""
+        return of_live(self._count, complete=self._complete, full=self._full)
+
+    @property
+    def _full(self) -> bool:
+        return self._followers >= FOLLOWERS_MAX
+
     async def run(self) -> None:
         """Note where the public events are, until cancelled."""
         head = await self._ledger.head()
@@ -123,9 +133,12 @@ class Live:
                 moved.set()
 
     async def health(self) -> Health:
-        """For `/readyz`: not ready until all public events that there were at the start are counted."""
+        """For `/readyz`: not ready until all public events that there were at the start are counted; degraded while
+        nobody else can follow them.
+        """
         if self._complete:
-            return Health(ok=True, detail=f"{self._count} public events")
+            full = f", {FOLLOWERS_MAX} followers" if self._full else ""
+            return Health(ok=True, degraded=self._full, detail=f"{self._count} public events{full}")
         return Health(ok=False, detail=f"{self._count} public events counted, to position {self._scanned_to}")
 
     async def _follow(self, request: Request) -> StreamingResponse:
@@ -134,7 +147,7 @@ class Live:
         if asked is not None and _EVENT_ID.fullmatch(asked) is None:
             raise BAD_EVENT_ID(last=self._count)
         after = None if asked is None else int(asked)
-        if self._followers >= FOLLOWERS_MAX:
+        if self._full:
             raise TOO_MANY_FOLLOWERS()
         head = 0
         if not self._complete or (after is not None and after > self._count):

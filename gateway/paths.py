@@ -61,11 +61,12 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Service(msgspec.Struct, frozen=True):
-    """A service behind the gateway: its proto, the plural of each key of its streams, the path of each question, and
-    which question shows what a key names.
+    """A service behind the gateway: its name in both languages, its proto, the plural of each key of its streams, the
+    path of each question, and which question shows what a key names.
     """
 
     name: str
+    zh: str
     file: FileDescriptor
     plurals: dict[str, str]
     questions: dict[str, str]
@@ -98,6 +99,7 @@ class Service(msgspec.Struct, frozen=True):
 
 REGISTRY: Final = Service(
     name="registry",
+    zh="登记服务",
     file=registry_pb2.DESCRIPTOR,
     plurals={
         "asset_no": "meters",

@@ -14,6 +14,7 @@ import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
+from kernel.grpc_health import ASK, LIST, not_passed
 from kernel.grpc_refusal import PEER_FAULT, refusal_of_error
 from kernel.grpc_server import MESSAGE_BYTES_MAX
 from kernel.telemetry import TRACEPARENT, calling, current_traceparent
@@ -151,6 +152,17 @@ class Peer:
         except grpc.aio.AioRpcError:
             return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def checks_not_passed(self, timeout_s: float) -> frozenset[str] | None:
+        """The names of the checks of its readiness that failed or found something wrong; None where it does not
+        answer within this time or takes no calls.
+        """
+        call = self._channel.unary_unary(LIST, request_serializer=_serialized, response_deserializer=not_passed)
+        try:
+            names: frozenset[str] | None = await call(ASK, timeout=timeout_s, wait_for_ready=True)
+        except grpc.aio.AioRpcError:
+            return None
+        return names
 
     async def close(self) -> None:
         """Let calls under way finish, then let go of the connection."""

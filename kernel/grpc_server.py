@@ -1,6 +1,6 @@
 """The gRPC door of a service: the same commands and questions as over REST, by the names of their messages.
 
-    door = RpcDoor(verifier=verifier, cursors=Cursors(key))
+    door = RpcDoor(verifier=verifier, cursors=Cursors(key), readiness=process.readiness)
     door.service(registry_pb2.DESCRIPTOR.services_by_name["Registry"], commands=[METERS, SHIPMENTS], questions=[...])
     port = await door.start("127.0.0.1", 0)
 
@@ -27,6 +27,7 @@ from kernel.commands import Accepted, Commands
 from kernel.database import DatabaseUnavailable
 from kernel.door import DATABASE_UNAVAILABLE, DEADLINE, FAULT, BadRequest, refusal_of, status_of
 from kernel.grpc_files import parts_of, require_parts
+from kernel.grpc_health import CheckedHealth
 from kernel.grpc_messages import message_of, plain_of_bytes
 from kernel.grpc_refusal import rich_status
 from kernel.http_limits import BULK_BYTES_MAX
@@ -35,6 +36,7 @@ from kernel.identity import Verifier
 from kernel.intake import struct_of
 from kernel.principal import ANONYMOUS, Principal
 from kernel.questions import File, PageAsked, PageParameters, Question, Rows, Shown
+from kernel.readiness import Readiness
 from kernel.refusal import Reason, Refusal
 from kernel.telemetry import LATENCY_BOUNDS_S, METER, TRACEPARENT, current_trace_id, serving
 from ledger.port import LedgerError
@@ -83,10 +85,16 @@ _Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 
 class RpcDoor:
-    """A gRPC server, and how methods are added to it."""
+    """A gRPC server, and how methods are added to it. Its health service tells what `readiness` finds."""
 
     def __init__(
-        self, *, verifier: Verifier, cursors: Cursors, request_s_max: float = 30.0, reflect: bool = True
+        self,
+        *,
+        verifier: Verifier,
+        cursors: Cursors,
+        readiness: Readiness,
+        request_s_max: float = 30.0,
+        reflect: bool = True,
     ) -> None:
         self._verifier: Final = verifier
         self._cursors: Final = cursors
@@ -94,7 +102,7 @@ class RpcDoor:
         self._reflect: Final = reflect
         self._handlers: Final[list[grpc.GenericRpcHandler]] = []
         self._names: Final[list[str]] = []
-        self._health: Final = health.aio.HealthServicer()
+        self._health: Final = CheckedHealth(readiness)
         self._server: grpc.aio.Server | None = None
         self.under_way = 0
         """Calls that wait for their answer, for what runs beside them and should let them pass."""

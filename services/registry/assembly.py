@@ -113,7 +113,13 @@ async def assemble(process: Process) -> Parts:
     open_rest(rest, commands, questions, uploads)
     open_people(rest, people, access)
     rest.operations(process.readiness, process.telemetry)
-    rpc = RpcDoor(verifier=verifier, cursors=cursors, request_s_max=settings.request_s_max, reflect=settings.reflection)
+    rpc = RpcDoor(
+        verifier=verifier,
+        cursors=cursors,
+        readiness=process.readiness,
+        request_s_max=settings.request_s_max,
+        reflect=settings.reflection,
+    )
     open_rpc(rpc, commands, [*questions, *import_methods(uploads)], rest.app)
     runner = Runner(jobs, registry, access, busy=lambda: rpc.under_way > 0)
 

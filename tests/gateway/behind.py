@@ -55,9 +55,10 @@ class Behind:
         gateway: Gateway,
         rest: FastAPI,
         peer: Peer,
+        rpc: RpcDoor,
     ) -> None:
         self.client, self.keys, self.ledger, self.registry, self.gateway = client, keys, ledger, registry, gateway
-        self.rest, self.peer = rest, peer
+        self.rest, self.peer, self.rpc = rest, peer, rpc
 
     @property
     def transport(self) -> httpx.ASGITransport:
@@ -89,7 +90,9 @@ async def behind(folder: Path, workshop: Workshop | None = None) -> AsyncIterato
     await database.create(POLICY_TABLES)
     jobs = Jobs(database, folder / "spool")
     registry = Registry(ledger, projector)
-    rest, rpc, runner = _doors(registry, verifier, jobs, workshop)
+    readiness = Readiness()
+    readiness.add("views", projector.health)
+    rest, rpc, runner = _doors(registry, verifier, jobs, workshop, readiness)
     port = await rpc.start(LOOPBACK, 0)
     await rpc.say(serving_now=True)
     peer = Peer(f"{LOOPBACK}:{port}")
@@ -100,7 +103,7 @@ async def behind(folder: Path, workshop: Workshop | None = None) -> AsyncIterato
         public=public,
         verifier=verifier,
         cursors=CURSORS,
-        until_draining=Readiness().until_draining,
+        until_draining=readiness.until_draining,
     )
     tasks = [asyncio.create_task(follower()) for follower in (projector.run, gateway.live.run, runner.run)]
     while not (await projector.progress()).ready:  # noqa: ASYNC110  the views tell nobody when they are complete
@@ -108,7 +111,7 @@ async def behind(folder: Path, workshop: Workshop | None = None) -> AsyncIterato
     try:
         transport = httpx.ASGITransport(gateway.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-            yield Behind(client, folder / "keys", ledger, registry, gateway, rest.app, peer)
+            yield Behind(client, folder / "keys", ledger, registry, gateway, rest.app, peer, rpc)
     finally:
         for task in tasks:
             task.cancel()
@@ -120,7 +123,7 @@ async def behind(folder: Path, workshop: Workshop | None = None) -> AsyncIterato
 
 
 def _doors(
-    registry: Registry, verifier: Verifier, jobs: Jobs, workshop: Workshop | None
+    registry: Registry, verifier: Verifier, jobs: Jobs, workshop: Workshop | None, readiness: Readiness
 ) -> tuple[HttpDoor, RpcDoor, Runner]:
     access = Access(Policies.load(ROOT / "services" / "registry"), registry)
     commands = access.offered()
@@ -128,6 +131,6 @@ def _doors(
     uploads = LocalUploads(jobs, access, CURSORS)
     rest = HttpDoor(title="registry", version="1", verifier=verifier, cursors=CURSORS)
     open_rest(rest, commands, questions, uploads)
-    rpc = RpcDoor(verifier=verifier, cursors=CURSORS)
+    rpc = RpcDoor(verifier=verifier, cursors=CURSORS, readiness=readiness)
     open_rpc(rpc, commands, [*questions, *import_methods(uploads)], rest.app)
     return rest, rpc, Runner(jobs, registry, access)

@@ -174,22 +174,6 @@ async def test_one_document_describes_every_path_that_is_passed_on(platform):
     assert open_to_all == ["/v1/burnt", "/v1/events"]
 
 
-async def test_the_status_page_says_what_is_up(platform):
-    page = await platform.client.get("/")
-    assert page.status_code == 200
-    assert 'class="good"' in page.text
-    assert platform.ledger.ledger_id in page.text
-    assert "default-src 'none'" in page.headers["content-security-policy"]
-    assert page.headers.get_list("x-content-type-options") == ["nosniff"]
-
-
-async def test_beside_the_status_page_only_its_style_is_served(platform):
-    style = await platform.client.get("/pages/page.css")
-    assert (style.status_code, style.headers["content-type"]) == (200, "text/css; charset=utf-8")
-    template = await platform.client.get("/pages/status.html")
-    assert template.status_code == 404
-
-
 async def test_a_device_that_nobody_announced_is_a_gap_until_it_is_accepted(platform):
     await tell(platform.registry, sites())
     headers = platform.headers(Role.STOREKEEPER)

@@ -17,6 +17,7 @@ from kernel.identity_issuer import built_in_verifier, issue, write_keys
 from kernel.principal import Principal, Role
 from kernel.quantity import Key
 from kernel.questions import File, PageAsked, Question, Rows, Shown
+from kernel.readiness import Readiness
 from kernel.refusal import Refusal, not_allowed
 from ledger.port import Ledger
 from tests.kernel import crate
@@ -139,15 +140,16 @@ def parcel_door(ledger: Ledger, keys: Path, limits: HttpLimits | None = None) ->
     return door
 
 
-async def parcel_rpc(ledger: Ledger, keys: Path) -> tuple[RpcDoor, int]:
+async def parcel_rpc(ledger: Ledger, keys: Path, readiness: Readiness | None = None) -> tuple[RpcDoor, int]:
     """The same over gRPC, open on a free port of loopback."""
-    door = parcel_rpc_door(ledger, keys)
+    door = parcel_rpc_door(ledger, keys, readiness or Readiness())
     return door, await door.start("127.0.0.1", 0)
 
 
-def parcel_rpc_door(ledger: Ledger, keys: Path) -> RpcDoor:
+def parcel_rpc_door(ledger: Ledger, keys: Path, readiness: Readiness) -> RpcDoor:
     write_keys(keys)
-    door = RpcDoor(verifier=built_in_verifier(keys, ["127.0.0.1"]), cursors=Cursors(CURSOR_KEY))
+    verifier = built_in_verifier(keys, ["127.0.0.1"])
+    door = RpcDoor(verifier=verifier, cursors=Cursors(CURSOR_KEY), readiness=readiness)
     door.service(service("Parcels"), commands=[parcel_commands(ledger)], questions=parcel_questions(ledger))
     door.service(service("Crates"), commands=[crate_commands(ledger)])
     return door

@@ -68,7 +68,7 @@ async def assemble(process: Process) -> Parts:
     process.readiness.add("ledger", log_answers)
     return Parts(
         rest=door.app,
-        rpc=parcel_rpc_door(ledger, settings.keys_dir),
+        rpc=parcel_rpc_door(ledger, settings.keys_dir, process.readiness),
         operations=operations_app(process.readiness, process.telemetry) if process.telemetry else None,
         followers={"follower": follow},
         closing=[close_ledger],

@@ -14,6 +14,7 @@ from kernel.grpc_client import RETRY_TOKENS, Peer
 from kernel.grpc_server import RpcDoor
 from kernel.identity_issuer import issue
 from kernel.principal import Principal
+from kernel.readiness import Health, Readiness
 from kernel.refusal import AgainstRules, NotAllowed, NotFound, Refusal, Stale
 from ledger.memory import MemoryLedger
 from tests.kernel.parcel_door import CLERK, STRANGER, client, parcel_door, parcel_rpc
@@ -168,6 +169,36 @@ async def test_health_says_whether_to_come_here(rpc):
     assert await rpc.peer.ready(5)
     await rpc.door.say(serving_now=False)
     assert not await rpc.peer.ready(5)
+
+
+async def test_health_names_the_checks_that_are_not_passed(tmp_path):
+    ledger, readiness = MemoryLedger(), Readiness()
+    found = {
+        "ledger": Health(ok=True),
+        "views": Health(ok=True, degraded=True, detail="a stopped view"),
+        "database": Health(ok=False),
+    }
+
+    def check(name):
+        async def ask():
+            return found[name]
+
+        return ask
+
+    for name in found:
+        readiness.add(name, check(name))
+    door, port = await parcel_rpc(ledger, tmp_path, readiness)
+    peer = Peer(f"127.0.0.1:{port}")
+    assert await peer.checks_not_passed(5) is None, "no calls should come here yet"
+    await door.say(serving_now=True)
+    assert await peer.checks_not_passed(5) == {"views", "database"}
+    found |= dict.fromkeys(found, Health(ok=True))
+    assert await peer.checks_not_passed(5) == frozenset()
+    assert await peer.ready(5)
+    await door.stop(1)
+    assert await peer.checks_not_passed(0.2) is None
+    await peer.close()
+    await ledger.close()
 
 
 async def test_a_peer_that_is_away_is_a_refusal_to_try_again():
