@@ -15,4 +15,7 @@ open.py       URL -> Ledger
 proof/        pure, and on its own: what an outsider checks the log with. Its parts:
               errors         what can be wrong with a proof
               merkle         the tree: ranges, inclusion, consistency
+              strict         numbers, base64 and text in their only form
+              keys, note     who signs, and signed notes
+              checkpoint, cosignature    what a log says of itself, and its witnesses of it
 """
