@@ -109,6 +109,11 @@ def say(zh: str, en: str, code: str | None = None, *, mark: str = "✗") -> None
     _two(Text(f"{mark} ", "red"), Text(zh), Text.assemble(en, (f"  [{code}]" if code else "", "dim")))
 
 
+def warn(zh: str, en: str) -> None:
+    """Something that was done, and is to be looked at."""
+    _two(Text("! ", "yellow"), Text(zh), Text(en))
+
+
 def note(zh: str, en: str) -> None:
     """What one can do about it."""
     _two(Text("→ ", "cyan"), Text(zh), Text(en))

@@ -221,8 +221,10 @@ def tell_refusals(errors: Path, shown: int = SHOWN_REFUSALS) -> None:
         lines = list(itertools.islice(csv.reader(file), 1, shown + 2))
     for row, column, value, code, zh, en in lines[:shown]:
         place = f"第 {row} 行 row {row}" + (f" · {column}" if column else "") + (f" · {value}" if value else "")
-        console.print(Text.assemble(("· ", "red"), (place, "bold"), (f"  [{code}]", "dim")))
-        console.print(Padding(Text(f"{zh}\n{en}"), (0, 0, 0, 2)))
+        refused = Table.grid()
+        refused.add_row(Text("· ", "red"), Text.assemble((place, "bold"), (f"  [{code}]", "dim")))
+        refused.add_row("", Text(f"{zh}\n{en}"))
+        console.print(refused)
     if any(line[3] == "access.denied" for line in lines):
         note(
             "令牌须代表所涉单位；本机令牌代表全部单位，或 --units 所列的单位，如 --units 99401。",

@@ -4,7 +4,6 @@ import asyncio
 import os
 import sys
 import time
-from collections import Counter
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,17 +11,16 @@ from typing import Annotated, Final
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from cli.demo.generate import Expected, generate
 from cli.demo.real_meters import real_meters
+from cli.demo.showing import closing, percent, show_alarms, show_balances, show_imports, show_recovery
 from cli.importing import Kind, fetch_errors, shown_progress, tell_refusals
 from cli.platform import PORT, interruptible, running
 from cli.settings import CliSettings, Endpoints, cli_settings
 from cli.uploading import run_import
 from client import Client
 from client.types import (
-    Alarm,
     BalanceLine,
     Import,
     ListAlarms,
@@ -50,7 +48,6 @@ FILES: Final[tuple[tuple[Kind, str, str], ...]] = (
     ("dispatched", "dispatched.csv", "移交发出 dispatched to the centre"),
     ("received", "received.xlsx", "中心接收 received at the centre"),
 )
-CENTS: Final = 10_000
 REFUSALS_SHOWN: Final = 2
 
 console = Console(stderr=True)
@@ -82,7 +79,7 @@ def demo(
     shared = cli_settings()
     settings = msgspec.structs.replace(shared, data_dir=_fresh(shared.data_dir / "demo"))
     with interruptible(), running(settings, port) as platform:
-        console.rule("拆回器具的一个季度（合成数据） A season of dismantled devices (synthetic data)")
+        console.rule("拆回器具的一个季度（合成数据） One season, synthetic data")
         outcome = tell(settings, platform.endpoints, begun)
         sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
         sys.stdout.flush()
@@ -104,12 +101,12 @@ def tell(settings: CliSettings, endpoints: Endpoints, begun: float) -> Outcome:
         real = _prepare(platform, expected)
         imports = [_import(platform, folder, kind, name, title) for kind, name, title in FILES]
         lines, rates = _followed(platform, expected)
-        balances_ok = _closing(lines) == {site.site_id: site.closing for site in expected.sites if site.closing}
-        _show_imports(imports)
-        _show_balances(lines, expected, ok=balances_ok)
-        _show_recovery(rates)
+        balances_ok = closing(lines) == {site.site_id: site.closing for site in expected.sites if site.closing}
+        show_imports(imports)
+        show_balances(lines, expected, ok=balances_ok)
+        show_recovery(rates)
         alarms = list(platform.rows(ListAlarms()))
-        _show_alarms(alarms)
+        show_alarms(alarms)
         shipments = list(platform.rows(ListShipments()))
     dismantled, received = sum(one.dismantled for one in rates), sum(one.received for one in rates)
     return Outcome(
@@ -133,12 +130,6 @@ async def _events(settings: CliSettings) -> int:
         return await ledger.head()
     finally:
         await ledger.close()
-
-
-def percent(part: int, whole: int) -> str:
-    """A share in percent with two decimals, rounded down: it is 100.00 only where nothing is lacking."""
-    hundredths = part * CENTS // whole if whole else 0
-    return f"{hundredths // 100}.{hundredths % 100:02d}"
 
 
 def _fresh(folder: Path) -> Path:
@@ -206,74 +197,7 @@ def _followed(platform: Client, expected: Expected) -> tuple[list[BalanceLine], 
     with console.status("器具随移交单流转 the devices follow their shipments"):
         while True:
             lines = list(platform.rows(ListBalances(first=FIRST, last=LAST)))
-            if _closing(lines) == wanted or time.monotonic() > deadline:
+            if closing(lines) == wanted or time.monotonic() > deadline:
                 break
             time.sleep(POLL_S)
     return lines, list(platform.rows(ListRecovery(first="2025-01", last="2025-12")))
-
-
-def _closing(lines: list[BalanceLine]) -> dict[str, dict[str, int]]:
-    """The last closing of each site and class; what is empty is left out."""
-    last: dict[str, dict[str, int]] = {}
-    for line in lines:
-        last.setdefault(line.site, {})[line.device_class] = line.closing
-    return {
-        site: held
-        for site, classes in last.items()
-        if (held := {one: number for one, number in classes.items() if number})
-    }
-
-
-def _show_imports(imports: list[Import]) -> None:
-    table = _table(
-        "导入 Imports", "文件 file", "入账 accepted", "未变 unchanged", "被拒 refused", "提示 warned", "略过 skipped"
-    )
-    for one in imports:
-        table.add_row(
-            one.name, *(f"{n:,}" for n in (one.accepted, one.unchanged, one.refused, one.warned, one.skipped))
-        )
-    console.print(table)
-
-
-def _show_balances(lines: list[BalanceLine], expected: Expected, *, ok: bool) -> None:
-    inflow, outflow = Counter[str](), Counter[str]()
-    for line in lines:
-        inflow[line.site] += line.inflow
-        outflow[line.site] += line.outflow
-    closing = {site: sum(classes.values()) for site, classes in _closing(lines).items()}
-    table = _table("站点结存 Balances", "站点 site", "流入 in", "流出 out", "结存 closing", "应为 expected")
-    for site in expected.sites:
-        at = site.site_id
-        table.add_row(
-            site.name, *(f"{n:,}" for n in (inflow[at], outflow[at], closing.get(at, 0), sum(site.closing.values())))
-        )
-    console.print(table)
-    console.print("[green]✓[/] 账实相符 balances agree" if ok else "[red]✗[/] 账实不符 balances do not agree")
-
-
-def _show_recovery(rates: list[RecoveryRate]) -> None:
-    words = {"dismantled": "拆回", "received": "接收", "missing": "缺失", "unexpected": "计划外", "owed": "应交"}
-    by_month: dict[str, Counter[str]] = {}
-    for rate in rates:
-        month = by_month.setdefault(rate.cohort, Counter())
-        month.update({name: getattr(rate, name) for name in words})
-    table = _table("回收率 Recovery", "拆回月份 month", *(f"{zh} {name}" for name, zh in words.items()), "回收率 rate")
-    for cohort, sums in sorted(by_month.items()):
-        share = f"{percent(sums['received'], sums['dismantled'])} %"
-        table.add_row(cohort, *(f"{sums[name]:,}" for name in words), share)
-    console.print(table)
-
-
-def _show_alarms(alarms: list[Alarm]) -> None:
-    if alarms:
-        kinds = Counter(alarm.kind for alarm in alarms)
-        said = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
-        console.print(f"[yellow]![/] 异常 alarms: {said}")
-
-
-def _table(title: str, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column(first)
-    for other in others:
-        table.add_column(other, justify="right")
-    return table

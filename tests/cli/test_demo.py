@@ -6,8 +6,17 @@ import subprocess
 import sys
 
 import pytest
+from rich.cells import cell_len
 
 from cli.reference import ROOT
+
+COLUMNS = 80
+HEADINGS = (
+    ["文件", "入账", "未变", "被拒", "提示", "略过"],
+    ["file", "accepted", "unchanged", "refused", "warned", "skipped"],
+    ["site", "in", "out", "closing", "expected"],
+    ["month", "dismantled", "received", "missing", "unexpected", "owed", "rate"],
+)
 
 
 @pytest.mark.timeout(400)
@@ -15,7 +24,7 @@ def test_the_demonstration_ends_with_balances_that_agree(tmp_path):
     told = subprocess.run(
         [sys.executable, "-m", "cli", "demo", "--port", "0"],
         cwd=ROOT,
-        env={**os.environ, "DEMO_ONCE": "1", "METERLOOP_DATA_DIR": str(tmp_path), "COLUMNS": "120"},
+        env={**os.environ, "DEMO_ONCE": "1", "METERLOOP_DATA_DIR": str(tmp_path), "COLUMNS": str(COLUMNS)},
         capture_output=True,
         text=True,
         timeout=380,
@@ -31,5 +40,11 @@ def test_the_demonstration_ends_with_balances_that_agree(tmp_path):
     assert outcome["missing"] > 0
     assert outcome["unexpected_arrivals"] >= outcome["unexpected_dismantled"] > 0
     assert "账实相符" in told.stderr
+    assert [line for line in told.stderr.splitlines() if cell_len(line) > COLUMNS and str(tmp_path) not in line] == []
+    assert "…" not in told.stderr, "nothing is cut off"
+    for heading in HEADINGS:
+        assert heading in [line.split() for line in told.stderr.splitlines()]
+    for said in ("! 错位", "displaced:", "→ 查明来路", "find out how they came"):
+        assert said in told.stderr
     left = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True, check=False)
     assert left.stdout == "", "something of the platform is still running"
