@@ -647,11 +647,19 @@ class SiteRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int
 
 
+class StocktakeException(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A device that was short or over and did not follow, and the code of the refusal that says why."""
+
+    asset_no: str
+    code: str
+
+
 class StocktakeLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One class in a stocktake: the book's number as the stocktake has it, the number counted, the devices short
     and over. `on_record` is the closing of that day in the balance, which has the differences in it: where it is
-    not `counted`, the book was another than the record, or something has been recorded for that day since. A class
-    that lay there on record and that nobody counted has a line with nothing counted.
+    not `counted`, the book was another than the record, or something has been recorded for that day since, or
+    devices did not follow: `exceptions` of them, of which the latest thousand of a site are shown. A class that
+    lay there on record and that nobody counted has a line with nothing counted.
     """
 
     site: str
@@ -688,6 +696,8 @@ class StocktakeLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     short: int
     over: int
     on_record: int
+    exceptions: int = 0
+    exceptions_shown: tuple[StocktakeException, ...] = ()
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -47,7 +47,7 @@ from services.registry.shipment import (
     SignHandover,
 )
 from services.registry.shipment import UNKNOWN as NO_SHIPMENT
-from services.registry.site import SITE, RecordStocktake, Site
+from services.registry.site import SITE, RecordStocktake, RecordStocktakeException, Site
 from services.registry.views.card import Card
 
 SIGNED_BY_ANOTHER = not_allowed(
@@ -69,6 +69,7 @@ INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
         TakeOutOfContainer,
         DispatchContainer,
         RecordContainerException,
+        RecordStocktakeException,
     }
 )
 """Given by policies only: the shipment decides, its devices follow; what came in place of a device says so."""

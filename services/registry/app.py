@@ -27,7 +27,7 @@ from services.registry.meter.state import UNKNOWN, Meter
 from services.registry.plan import PLAN
 from services.registry.policies import DEVICES_FOLLOW_CONTAINER, DEVICES_FOLLOW_SHIPMENT, exception_of
 from services.registry.shipment import SHIPMENT, Shipment
-from services.registry.site import SITE, Site, SiteOpened, StocktakeRecorded
+from services.registry.site import SITE, Site, SiteOpened
 from services.registry.site import UNKNOWN as UNKNOWN_SITE
 from services.registry.views.card import CARD, Card, folded, folded_by
 from services.registry.views.consignment import Consignment, consignment
@@ -136,13 +136,13 @@ class Registry:
         return await self._by_noun(asks, Handling.handle_many)
 
     async def refused(self, refused: Sequence[tuple[Ask, str]]) -> None:
-        """What follows where a policy's command was refused, with which code: a device that cannot follow its shipment
-        is an exception on the shipment.
+        """What follows where a policy's command was refused, with which code: a device that cannot follow its shipment,
+        its container or its stocktake is an exception on the shipment, the container or the site.
         """
         exceptions = [one for ask, code in refused if (one := exception_of(ask, code)) is not None]
         answers = await self.follow(exceptions) if exceptions else []
         if stale := [answer for answer in answers if isinstance(answer, Stale)]:
-            # Somebody else writes to the shipment all the time; what is said here is said again until it is on record.
+            # Somebody else writes to it all the time; what is said here is said again until it is on record.
             raise TimeoutError(str(stale[0]))
 
     async def followed(self, position: int) -> bool:
@@ -311,8 +311,7 @@ class Registry:
         told = await self._told(SITE, site_id, None)
         if not told:
             raise UNKNOWN_SITE(site_id=site_id)
-        taken = [(event, recorded.version) for event, recorded in told if isinstance(event, StocktakeRecorded)]
-        return await self.ask(lambda connection: stocktake_lines(connection, taken), seen=seen)
+        return await self.ask(lambda connection: stocktake_lines(connection, told), seen=seen)
 
     async def meter_events(self, asset_no: str, *, position: int | None = None) -> list[Told]:
         """Every event of a device up to a position, in order. Raises NotFound where there is no such device."""

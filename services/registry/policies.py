@@ -32,7 +32,7 @@ from services.registry.meter.packing import PlaceInContainer, TakeOutOfContainer
 from services.registry.meter.release import ReceivedFromMaker, RecordReplacement
 from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.shipment import Line, RecordShipmentException, ShipmentDispatched, ShipmentReceived
-from services.registry.site import StocktakeRecorded
+from services.registry.site import RecordStocktakeException, StocktakeRecorded
 
 
 def when_shipment_dispatched_dispatch_devices(event: ShipmentDispatched, _recorded: Recorded) -> Iterator[Dispatch]:
@@ -207,18 +207,24 @@ taken out.
 
 
 def exception_of(ask: Ask, code: str) -> Ask | None:
-    """What a shipment or a container is to know of a device that did not follow it: its command was refused with this
-    code.
+    """What a shipment, a container or a site is to know of a device that did not follow it: its command was refused
+    with this code.
     """
     command = ask.command
     shipment, asset_no = getattr(command, "shipment", None), getattr(command, "asset_no", None)
-    exception: RecordShipmentException | RecordContainerException
+    exception: RecordShipmentException | RecordContainerException | RecordStocktakeException
     if isinstance(command, PlaceInContainer | TakeOutOfContainer):
         exception = RecordContainerException(
             **command.moment, container_id=command.container, asset_no=command.asset_no, code=code
         )
     elif shipment is not None and asset_no is not None:
         exception = RecordShipmentException(**command.moment, shipment_id=shipment, asset_no=asset_no, code=code)
+    elif isinstance(command, MarkMissing | ReceiveUnexpected) and command.site and ask.context.causation_id:
+        # Of a site and of no shipment: a stocktake found it short or over.
+        stocktake = ask.context.causation_id.hex
+        exception = RecordStocktakeException(
+            **command.moment, site_id=command.site, stocktake=stocktake, asset_no=command.asset_no, code=code
+        )
     else:
         return None
     context = msgspec.structs.replace(ask.context, command_id=uuid.uuid5(ask.context.command_id, "exception"))

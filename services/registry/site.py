@@ -3,7 +3,7 @@
     SiteOpened -> StocktakeRecorded ... -> SiteClosed
 
 A stocktake never changes a number: it records what was counted, and the devices that are short or over follow one by
-one as missing or unexpected.
+one as missing or unexpected. What a single device then refuses is an exception on the site, which names the stocktake.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,9 +12,9 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 
 from kernel.decider import Decider, Part, becomes, members
-from kernel.quantity import Count, Happened, Name, PublicRemark
+from kernel.quantity import Code, Count, Happened, Name, PublicRemark
 from kernel.refusal import against_rules, not_found, unreadable
-from services.registry.vocabulary import DEVICE_CLASSES, AssetNo, CountyCode, DeviceClass, SiteId, UnitCode
+from services.registry.vocabulary import DEVICE_CLASSES, AssetNo, CountyCode, DeviceClass, EventId, SiteId, UnitCode
 
 DIFFERENCES_MAX: Final = 5_000
 """Devices short or over in one stocktake; more is a sign that the wrong site was counted."""
@@ -93,6 +93,17 @@ class RecordStocktake(Happened, frozen=True, kw_only=True):
     over: Differences = ()
 
 
+class RecordStocktakeException(Happened, frozen=True, kw_only=True):
+    """登记盘点异常 A device that was short or over did not follow its stocktake, the event of this id; the refusal's
+    code says why.
+    """
+
+    site_id: SiteId
+    stocktake: EventId
+    asset_no: AssetNo
+    code: Code
+
+
 class SiteOpened(Happened, frozen=True, kw_only=True):
     """A place holds devices."""
 
@@ -119,8 +130,17 @@ class StocktakeRecorded(Happened, frozen=True, kw_only=True):
     over: tuple[Difference, ...] = ()
 
 
-Command: TypeAlias = OpenSite | CloseSite | RecordStocktake
-Event: TypeAlias = SiteOpened | SiteClosed | StocktakeRecorded
+class StocktakeExceptionRecorded(Happened, frozen=True, kw_only=True):
+    """A device did not follow the stocktake."""
+
+    site_id: SiteId
+    stocktake: EventId
+    asset_no: AssetNo
+    code: Code
+
+
+Command: TypeAlias = OpenSite | CloseSite | RecordStocktake | RecordStocktakeException
+Event: TypeAlias = SiteOpened | SiteClosed | StocktakeRecorded | StocktakeExceptionRecorded
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +160,9 @@ def decide(command: Command, site: Site) -> Sequence[Event]:
         return [becomes(command, SiteOpened)]
     if site.phase == "none":
         raise UNKNOWN(site_id=command.site_id)
+    if isinstance(command, RecordStocktakeException):
+        # It was counted while it was open, and devices follow when they can.
+        return [becomes(command, StocktakeExceptionRecorded)]
     if site.phase == "closed":
         raise CLOSED(site_id=command.site_id)
     match command:
@@ -156,7 +179,7 @@ def evolve(site: Site, event: Event) -> Site:
             return Site(phase="open", unit=unit, kind=kind)
         case SiteClosed():
             return msgspec.structs.replace(site, phase="closed")
-        case StocktakeRecorded():
+        case StocktakeRecorded() | StocktakeExceptionRecorded():
             return site
 
 

@@ -30,6 +30,14 @@ CountyCode: TypeAlias = Annotated[
     ),
 ]
 SiteId: TypeAlias = Key
+EventId: TypeAlias = Annotated[
+    str,
+    formed(
+        r"[0-9a-f]{32}",
+        "事件编号：UUID，32 位小写十六进制",
+        "an event's id: a UUID, 32 lower-case hexadecimal digits",
+    ),
+]
 ShipmentId: TypeAlias = Key
 ContainerId: TypeAlias = Key
 Version: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000, description="the version of an event in its stream")]

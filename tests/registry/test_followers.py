@@ -7,19 +7,24 @@ from uuid import UUID
 
 from kernel.codec import Reader
 from kernel.database import Database
-from kernel.handling import Ask, Context, Outcome
+from kernel.handling import Ask, Context, Outcome, event_id
 from kernel.policy_runner import Policies
 from kernel.projection import Projector
 from ledger.memory import MemoryLedger
 from services.registry.app import CODEC, STREAMS, Registry
 from services.registry.asset_number import compose
 from services.registry.container import Pack, RegisterContainer
+from services.registry.meter.binding import EndTemporaryIdentity
 from services.registry.meter.custody import Dispatch
-from services.registry.policies import POLICIES
-from services.registry.shipment import DispatchShipment, Line, PrepareShipment
+from services.registry.meter.missing import MarkMissing
+from services.registry.meter.unexpected import ReceiveUnexpected
+from services.registry.policies import POLICIES, exception_of
+from services.registry.shipment import DispatchShipment, Line, PrepareShipment, RecordShipmentException
+from services.registry.site import CloseSite, CountLine, Difference, RecordStocktake, RecordStocktakeException
 from services.registry.views import VIEWS
 from services.registry.views.card import CARD
 from services.registry.views.places import CONTAINERS, SHIPMENTS
+from services.registry.views.places import SITES as PLACES
 from tests.given import fresh_id
 from tests.registry.stories import CENTRE, DISMANTLE, REGISTER, STORE, UNIT, about, on
 from tests.registry.test_whose import SITES
@@ -63,6 +68,30 @@ async def until(true, seconds=30):
     async with asyncio.timeout(seconds):
         while not await true():  # noqa: ASYNC110  a policy tells nobody when it has followed
             await asyncio.sleep(0.02)
+
+
+CAUSE = UUID(int=7)
+
+
+def exception(command):
+    """What follows where a policy's command was refused."""
+    said = exception_of(Ask(command, Context(command_id=fresh_id(), actor="p", causation_id=CAUSE)), "meter.unknown")
+    return said.command if said else None
+
+
+def test_what_a_stocktake_asked_and_was_refused_is_an_exception_on_the_site():
+    left = on(RecordStocktakeException, site_id=STORE, stocktake=CAUSE.hex, asset_no=NUMBERS[0], code="meter.unknown")
+    short = on(MarkMissing, asset_no=NUMBERS[0], site=STORE)
+    over = on(ReceiveUnexpected, asset_no=NUMBERS[0], site=STORE, device_class="01")
+    assert [exception(one) for one in (short, over)] == [left, left]
+
+
+def test_what_a_shipment_asked_is_none_on_a_site_though_it_names_one():
+    over = on(ReceiveUnexpected, asset_no=NUMBERS[0], site=STORE, device_class="01", shipment="SH-1")
+    left = on(RecordShipmentException, shipment_id="SH-1", asset_no=NUMBERS[0], code="meter.unknown")
+    assert exception(over) == left
+    assert exception(on(MarkMissing, asset_no=NUMBERS[0], shipment="SH-1")) == left
+    assert exception(on(EndTemporaryIdentity, asset_no="T99401A", bound_to=NUMBERS[0])) is None
 
 
 async def rows(registry, view):
@@ -127,6 +156,46 @@ async def test_every_refusal_is_one_exception_on_a_busy_shipment_however_often_i
             return [row.exceptions for row in await rows(registry, SHIPMENTS)] == [len(NUMBERS)]
 
         await until(counted)
+
+
+def short_of(*numbers):
+    short = tuple(Difference(asset_no=number, device_class="01") for number in numbers)
+    lines = (CountLine(device_class="01", book=len(short), counted=0),)
+    return on(RecordStocktake, site_id=STORE, lines=lines, short=short)
+
+
+async def test_what_cannot_follow_its_stocktake_is_shown_beside_it(tmp_path):
+    """One is short that lay there, the others never did."""
+    lost, *strangers = NUMBERS
+    async with running(tmp_path, followed=True) as registry:
+        await done(registry, *SITES, *(about(command, lost) for command in (REGISTER, DISMANTLE)))
+        await done(registry, short_of(*NUMBERS), short_of())
+
+        async def settled():
+            return [line.exceptions for line in await registry.stocktakes(STORE)] == [len(strangers), 0]
+
+        await until(settled)
+        line, later = await registry.stocktakes(STORE)
+        shown = sorted((one.asset_no, one.code) for one in line.exceptions_shown)
+        assert shown == [(number, "meter.unknown") for number in sorted(strangers)]
+        assert later.exceptions_shown == ()
+
+
+async def test_a_refusal_is_told_of_a_stocktake_once_also_when_its_site_is_closed_by_then(tmp_path):
+    async with running(tmp_path, followed=False) as registry:
+        await done(registry, *SITES)
+        taken = await registry.do(short_of(NUMBERS[0]), Context(command_id=CAUSE, actor="u-1"))
+        await done(registry, on(CloseSite, site_id=STORE, why="merged"))
+        context = Context(command_id=fresh_id(), actor="policy", causation_id=UUID(bytes=event_id(CAUSE, 0)))
+        refused = [(Ask(on(MarkMissing, asset_no=NUMBERS[0], site=STORE), context), "meter.unknown")]
+        await registry.refused(refused)
+        head = await registry.head()
+        await registry.refused(refused)
+        assert await registry.head() == head
+        (line,) = await registry.stocktakes(STORE)
+        assert (line.version, line.exceptions) == (taken.version, 1)
+        (site,) = await registry.page(PLACES, {"site": STORE}, None, 1, seen=head)
+        assert (site.open, site.version) == (False, taken.version + 2)
 
 
 async def test_devices_that_cannot_leave_are_exceptions_on_their_shipment(tmp_path):

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import msgspec
+import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
@@ -21,14 +22,17 @@ from services.registry.site import (
     Difference,
     OpenSite,
     RecordStocktake,
+    RecordStocktakeException,
     SiteClosed,
     SiteOpened,
+    StocktakeExceptionRecorded,
     StocktakeRecorded,
 )
 from tests.given import given
 from tests.registry.stories import NUMBER, OTHER, STORE, UNIT, on, told
 
 AT = {"site_id": STORE}
+LEFT = {"stocktake": "0123456789abcdef" * 2, "asset_no": NUMBER, "code": "meter.unknown"}
 OPEN = on(OpenSite, **AT, kind="unit_store", name="一号库", unit=UNIT, county="990401")
 CLOSE = on(CloseSite, **AT, why="moved to the new store")
 
@@ -40,6 +44,9 @@ def count(*lines, short=(), over=()):
 
 def a_device(asset_no, device_class="01"):
     return Difference(asset_no=asset_no, device_class=device_class)
+
+
+SHORT = count(("01", 5, 4), short=(a_device(NUMBER),))
 
 
 def test_a_site_opens_is_counted_and_closes():
@@ -61,15 +68,15 @@ def test_a_closed_site_is_opened_again_as_the_place_it_was():
 
 def test_nothing_is_counted_or_closed_where_no_site_is():
     told(SITE, OPEN).when(OPEN).refused(ALREADY_OPEN, site_id=STORE)
+    given(SITE).when(on(RecordStocktakeException, **AT, **LEFT)).refused(UNKNOWN, site_id=STORE)
     for command in (CLOSE, count(("01", 5, 5))):
         given(SITE).when(command).refused(UNKNOWN)
         told(SITE, OPEN, CLOSE).when(command).refused(CLOSED)
 
 
 def test_a_difference_names_its_devices():
-    short = count(("01", 5, 4), short=(a_device(NUMBER),))
     lines = (CountLine(device_class="01", book=5, counted=4),)
-    told(SITE, OPEN).when(short).then([on(StocktakeRecorded, **AT, lines=lines, short=(a_device(NUMBER),))])
+    told(SITE, OPEN).when(SHORT).then([on(StocktakeRecorded, **AT, lines=lines, short=(a_device(NUMBER),))])
     told(SITE, OPEN).when(count(("01", 5, 4))).refused(COUNT_DISAGREES, book=5, counted=4, short=0, over=0)
     unlisted = count(("01", 5, 5), over=(a_device(OTHER, "02"),))
     told(SITE, OPEN).when(unlisted).refused(COUNT_DISAGREES, device_class="02", book=0, over=1)
@@ -81,6 +88,20 @@ def test_a_class_or_a_device_stands_once_on_the_lists():
     told(SITE, OPEN).when(both).refused(LISTED_TWICE, what=NUMBER)
     twice = count(("01", 5, 3), short=(a_device(NUMBER), a_device(NUMBER)))
     told(SITE, OPEN).when(twice).refused(LISTED_TWICE, what=NUMBER)
+
+
+@pytest.mark.parametrize("life", [(OPEN, SHORT), (OPEN, SHORT, CLOSE)], ids=["open", "closed"])
+def test_what_a_device_refused_is_an_exception_on_the_site_also_when_that_is_closed(life):
+    story = told(SITE, *life)
+    before = story.state
+    story.when(on(RecordStocktakeException, **AT, **LEFT)).then([on(StocktakeExceptionRecorded, **AT, **LEFT)])
+    assert story.state == before
+
+
+@pytest.mark.parametrize("wrong", ["", "0" * 31, "0" * 33, "A" * 32, "00000000-0000-0000-0000-000000000000"])
+def test_a_stocktake_is_named_by_the_id_of_its_event(wrong):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"occurred_on": "2026-03-02", **AT, **LEFT, "stocktake": wrong}, RecordStocktakeException)
 
 
 CLASSES = st.sampled_from(["01", "02", "41"])

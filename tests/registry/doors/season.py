@@ -1,6 +1,7 @@
 """One season in which every command of the registry is given once at least, and is accepted."""
 
 from datetime import date
+from uuid import UUID
 
 from services.registry.asset_number import compose
 from services.registry.container import (
@@ -46,7 +47,7 @@ from services.registry.shipment import (
     RecordShipmentException,
     SignHandover,
 )
-from services.registry.site import CloseSite, CountLine, OpenSite, RecordStocktake
+from services.registry.site import CloseSite, CountLine, OpenSite, RecordStocktake, RecordStocktakeException
 from tests.registry.stories import (
     ASSIGN,
     CENTRE,
@@ -90,6 +91,13 @@ PLACES = [
     on(OpenSite, site_id=CENTRE, kind="centre", name="合成中心", unit="99000"),
     on(OpenSite, site_id="yard-9", kind="unit_store", name="合成堆场", unit=UNIT),
     on(RecordStocktake, site_id="yard-9", lines=(CountLine(device_class="01", book=0, counted=0),)),
+    on(
+        RecordStocktakeException,
+        site_id="yard-9",
+        stocktake=UUID(int=9).hex,
+        asset_no=NUMBER,
+        code="meter.unknown",
+    ),
     on(CloseSite, site_id="yard-9", why="合成：停用"),
     on(SetPlan, plan_id=f"{UNIT}-2026-03", expected=10, target_ppm=999_900, cut_off=CUT_OFF),
     on(RevisePlan, plan_id=f"{UNIT}-2026-03", expected=12, target_ppm=999_900, cut_off=CUT_OFF, why="合成"),

@@ -39,12 +39,15 @@ class ContainerBook(msgspec.Struct):
 
 
 class SiteBook(msgspec.Struct):
-    """A site: its kind, whether it is open, and when it was counted last."""
+    """A site: its kind, whether it is open, when it was counted last, and which devices did not follow which of its
+    stocktakes.
+    """
 
     kind: str
     version: int
     open: bool = True
     counted_on: date | None = None
+    left_behind: list[tuple[str, str]] = msgspec.field(default_factory=list)
 
 
 class PlanBook(msgspec.Struct):
@@ -76,7 +79,8 @@ class Books:
                 self.shipments[key] = ShipmentBook(event.from_site, event.to_site, event.unit, listed)
             case site.SiteOpened(site_id=key):
                 assert key not in self.sites or not self.sites[key].open, event
-                self.sites[key] = SiteBook(event.kind, version)
+                left_behind = self.sites[key].left_behind if key in self.sites else []
+                self.sites[key] = SiteBook(event.kind, version, left_behind=left_behind)
             case plan.PlanSet(plan_id=key):
                 assert key not in self.plans, event
                 self.plans[key] = PlanBook(event.expected, event.cut_off, version)
@@ -86,7 +90,7 @@ class Books:
             case container.ContainerRegistered(container_id=key):
                 assert key not in self.containers, event
                 self.containers[key] = ContainerBook(event.site, version)
-            case site.SiteClosed() | site.StocktakeRecorded():
+            case site.SiteClosed() | site.StocktakeRecorded() | site.StocktakeExceptionRecorded():
                 self._of_site(self.sites[event.site_id], event, version)
             case _ if hasattr(event, "shipment_id"):
                 self._of_shipment(self.shipments[event.shipment_id], event, version)
@@ -96,6 +100,10 @@ class Books:
             assert event.cut_off.isoformat()[:7] > event.plan_id[6:], event
 
     def _of_site(self, book: SiteBook, event: Any, version: int) -> None:
+        book.version = version
+        if isinstance(event, site.StocktakeExceptionRecorded):
+            book.left_behind.append((event.stocktake, event.asset_no))
+            return
         assert book.open, event
         if isinstance(event, site.SiteClosed):
             book.open = False
@@ -108,7 +116,6 @@ class Books:
                 )
                 assert line.book + more - gone == line.counted, event
             book.counted_on = event.day
-        book.version = version
 
     def _of_shipment(self, book: ShipmentBook, event: Any, version: int) -> None:
         match event:

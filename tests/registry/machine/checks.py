@@ -47,6 +47,18 @@ async def stocktakes_stand_beside_the_balance(house: House, account: Account, lo
     for site_id in {event.site_id for event, _ in log if isinstance(event, site.StocktakeRecorded)}:
         for line in await house.asked.ask(ListStocktakes(site_id=site_id)):
             assert line.on_record == account.closing(line.day)[site_id, line.device_class], line
+            (taken,) = (one for one in log if (one[1].stream, one[1].version) == (f"site-{site_id}", line.version))
+            left_behind = [
+                (event.asset_no, event.code)
+                for event, _ in log
+                if isinstance(event, site.StocktakeExceptionRecorded) and event.stocktake == taken[1].id.hex()
+            ]
+            of_class = {
+                one.asset_no for one in (*taken[0].short, *taken[0].over) if one.device_class == line.device_class
+            }
+            shown = [(one.asset_no, one.code) for one in line.exceptions_shown]
+            assert shown == [one for one in left_behind if one[0] in of_class], line
+            assert line.exceptions == len(shown)
 
 
 async def books_agree(house: House, books: Books) -> None:
@@ -116,6 +128,9 @@ async def everything_has_followed(house: House, log: Log, books: Books) -> None:
             behind = {one.asset_no for one in await house.registry.left_behind(recorded.position)}
             assert wanting == behind, event
             assert behind <= {number for number, _ in books.shipments[event.shipment_id].left_behind}, event
+        elif isinstance(event, site.StocktakeRecorded):
+            left_behind = books.sites[event.site_id].left_behind
+            assert sorted(wanting) == sorted(number for stocktake, number in left_behind if stocktake == cause.hex)
         elif wanting:
             assert await _refused(house, recorded.position), event
         for number in _must_follow(event):

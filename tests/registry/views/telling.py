@@ -125,7 +125,8 @@ class Told:
         for policy in POLICIES:
             for number, command in enumerate(policy.when.get(type(event), lambda *_: ())(event, of)):
                 if refusal := self.refused(command, recorded_on):
-                    context = Context(command_id=uuid5(UUID(bytes=of.id), str(number)), actor="policy")
+                    cause = UUID(bytes=of.id)
+                    context = Context(command_id=uuid5(cause, str(number)), actor="policy", causation_id=cause)
                     if exception := exception_of(Ask(command, context), refusal.code):
                         self._do(exception.command, recorded_on)
 

@@ -1,10 +1,10 @@
 """盘点对账: what was counted stands beside the record, and where the two differ that can be seen."""
 
 from services.registry.site import CountLine, Difference, RecordStocktake
-from services.registry.views.stocktake import stocktake_lines
-from tests.registry.stories import CENTRE, STORE
+from services.registry.views.stocktake import EXCEPTIONS_SHOWN, StocktakeException, stocktake_lines
+from tests.registry.stories import CENTRE, STORE, UNIT
 from tests.registry.views.telling import SITES, Told, day, held
-from tests.registry.views.test_recovery import A, B, C, dismantle, register
+from tests.registry.views.test_recovery import A, B, C, D, dismantle, register
 
 
 def in_store(*numbers):
@@ -18,10 +18,15 @@ def counted(told, book, number, *, on=8, site=STORE, **differences):
 
 
 def lines_of(told):
-    taken = [(event, of.version) for event, of in told.events if type(event).__name__ == "StocktakeRecorded"]
+    return [(line.device_class, line.book, line.counted, line.short, line.over, line.on_record) for line in whole(told)]
+
+
+def whole(told):
+    lines = []
     with held(told) as connection:
-        lines = stocktake_lines(connection, taken)
-    return [(line.device_class, line.book, line.counted, line.short, line.over, line.on_record) for line in lines]
+        for stream in (f"site-{STORE}", f"site-{CENTRE}"):
+            lines += stocktake_lines(connection, [one for one in told.events if one[1].stream == stream])
+    return lines
 
 
 def of(number, device_class="01"):
@@ -53,7 +58,36 @@ def test_what_is_recorded_later_for_that_day_is_seen():
 
 def test_a_difference_that_could_not_follow_is_seen():
     """Short by a device that is on record elsewhere: the record stays as it is."""
-    assert counted(in_store(A), 1, 0, short=(of(B),)) == [("01", 1, 0, 1, 0, 1)]
+    told = in_store(A)
+    assert counted(told, 1, 0, short=(of(B),)) == [("01", 1, 0, 1, 0, 1)]
+    (line,) = whole(told)
+    assert (line.exceptions, line.exceptions_shown) == (1, (StocktakeException(asset_no=B, code="meter.unknown"),))
+
+
+def test_exceptions_stand_at_their_own_stocktake_and_class():
+    told = in_store(A)
+    counted(told, 1, 1, on=4)
+    counted(told, 2, 1, on=5, short=(of(B),))
+    counted(told, 2, 0, on=6, short=(of(A), of(B), of(C, "02")), over=(of(D, "02"),))
+    assert [
+        (line.day.day, line.device_class, [one.asset_no for one in line.exceptions_shown]) for line in whole(told)
+    ] == [
+        (4, "01", []),
+        (5, "01", [B]),
+        (6, "01", [B]),
+        (6, "02", [C]),
+    ]
+
+
+def test_of_many_exceptions_the_latest_are_shown_and_all_are_counted():
+    told = in_store(A)
+    strangers = tuple(of(f"T{UNIT}{number:04}") for number in range(600))
+    for on in (4, 5):
+        counted(told, 601, 1, on=on, short=strangers)
+    first, second = whole(told)
+    assert (first.exceptions, len(first.exceptions_shown)) == (600, EXCEPTIONS_SHOWN - 600)
+    assert (second.exceptions, len(second.exceptions_shown)) == (600, 600)
+    assert first.exceptions_shown[-1].asset_no == strangers[-1].asset_no
 
 
 def test_each_stocktake_is_beside_its_own_day():
