@@ -17,5 +17,8 @@ proof/        pure, and on its own: what an outsider checks the log with. Its pa
               merkle         the tree: ranges, inclusion, consistency
               strict         numbers, base64 and text in their only form
               keys, note     who signs, and signed notes
+              commitment     what stands in the log for an event
+              disclosure     the files in which events are shown
+              cbor           as much of it as those two need
               checkpoint, cosignature    what a log says of itself, and its witnesses of it
 """

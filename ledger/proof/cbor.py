@@ -1,0 +1,56 @@
+"""The little of CBOR that the formats here need, in the deterministic form of RFC 8949, section 4.2.1, only: unsigned
+numbers, byte and text strings and arrays, every length in its shortest form.
+"""
+
+from typing import Final
+
+from ledger.proof.errors import Malformed
+
+UINT_MAX: Final = (1 << 64) - 1
+
+UINT: Final = 0x00
+BYTES: Final = 0x40
+TEXT: Final = 0x60
+ARRAY: Final = 0x80
+
+_WIDTHS: Final = {24: (1, 24), 25: (2, 1 << 8), 26: (4, 1 << 16), 27: (8, 1 << 32)}
+"""What the low five bits of a first byte say: how many bytes of number follow, and the least that needs so many."""
+
+
+def head(major: int, number: int) -> bytes:
+    """The first bytes of an item: its kind, one of the constants above, and its value or length."""
+    if number < 24:  # noqa: PLR2004  what fits beside the kind
+        return bytes([major | number])
+    for low, (width, least) in reversed(_WIDTHS.items()):
+        if number >= least:
+            return bytes([major | low]) + number.to_bytes(width, "big")
+    raise AssertionError
+
+
+def read_head(data: bytes, at: int, major: int) -> tuple[int, int]:
+    """The value or length of the item at `at`, and where what it says begins. The item must be of that kind."""
+    try:
+        first = data[at] - major
+    except IndexError:
+        raise Malformed(f"CBOR ends at byte {at}") from None
+    if 0 <= first < 24:  # noqa: PLR2004  as above
+        return first, at + 1
+    if first not in _WIDTHS:
+        raise Malformed(f"another kind of CBOR item than there should be at byte {at}")
+    width, least = _WIDTHS[first]
+    end = at + 1 + width
+    number = int.from_bytes(data[at + 1 : end], "big")
+    if len(data) < end:
+        raise Malformed(f"CBOR ends at byte {len(data)}")
+    if number < least:
+        raise Malformed(f"CBOR that is not in its shortest form at byte {at}")
+    return number, end
+
+
+def read_bytes(data: bytes, at: int, major: int = BYTES) -> tuple[bytes, int]:
+    """The string at `at`, and where the next item begins."""
+    length, begin = read_head(data, at, major)
+    end = begin + length
+    if len(data) < end:
+        raise Malformed(f"a CBOR string of {length} bytes at byte {at} goes beyond the end")
+    return data[begin:end], end
