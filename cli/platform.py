@@ -178,7 +178,7 @@ def running(settings: Settings, port: int) -> Iterator[Running]:
     for service in SERVICES:
         _require_issuer(service, os.environ)
     asyncio.run(make_ready(settings))
-    with _alone(settings.data_dir):
+    with alone(settings.data_dir):
         if port:
             _require_free(port)
         programs, endpoints = _planned(settings, port)
@@ -232,8 +232,8 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def _alone(data_dir: Path) -> Iterator[None]:
-    """One platform a data folder."""
+def alone(data_dir: Path) -> Iterator[None]:
+    """One platform a data folder. Raises NotReady where one runs on it."""
     with (data_dir / "run" / "up.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

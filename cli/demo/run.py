@@ -12,6 +12,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from cli.demo.folders import fresh
 from cli.demo.generate import Expected, generate
 from cli.demo.real_meters import real_meters
 from cli.demo.showing import closing, percent, show_alarms, show_balances, show_imports, show_recovery
@@ -77,7 +78,7 @@ def demo(
     """演示：从电子表格到台账 A season from spreadsheets to balances, on a platform of its own; Ctrl-C stops it."""
     begun = time.monotonic()
     shared = cli_settings()
-    settings = msgspec.structs.replace(shared, data_dir=_fresh(shared.data_dir / "demo"))
+    settings = msgspec.structs.replace(shared, data_dir=fresh(shared.data_dir / "demo"))
     with interruptible(), running(settings, port) as platform:
         console.rule("拆回器具的一个季度（合成数据） One season, synthetic data")
         outcome = tell(settings, platform.endpoints, begun)
@@ -130,14 +131,6 @@ async def _events(settings: CliSettings) -> int:
         return await ledger.head()
     finally:
         await ledger.close()
-
-
-def _fresh(folder: Path) -> Path:
-    """A data folder that nobody has used: one beside those of earlier demonstrations."""
-    number = 1
-    while (folder / str(number)).exists():
-        number += 1
-    return folder / str(number)
 
 
 def _token(settings: CliSettings, expected: Expected) -> str:
