@@ -15,9 +15,18 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     data: Any
 
 
+class CommandWarning(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is amiss with a command that was done all the same: a refusal's code and messages, and no refusal."""
+
+    code: str
+    zh: str
+    en: str
+
+
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What came of a command. `position` is 0 and `events` empty where it was so already; `repeated` says that
-    this very command had been done before, and this is what was recorded then.
+    this very command had been done before, and this is what was recorded then. `warnings` say what is amiss with a
+    command that was done all the same, each time that it is given; mostly there are none.
     """
 
     stream: str
@@ -25,6 +34,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     position: int
     repeated: bool
     events: tuple[RecordedEvent, ...]
+    warnings: tuple[CommandWarning, ...] = ()
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -85,7 +95,7 @@ class FieldError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class BulkLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What came of one line, counted from 1. A refused line has `code`, `zh`, `en` and, where fields are at fault,
-    `errors`; any other has the stream, its version and the position.
+    `errors`; any other has the stream, its version and the position, and `warnings` where there are any.
     """
 
     line: int
@@ -97,6 +107,7 @@ class BulkLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     zh: str | None = None
     en: str | None = None
     errors: tuple[FieldError, ...] = ()
+    warnings: tuple[CommandWarning, ...] = ()
 
 
 class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -530,7 +541,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class NewImport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is to be imported. The last six stand in where the file has no such column; `mapping` is a mapping
-    file's text that goes before the default one.
+    file's text that goes before the default one. Without a `check_digit`, here or there, the registry's setting
+    holds.
     """
 
     kind: Literal["devices", "dismantled", "dispatched", "received"]

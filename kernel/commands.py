@@ -17,7 +17,7 @@ from kernel.decider import Decider
 from kernel.handling import Ask, Context, Outcome, Permit
 from kernel.intake import UNKNOWN_FIELD, field_error, malformed, struct_of, value_of
 from kernel.principal import Principal
-from kernel.refusal import Refusal, unreadable
+from kernel.refusal import CommandWarning, Refusal, unreadable
 from kernel.telemetry import current_traceparent
 
 COMMAND_NAMESPACE: Final = uuid.UUID("6d0f1c1e-9a55-5f1d-8c5b-0d5a3c1f7e2b")
@@ -47,7 +47,8 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a command. `position` is 0 and `events` empty where it was so already; `repeated` says that this
-    very command had been done before, and this is what was recorded then.
+    very command had been done before, and this is what was recorded then. `warnings` say what is amiss with a command
+    that was done all the same, each time that it is given; mostly there are none.
     """
 
     stream: str
@@ -55,6 +56,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     repeated: bool
     events: tuple[RecordedEvent, ...]
+    warnings: tuple[CommandWarning, ...] = ()
 
 
 class Commands(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +140,7 @@ class Commands(msgspec.Struct, frozen=True, kw_only=True):
                 RecordedEvent(type=f"{self.service}.{type(event).__name__}", data=msgspec.Raw(encode(event)))
                 for event in outcome.events
             ),
+            warnings=outcome.warnings,
         )
 
 

@@ -315,6 +315,7 @@ def _plain_outcome(accepted: Accepted, kind: Descriptor) -> dict[str, Any]:
             event.type if by_name else {"type": event.type, "data": bytes(event.data).decode()}
             for event in accepted.events
         ],
+        "warnings": accepted.warnings,
     }
 
 

@@ -25,7 +25,7 @@ from kernel.clock import Clock, system_clock_us
 from kernel.codec import Codec
 from kernel.decider import Decider, State
 from kernel.quantity import Happened, business_day_of_us
-from kernel.refusal import Refusal, against_rules, stale
+from kernel.refusal import CommandWarning, Refusal, against_rules, stale
 from ledger.port import ID_BYTES, NO_STREAM, Append, Conflict, Draft, Ledger, Recorded, StreamPage
 
 CONFLICT_RETRIES_MAX: Final = 40
@@ -99,7 +99,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What came of a command. `position` is that of its last event, 0 where nothing was recorded because it was so
-    already. `repeated`: it had been done before, and this is what was recorded then.
+    already. `repeated`: it had been done before, and this is what was recorded then. `warnings` are of the service
+    that handles it, about the command as it was given: none of them is recorded.
     """
 
     stream: str
@@ -107,6 +108,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     position: int
     events: tuple[Any, ...]
     repeated: bool = False
+    warnings: tuple[CommandWarning, ...] = ()
 
 
 Permit: TypeAlias = Callable[[Any, Any], Refusal | None]

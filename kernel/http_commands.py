@@ -32,7 +32,7 @@ from kernel.intake import (
     wrong_type,
 )
 from kernel.principal import Principal
-from kernel.refusal import Reason, Refusal
+from kernel.refusal import CommandWarning, Reason, Refusal
 
 Answer: TypeAlias = Outcome | Refusal
 
@@ -67,7 +67,7 @@ class LineOutcome(StrEnum):
 
 class BulkLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What came of one line, counted from 1. A refused line has `code`, `zh`, `en` and, where fields are at fault,
-    `errors`; any other has the stream, its version and the position.
+    `errors`; any other has the stream, its version and the position, and `warnings` where there are any.
     """
 
     line: int
@@ -79,6 +79,7 @@ class BulkLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     zh: str | None = None
     en: str | None = None
     errors: tuple[FieldError, ...] = ()
+    warnings: tuple[CommandWarning, ...] = ()
 
 
 class BulkAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -352,4 +353,5 @@ def _line(number: int, answer: Answer) -> BulkLine:
         stream=answer.stream,
         version=answer.version,
         position=answer.position,
+        warnings=answer.warnings,
     )

@@ -46,6 +46,14 @@ def _said(details: dict[str, object], language: int) -> dict[str, object]:
     return {name: value[language] if isinstance(value, tuple) else value for name, value in details.items()}
 
 
+class CommandWarning(msgspec.Struct, frozen=True, gc=False):
+    """What is amiss with a command that was done all the same: a refusal's code and messages, and no refusal."""
+
+    code: str
+    zh: str
+    en: str
+
+
 class NotFound(Refusal):
     """What the command is about does not exist."""
 
@@ -114,6 +122,11 @@ def not_allowed(code: str, zh: str, en: str) -> Reason:
 
 def unreadable(code: str, zh: str, en: str) -> Reason:
     return Reason(Unreadable, code, zh, en)
+
+
+def warning_of(refusal: Refusal) -> CommandWarning:
+    """The same, said without refusing."""
+    return CommandWarning(refusal.code, refusal.zh, refusal.en)
 
 
 def reasons_in(module: ModuleType) -> Iterator[Reason]:

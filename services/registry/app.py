@@ -20,10 +20,12 @@ from kernel.refusal import Refusal, Stale, not_found
 from kernel.view import Key, View
 from ledger.port import Ledger, Recorded
 from services.registry.admission import Admission
+from services.registry.asset_number import CHECK_DIGIT, CheckDigit
 from services.registry.container import CONTAINER, Container
 from services.registry.loading import Loading
 from services.registry.meter import METER
 from services.registry.meter.state import UNKNOWN, Meter
+from services.registry.numbering import Numbering, warned
 from services.registry.plan import PLAN
 from services.registry.policies import DEVICES_FOLLOW_CONTAINER, DEVICES_FOLLOW_SHIPMENT, exception_of
 from services.registry.shipment import SHIPMENT, Shipment
@@ -94,7 +96,8 @@ class LeftBehind(msgspec.Struct, frozen=True):
 class Registry:
     """The service, over a ledger and its views."""
 
-    def __init__(self, ledger: Ledger, projector: Projector) -> None:
+    def __init__(self, ledger: Ledger, projector: Projector, *, check_digit: CheckDigit = CHECK_DIGIT) -> None:
+        """`check_digit` is what is done where a number with a wrong one comes onto the record."""
         self._ledger: Final = ledger
         self._projector: Final = projector
         handlings = {decider.category: Handling(ledger, decider, CODEC) for decider in DECIDERS}
@@ -105,12 +108,18 @@ class Registry:
         self._containers: Final = Folded(ledger, CONTAINER, CODEC)
         self._shipments: Final = Folded(ledger, SHIPMENT, CODEC, kept=SHIPMENTS_KEPT)
         self._admission: Final = Admission(self._sites, self._ask_now)
+        self._numbering: Final = Numbering(check_digit, self.meters_now)
         self._loading: Final = Loading(self.shipments_now, self.containers_as_of, self._packed, self._ask_now)
 
     @property
     def ledger_id(self) -> str:
         """The log's own name."""
         return self._ledger.ledger_id
+
+    @property
+    def check_digit(self) -> CheckDigit:
+        """What is done where a number with a wrong one comes onto the record, if whoever brings it does not say."""
+        return self._numbering.check_digit
 
     async def do(self, command: Any, context: Context, permit: Permit | None = None) -> Outcome:
         """Decide and record one command. Raises Refusal, ledger.port.Unavailable."""
@@ -120,14 +129,21 @@ class Registry:
         return answer
 
     async def do_many(
-        self, asks: Sequence[Ask], *, turn: Turn | None = None, known: bool = False
+        self,
+        asks: Sequence[Ask],
+        *,
+        turn: Turn | None = None,
+        known: bool = False,
+        check_digit: CheckDigit | None = None,
     ) -> list[Outcome | Refusal]:
         """Decide and record many, an answer each in their order; those of one noun keep their order among themselves.
-        For `turn` and `known` see Handling.handle_many.
+        For `turn` and `known` see Handling.handle_many. `check_digit` goes before what the registry is set to.
 
         Raises ledger.port.Unavailable.
         """
-        return await self._by_noun(asks, partial(self._recorded, turn=turn, known=known))
+        wrong = self._numbering.wrong_in(asks, check_digit)
+        judged = await self._numbering.held_against(asks, wrong, check_digit)
+        return warned(await self._by_noun(judged, partial(self._recorded, turn=turn, known=known)), wrong)
 
     async def follow(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
         """`do_many` for policies: whether a site is open does not matter here. The thing is where it is, and the record
@@ -161,7 +177,7 @@ class Registry:
         return [LeftBehind(numbers[one.command_id], one.code, one.zh, one.en) for one in refused]
 
     async def preview(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
-        """What `do_many` would answer now, and nothing is recorded."""
+        """What `do_many` would answer now but for its check of numbers, and nothing is recorded."""
         return await self._by_noun(asks, self._previewed)
 
     async def sites_now(self, site_ids: Collection[str]) -> Mapping[str, Site]:

@@ -25,6 +25,7 @@ from ledger.open import open_ledger
 from ledger.port import Ledger, Unavailable
 from services.registry.access import Access
 from services.registry.app import CODEC, SERVICE, STREAMS, Registry
+from services.registry.asset_number import CHECK_DIGIT, CheckDigit
 from services.registry.disclosed import disclosed
 from services.registry.imports.jobs import Jobs
 from services.registry.imports.offered import LocalUploads, import_methods
@@ -55,6 +56,13 @@ class RegistrySettings(Settings, frozen=True, kw_only=True):
         ),
     ] = None
     disclosure: DisclosureFile = None
+    check_digit: Annotated[
+        CheckDigit,
+        Meta(
+            description="新编号的校验位不符时：warn 提示，refuse 拒收，ignore 不检查；导入未另作说明时亦然"
+            " / a new number with a wrong check digit: warn, refuse or ignore; also of an import that does not say"
+        ),
+    ] = CHECK_DIGIT
     spool_bytes_max: Annotated[
         Bytes,
         Meta(
@@ -90,7 +98,7 @@ async def assemble(process: Process) -> Parts:
     database = Database(settings.database(SERVICE), SERVICE)
     projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
     await process.wait_for("database", projector.open, DatabaseUnavailable)
-    registry = Registry(ledger, projector)
+    registry = Registry(ledger, projector, check_digit=settings.check_digit)
     policies = _policies(settings, database, ledger, registry)
     await process.wait_for("database", policies.open, DatabaseUnavailable)
     access = Access(Policies.load(Path(__file__).parent), registry, disclosed(settings.disclosure))

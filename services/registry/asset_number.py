@@ -10,9 +10,14 @@ with the two printed numbers that are known, a chance of 1 in 100 by accident (�
 wrong last digit is a question of policy, told apart here from a number that is not one at all.
 """
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
-from kernel.refusal import unreadable
+from kernel.refusal import Refusal, unreadable
+
+CheckDigit: TypeAlias = Literal["warn", "refuse", "ignore"]
+"""What is done about a wrong one: it is said and passes, it does not pass, nobody looks."""
+CHECK_DIGIT: Final[CheckDigit] = "warn"
+"""Where nobody says otherwise."""
 
 LENGTH: Final = 22
 
@@ -23,11 +28,12 @@ NOT_22_DIGITS = unreadable(
 )
 WRONG_CHECK_DIGIT = unreadable(
     "asset_number.wrong_check_digit",
-    "资产编号的校验位应为 {right}，实为 {found}。请核对条形码。",
-    "the last digit of the asset number should be {right}, not {found}; compare it with the bar code",
+    "资产编号 {asset_no} 的校验位应为 {right}，实为 {found}。请核对条形码。",
+    "the last digit of the asset number {asset_no} should be {right}, not {found}; compare it with the bar code",
 )
 
 _CUSTOMER_OWNED: Final = "0"
+_TEMPORARY: Final = "T"
 
 
 def compose(unit: str, type_code: str, serial: str) -> str:
@@ -48,6 +54,19 @@ def check_digit(first: str) -> str:
     # Digits are 48 above their value in ASCII: eleven of weight 3 and ten of weight 1 make 48 x 43 too much.
     weighted = 3 * sum(digits[0::2]) + sum(digits[1::2]) - 48 * 43
     return str(-weighted % 10)
+
+
+def wrong_check_digit(number: str) -> Refusal | None:
+    """What there is to say where a number's last digit is not the one that belongs to it. Expects a well-formed number
+    or a temporary identity, which has no such digit.
+    """
+    if number[0] == _TEMPORARY:
+        return None
+    digits = number.encode("ascii")
+    # The last digit is of weight 1, and what it belongs to makes a multiple of ten with it.
+    if (3 * sum(digits[0::2]) + sum(digits[1::2]) - 48 * 44) % 10 == 0:
+        return None
+    return WRONG_CHECK_DIGIT(asset_no=number, right=check_digit(number[:-1]), found=number[-1])
 
 
 def unit_of(number: str) -> str:

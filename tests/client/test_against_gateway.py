@@ -104,6 +104,16 @@ async def test_every_command_is_typed_and_understood(operator):
         assert not code.startswith(("input.", "http.")), (name, command, outcome)
 
 
+async def test_a_warning_comes_with_what_was_done_all_the_same(operator):
+    wrong = NUMBER[:-1] + str((int(NUMBER[-1]) + 1) % 10)
+    done = await operator.call("do", register(wrong), key="k")
+    (warning,) = done.warnings
+    assert (type(warning), warning.code) == (types.CommandWarning, "asset_number.wrong_check_digit")
+    assert (await operator.call("do", register(wrong), key="k")).warnings == done.warnings
+    many = await operator.call("do_many", [register(), register(wrong)], key="k")
+    assert [(line.outcome, line.warnings) for line in many.lines] == [("accepted", ()), ("repeated", done.warnings)]
+
+
 async def test_many_commands_are_answered_line_by_line(operator):
     numbers = [compose(UNIT, "01", f"{serial:014d}") for serial in range(3)]
     commands = [register(numbers[0]), register(numbers[1], county="1"), register(numbers[2])]

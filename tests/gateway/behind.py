@@ -27,6 +27,7 @@ from kernel.readiness import Readiness
 from ledger.memory import MemoryLedger
 from services.registry.access import Access
 from services.registry.app import CODEC, STREAMS, Registry
+from services.registry.asset_number import CHECK_DIGIT, CheckDigit
 from services.registry.documents.workshop import Workshop
 from services.registry.imports.jobs import Jobs
 from services.registry.imports.offered import LocalUploads, import_methods
@@ -79,7 +80,9 @@ class Behind:
 
 
 @asynccontextmanager
-async def behind(folder: Path, workshop: Workshop | None = None) -> AsyncIterator[Behind]:
+async def behind(
+    folder: Path, workshop: Workshop | None = None, *, check_digit: CheckDigit = CHECK_DIGIT
+) -> AsyncIterator[Behind]:
     """The gateway and a registry, until the block ends."""
     write_keys(folder / "keys")
     verifier = built_in_verifier(folder / "keys", [LOOPBACK])
@@ -89,7 +92,7 @@ async def behind(folder: Path, workshop: Workshop | None = None) -> AsyncIterato
     await database.create(Records.metadata)
     await database.create(POLICY_TABLES)
     jobs = Jobs(database, folder / "spool")
-    registry = Registry(ledger, projector)
+    registry = Registry(ledger, projector, check_digit=check_digit)
     readiness = Readiness()
     readiness.add("views", projector.health)
     rest, rpc, runner = _doors(registry, verifier, jobs, workshop, readiness)

@@ -38,6 +38,7 @@ async def test_a_command_is_recorded_and_told(web):
         "position": 1,
         "repeated": False,
         "events": [{"type": "sample.Sent", "data": {"parcel": "p1", "place": "A", "weight_g": 5}}],
+        "warnings": [],
     }
     assert answer.headers["etag"] == '"0"'
     moved = await web.post("/v1/parcels/p1/hand-on", json={"place": "B"}, headers=key("k2") | {"If-Match": '"0"'})

@@ -28,6 +28,15 @@ def test_one_wrong_digit_anywhere_is_noticed(first, place, change):
     number = first + asset_number.check_digit(first)
     wrong = number[:place] + str((int(number[place]) + change) % 10) + number[place + 1 :]
     assert asset_number.check_digit(wrong[:-1]) != wrong[-1]
+    refusal = asset_number.wrong_check_digit(wrong)
+    assert refusal is not None
+    assert refusal.details == {"asset_no": wrong, "right": gs1_by_the_book(wrong[:-1]), "found": wrong[-1]}
+
+
+@given(DIGITS_21)
+def test_nothing_is_said_of_a_right_digit_nor_of_a_temporary_identity(first):
+    assert asset_number.wrong_check_digit(first + gs1_by_the_book(first)) is None
+    assert asset_number.wrong_check_digit("T" + first) is None
 
 
 def test_parts_of_a_number():

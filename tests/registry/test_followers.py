@@ -12,7 +12,7 @@ from kernel.policy_runner import Policies
 from kernel.projection import Projector
 from ledger.memory import MemoryLedger
 from services.registry.app import CODEC, STREAMS, Registry
-from services.registry.asset_number import compose
+from services.registry.asset_number import CHECK_DIGIT, compose
 from services.registry.container import Pack, RegisterContainer
 from services.registry.meter.binding import EndTemporaryIdentity
 from services.registry.meter.custody import Dispatch
@@ -34,12 +34,12 @@ BOXES = [f"BOX-{box}" for box in range(4)]
 
 
 @asynccontextmanager
-async def running(folder, *, followed):
+async def running(folder, *, followed, check_digit=CHECK_DIGIT):
     """A registry with its views and, if it is `followed`, with its policies."""
     ledger, database = MemoryLedger(), Database(f"sqlite:///{folder / 'registry.sqlite'}")
     projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
     await projector.open()
-    registry = Registry(ledger, projector)
+    registry = Registry(ledger, projector, check_digit=check_digit)
     refused = {"on_refused": registry.refused, "streams": STREAMS}
     policies = Policies(database, ledger, Reader(CODEC), registry.follow, policies=POLICIES, **refused)
     await policies.open()

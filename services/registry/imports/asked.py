@@ -5,8 +5,8 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 
 from kernel.quantity import CivilDate, Name, refuse_far_days
+from services.registry.asset_number import CheckDigit
 from services.registry.imports.mapping import FILE_BYTES_MAX as MAPPING_BYTES_MAX
-from services.registry.imports.mapping import CheckDigit
 from services.registry.vocabulary import SiteId, UnitCode
 
 FILE_BYTES_MAX: Final = 4 << 30
@@ -19,7 +19,7 @@ ROW_IS_COMMAND: Final = frozenset({"devices", "dismantled"})
 
 class NewImport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be imported. The last six stand in where the file has no such column; `mapping` is a mapping file's
-    text that goes before the default one.
+    text that goes before the default one. Without a `check_digit`, here or there, the registry's setting holds.
     """
 
     kind: Kind

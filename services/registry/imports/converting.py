@@ -16,10 +16,10 @@ import msgspec
 from kernel.quantity import BUSINESS_ZONE
 from kernel.refusal import Refusal
 from services.registry import asset_number
+from services.registry.asset_number import CheckDigit
 from services.registry.imports import dates, faults
 from services.registry.imports.mapping import (
     AssetNumberField,
-    CheckDigit,
     ChoiceField,
     CodeField,
     DateField,
@@ -172,8 +172,7 @@ def _asset_number(name: str, field: AssetNumberField, context: Context) -> Conve
                 raise faults.REQUIRED()
             if text[:1] in {"", "T"}:
                 return text or None
-        if policy != "ignore" and text[-1] != asset_number.check_digit(text[:-1]):
-            wrong = asset_number.WRONG_CHECK_DIGIT(right=asset_number.check_digit(text[:-1]), found=text[-1])
+        if policy != "ignore" and (wrong := asset_number.wrong_check_digit(text)) is not None:
             if policy == "refuse":
                 raise wrong
             context.warnings.append((name, wrong, cell))

@@ -14,6 +14,7 @@ import msgspec
 import yaml
 
 from kernel.yaml_file import LOADER, plain_of_yaml
+from services.registry.asset_number import CheckDigit
 from services.registry.imports.faults import KIND_UNKNOWN, MAPPING_INVALID, MAPPING_UNREADABLE
 from services.registry.imports.wording import key_of
 
@@ -31,7 +32,6 @@ Form: TypeAlias = Literal["digits", "unit", "county", "key", "code", "reference"
 Measure: TypeAlias = Literal[
     "energy_wh", "reactive_varh", "demand_w", "ratio_micro", "count", "mass_g", "amount_fen"
 ]  # fmt: skip
-CheckDigit: TypeAlias = Literal["warn", "refuse", "ignore"]
 
 UNITS: Final[dict[str, dict[str, int]]] = {
     "energy_wh": {"Wh": 1, "kWh": 10**3, "MWh": 10**6, "度": 10**3, "千瓦时": 10**3, "兆瓦时": 10**6},
@@ -130,10 +130,10 @@ Fields: TypeAlias = dict[str, Field]
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole mapping. `blanks` are words for an empty cell; rows that begin with `totals` or `footers` are no data;
-    columns whose headers are `ignored` are not read.
+    columns whose headers are `ignored` are not read. Without a `check_digit` the registry's setting holds.
     """
 
-    check_digit: CheckDigit = "warn"
+    check_digit: CheckDigit | None = None
     ignored: tuple[str, ...] = ()
     blanks: tuple[str, ...] = ()
     totals: tuple[str, ...] = ()

@@ -16,11 +16,12 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from kernel.refusal import Refusal
+from services.registry.asset_number import CHECK_DIGIT, CheckDigit
 from services.registry.imports import faults
 from services.registry.imports.agreeing import Cells, columns_of, combined, gather
 from services.registry.imports.converting import Context, Convert, Disagreement, converter, remembering
 from services.registry.imports.heading import Bound, Headers
-from services.registry.imports.mapping import KEY, CheckDigit, Mapping
+from services.registry.imports.mapping import KEY, Mapping
 from services.registry.imports.rows import Batch, Column, Finding, Heading, Row, Value, finding
 from services.registry.imports.tables import Block, Limits, Record, Table
 from services.registry.imports.tables.delimited import open_delimited
@@ -133,7 +134,7 @@ class _Normaliser:
         self._number: Final = number
         self._context: Final = Context(
             today=options.today,
-            check_digit=options.check_digit or mapping.check_digit,
+            check_digit=options.check_digit or mapping.check_digit or CHECK_DIGIT,
             blanks=frozenset(clean_code(word).casefold() for word in mapping.blanks),
             date1904=table.date1904,
             encoding=table.encoding,

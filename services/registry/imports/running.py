@@ -192,11 +192,12 @@ class _Run:
         """Deal with the file batch by batch. False where the import has been cancelled."""
         own = self._ask.mapping
         mapping = await (asyncio.to_thread(load) if own is None else asyncio.to_thread(parse, own.encode()))
+        check_digit = self._ask.check_digit or mapping.check_digit or self._registry.check_digit
         request = Request(
             path=str(self._jobs.file_path(self._record.id)),
             ask=msgspec.structs.replace(self._ask, mapping=None),
             mapping=mapping,
-            options=Options(today=self._today, check_digit=self._ask.check_digit, after=self._record.after),
+            options=Options(today=self._today, check_digit=check_digit, after=self._record.after),
             cpu_s_max=cpu_s_max(self._ask.bytes),
         )
         heading = Heading(None, 0, ())
@@ -358,7 +359,8 @@ class _Run:
         if self._ask.dry_run:
             return await self._registry.preview(asks)
         in_turn = None if turn is None else turn.to_record
-        return await self._registry.do_many(asks, turn=in_turn, known=self._repeats)
+        # Numbers were judged row by row when they were read, as this import or the setting has it.
+        return await self._registry.do_many(asks, turn=in_turn, known=self._repeats, check_digit="ignore")
 
     def _is_new(self, command_id: UUID, outcome: Outcome) -> bool:
         """Whether it was this import that recorded this, now or before it was cut off, and not an earlier row of it."""

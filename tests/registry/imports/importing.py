@@ -18,7 +18,7 @@ from ledger.open import open_ledger
 from ledger.port import Ledger, Recorded
 from services.registry.access import Access
 from services.registry.app import CODEC, STREAMS, Registry
-from services.registry.asset_number import compose
+from services.registry.asset_number import CHECK_DIGIT, CheckDigit, compose
 from services.registry.imports.asked import NewImport
 from services.registry.imports.jobs import Import, Jobs
 from services.registry.imports.running import Runner
@@ -123,6 +123,7 @@ async def importing(
     clock: Clock = system_clock_us,
     busy: Callable[[], bool] = lambda: False,
     limits: SpoolLimits = DEFAULT,
+    check_digit: CheckDigit = CHECK_DIGIT,
 ) -> AsyncIterator[Importing]:
     """The registry until the block ends; its runner only where asked. The folder may hold what another left."""
     ledger = await open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
@@ -131,7 +132,7 @@ async def importing(
     projector = Projector(database, ledger, reader, VIEWS, streams=STREAMS)
     await projector.open()
     await database.create(Records.metadata)
-    registry = Registry(ledger, projector)
+    registry = Registry(ledger, projector, check_digit=check_digit)
     policies = PolicyRunner(
         database, ledger, reader, registry.follow, policies=POLICIES, on_refused=registry.refused, streams=STREAMS
     )
