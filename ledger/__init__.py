@@ -15,6 +15,7 @@ open.py       URL -> Ledger
 proof/        pure, and on its own: what an outsider checks the log with. Its parts:
               errors         what can be wrong with a proof
               merkle         the tree: ranges, inclusion, consistency
+              tiles, reading    the static files of a log, and reading them without believing them
               strict         numbers, base64 and text in their only form
               keys, note     who signs, and signed notes
               commitment     what stands in the log for an event

@@ -23,6 +23,10 @@ class OutOfRange(ProofFault):
     """An index, size or level that the tree in question does not have."""
 
 
+class Missing(ProofFault):
+    """A file that the tree's size says must be there is not."""
+
+
 class Mismatch(ProofFault):
     """The hashes say otherwise."""
 
