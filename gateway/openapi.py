@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from fastapi.routing import APIRoute
+from starlette.routing import Route
 
 _SCHEMAS: Final = "#/components/schemas/"
 
@@ -12,7 +12,7 @@ def merged(own: Mapping[str, Any], described: Iterable[Mapping[str, Any]], route
     """One document. Of the services' paths those that this door has a route for, in their words; its own are in `own`
     and may refer to the services' schemas.
     """
-    passed_on = {route.path for route in routes if isinstance(route, APIRoute)}
+    passed_on = {route.path for route in routes if isinstance(route, Route)}
     document: dict[str, Any] = {**own, "paths": dict(own.get("paths", {})), "components": dict(own["components"])}
     for other in described:
         paths = {path: item for path, item in other["paths"].items() if path in passed_on}

@@ -4,7 +4,7 @@ A request is read as strictly here as behind, from the proto alone: what a field
 service's to say. The gateway decides whether a role may ask this at all; the service decides with the row.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.access import Access
+from gateway.passage import Endpoint, Passage
 from gateway.paths import Command, Question, Service
 from kernel.grpc_client import Peer, Streamed
 from kernel.grpc_files import head_in, require_parts
@@ -46,14 +47,14 @@ class Relay:
         """Register every command and question of the service."""
         commands = list(service.commands())
         # Bulk paths come first: `bulk` is no stream's key.
+        routes = self._app.router.routes
         for command in commands:
-            self._add(command.bulk_path, "POST", f"Many{command.method.name}", command.plural, self._many(command))
+            routes.append(Passage(command.bulk_path, "POST", f"Many{command.method.name}", self._many(command)))
         for command in commands:
-            self._add(command.path, "POST", command.method.name, command.plural, self._command(command))
+            routes.append(Passage(command.path, "POST", command.method.name, self._command(command)))
         for question in service.asked():
-            tag = question.path.split("/")[2]
             endpoint = self._file(question) if question.is_file else self._question(question)
-            self._add(question.path, "GET", question.method.name, tag, endpoint)
+            routes.append(Passage(question.path, "GET", question.method.name, endpoint))
 
     async def ask(self, question: Question, plain: Mapping[str, Any], authorization: str | None) -> dict[str, Any]:
         """The answer to a question as plain values. Raises what the service refuses."""
@@ -66,20 +67,7 @@ class Relay:
         document: dict[str, Any] = msgspec.json.decode(plain_of_message(answer)["openapi"])
         return document
 
-    def _add(self, path: str, verb: str, name: str, tag: str, endpoint: Callable[..., Any]) -> None:
-        self._app.add_api_route(
-            path,
-            endpoint,
-            methods=[verb],
-            name=name,
-            operation_id=name,
-            tags=[tag],
-            response_class=Response,
-            response_model=None,
-            include_in_schema=False,
-        )
-
-    def _command(self, command: Command) -> Callable[..., Any]:
+    def _command(self, command: Command) -> Endpoint:
         kind = command.method.input_type
         body_type = struct_for(kind)
 
@@ -104,7 +92,7 @@ class Relay:
 
         return endpoint
 
-    def _many(self, command: Command) -> Callable[..., Any]:
+    def _many(self, command: Command) -> Endpoint:
         service = command.method.containing_service
         method = service.methods_by_name["GiveMany"]
 
@@ -120,7 +108,7 @@ class Relay:
 
         return endpoint
 
-    def _question(self, question: Question) -> Callable[..., Any]:
+    def _question(self, question: Question) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             if question.public:
                 await self._access.identify(request)
@@ -136,7 +124,7 @@ class Relay:
 
         return endpoint
 
-    def _file(self, question: Question) -> Callable[..., Any]:
+    def _file(self, question: Question) -> Endpoint:
         method = question.method
         part = GetMessageClass(method.output_type)
         require_parts(method)

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from gateway.access import Access
+from gateway.passage import Passage
 from gateway.paths import REGISTRY, Question
 from gateway.relay import AUTHORIZATION, Relay, parameters, shown
 from kernel.http_openapi import JSON
@@ -62,17 +63,7 @@ class Timeline:
         asked = {question.method.name: question for question in REGISTRY.asked()}
         self._card: Final[Question] = asked["GetDevice"]
         self._life: Final[Question] = asked["GetLife"]
-        app.add_api_route(
-            PATH,
-            self._answer,
-            methods=["GET"],
-            name=ACTION,
-            operation_id=ACTION,
-            tags=["meters"],
-            response_class=Response,
-            response_model=None,
-            include_in_schema=False,
-        )
+        app.router.routes.append(Passage(PATH, "GET", ACTION, self._answer))
 
     async def _answer(self, request: Request) -> Response:
         await self._access.require(request, ACTION)
