@@ -18,6 +18,9 @@ import msgspec
 
 from client.calls import Command, Download, Page, Question
 '''
+API: Final = "/v1/"
+"""The files of the proof log are for those who verify, with programs that trust nobody's client."""
+
 _PATH_NAME: Final = re.compile(r"{(\w+)}")
 _REF: Final = "#/components/schemas/"
 
@@ -27,6 +30,8 @@ def client_types(document: Mapping[str, Any]) -> str:
     schemas: Mapping[str, Any] = document["components"]["schemas"]
     commands, questions = [], []
     for path, item in sorted(document["paths"].items()):
+        if not path.startswith(API):
+            continue
         for verb, operation in item.items():
             if verb == "post" and "_" in operation["operationId"] and "/bulk/" not in path:
                 commands.append(_command(path, operation, schemas))

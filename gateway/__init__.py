@@ -3,6 +3,7 @@
 relay.py     commands and questions, passed on by gRPC to the service that answers them
 paths.py     which path leads to which method
 timeline.py  what one service alone cannot say: a device's life across all of them
+published.py the proof log, and what is disclosed of it, as the files that they are
 live.py      public events as they happen
 portal.py    pages for people
 """

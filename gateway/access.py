@@ -1,7 +1,7 @@
 """Role by action: whether anybody in this role may ask this at all. Whose row it is, the service behind decides."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +17,12 @@ DOOR: Final = Resource(type="Door")
 class Access:
     """Checks the token, then the role."""
 
-    def __init__(self, verifier: Verifier, commands: Iterable[str], questions: Iterable[str]) -> None:
+    def __init__(
+        self, verifier: Verifier, commands: Iterable[str], questions: Iterable[str], disclosures: Iterable[str]
+    ) -> None:
         text = (Path(__file__).parent / POLICIES_FILE).read_text("utf-8")
-        self._policies: Final = Policies(text, _schema(commands, questions))
+        actions = {"Command": commands, "Question": questions, "Disclosure": disclosures}
+        self._policies: Final = Policies(text, _schema(actions))
         self._verifier: Final = verifier
 
     async def identify(self, request: Request) -> None:
@@ -38,10 +41,10 @@ class Access:
         self._policies.authorize(principal, action, DOOR)
 
 
-def _schema(commands: Iterable[str], questions: Iterable[str]) -> str:
-    """One action for each method behind, in the group of commands or of questions."""
-    lines = ["entity Door;", "action Command, Question;"]
-    for group, names in (("Command", commands), ("Question", questions)):
+def _schema(actions: Mapping[str, Iterable[str]]) -> str:
+    """One action for each method behind, and for each set that is disclosed, in its group."""
+    lines = ["entity Door;", f"action {', '.join(actions)};"]
+    for group, names in actions.items():
         listed = ", ".join(json.dumps(name) for name in sorted(set(names)))
         applies = "{ principal: Principal, resource: Door }"
         lines.append(f'action {listed} in [Action::"{group}"] appliesTo {applies};')

@@ -1,6 +1,7 @@
 """The gateway put together: one door, the services behind it, the public events, the pages."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -10,6 +11,8 @@ from gateway.live import Live, with_events
 from gateway.openapi import merged
 from gateway.paths import REGISTRY, SERVICES
 from gateway.portal import add_pages
+from gateway.published import ACTION as DISCLOSURE
+from gateway.published import Published, with_published
 from gateway.relay import Relay
 from gateway.timeline import ACTION, Timeline, with_timeline
 from gateway.uploads import IMPORT, RemoteUploads
@@ -33,6 +36,7 @@ class Gateway:
         registry: Peer,
         ledger: Ledger,
         public: frozenset[str],
+        proof: Path,
         verifier: Verifier,
         cursors: Cursors,
         until_draining: Callable[[], Awaitable[None]],
@@ -48,7 +52,7 @@ class Gateway:
         )
         commands = [command.method.name for service in SERVICES for command in service.commands()]
         questions = [question.method.name for service in SERVICES for question in service.asked()]
-        access = Access(verifier, [*commands, IMPORT], [*questions, ACTION])
+        access = Access(verifier, [*commands, IMPORT], [*questions, ACTION], [DISCLOSURE])
         self.app: Final[FastAPI] = door.app
         self.live: Final = Live(door.app, ledger, public, until_draining)
         self._own_openapi: Final = door.app.openapi
@@ -56,12 +60,14 @@ class Gateway:
         self._relay.add(REGISTRY)
         uploads = RemoteUploads(registry, access)
         add_upload_routes(door.app, door.schemas, door.limits, "/v1/imports", uploads, dict[str, Any], dict[str, Any])
+        Published(door.app, proof, access)
         Timeline(door.app, self._relay, access)
         add_pages(door.app, [(REGISTRY, registry)], ledger.ledger_id, lambda: [self.live.standing])
 
     async def describe(self) -> None:
         """Ask the services for their paths. Raises CannotNow while one is away."""
         described = [await self._relay.describe(service) for service in SERVICES]
-        own = with_timeline(with_events(self._own_openapi()), described[SERVICES.index(REGISTRY)])
+        own = with_published(with_events(self._own_openapi()))
+        own = with_timeline(own, described[SERVICES.index(REGISTRY)])
         document: dict[str, Any] = merged(own, described, self.app.routes)
         self.app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way

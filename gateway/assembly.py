@@ -43,6 +43,7 @@ async def assemble(process: Process) -> Parts:
         registry=registry,
         ledger=ledger,
         public=load(settings.disclosure or DISCLOSURE).public,
+        proof=settings.proof,
         verifier=open_verifier(settings),
         cursors=Cursors(read_cursor_key(settings.keys_dir)),
         until_draining=process.readiness.until_draining,

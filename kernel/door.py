@@ -81,6 +81,7 @@ STATUS_OF_CODE: Final[dict[str, Status]] = {
     # The path or the method itself, where no rule was asked.
     "http.method_not_allowed": Status(405, StatusCode.UNIMPLEMENTED, "不支持该方法", "method not allowed"),
     "rpc.unimplemented": Status(501, StatusCode.UNIMPLEMENTED, "不支持该方法", "method not implemented"),
+    "http.range_not_satisfiable": Status(416, StatusCode.OUT_OF_RANGE, "范围无效", "no such range"),
 }
 
 RETRY_AFTER_S: Final = 1
@@ -113,6 +114,12 @@ STOPPING = Reason(
     "server.stopping",
     "服务正在停止，请用同一 Idempotency-Key 重试。",
     "this process is stopping; ask again with the same Idempotency-Key",
+)
+RANGE_NOT_SATISFIABLE = Reason(
+    BadRequest,
+    "http.range_not_satisfiable",
+    "文件只有 {size} 字节，没有所要的部分。",
+    "the file has {size} bytes and none of those asked for",
 )
 FAULT = Reason(
     Faulty,

@@ -54,6 +54,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             " in a schema of its own; by default a file in data_dir",
         ),
     ] = ""
+    proof_dir: Annotated[
+        Path | None,
+        _says(
+            "存证日志的目录，默认在数据目录",
+            "folder of the proof log and of what is disclosed; by default `proof` in data_dir",
+        ),
+    ] = None
     rest_host: Annotated[str, _says("REST 监听地址", "address the REST door listens at")] = "127.0.0.1"
     rest_port: Annotated[
         PortNumber,
@@ -113,6 +120,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def database(self, service: str) -> str:
         """The URL of a service's views and records."""
         return self.database_url or f"sqlite:///{self.data_dir / service}.sqlite"
+
+    @property
+    def proof(self) -> Path:
+        """The folder of the proof log."""
+        return self.proof_dir or self.data_dir / "proof"
 
     @property
     def keys_dir(self) -> Path:

@@ -104,6 +104,7 @@ async def behind(
         registry=peer,
         ledger=ledger,
         public=public,
+        proof=folder / "proof",
         verifier=verifier,
         cursors=CURSORS,
         until_draining=readiness.until_draining,
