@@ -22,4 +22,6 @@ proof/        pure, and on its own: what an outsider checks the log with. Its pa
               disclosure     the files in which events are shown
               cbor           as much of it as those two need
               checkpoint, cosignature    what a log says of itself, and its witnesses of it
+              policy         whom to trust, and how many of them
+              proof_file     the proof of one entry, in a file
 """
