@@ -34,7 +34,7 @@ BECAME: Final[tuple[Pair, ...]] = (
     ("缺失", "missing"),
     ("丢失", "lost"),
     ("待认领", "held apart"),
-    ("已退或处置", "returned or disposed of"),
+    ("已退或处置", "gone elsewhere"),
 )
 """What became of those dismantled: each is in one of these."""
 
@@ -57,10 +57,9 @@ _DEFINED_EN: Final = (
     "Recovery rate: of the devices dismantled under work orders of a month (Beijing time), the share received at the "
     "provincial centre by the end of the cut-off day; a month without a plan has no cut-off, and every receipt counts. "
     "Percentages are cut after two decimals, never rounded up: 100.00 % means all. Dismantled = in time + late + still "
-    "owed + missing + lost + held apart + returned or disposed of. Held apart: dismantled, and come in without a "
-    "transfer note. Returned or disposed of: given back to its customer, in service again, sold, destroyed in a test "
-    "or kept by its maker, without having come to the centre. Unexpected devices have no work order; they belong to no "
-    "month and to no rate."
+    "owed + missing + lost + held apart + gone elsewhere. Held apart: dismantled, and come in without a transfer note. "
+    "Gone elsewhere: given back to its customer, in service again, sold, destroyed in a test or kept by its maker, "
+    "without having come to the centre. Unexpected devices have no work order; they belong to no month and to no rate."
 )
 DEFINITION: Final = (_DEFINED_ZH, _DEFINED_EN)
 

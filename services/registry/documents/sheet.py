@@ -111,17 +111,20 @@ def fact_rows(facts: Sequence[Fact], script: Script) -> list[tuple[Pair, str | l
 
 
 def signature_boxes(signatures: tuple[Signature, ...], script: Script) -> list[dict[str, object]]:
-    """Signed boxes say who, when and in which event; unsigned ones leave lines for the pen."""
+    """Signed boxes say who, when and in which event; unsigned ones leave lines for the pen. Each party stamps its box;
+    where the boxes are no party's but a person's, such as who tabulated, the paper is stamped once, in the last.
+    """
     return [
         {
             "role": word(box.role, script),
             "party": script.legible(box.party),
             "lines": [
-                (("经办人", "signed by"), script.legible(box.signer or "")),
+                (("经办人", "signed by") if box.party else ("签名", "signature"), script.legible(box.signer or "")),
                 (("日期", "date"), "" if box.signed is None else moment(box.signed)),
             ],
             "event": _short(box.event_id or "", script),
             "document": box.document_sha256 or "",
+            "stamped": bool(box.party) or at == len(signatures),
         }
-        for box in signatures
+        for at, box in enumerate(signatures, 1)
     ]

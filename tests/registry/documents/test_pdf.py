@@ -234,6 +234,42 @@ def test_exceptions_are_listed_in_words_and_by_code_even_before_receipt():
     assert "差异与异常" not in "".join(pages(render(papers.transfer_note([other]), Format.PDF)))
 
 
+def test_who_tabulates_checks_and_approves_signs_and_the_paper_is_stamped_once():
+    roles = [Label("制表", "tabulated"), Label("审核", "checked"), Label("批准", "approved")]
+    ledger = papers.recovery_ledger(
+        [papers.cohort(9, 10)], signatures=tuple(Signature(role=role, party="") for role in roles)
+    )
+    text = "".join(pages(render(ledger, Format.PDF)))
+    assert ("经办人" in text, text.count("签名"), text.count("盖章")) == (False, 3, 1)
+
+
+def drawn_at(content: bytes) -> list[list[tuple[str, float]]]:
+    """Of each page, the pieces of text with the height at which each stands."""
+    found = []
+    for page in read(content).pages:
+        pieces: list[tuple[str, float]] = []
+        found.append(pieces)
+
+        def visit(text, _cm, matrix, _font, _size, pieces=pieces):
+            if text.strip():
+                pieces.append((text.strip(), round(matrix[5], 1)))
+
+        page.extract_text(visitor_text=visit)
+    return found
+
+
+def test_no_heading_of_the_ledger_wraps_and_all_totals_stand_level():
+    cohorts = [papers.cohort(10_000 + n, 34_419_400, month=n, missing=5, lost=4, returned=3_000) for n in range(1, 13)]
+    first, detail, *_ = drawn_at(render(papers.recovery_ledger(cohorts), Format.PDF))
+    heights = {
+        at for text, at in first if re.fullmatch(r"[\d,]+", text) and text in {"60", "48", "36,000", "413,032,800"}
+    }
+    assert len(heights) == 1, first
+    named = [zh for zh, _ in recovery_ledger.COLUMNS] + [en for _, en in recovery_ledger.COLUMNS]
+    for name in named:
+        assert name in {text for text, _ in detail}, f"{name} is in pieces"
+
+
 def test_a_signature_names_the_document_that_was_signed():
     signed = Signature(
         role=Label("移交方"), party="合成", signer="s", signed=When(at=papers.MORNING), document_sha256="ab" * 32
