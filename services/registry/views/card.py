@@ -1,7 +1,8 @@
 """档案卡: one row a device, what is so of it now. The same evolve over a part of its stream says what was so then."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import takewhile
 from typing import Any, Final
 
 import msgspec
@@ -152,16 +153,37 @@ def folded(told: Iterable[tuple[Any, Recorded]]) -> Card | None:
 
 def folded_by(told: Iterable[tuple[Any, Recorded]], day: date) -> Card | None:
     """The card as what had happened to one device by the end of a business day leaves it: at the site whose balance of
-    that day counts it. A device that was put on record later than it was dismantled is the same device.
+    that day counts it, and of the class under which it does. A device that was put on record later than it was
+    dismantled is the same device.
     """
-    return folded(happened_by(told, day))
+    told = tuple(told)
+    card, known = folded(happened_by(told, day)), folded(_told_before_it_moved_on(told, day))
+    if card is None or known is None:
+        return card
+    return msgspec.structs.replace(card, device_class=known.device_class)
 
 
 def happened_by(told: Iterable[tuple[Any, Recorded]], day: date) -> list[tuple[Any, Recorded]]:
     """Of what is recorded of one device, what had happened by the end of a business day, and who it is."""
     told = tuple(told)
+    happened = [(event, recorded) for event, recorded, when in _counting(told) if when <= day]
+    if happened and happened[0][1] is not told[0][1] and isinstance(told[0][0], identity.Registered):
+        happened.insert(0, told[0])
+    return happened
+
+
+def _told_before_it_moved_on(told: Sequence[tuple[Any, Recorded]], day: date) -> list[tuple[Any, Recorded]]:
+    """What was said of one device before the first movement that counts after a business day. A correction of what the
+    device is says nothing that happened: while no site counts it, it was so already, whenever that was told. What lies
+    at a site is counted as it was known until then, and the correction is a movement.
+    """
+    until = takewhile(lambda one: one[2] <= day or movement_of(one[0]) is None, _counting(told))
+    return [(event, recorded) for event, recorded, _ in until]
+
+
+def _counting(told: Sequence[tuple[Any, Recorded]]) -> Iterator[tuple[Any, Recorded, date]]:
+    """What is recorded of one device, by what was said last of its days, and the business day on which each counts."""
     redated = _redated(told)
-    happened: list[tuple[Any, Recorded]] = []
     moved_on = got_there = date.min
     for first, recorded in told:
         event = _as_said_last(first, recorded, redated)
@@ -171,11 +193,7 @@ def happened_by(told: Iterable[tuple[Any, Recorded]], day: date) -> list[tuple[A
         elif not isinstance(event, _WHEREVER_IT_IS):
             when = max(got_there, when)
             got_there = when if _goes_on(event, recorded) else got_there
-        if when <= day:
-            happened.append((event, recorded))
-    if happened and happened[0][1] is not told[0][1] and isinstance(told[0][0], identity.Registered):
-        happened.insert(0, told[0])
-    return happened
+        yield event, recorded, when
 
 
 def _goes_on(event: Any, recorded: Recorded) -> bool:

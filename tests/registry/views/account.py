@@ -203,7 +203,16 @@ class Account:
         for one in happened:
             on = one.told_on if day is None else (one.corrects or one).on
             stand = after(stand, one.event, one.recorded.version, on)
+        if day is not None:
+            stand = replace(stand, device_class=self._class_on(told, day))
         return stand if stand.phase else None
+
+    def _class_on(self, told: list[Happening], day: date) -> str:
+        """Of which class a device was on a day, as it is known now: nobody changes a device, but a site counts it by
+        what was known until then.
+        """
+        later = next((nth for nth, one in enumerate(told) if one.moves and one.on > day), len(told))
+        return told[later - 1].stand.device_class if later else ""
 
     def closing(self, day: date) -> Counter[tuple[str, str]]:
         """The devices whose last custody event, by the end of that day, is at a site, by site and class."""

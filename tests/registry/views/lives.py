@@ -137,10 +137,12 @@ def _suitable(asset_no: str, meter: Meter, pick: Pick) -> list[Step]:
             leaves = (release.Release, {"site": at, "purpose": pick.of(sorted(GROUNDS)), "reference": "R-1"})
             return [leaves, leaves, leaves, *stays, (missing.MarkMissing, {"site": at}), *doubts]
         case InTransit(shipment=shipment):
-            return [(custody.Receive, {"shipment": shipment, "site": site, "device_class": "01"}), turns_up]
+            received = [(custody.Receive, {"shipment": shipment, "site": site, "device_class": meter.device_class})]
+            return [*received, turns_up, _correction(meter, pick)]
         case MissingFrom() | LostFrom():
             lost = (missing.ConfirmLoss, {"cause": "transit", "liable_unit": unit})
-            return [lost, (missing.MarkFound, {"site": site}), (missing.WriteOff, {"approval": "A-1"}), turns_up]
+            settled = [(missing.MarkFound, {"site": site}), (missing.WriteOff, {"approval": "A-1"})]
+            return [lost, *settled, turns_up, _correction(meter, pick)]
         case Out(purpose=purpose, reference=reference):
             return [*_out(purpose, site, unit), (missing.MarkMissing, {"release": reference}), turns_up]
         case WithMaker():

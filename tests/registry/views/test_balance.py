@@ -230,6 +230,57 @@ def test_class_and_day_corrected_at_once():
     }
 
 
+REGISTERED = register(NUMBER)
+LATE = msgspec.structs.replace(REGISTERED, occurred_on=day(20))
+MISSED = MarkMissing(occurred_on=day(5), asset_no=NUMBER, site=STORE)
+FOUND = MarkFound(occurred_on=day(7), asset_no=NUMBER, site=CENTRE)
+
+
+def reclass(device_class, on):
+    says = {"corrects_version": 0, "why": "misread", "device_class": device_class}
+    return CorrectRecord(occurred_on=on, asset_no=NUMBER, **says)
+
+
+@pytest.mark.parametrize(
+    ("life", "classes"),
+    [
+        ((REGISTERED, dismantle(NUMBER, day(3)), reclass("02", day(9))), {3: "01", 8: "01", 9: "02", 30: "02"}),
+        ((REGISTERED, reclass("02", day(9)), dismantle(NUMBER, day(3))), {3: "02", 9: "02"}),
+        ((LATE, reclass("02", day(21)), dismantle(NUMBER, day(3))), {3: "02", 21: "02"}),
+        (
+            (REGISTERED, reclass("02", day(9)), dismantle(NUMBER, day(12)), redate(NUMBER, day(3), version=2)),
+            {3: "02", 9: "02"},
+        ),
+        (
+            (REGISTERED, dismantle(NUMBER, day(3)), MISSED, reclass("02", day(9)), FOUND),
+            {3: "01", 4: "01", 7: "02", 9: "02"},
+        ),
+        (
+            (REGISTERED, dismantle(NUMBER, day(3)), MISSED, reclass("02", day(9)), reclass("03", day(8)), FOUND),
+            {3: "01", 4: "01", 7: "03", 9: "03"},
+        ),
+    ],
+    ids=["in-store", "in-service", "registered-late", "dismantled-earlier", "missing", "missing-twice"],
+)
+def test_the_card_as_of_a_day_is_of_the_class_under_which_the_balance_of_that_day_counts_it(life, classes):
+    told = Told(*SITES).tell(*life, recorded_on=day(25))
+    events = [one for one in told.events if one[1].stream == f"meter-{NUMBER}"]
+    for number in range(3, 31):
+        card = folded_by(events, day(number))
+        counted = [line for line in lines(told, day(number), day(number)) if line.closing]
+        where = [] if card.site is None else [(card.site, card.device_class)]
+        assert [(line.site, line.device_class) for line in counted] == where, number
+        assert card.device_class == classes.get(number, card.device_class), number
+
+
+def test_a_class_corrected_where_no_site_counts_it_is_its_class_since_a_site_last_did():
+    life = Told(REGISTERED, dismantle(NUMBER, day(3)), MISSED, reclass("02", day(9))).events
+    assert [folded_by(life, day(number)).device_class for number in (2, 4, 5, 8, 9)] == ["01", "01", "02", "02", "02"]
+    life = Told(REGISTERED, reclass("02", day(9))).events
+    assert [folded_by(life, day(number)).device_class for number in (1, 8)] == ["02", "02"]
+    assert folded_by(life, day(28, 2)) is None
+
+
 def test_the_card_is_as_of_the_day_that_was_said_last():
     told = in_store(NUMBER, on=day(10)).tell(redate(NUMBER, day(3)))
     life = [one for one in told.events if one[1].stream == f"meter-{NUMBER}"]
