@@ -24,4 +24,5 @@ proof/        pure, and on its own: what an outsider checks the log with. Its pa
               checkpoint, cosignature    what a log says of itself, and its witnesses of it
               policy         whom to trust, and how many of them
               proof_file     the proof of one entry, in a file
+              witness_request    what a log sends a witness, and what it gets back
 """

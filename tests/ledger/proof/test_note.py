@@ -131,6 +131,16 @@ def test_a_known_key_that_did_not_sign_spoils_the_note():
         verified(Note(TEXT, (LOG.signature(b"short"),)), [LOG.verifier])
 
 
+def test_a_signature_is_refused_in_its_other_form():
+    """RFC 8032, section 5.1.7: the second half is below the group's order. A reader that took more would take two."""
+    order = (1 << 252) + 27742317777372353535851937790883648493
+    note = sign(TEXT, [LOG])
+    blob = note.signatures[0].blob
+    other = blob[:32] + (int.from_bytes(blob[32:], "little") + order).to_bytes(32, "little")
+    with pytest.raises(BadSignature):
+        verified(Note(TEXT, (LOG.signature(other),)), [LOG.verifier])
+
+
 def test_the_time_is_signed_too():
     signature = cosign(TEXT, W1, 1000)
     assert cosigned_at_s(TEXT, W1.verifier, signature) == 1000
