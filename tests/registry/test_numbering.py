@@ -1,12 +1,18 @@
 """A wrong check digit where a number comes onto the record: said, refused, or let pass, as it is set."""
 
+import httpx
 import pytest
 
 from kernel.handling import Ask, Context, Outcome
+from kernel.identity_issuer import issue, write_keys
+from kernel.keys import write_cursor_key
+from kernel.principal import Principal, Role
+from kernel.process import Process
+from kernel.readiness import Readiness
 from kernel.refusal import Refusal
 from kernel.settings import BadSettings, read_settings
 from services.registry.access import DRAWS_IN, INSIDE
-from services.registry.assembly import RegistrySettings
+from services.registry.assembly import RegistrySettings, assemble
 from services.registry.asset_number import WRONG_CHECK_DIGIT, compose
 from services.registry.asset_number import check_digit as right_digit
 from services.registry.container import Pack, Unpack
@@ -188,3 +194,24 @@ def test_it_is_set_by_its_variable():
     assert set_so.check_digit == "refuse"
     with pytest.raises(BadSettings, match="METERLOOP_REGISTRY__CHECK_DIGIT"):
         read_settings(RegistrySettings, "registry", {"METERLOOP_REGISTRY__CHECK_DIGIT": "maybe"})
+
+
+async def test_as_it_is_set_so_the_service_does(tmp_path):
+    environ = {"METERLOOP_DATA_DIR": str(tmp_path), "METERLOOP_REGISTRY__CHECK_DIGIT": "refuse"}
+    settings = read_settings(RegistrySettings, "registry", environ)
+    write_keys(settings.keys_dir)
+    write_cursor_key(settings.keys_dir)
+    parts = await assemble(Process("registry", settings, Readiness(), None))
+    try:
+        operator = Principal(subject="u-1", roles=frozenset({Role.OPERATOR}), units=frozenset({UNIT}))
+        headers = {"Authorization": f"Bearer {issue(settings.keys_dir, operator)}", "Idempotency-Key": "k"}
+        register = {"device_class": "01", "unit": UNIT, "occurred_on": "2026-03-05"}
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(parts.rest), base_url="http://registry") as web:
+            answers = [
+                await web.post(f"/v1/meters/{number}/register", json=register, headers=headers)
+                for number in (WRONG, NUMBER)
+            ]
+        assert [(answer.status_code, answer.json().get("code")) for answer in answers] == [(422, CODE), (201, None)]
+    finally:
+        for close in parts.closing:
+            await close()
