@@ -75,7 +75,7 @@ setting is refused and the service does not start. OpenTelemetry's own `OTEL_*` 
 
 """
 _REGISTRY_SETTINGS: Final = """
-## 台账 Registry
+## 登记服务 Registry
 
 """
 _GATEWAY_SETTINGS: Final = """

@@ -82,7 +82,7 @@ def rebuild_views(
     )
     if taken_over:
         console.print(
-            f"以下策略原在另一本账上，现从本账末尾继续：{', '.join(taken_over)}。\n"
+            f"以下策略原在另一台账上，现从本台账末尾继续：{', '.join(taken_over)}。\n"
             "These policies were on another ledger and go on at the end of this one."
         )
 

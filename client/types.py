@@ -1507,7 +1507,7 @@ class RecordStocktake(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ListAlarms(Question[Page[Alarm]], frozen=True, kw_only=True):
-    """异常台账 Devices that were where they should not have been, the latest first."""
+    """警报 Devices that were where they should not have been, the latest first."""
 
     PATH: ClassVar[str] = "/v1/alarms"
     ANSWER: ClassVar[Any] = Page[Alarm]
@@ -1688,7 +1688,7 @@ class ListPlans(Question[Page[PlanRow]], frozen=True, kw_only=True):
 
 
 class ListRecovery(Question[Page[RecoveryRate]], frozen=True, kw_only=True):
-    """回收统计台账 What was dismantled in these months, and what of it has been received, by unit."""
+    """回收率 What was dismantled in these months, and what of it has been received, by unit."""
 
     PATH: ClassVar[str] = "/v1/recovery"
     ANSWER: ClassVar[Any] = Page[RecoveryRate]
@@ -1700,7 +1700,7 @@ class ListRecovery(Question[Page[RecoveryRate]], frozen=True, kw_only=True):
 
 
 class GetRecoveryLedger(Download, frozen=True, kw_only=True):
-    """回收统计台账文件 Recovery by unit and month against the plans, as of now, with lines for who made it, checked it and
+    """回收统计台账 Recovery by unit and month against the plans, as of now, with lines for who made it, checked it and
     approved it. Its `SHA-256 of rows` is of all `items` of GET /v1/recovery for these months and unit, as one JSON
     array in UTF-8, the members of each in alphabetical order, without spaces: it agrees until an event changes a
     row.

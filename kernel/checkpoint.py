@@ -18,7 +18,7 @@ def refuse_other_ledger(whose: Words, followed: str, opened: str) -> None:
     if followed != opened:
         zh, en = whose
         raise WrongLedger(
-            f"{zh}跟随的是另一本账 {followed}，现在打开的是 {opened}。请先运行 rebuild。"
+            f"{zh}跟随的是另一台账 {followed}，现在打开的是 {opened}。请先运行 rebuild。"
             f" / {en} followed ledger {followed}, and this is {opened}; run `rebuild` first"
         )
 

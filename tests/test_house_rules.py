@@ -35,6 +35,15 @@ FORBIDDEN = {
     "a path of somebody's machine": r"(?<![\w.])/(?:[h]ome|[U]sers|[r]oot|[w]ork)/\w|/tmp/[w]t",
     "something put off": r"\b(?:TO[D]O|FIX[M]E|XX[X])\b",
 }
+OTHER_WORDS = {
+    "台账, of the log and nothing else": r"账[本]|[本]账(?![目户])|账[簿]",
+    "登记服务, of the registry": r"台账[服]务|注册[服]务|## 台账 [R]egistry",
+    "回收统计台账, of the paper, and 回收率, of its figures": r"(?<!统计)回收[台]账|回收统计台账[文]件",
+    "警报, of an alarm; 异常 is an exception on a paper": r"异常[台]账|异常 [Aa]larms|告[警]",
+    "留存, of a hold": r"留存[台]账",
+}
+"""What a thing is called, and what it is not called: the terms of the field, one for each thing."""
+
 ASSET_NUMBER = re.compile(r"(?<![0-9A-Za-z.])[0-9]{22}(?![0-9A-Za-z])")
 SYNTHETIC = re.compile(r"99[0-9]{20}")
 """Units 99xxx belong to nobody: the generators, the tests and the examples use them."""
@@ -141,3 +150,15 @@ def test_an_asset_number_would_be_found():
 )
 def test_a_reason_is_told_from_none(line, reasoned):
     assert bool(REASONED.search(line)) is reasoned
+
+
+@pytest.mark.parametrize("word", OTHER_WORDS)
+def test_a_thing_has_one_name(word):
+    # Spreadsheets of the field, which tests imitate, call things as they like.
+    found = [
+        f"{path}: {said[0]}"
+        for path in TRACKED
+        if path.parts[0] != "tests"
+        for said in re.finditer(OTHER_WORDS[word], text_of(path))
+    ]
+    assert found == [], word

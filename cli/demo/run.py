@@ -75,7 +75,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 def demo(
     port: Annotated[int, typer.Option(help="网关端口，0 为任取 port of the gateway; 0 takes a free one")] = PORT,
 ) -> None:
-    """演示：从电子表格到台账 A season from spreadsheets to balances, on a platform of its own; Ctrl-C stops it."""
+    """演示：从电子表格到结存 A season from spreadsheets to balances, on a platform of its own; Ctrl-C stops it."""
     begun = time.monotonic()
     shared = cli_settings()
     settings = msgspec.structs.replace(shared, data_dir=fresh(shared.data_dir / "demo"))

@@ -41,7 +41,7 @@ ALARMS: Final = {
         "compare the labels of both, then bind the right number (BindIdentity)",
     ),
     "reappeared": Words(
-        "重现 {number} 件：已售出或寿命已终的器具再次出现。",
+        "再现 {number} 件：已售出或寿命已终的器具再次出现。",
         "reappeared: {number} that were sold or had ended are here again",
         "向最后持有者追查，并留存实物作为证据（PlaceHold）。",
         "ask who held them last, and hold them as evidence (PlaceHold)",
@@ -105,7 +105,7 @@ def show_alarms(alarms: Sequence[Alarm]) -> None:
     """How many of each kind there are, what that means and what to do."""
     if not alarms:
         return
-    console.print(Text("\n异常 Alarms", "bold"))
+    console.print(Text("\n警报 Alarms", "bold"))
     for kind, number in sorted(Counter(alarm.kind for alarm in alarms).items()):
         if (words := ALARMS.get(kind)) is None:
             warn(f"{kind}：{number}", f"{kind}: {number}")

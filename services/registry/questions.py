@@ -101,7 +101,7 @@ class ListBalances(_Viewed, frozen=True, kw_only=True):
 
 
 class ListRecovery(_Viewed, frozen=True, kw_only=True):
-    """回收统计台账 What was dismantled in these months, and what of it has been received, by unit."""
+    """回收率 What was dismantled in these months, and what of it has been received, by unit."""
 
     first: Month
     last: Month
@@ -126,7 +126,7 @@ class ListHoldsDue(_Viewed, frozen=True, kw_only=True):
 
 
 class ListAlarms(_Viewed, frozen=True, kw_only=True):
-    """异常台账 Devices that were where they should not have been, the latest first."""
+    """警报 Devices that were where they should not have been, the latest first."""
 
     unit: Text | None = None
 

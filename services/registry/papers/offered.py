@@ -51,7 +51,7 @@ class GetTransferNote(_Ask, frozen=True, kw_only=True):
 
 
 class GetRecoveryLedger(_Ask, frozen=True, kw_only=True):
-    """回收统计台账文件 Recovery by unit and month against the plans, as of now, with lines for who made it, checked it
+    """回收统计台账 Recovery by unit and month against the plans, as of now, with lines for who made it, checked it
     and approved it. Its `SHA-256 of rows` is of all `items` of GET /v1/recovery for these months and unit, as one
     JSON array in UTF-8, the members of each in alphabetical order, without spaces: it agrees until an event changes
     a row.

@@ -1,4 +1,4 @@
-"""异常台账: devices that were somewhere they should not have been, and numbers that two devices share."""
+"""警报: devices that were somewhere they should not have been, and numbers that two devices share."""
 
 from collections.abc import Iterable
 from datetime import date

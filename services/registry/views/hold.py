@@ -1,4 +1,4 @@
-"""留存台账: the holds that stand, and which are due."""
+"""留存: the holds that stand, and which are due."""
 
 from collections.abc import Iterable
 from datetime import date
