@@ -28,9 +28,9 @@ DISCLOSURE: Final = Path(__file__).with_name("disclosure.yaml")
 class GatewaySettings(Settings, frozen=True, kw_only=True):
     """What the gateway has beside what every service has."""
 
-    registry: Annotated[str, Meta(description="登记服务的 gRPC 地址 / gRPC address of the registry, host:port")] = (
-        "127.0.0.1:8701"
-    )
+    registry: Annotated[
+        str, Meta(description="登记服务的 gRPC 地址 / gRPC address of the registry, host:port or unix:/path")
+    ] = "127.0.0.1:8701"
     disclosure: DisclosureFile = None
 
 

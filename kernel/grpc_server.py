@@ -137,19 +137,22 @@ class RpcDoor:
         self._handlers.append(grpc.method_handlers_generic_handler(descriptor.full_name, methods))
         self._names.append(descriptor.full_name)
 
-    async def start(self, host: str, port: int) -> int:
-        """Open the door, and the port that it is at. OSError where the port is taken."""
+    async def start(self, host: str, port: int, socket: str = "") -> int:
+        """Open the door, and the port that it is at; with `socket`, such as unix:/run/registry.sock, there as well, in
+        place of what an earlier process left. OSError where one of them cannot be had.
+        """
         server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX)
         server.add_generic_rpc_handlers(tuple(self._handlers))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._reflect:
             names = (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, server)
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        try:
-            bound = server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise OSError(f"the gRPC door cannot listen at {address}: {error}") from error
+        bound = port
+        for address in filter(None, (socket, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")):
+            try:
+                bound = server.add_insecure_port(address)
+            except RuntimeError as error:
+                raise OSError(f"the gRPC door cannot listen at {address}: {error}") from error
         await self.say(serving_now=False)
         await server.start()
         self._server = server

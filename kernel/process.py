@@ -218,7 +218,7 @@ class _Running:
             self._doors.insert(0, operations)
             addresses["operations"] = operations.address
         if parts.rpc is not None:
-            port = await parts.rpc.start(settings.rpc_host, settings.rpc_port)
+            port = await parts.rpc.start(settings.rpc_host, settings.rpc_port, settings.rpc_socket)
             addresses["rpc"] = f"{settings.rpc_host}:{port}"
         for name, follower in parts.followers.items():
             self._tasks[name] = asyncio.create_task(_awaited(follower), name=name)

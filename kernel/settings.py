@@ -71,6 +71,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         PortNumber,
         _says("gRPC 端口，0 表示任取空闲端口并记入日志", "port of the gRPC door; 0 takes a free one and logs it"),
     ] = 0
+    rpc_socket: Annotated[
+        str,
+        _says(
+            "gRPC 另在此本机套接字监听，如 unix:/run/registry.sock",
+            "a socket on this machine that the gRPC door listens at beside its port, as `unix:/run/registry.sock`",
+        ),
+    ] = ""
     operations_host: Annotated[
         str,
         _says(

@@ -1,5 +1,6 @@
 """The gRPC door with the same parcels: commands, questions, refusals with their details."""
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from kernel.principal import Principal
 from kernel.readiness import Health, Readiness
 from kernel.refusal import AgainstRules, NotAllowed, NotFound, Refusal, Stale
 from ledger.memory import MemoryLedger
-from tests.kernel.parcel_door import CLERK, STRANGER, client, parcel_door, parcel_rpc
+from tests.kernel.parcel_door import CLERK, STRANGER, client, parcel_door, parcel_rpc, parcel_rpc_door
 from tests.kernel.sample_wire import message, service
 
 
@@ -60,6 +61,22 @@ async def test_a_command_is_recorded_and_the_same_again_repeated(rpc):
     again = await rpc.send()
     assert again.repeated
     assert await rpc.ledger.head() == 1
+
+
+async def test_a_socket_is_answered_at_too_and_taken_over_from_a_killed_process(tmp_path):
+    at = tmp_path / "rpc.sock"
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(at))
+    ledger = MemoryLedger()
+    door = parcel_rpc_door(ledger, tmp_path, Readiness())
+    port = await door.start("127.0.0.1", 0, f"unix:{at}")
+    peers = [Peer(f"unix:{at}"), Peer(f"127.0.0.1:{port}")]
+    for peer in peers:
+        told = await Open(door, port, peer, ledger, bearer(tmp_path, CLERK), "").send()
+        assert told.stream == "parcel-p1"
+        await peer.close()
+    await door.stop(1.0)
+    await ledger.close()
 
 
 async def test_both_doors_make_the_same_id_of_the_same_request(rpc, tmp_path):
