@@ -2,6 +2,7 @@
 numbers, byte and text strings and arrays, every length in its shortest form.
 """
 
+import struct
 from typing import Final
 
 from ledger.proof.errors import Malformed
@@ -16,15 +17,23 @@ ARRAY: Final = 0x80
 _WIDTHS: Final = {24: (1, 24), 25: (2, 1 << 8), 26: (4, 1 << 16), 27: (8, 1 << 32)}
 """What the low five bits of a first byte say: how many bytes of number follow, and the least that needs so many."""
 
+_HEAD_8: Final = struct.Struct(">BB").pack
+_HEAD_16: Final = struct.Struct(">BH").pack
+_HEAD_32: Final = struct.Struct(">BI").pack
+_HEAD_64: Final = struct.Struct(">BQ").pack
+
 
 def head(major: int, number: int) -> bytes:
-    """The first bytes of an item: its kind, one of the constants above, and its value or length."""
+    """The first bytes of an item: its kind, one of the constants above, and its value or length, up to UINT_MAX."""
     if number < 24:  # noqa: PLR2004  what fits beside the kind
-        return bytes([major | number])
-    for low, (width, least) in reversed(_WIDTHS.items()):
-        if number >= least:
-            return bytes([major | low]) + number.to_bytes(width, "big")
-    raise AssertionError
+        return bytes((major | number,))
+    if number < 1 << 8:
+        return _HEAD_8(major | 24, number)
+    if number < 1 << 16:
+        return _HEAD_16(major | 25, number)
+    if number < 1 << 32:
+        return _HEAD_32(major | 26, number)
+    return _HEAD_64(major | 27, number)
 
 
 def read_head(data: bytes, at: int, major: int) -> tuple[int, int]:

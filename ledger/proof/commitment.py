@@ -9,7 +9,6 @@ The salt hides what could otherwise be guessed. Metadata, who and why, opens apa
 of the salt.
 """
 
-import struct
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
@@ -35,7 +34,6 @@ _TAIL_BYTES: Final = len(_SALT_HEAD) + SALT_HALF_BYTES + len(_HASH_HEAD) + HASH_
 
 _LOW_LENGTH: Final = 24
 """Lengths and numbers below it stand beside the kind, in one byte."""
-_UINT64: Final = struct.Struct(">BQ").pack
 
 _head: Final = lru_cache(maxsize=8192)(head)
 
@@ -163,7 +161,7 @@ def _encoded(
         named = stream.encode("utf-8")
         return b"".join((
             _ARRAY_OF_NINE, _head(TEXT, len(named)), named, _head(UINT, version), _ID_HEAD, event_id, _name(event_type),
-            _name(content_type), _UINT64(27, recorded_at_us) if recorded_at_us >> 32 else head(UINT, recorded_at_us),
+            _name(content_type), head(UINT, recorded_at_us),
             _head(BYTES, len(data)), data, _SALT_HEAD, salt, _HASH_HEAD, metadata_hash,
         ))  # fmt: skip
     except UnicodeEncodeError as error:
@@ -208,5 +206,11 @@ def _decoded(data: bytes) -> Envelope:
 
 
 def _span(data: bytes, at: int, major: int) -> tuple[int, int]:
+    """Where the string at `at` begins and ends, without a look at the end of the data."""
+    first = data[at] - major
+    if first == 24 and (length := data[at + 1]) >= 24:  # noqa: PLR2004  the length in one byte, which needs it
+        return at + 2, at + 2 + length
+    if first == 25 and (high := data[at + 1]):  # noqa: PLR2004  the length in two bytes, which needs both
+        return at + 3, at + 3 + (high << 8 | data[at + 2])
     length, begin = read_head(data, at, major)
     return begin, begin + length

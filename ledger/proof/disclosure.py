@@ -11,7 +11,8 @@ import msgspec
 
 from ledger.proof.cbor import ARRAY, BYTES, UINT, head, read_bytes, read_head
 from ledger.proof.commitment import SALT_BYTES, SALT_HALF_BYTES, Envelope, Event, opens_metadata
-from ledger.proof.errors import Malformed, Mismatch
+from ledger.proof.errors import Malformed, Mismatch, OutOfRange
+from ledger.proof.merkle import SIZE_MAX
 
 _EVENT = head(ARRAY, 2)
 _METADATA = head(ARRAY, 3)
@@ -28,11 +29,15 @@ class DisclosedMetadata(msgspec.Struct, frozen=True, gc=False):
 
 def encode_event(index: int, envelope: bytes) -> bytes:
     """One record of a file of events."""
+    if not 0 <= index <= SIZE_MAX:
+        raise OutOfRange(f"no entry has the index {index}")
     return b"".join((_EVENT, head(UINT, index), head(BYTES, len(envelope)), envelope))
 
 
 def encode_metadata(index: int, metadata: bytes, salt_rest: bytes) -> bytes:
     """One record of a file of metadata."""
+    if not 0 <= index <= SIZE_MAX:
+        raise OutOfRange(f"no entry has the index {index}")
     if len(salt_rest) != SALT_HALF_BYTES:
         raise Malformed(f"the rest of a salt has {SALT_HALF_BYTES} bytes, not {len(salt_rest)}")
     return b"".join((_METADATA, head(UINT, index), head(BYTES, len(metadata)), metadata, _SALT_HEAD, salt_rest))
