@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "document": "cli.document:document_app",
     "site": "cli.site:site_app",
     "policy": "cli.upkeep:policy_app",
+    "ledger": "cli.proving:ledger_app",
     "backup": "cli.backing_up:backup",
     "restore": "cli.backing_up:restore",
 }

@@ -15,6 +15,7 @@ from kernel.database import DatabaseUnavailable, MissingTable
 from kernel.refusal import Refusal
 from kernel.settings import BadSettings
 from ledger.port import LedgerError
+from ledger.transparency.faults import LogFault
 
 KEYS: Final = "keys"
 
@@ -26,7 +27,7 @@ def told(error: Exception) -> int:
             raise error  # noqa: TRY301  so that it is told as if it had happened there
     except typer.Exit as ended:
         return ended.exit_code
-    except (NotReady, OSError, LedgerError, DatabaseUnavailable, MissingTable, BadSettings, Refusal):
+    except (NotReady, OSError, LedgerError, DatabaseUnavailable, MissingTable, BadSettings, Refusal, LogFault):
         _say_machine(error)
     except Exception:  # noqa: BLE001  the traceback is kept for those who mend it
         _say_fault(error)
@@ -46,6 +47,8 @@ def _say_machine(error: Exception) -> None:
             say(f"本机文件或网络不可用（{said}）。", f"a file or the network of this machine cannot be used ({said})")
         case MissingTable():
             say("数据目录还是空的，请先 `meterloop up`。", "the data folder has nothing yet: `meterloop up` first")
+        case LogFault():
+            say(error.zh, error.en, error.code)
         case Refusal(zh=str(zh), en=str(en), code=str(code)):
             say(zh, en, code)
         case BadSettings():

@@ -22,10 +22,11 @@ from rich.console import Console
 from cli.settings import Endpoints, cli_settings
 from cli.supervision import Program, Supervisor, supervised
 from kernel.identity_issuer import NotLoopback, issue, require_loopback, write_keys
-from kernel.keys import write_cursor_key
+from kernel.keys import OWNER_ONLY, write_cursor_key, write_file
 from kernel.principal import Principal, Role
 from kernel.settings import OWN, PREFIX, Settings, read_settings
 from ledger.open import open_ledger
+from ledger.transparency.keys import KEY_FILE, new_key
 
 PORT: Final = 8700
 """Where the gateway answers unless told otherwise."""
@@ -169,6 +170,8 @@ async def make_ready(settings: Settings) -> None:
         if settings.issuer_file is None:
             write_keys(settings.keys_dir)
         write_cursor_key(settings.keys_dir)
+        if not (settings.keys_dir / KEY_FILE).exists():
+            write_file(settings.keys_dir / KEY_FILE, new_key(), OWNER_ONLY)
         await (await open_ledger(settings.ledger)).close()
 
 
@@ -199,25 +202,28 @@ def running(settings: Settings, port: int) -> Iterator[Running]:
 
 def _planned(settings: Settings, port: int) -> tuple[list[Program], Endpoints]:
     """What is to run, and where it will answer."""
-    gateway_port, registry_rest, gateway_operations = port or _free_port(), *_free_ports(2)
+    gateway_port, registry_rest, gateway_operations, sequencer = port or _free_port(), *_free_ports(3)
     # Cheaper than a port by a twelfth of what a read takes, and its owner's alone. A URI, which is how gRPC reads it.
     registry_rpc = f"unix:{quote(str(settings.data_dir.resolve() / 'run' / 'registry.sock'))}"
     shared = {
         "METERLOOP_DATA_DIR": str(settings.data_dir.resolve()),
         "METERLOOP_REGISTRY__RPC_SOCKET": registry_rpc,
         "METERLOOP_REGISTRY__REST_PORT": str(registry_rest),
+        "METERLOOP_SEQUENCER__REST_PORT": str(sequencer),
         "METERLOOP_GATEWAY__REST_PORT": str(gateway_port),
         "METERLOOP_GATEWAY__OPERATIONS_PORT": str(gateway_operations),
         "METERLOOP_GATEWAY__REGISTRY": registry_rpc,
     }
     programs = [
         Program("registry", "services.registry", 10, shared),
+        Program("sequencer", "cli.sequencing", 20, shared),
         Program("gateway", "gateway", 90, shared),
     ]
     endpoints = Endpoints(
         gateway=f"http://127.0.0.1:{gateway_port}",
         operations={
             "registry": f"http://127.0.0.1:{registry_rest}",
+            "sequencer": f"http://127.0.0.1:{sequencer}",
             "gateway": f"http://127.0.0.1:{gateway_operations}",
         },
     )

@@ -19,6 +19,7 @@ import msgspec
 from cli.client_types import client_types
 from cli.inventory import DeclaredType, deciders, instruments, reasons, types
 from cli.openapi import documents, written
+from cli.sequencing import SequencerSettings
 from cli.settings import CliSettings
 from gateway.assembly import GatewaySettings
 from kernel.disclosure import Disclosure, Label, load
@@ -82,6 +83,10 @@ _GATEWAY_SETTINGS: Final = """
 ## 网关 Gateway
 
 """
+_SEQUENCER_SETTINGS: Final = """
+## 定序 Sequencer
+
+"""
 _CLI_SETTINGS: Final = """
 ## 命令行 Command line
 
@@ -114,6 +119,8 @@ def pages() -> dict[str, str]:
         + settings_table(RegistrySettings, "registry")
         + _GATEWAY_SETTINGS
         + settings_table(GatewaySettings, "gateway")
+        + _SEQUENCER_SETTINGS
+        + settings_table(SequencerSettings, "sequencer")
         + _CLI_SETTINGS
         + settings_table(CliSettings, "cli"),
         "metrics.md": _metrics(),

@@ -119,6 +119,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         bool, _says("gRPC 是否公开方法列表", "whether the gRPC door tells its methods to whoever asks")
     ] = True
 
+    log_origin: Annotated[
+        str,
+        Meta(pattern=r"^[^\s+]{0,200}$"),
+        _says(
+            "存证日志的名称，也是签名密钥的名称；默认为 meterloop.local/<台账编号>",
+            "name of the proof log and of its keys, a URL without scheme; by default meterloop.local/<ledger_id>",
+        ),
+    ] = ""
+
     @property
     def ledger(self) -> str:
         """The URL of the log."""
@@ -127,6 +136,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def database(self, service: str) -> str:
         """The URL of a service's views and records."""
         return self.database_url or f"sqlite:///{self.data_dir / service}.sqlite"
+
+    def origin(self, ledger_id: str) -> str:
+        """The name of the proof log of this ledger."""
+        return self.log_origin or f"meterloop.local/{ledger_id}"
 
     @property
     def proof(self) -> Path:

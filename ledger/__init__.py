@@ -12,6 +12,7 @@ sqlite.py     the embedded ledger: one file, many processes. Its parts:
 recording.py  limits, places in a stream, time and salt, as every ledger here applies them
 following.py  waiting at the head of a log
 open.py       URL -> Ledger
+transparency/ the proof log on disk, and who writes it
 proof/        pure, and on its own: what an outsider checks the log with. Its parts:
               errors         what can be wrong with a proof
               merkle         the tree: ranges, inclusion, consistency

@@ -1,0 +1,138 @@
+"""The sequencer of the proof log as a process: `python -m cli.sequencing`, or `meterloop ledger sequence`."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import structlog
+from msgspec import Meta
+
+from kernel.clock import Clock, system_clock_us
+from kernel.http_operations import operations_app
+from kernel.process import Parts, Process, run
+from kernel.readiness import Health
+from kernel.settings import Settings
+from kernel.telemetry import METER
+from ledger.open import open_ledger
+from ledger.port import Ledger, LedgerError, Unavailable
+from ledger.proof.policy import Policy
+from ledger.transparency.faults import LogFault
+from ledger.transparency.sequencer import NO_POLICY, PUBLISHED_EVERY_US_MAX, Sequencer
+
+NAME: Final = "sequencer"
+WATCH_S: Final = 1.0
+STALE_US: Final = 3 * PUBLISHED_EVERY_US_MAX
+"""A checkpoint older than this should have been followed by another."""
+
+_SIZE: Final = METER.create_gauge("log.size", unit="{entry}", description="entries of the proof log that are signed")
+_LAG: Final = METER.create_gauge(
+    "log.lag", unit="{position}", description="positions of the ledger beyond the last entry of the proof log"
+)
+_UNPUBLISHED: Final = METER.create_gauge(
+    "log.unpublished", unit="{entry}", description="signed entries that no published checkpoint covers"
+)
+_AGE: Final = METER.create_gauge("log.checkpoint.age", unit="s", description="age of the newest published checkpoint")
+_ROUNDS: Final = METER.create_gauge("log.rounds", unit="{round}", description="rounds of the sequencer since its start")
+_STOPPED: Final = METER.create_gauge(
+    "log.stopped", unit="1", description="1 where the sequencer has stopped at a fault"
+)
+
+_LOG: Final = structlog.get_logger(NAME)
+
+
+class SequencerSettings(Settings, frozen=True, kw_only=True):
+    """What the sequencer has beside what every process has."""
+
+    policy: Annotated[
+        Path | None,
+        Meta(
+            description="信任策略文件（C2SP tlog-policy）：见证人与法定人数；没有则不要求见证 / trust policy (C2SP"
+            " tlog-policy): the witnesses and the quorum without which no checkpoint is published; none by default"
+        ),
+    ] = None
+
+
+class Following:
+    """A sequencer at work: what it is at, for probes and metrics."""
+
+    def __init__(self, sequencer: Sequencer, ledger: Ledger, clock: Clock) -> None:
+        self._sequencer: Final = sequencer
+        self._ledger: Final = ledger
+        self._clock: Final = clock
+        self._fault: LogFault | None = None
+
+    async def run(self) -> None:
+        """Sequence until cancelled. A fault stops the log and not the process: the rest of the platform goes on, and
+        the probe says what is wrong.
+        """
+        try:
+            await self._sequencer.run()
+        except LogFault as fault:
+            self._fault = fault
+            _LOG.exception("stopped", code=fault.code)
+        await asyncio.Event().wait()
+
+    async def watch(self) -> None:
+        """Keep the metrics, and log when trouble comes and goes."""
+        trouble = None
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self._sequencer.trouble != trouble:
+                trouble = self._sequencer.trouble
+                _LOG.warning("in trouble" if trouble else "out of trouble", error=trouble)
+            cursor, published = self._sequencer.cursor, self._sequencer.published
+            _ROUNDS.set(self._sequencer.rounds)
+            _STOPPED.set(0 if self._fault is None else 1)
+            if cursor is not None:
+                _SIZE.set(cursor.size)
+                _UNPUBLISHED.set(cursor.size - (published.size if published else 0))
+                try:
+                    _LAG.set(max(0, await self._ledger.head() - cursor.position))
+                except LedgerError as error:
+                    _LOG.warning("the ledger is away", error=str(error))
+            if published is not None:
+                _AGE.set((self._clock() - published.published_at_us) / 1e6)
+
+    async def health(self) -> Health:
+        """Fails where the log has stopped; degraded where it is in trouble, or says nothing new."""
+        if self._fault is not None:
+            return Health(ok=False, detail=self._fault.code)
+        published = self._sequencer.published
+        if self._sequencer.trouble is not None:
+            return Health(ok=True, degraded=True, detail=self._sequencer.trouble)
+        if published is None or self._clock() - published.published_at_us > STALE_US:
+            return Health(ok=True, degraded=True, detail="no new checkpoint")
+        return Health(ok=True, detail=f"{published.size} entries")
+
+
+async def assemble(process: Process) -> Parts:
+    """Open the ledger and the log, and hold one against the other before anything is said to be ready."""
+    settings: SequencerSettings = process.settings
+    ledger = await process.wait_for("ledger", lambda: open_ledger(settings.ledger), Unavailable)
+    sequencer = await Sequencer.open(
+        ledger,
+        settings.proof,
+        settings.keys_dir,
+        origin=settings.origin(ledger.ledger_id),
+        clock=system_clock_us,
+        policy=Policy.parse(settings.policy.read_bytes()) if settings.policy else NO_POLICY,
+    )
+    await process.wait_for("log", sequencer.load, Unavailable, OSError)
+    following = Following(sequencer, ledger, system_clock_us)
+    process.readiness.add("log", following.health)
+    assert process.telemetry is not None
+    return Parts(
+        rest=operations_app(process.readiness, process.telemetry),
+        followers={"sequencer": following.run, "metrics": following.watch},
+        closing=[sequencer.close, ledger.close],
+    )
+
+
+def main() -> int:
+    """Run until told to stop."""
+    return run(NAME, SequencerSettings, assemble)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

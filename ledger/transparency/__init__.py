@@ -1,0 +1,11 @@
+"""The proof log's input and output: what follows a ledger, writes files for everyone, and never contradicts itself.
+
+layout.py     the names of the files, and what they hold
+storage.py    the port to where the files lie, and the directory
+store.py      what the sequencer knows of itself, compared and swapped
+tree.py       growth of the tree: which files a run of commitments makes, and that they say what was meant
+keys.py       the log's signing keys and their change
+sequencer.py  the single writer: ledger -> tiles -> checkpoint
+publishing.py how a signed checkpoint becomes a published one
+faults.py     what makes it stop, in both languages
+"""
