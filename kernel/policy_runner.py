@@ -444,15 +444,19 @@ class _Timer:
         self._policy, self._database, self._read, self._asking = policy, database, read, asking
 
     async def run(self) -> None:
+        retry_s, retry_s_max = RETRY_S
         while True:
+            pause_s = self._policy.every_s
             try:
                 await self.ask_due()
             except Exception as error:  # noqa: BLE001  what is due stays due, and is asked the next time
                 self.standing = Standing(self.name, "retrying", why=f"{type(error).__name__}: {error}")
                 _LOG.warning("policy_retried", policy=self.name, error=self.standing.why)
+                # Views that are being built at the start are there in a moment, long before it is time again.
+                pause_s, retry_s = min(pause_s, retry_s), min(2 * retry_s, retry_s_max)
             else:
-                self.standing = Standing(self.name, "following")
-            await asyncio.sleep(self._policy.every_s)
+                self.standing, retry_s = Standing(self.name, "following"), RETRY_S[0]
+            await asyncio.sleep(pause_s)
 
     async def ask_due(self) -> None:
         """Ask what is due now, once."""
