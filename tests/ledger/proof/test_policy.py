@@ -66,8 +66,11 @@ def test_too_few_witnesses_are_no_quorum():
 def test_one_witness_as_the_quorum():
     one = policy("quorum w2\n")
     assert satisfied(one, cosigned((W2, 7))).cosigned_at_s == {"w2": 7}
-    with pytest.raises(NoQuorum):
+    assert satisfied(one, cosigned((W2, 0))).cosigned_at_s == {"w2": 0}
+    with pytest.raises(NoQuorum, match="w1 cosigned"):
         satisfied(one, cosigned((W1, 7)))
+    with pytest.raises(NoQuorum, match="nobody cosigned"):
+        satisfied(one, cosigned())
 
 
 def test_no_quorum_asked_for():
@@ -76,7 +79,7 @@ def test_no_quorum_asked_for():
 
 
 def test_a_witness_that_signed_twice_counts_once_with_the_later_time():
-    for times in [(5, 9), (9, 5)]:
+    for times in [(0, 9), (9, 0)]:
         found = standing(policy("quorum w1\n"), cosigned(*[(W1, time) for time in times]))
         assert found.cosigned_at_s == {"w1": 9}
 
@@ -102,6 +105,12 @@ def test_a_log_is_believed_for_its_own_origin_only():
         standing(policy("quorum none\n"), cosigned(checkpoint=elsewhere, by=other))
 
 
+def test_a_log_is_not_named_for_another_s_checkpoint_that_it_signed_too():
+    other = signer("other.example")
+    two = Policy.parse(f"log {other.verifier}\nlog {LOG.verifier}\nquorum none\n".encode())
+    assert standing(two, CHECKPOINT.signed_by([other, LOG]).encoded()).log.key == LOG.verifier
+
+
 def test_a_log_may_change_its_key():
     newer = SignerKey(ORIGIN, KeyType.ED25519, b"n" * 32)
     two = policy(f"log {newer.verifier}\nquorum none\n")
@@ -123,10 +132,11 @@ def test_signatures_of_strangers_do_not_matter():
 def test_spaces_tabs_comments_and_bytes_beyond_ascii():
     text = (
         f"# 谁可以相信\n\n \t \n\t log\t{LOG.verifier}   https://x.example/\t\n  # witness\n"
-        f"witness 见证 {W1.verifier}\ngroup \xa0 1 见证\nquorum \xa0\n"
+        f"witness 见证 {W1.verifier} https://w.example/\ngroup \xa0 1 见证\nquorum \xa0\n"
     ).encode() + b"# \xff\xfe\n"
     found = Policy.parse(text)
     assert (found.logs[0].url, found.quorum, list(found.witnesses)) == ("https://x.example/", "\xa0", ["见证"])
+    assert found.witnesses["见证"] == Witness("见证", W1.verifier, "https://w.example/")
     octets = Policy.parse(b"witness \xff " + str(W1.verifier).encode() + b"\nquorum \xff\n")
     assert Policy.parse(octets.encoded()) == octets
     assert b"\xff" in octets.encoded()
