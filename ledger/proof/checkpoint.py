@@ -6,9 +6,8 @@ import msgspec
 
 from ledger.proof.errors import Malformed, UnknownSigner
 from ledger.proof.keys import SignerKey, VerifierKey
-from ledger.proof.merkle import HASH_BYTES, SIZE_MAX
 from ledger.proof.note import Note, Signed, sign, verified
-from ledger.proof.strict import base64_hash, decimal, lines, to_base64
+from ledger.proof.strict import base64_hash, decimal, lines, to_base64, utf8
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -34,9 +33,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
         )
 
     def text(self) -> bytes:
-        if not 0 <= self.size <= SIZE_MAX or len(self.root) != HASH_BYTES:
-            raise Malformed(f"no checkpoint says {self.size} entries and a root of {len(self.root)} bytes")
-        text = "\n".join([self.origin, str(self.size), to_base64(self.root), *self.extensions, ""]).encode("utf-8")
+        said = [self.origin, str(self.size), to_base64(self.root), *self.extensions, ""]
+        text = utf8("\n".join(said), "a checkpoint")
         if Checkpoint.parse(text) != self:
             raise Malformed("an origin and extensions are lines of text")
         return text

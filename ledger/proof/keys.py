@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from ledger.proof.errors import BadSignature, Malformed
-from ledger.proof.strict import base64, to_base64
+from ledger.proof.strict import base64, to_base64, utf8
 
 KEY_ID_BYTES: Final = 4
 SIGNATURE_BYTES: Final = 64
@@ -123,6 +123,7 @@ def must_be_key_name(name: str) -> None:
     """Not empty, no Unicode space, no plus (signed-note, Format)."""
     if not name or "+" in name or any(character.isspace() for character in name):
         raise Malformed(f"a key's name is not empty and has neither spaces nor +: {name[:80]!r}")
+    utf8(name, "a key's name")
 
 
 def _key_id(name: str, key_type: KeyType, public: bytes) -> bytes:

@@ -215,8 +215,6 @@ class _Reading:
 
 
 def _key(vkey: str, key_type: KeyType) -> VerifierKey:
-    if any("\ud800" <= character <= "\udfff" for character in vkey):
-        raise Malformed("a key whose name is not UTF-8")
     key = VerifierKey.parse(vkey)
     if key.type is not key_type:
         raise Malformed(f"the key of {key.name} is of the type {key.type:#04x}, not {key_type:#04x}")

@@ -43,6 +43,14 @@ def base64_hash(text: str, what: str) -> bytes:
     return decoded
 
 
+def utf8(text: str, what: str) -> bytes:
+    """The bytes of the text. Half of a surrogate pair has none."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Malformed(f"{what} is no text at character {error.start}") from error
+
+
 def lines(data: bytes, what: str) -> list[str]:
     """The lines of text that ends with a newline: UTF-8 without control characters (signed-note, Format)."""
     if not data.endswith(b"\n"):

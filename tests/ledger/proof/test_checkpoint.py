@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ledger.proof.checkpoint import Checkpoint, opened
 from ledger.proof.cosignature import cosign
 from ledger.proof.errors import BadSignature, Malformed, ProofFault, UnknownSigner
-from ledger.proof.keys import VerifierKey
+from ledger.proof.keys import KeyType, VerifierKey
 from ledger.proof.merkle import EMPTY_ROOT, SIZE_MAX
 from ledger.proof.note import Signed, sign
 from tests.ledger.proof.signing import LOG, ORIGIN, W1, every_changed_byte, signer
@@ -46,6 +46,19 @@ def test_another_log_s_signature_is_not_this_log_s():
     witnessed = ONE.signed_by([other]).signed_also([cosign(ONE.text(), W1, 99)]).encoded()
     with pytest.raises(UnknownSigner, match="no known key of the log"):
         opened(witnessed, [LOG.verifier], [W1.verifier])
+
+
+def test_a_witness_of_the_log_s_name_is_not_the_log():
+    namesake = signer(ORIGIN, KeyType.COSIGNATURE)
+    note = ONE.signed_by([signer("other.example")])
+    note = note.signed_also([cosign(note.text, namesake, 99)])
+    with pytest.raises(UnknownSigner, match="no known key of the log"):
+        opened(note.encoded(), [LOG.verifier], [namesake.verifier])
+
+
+def test_the_largest_size_is_read():
+    largest = Checkpoint(ORIGIN, (1 << 63) - 1, ROOT)
+    assert Checkpoint.parse(largest.text()) == largest
 
 
 def test_a_key_of_the_log_s_name_that_is_not_its_key():
@@ -119,6 +132,8 @@ def test_what_is_not_a_checkpoint(text):
         Checkpoint(ORIGIN, SIZE_MAX + 1, ROOT),
         Checkpoint(ORIGIN, 1, ROOT[:-1]),
         Checkpoint(ORIGIN, 1, ROOT, ("",)),
+        Checkpoint(ORIGIN, 1, ROOT, ("two\nlines",)),
+        Checkpoint("\ud800", 1, ROOT),
     ],
 )
 def test_what_no_log_can_say(wrong):

@@ -1,5 +1,8 @@
 """Signed notes, their keys and cosignatures: published examples, and whatever is not exactly in their form."""
 
+from base64 import b64encode
+from hashlib import sha256
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,6 +155,13 @@ def test_the_time_is_signed_too():
         cosign(TEXT, W1, -1)
 
 
+def test_a_time_goes_up_to_63_bits():
+    assert cosigned_at_s(TEXT, W1.verifier, cosign(TEXT, W1, (1 << 63) - 1)) == (1 << 63) - 1
+    beyond = (1 << 63).to_bytes(8, "big") + W1.sign(message(TEXT, 1 << 63))
+    with pytest.raises(BadSignature, match="time"):
+        cosigned_at_s(TEXT, W1.verifier, W1.signature(beyond))
+
+
 def test_keys_sign_what_they_are_for():
     with pytest.raises(Malformed):
         sign(TEXT, [W1])
@@ -195,6 +205,7 @@ LINE = SIGNED[len(TEXT) + 1 :]
         SIGNED.replace("— ".encode(), " — ".encode()),
         TEXT + "\n— log.example AAAA\n".encode(),
         TEXT + "\n— log.example AAAAAAA\n".encode(),
+        TEXT + "\n— log.example AAAAAA==\n".encode(),
         TEXT + "\n— log.example AAAAAAB=\n".encode(),
         TEXT + "\n— log.example AAAAAAA==\n".encode(),
         TEXT + "\n— log.example AAAAAAA= \n".encode(),
@@ -203,7 +214,7 @@ LINE = SIGNED[len(TEXT) + 1 :]
         TEXT + "\n— log\u3000example AAAAAAA=\n".encode(),
         TEXT + "\n— log.example AAAA_AA=\n".encode(),
         TEXT + "\n—  AAAAAAA=\n".encode(),
-        b"x" * 1_000_000 + b"\n\n" + LINE,
+        b"x" * (999_999 - len(LINE)) + b"\n\n" + LINE,
     ],
 )
 def test_what_is_not_a_note(data):
@@ -243,9 +254,31 @@ def test_what_is_not_a_verifier_key(vkey):
         SignerKey.parse("PRIVATE+KEY+" + vkey)
 
 
-def test_a_signer_key_says_that_it_is_one_and_shows_no_secret():
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_a_key_of_another_length_is_refused_under_its_right_id(length):
+    material = b"\x01" + bytes(length)
+    key_id = sha256(b"name\n" + material).hexdigest()[:8]
+    for read in (VerifierKey.parse, lambda text: SignerKey.parse("PRIVATE+KEY+" + text)):
+        with pytest.raises(Malformed, match="bytes of key"):
+            read(f"name+{key_id}+{b64encode(material).decode()}")
+
+
+def test_a_name_that_is_no_text_is_refused():
     with pytest.raises(Malformed):
-        SignerKey.parse(NEUMANN_VKEY)
+        SignerKey("\ud800", KeyType.ED25519, bytes(32))
+    with pytest.raises(Malformed):
+        VerifierKey.parse(NEUMANN_VKEY.replace("Peter", "\ud800"))
+
+
+def test_the_longest_note_is_read():
+    longest = b"x" * (999_998 - len(LINE)) + b"\n\n" + LINE
+    assert Note.parse(longest).encoded() == longest
+
+
+def test_a_signer_key_says_that_it_is_one_and_shows_no_secret():
+    for text in (NEUMANN_VKEY, NEUMANN_SKEY.removeprefix("PRIVATE+KEY+"), "private+key+" + NEUMANN_SKEY[12:]):
+        with pytest.raises(Malformed):
+            SignerKey.parse(text)
     with pytest.raises(Malformed):
         SignerKey("name", KeyType.ED25519, b"short")
     assert NEUMANN_SKEY[-20:] not in repr(SignerKey.parse(NEUMANN_SKEY))
