@@ -202,7 +202,7 @@ def running(settings: Settings, port: int) -> Iterator[Running]:
 
 def _planned(settings: Settings, port: int) -> tuple[list[Program], Endpoints]:
     """What is to run, and where it will answer."""
-    gateway_port, registry_rest, gateway_operations, sequencer = port or _free_port(), *_free_ports(3)
+    gateway_port, registry_rest, gateway_operations, sequencer, discloser = port or _free_port(), *_free_ports(4)
     # Cheaper than a port by a twelfth of what a read takes, and its owner's alone. A URI, which is how gRPC reads it.
     registry_rpc = f"unix:{quote(str(settings.data_dir.resolve() / 'run' / 'registry.sock'))}"
     shared = {
@@ -210,6 +210,7 @@ def _planned(settings: Settings, port: int) -> tuple[list[Program], Endpoints]:
         "METERLOOP_REGISTRY__RPC_SOCKET": registry_rpc,
         "METERLOOP_REGISTRY__REST_PORT": str(registry_rest),
         "METERLOOP_SEQUENCER__REST_PORT": str(sequencer),
+        "METERLOOP_DISCLOSER__REST_PORT": str(discloser),
         "METERLOOP_GATEWAY__REST_PORT": str(gateway_port),
         "METERLOOP_GATEWAY__OPERATIONS_PORT": str(gateway_operations),
         "METERLOOP_GATEWAY__REGISTRY": registry_rpc,
@@ -217,6 +218,7 @@ def _planned(settings: Settings, port: int) -> tuple[list[Program], Endpoints]:
     programs = [
         Program("registry", "services.registry", 10, shared),
         Program("sequencer", "cli.sequencing", 20, shared),
+        Program("discloser", "cli.disclosing", 30, shared),
         Program("gateway", "gateway", 90, shared),
     ]
     endpoints = Endpoints(
@@ -224,6 +226,7 @@ def _planned(settings: Settings, port: int) -> tuple[list[Program], Endpoints]:
         operations={
             "registry": f"http://127.0.0.1:{registry_rest}",
             "sequencer": f"http://127.0.0.1:{sequencer}",
+            "discloser": f"http://127.0.0.1:{discloser}",
             "gateway": f"http://127.0.0.1:{gateway_operations}",
         },
     )

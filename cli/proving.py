@@ -4,7 +4,7 @@ import typer
 
 ledger_app = typer.Typer(
     name="ledger",
-    help="存证日志：定序、核验、换钥 / the proof log: sequence, check, change its key",
+    help="存证日志：定序、披露、核验、换钥 / the proof log: sequence, disclose, check, change its key",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -20,6 +20,16 @@ def sequence() -> None:
     raise typer.Exit(main())
 
 
+@ledger_app.command("disclose")
+def disclose() -> None:
+    """按透明度清单披露已公布的事件，直到停止；`meterloop up` 已包含 Disclose what is published, as the disclosure file
+    says, until stopped; `meterloop up` does it already.
+    """
+    from cli.disclosing import main  # noqa: PLC0415  as above
+
+    raise typer.Exit(main())
+
+
 @ledger_app.callback()
 def ledger() -> None:
-    """存证日志：定序、核验、换钥 The proof log: sequence, check, change its key."""
+    """存证日志：定序、披露、核验、换钥 The proof log: sequence, disclose, check, change its key."""

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, 
 import msgspec
 
 from cli.client_types import client_types
+from cli.disclosing import DiscloserSettings
 from cli.inventory import DeclaredType, deciders, instruments, reasons, types
 from cli.openapi import documents, written
 from cli.sequencing import SequencerSettings
@@ -87,6 +88,10 @@ _SEQUENCER_SETTINGS: Final = """
 ## 定序 Sequencer
 
 """
+_DISCLOSER_SETTINGS: Final = """
+## 披露 Discloser
+
+"""
 _CLI_SETTINGS: Final = """
 ## 命令行 Command line
 
@@ -121,6 +126,8 @@ def pages() -> dict[str, str]:
         + settings_table(GatewaySettings, "gateway")
         + _SEQUENCER_SETTINGS
         + settings_table(SequencerSettings, "sequencer")
+        + _DISCLOSER_SETTINGS
+        + settings_table(DiscloserSettings, "discloser")
         + _CLI_SETTINGS
         + settings_table(CliSettings, "cli"),
         "metrics.md": _metrics(),

@@ -7,5 +7,7 @@ tree.py       growth of the tree: which files a run of commitments makes, and th
 keys.py       the log's signing keys and their change
 sequencer.py  the single writer: ledger -> tiles -> checkpoint
 publishing.py how a signed checkpoint becomes a published one
+disclosed.py  the files of what is disclosed, and their heads
+discloser.py  ledger and log -> the public set, the supervisors' set, metadata
 faults.py     what makes it stop, in both languages
 """

@@ -94,3 +94,32 @@ KEY_MISSING: Final = Fault(
     "the key file {file} is missing, open to others, or not the key that the log knows; put it back from a backup, or"
     " change the key by `meterloop ledger rotate-key`",
 )
+DISCLOSURE_DIFFERS: Final = Fault(
+    "log.disclosure_differs",
+    "台账位置 {position} 的事件与存证日志第 {index} 项不符，没有披露。台账被改动或被替换，请恢复原台账。",
+    "the event at position {position} of the ledger is not the one that entry {index} of the proof log commits to, and"
+    " was not disclosed; the ledger was changed or replaced, put the former back",
+)
+DISCLOSURE_OF_OTHER_LOG: Final = Fault(
+    "log.disclosure_of_other_log",
+    "已披露的文件属于日志 {kept}，而检查点属于 {found}。请恢复原检查点；另一份日志须用新的证明目录。",
+    "what is disclosed is of the log {kept}, and the checkpoint is of {found}; put the former back, another log needs a"
+    " proof folder of its own",
+)
+DISCLOSURE_AHEAD: Final = Fault(
+    "log.disclosure_ahead",
+    "已披露到第 {covered} 项，而检查点只有 {size} 项。检查点被换成旧的，请恢复。",
+    "{covered} entries are disclosed, and the checkpoint has {size}; it was replaced by an older one: put it back",
+)
+DISCLOSURE_INCOMPLETE: Final = Fault(
+    "log.disclosure_incomplete",
+    "{name} 缺失或缺少记录，而已宣布披露到第 {covered} 项。请从备份恢复此文件，或删除全部披露文件后重新披露。",
+    "{name} is missing or lacks records, and {covered} entries are said to be disclosed; put it back from a backup, or"
+    " remove everything that is disclosed to have it disclosed anew",
+)
+LOG_DOES_NOT_HOLD: Final = Fault(
+    "log.does_not_hold",
+    "存证日志或已披露的文件本身不成立（{why}），没有披露。请用 `meterloop ledger fsck` 查明。",
+    "the proof log's own files, or what is disclosed, do not hold ({why}), and nothing was disclosed; see"
+    " `meterloop ledger fsck`",
+)

@@ -113,10 +113,11 @@ class Disk:
 class DirectoryStorage:
     """See `Storage`. One directory of one file system."""
 
-    def __init__(self, root: Path, disk: Disk | None = None) -> None:
+    def __init__(self, root: Path, disk: Disk | None = None, staging: str = STAGING) -> None:
+        """`staging` is the writer's own: two that write beside each other have each theirs."""
         self._root: Final = root
         self._disk: Final = disk or Disk()
-        self._staging: Final = root / STAGING
+        self._staging: Final = root / staging
         self._folders: Final[set[Path]] = set()
 
     def read(self, name: str) -> bytes | None:

@@ -79,7 +79,7 @@ def folder(tmp_path_factory):
 def test_killed_it_leaves_nothing_running_and_what_it_keeps_is_its_owners(folder):
     with up(folder, "--port", "0") as process:
         services, supervisor = started(folder, process)
-        assert len(services) == 3
+        assert len(services) == 4
         kept = [folder / "var", *(folder / "var").glob("*.sqlite*"), *(folder / "var" / "log").iterdir()]
         open_to_others = [path.name for path in kept if path.stat().st_mode & 0o077 and path.suffix != ".sqlite-lock"]
         assert open_to_others == []
@@ -100,7 +100,7 @@ def test_where_it_is_installed_may_have_any_name(tmp_path_factory):
     Path(packages.stdout.strip(), "beside.pth").write_text("\n".join(beside) + "\n", "utf-8")
     bare = {"LANG": "C", "LC_ALL": "C", "HOME": str(folder / "nowhere")}
     with up(folder, "--port", "0", python=venv / "bin" / "python", **bare) as process:
-        assert len(started(folder, process)[0]) == 3
+        assert len(started(folder, process)[0]) == 4
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as above")

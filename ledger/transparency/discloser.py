@@ -1,0 +1,260 @@
+"""Writes what is disclosed of the log: the public set, the supervisors' set, and metadata, up to the published size.
+
+A step: read the events after what is covered, at most sixteen ranges of them; hold each against the log's own entry;
+write the files of the ranges that they are in, then the heads. Whatever breaks it off, the next step begins with the
+heads: what they cover is never decided again, so that a label that changes holds for what is disclosed from then on,
+and nobody's copy of a set is contradicted. There is no cursor beside the heads; where an index is in the ledger, the
+sequencer's marks say.
+
+Which types are public is given in; of an event that it does not know the discloser decides by its type alone. One whose
+type has no label is for supervisors, and counted: it stops nothing, and nothing is published by mistake.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from ledger.port import PAGE_EVENTS, Ledger, Recorded, Unavailable
+from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.commitment import commitment, envelope_of
+from ledger.proof.disclosure import decode_events, decode_metadata, encode_event, encode_metadata, metadata_record
+from ledger.proof.errors import ProofFault
+from ledger.proof.note import Note
+from ledger.proof.reading import TrustedTiles
+from ledger.proof.tiles import FULL_WIDTH
+from ledger.transparency.disclosed import (
+    METADATA,
+    PUBLIC,
+    RANGE_ENTRIES,
+    SUPERVISOR,
+    Head,
+    head_name,
+    packed,
+    range_name,
+    unpacked,
+)
+from ledger.transparency.faults import (
+    DISCLOSURE_AHEAD,
+    DISCLOSURE_DIFFERS,
+    DISCLOSURE_INCOMPLETE,
+    DISCLOSURE_OF_OTHER_LOG,
+    FILE_SHORT,
+    LEDGER_SHORTER,
+    LOG_DOES_NOT_HOLD,
+)
+from ledger.transparency.layout import CHECKPOINT, LOG, MARK_BYTES, MARK_ENTRIES, MARKS
+from ledger.transparency.storage import Storage
+
+STEP_ENTRIES_MAX: Final = 16 * RANGE_ENTRIES
+POLL_S: Final = 0.2
+"""How often the checkpoint is looked at: a log that grows publishes one a second."""
+
+RETRY_S: Final = (0.1, 10.0)
+"""The first pause after what may pass by itself, and the longest; each is twice the one before."""
+
+PASSING: Final = (Unavailable, OSError)
+SETS: Final = (PUBLIC, SUPERVISOR, METADATA)
+STAGING: Final = "private/disclosing"
+LOCK: Final = "private/discloser.lock"
+
+
+class Labels(msgspec.Struct, frozen=True):
+    """Types of events: those that anyone may read whole, and all that have a label."""
+
+    public: frozenset[str]
+    labelled: frozenset[str]
+
+
+class Disclosed(msgspec.Struct, frozen=True):
+    """What a step did: entries it went through, how many are covered, and how many are published."""
+
+    added: int
+    covered: int
+    published: int
+
+
+class _Range:
+    """The range that is being filled: the records of each set in it, as they will stand in its files."""
+
+    def __init__(self, number: int) -> None:
+        self.number: Final = number
+        self.records: Final = {of: bytearray() for of in SETS}
+
+    def files(self) -> dict[str, bytes]:
+        return {range_name(of, self.number): packed(bytes(records)) for of, records in self.records.items()}
+
+
+class _Place:
+    """How far a log is disclosed. The ledger is read after `position`; the next `known` events are covered."""
+
+    def __init__(self, origin: str, covered: int, position: int, known: int, growing: _Range) -> None:
+        self.origin: Final = origin
+        self.covered = covered
+        self.position = position
+        self.known = known
+        self.range = growing
+
+
+class _Entries:
+    """The log's own entries, a bundle at a time, each held against the root of its checkpoint."""
+
+    def __init__(self, tiles: TrustedTiles) -> None:
+        self._tiles: Final = tiles
+        self._bundle = -1
+        self._entries: list[bytes] = []
+
+    def at(self, index: int) -> bytes:
+        bundle, place = divmod(index, FULL_WIDTH)
+        if bundle != self._bundle:
+            self._bundle, self._entries = bundle, self._tiles.entries(bundle)
+        return self._entries[place]
+
+
+class Discloser:
+    """See the module. `step` is called by one task at a time; `run` does it for ever. One process a log."""
+
+    def __init__(self, ledger: Ledger, storage: Storage, labels: Labels) -> None:
+        self._ledger: Final = ledger
+        self._storage: Final = storage
+        self._labels: Final = labels
+        self._place: _Place | None = None
+        self.published = 0
+        self.covered = 0
+        self.unlabelled: Final[Counter[str]] = Counter()
+        self.trouble: str | None = None
+
+    async def run(self) -> None:
+        """Steps until cancelled: at once while there is more, else when the checkpoint has changed. Raises LogFault."""
+        pause_s, pause_s_max = RETRY_S
+        while True:
+            seen = self._storage.read(CHECKPOINT)
+            try:
+                done = await self.step()
+            except PASSING as error:
+                self.trouble = f"{type(error).__name__}: {error}"
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, pause_s_max)
+                continue
+            self.trouble, pause_s = None, RETRY_S[0]
+            while done.covered == done.published and self._storage.read(CHECKPOINT) == seen:  # noqa: ASYNC110  a file
+                await asyncio.sleep(POLL_S)
+
+    async def step(self) -> Disclosed:
+        """Disclose what is published and not covered, as much as goes into one step. Raises LogFault, and what may pass
+        by itself; called again it goes on from what has become of it.
+        """
+        try:
+            return await self._step()
+        except ProofFault as error:
+            self._place = None
+            raise LOG_DOES_NOT_HOLD(why=error) from error
+        except BaseException:
+            # Which files were written nobody here knows: the heads say what counts.
+            self._place = None
+            raise
+
+    async def _step(self) -> Disclosed:
+        published = await asyncio.to_thread(self._storage.read, CHECKPOINT)
+        if published is None:
+            return Disclosed(0, 0, 0)
+        checkpoint = Checkpoint.parse(Note.parse(published).text)
+        place = self._place
+        if place is None:
+            place = await asyncio.to_thread(self._begun, checkpoint)
+        if checkpoint.size < place.covered:
+            raise DISCLOSURE_AHEAD(size=checkpoint.size, covered=place.covered)
+        begin, end = place.covered, min(checkpoint.size, place.covered + STEP_ENTRIES_MAX)
+        entries = _Entries(await asyncio.to_thread(TrustedTiles, checkpoint.size, checkpoint.root, self._log_file))
+        at = begin - place.known
+        while at < end:
+            page = await self._ledger.read_all(place.position, limit=min(end - at, PAGE_EVENTS))
+            if not page.events and page.at_head:
+                raise LEDGER_SHORTER(head=await self._ledger.head(), position=place.position, size=checkpoint.size)
+            await asyncio.to_thread(self._take, place, at, page.events, entries)
+            at += len(page.events)
+            place.position = page.scanned_to
+        place.known = 0
+        if end > begin or self._place is None:
+            await asyncio.to_thread(self._cover, place, end)
+        self._place, self.covered, self.published = place, end, checkpoint.size
+        return Disclosed(end - begin, end, checkpoint.size)
+
+    def _log_file(self, path: str) -> bytes | None:
+        return self._storage.read(LOG + path)
+
+    def _take(self, place: _Place, begin: int, events: Sequence[Recorded], entries: "_Entries") -> None:
+        """Hold these events against the log, and put into the range those that are not covered yet."""
+        for index, event in enumerate(events, begin):
+            envelope = envelope_of(event)
+            if commitment(envelope) != entries.at(index):
+                raise DISCLOSURE_DIFFERS(index=index, position=event.position)
+            if index < place.covered:
+                continue
+            records = place.range.records
+            record = encode_event(index, envelope)
+            records[SUPERVISOR] += record
+            records[METADATA] += metadata_record(index, event)
+            if event.type in self._labels.public:
+                records[PUBLIC] += record
+            elif event.type not in self._labels.labelled:
+                self.unlabelled[event.type] += 1
+            if (index + 1) % RANGE_ENTRIES == 0:
+                self._storage.put(place.range.files())
+                # At this point the files of a whole range lie there, and no head knows of them.
+                place.range = _Range(place.range.number + 1)
+
+    def _cover(self, place: _Place, end: int) -> None:
+        if end % RANGE_ENTRIES:
+            self._storage.put(place.range.files())
+        # At this point every file is durable that the heads will cover. One head may come to be without the other:
+        # what is covered is the lesser of the two.
+        head = Head(place.origin, end).encoded()
+        self._storage.put({head_name(SUPERVISOR): head})
+        self._storage.put({head_name(PUBLIC): head})
+        place.covered = end
+
+    def _begun(self, checkpoint: Checkpoint) -> _Place:
+        """Where the heads say that the files end."""
+        heads = [self._storage.read(head_name(of)) for of in (PUBLIC, SUPERVISOR)]
+        known = [Head.parse(data) for data in heads if data is not None]
+        for head in known:
+            if head.origin != checkpoint.origin:
+                raise DISCLOSURE_OF_OTHER_LOG(kept=head.origin, found=checkpoint.origin)
+        covered = min(head.covered for head in known) if len(known) == len(heads) else 0
+        growing = _Range(covered // RANGE_ENTRIES)
+        if covered % RANGE_ENTRIES:
+            self._take_up(growing, covered)
+        if not covered:
+            return _Place(checkpoint.origin, 0, 0, 0, growing)
+        mark = (covered - 1) // MARK_ENTRIES
+        return _Place(checkpoint.origin, covered, self._marked(mark) - 1, covered - mark * MARK_ENTRIES, growing)
+
+    def _take_up(self, growing: _Range, covered: int) -> None:
+        """The records of a range of which a part is covered. What its files hold beyond was never covered."""
+        begin, end = growing.number * RANGE_ENTRIES, (growing.number + 1) * RANGE_ENTRIES
+        for of, records in growing.records.items():
+            name = range_name(of, growing.number)
+            frame = self._storage.read(name)
+            kept = [] if frame is None else _kept(of, unpacked(frame), begin, end, covered)
+            if frame is None or (of != PUBLIC and len(kept) != covered - begin):
+                raise DISCLOSURE_INCOMPLETE(name=name, covered=covered)
+            records.extend(b"".join(kept))
+
+    def _marked(self, mark: int) -> int:
+        """The position of the first entry of the sequencer's run of this number."""
+        marks = self._storage.read(MARKS) or b""
+        begin, end = mark * MARK_BYTES, (mark + 1) * MARK_BYTES
+        if len(marks) < end:
+            raise FILE_SHORT(name=MARKS, found=len(marks), length=end)
+        return int.from_bytes(marks[begin:end], "big")
+
+
+def _kept(of: str, records: bytes, begin: int, end: int, covered: int) -> list[bytes]:
+    """The records of a file that are of covered entries."""
+    if of == METADATA:
+        shown = decode_metadata(records, begin, end)
+        return [encode_metadata(one.index, one.metadata, one.salt_rest) for one in shown if one.index < covered]
+    return [encode_event(index, envelope) for index, envelope in decode_events(records, begin, end) if index < covered]
