@@ -88,6 +88,14 @@ def test_lengths_about_which_the_form_changes(length):
         assert decode_envelope(encoded) == envelope
 
 
+@pytest.mark.parametrize("number", [0, 23, 24, 255, 256, 65_535, 65_536, (1 << 32) - 1, 1 << 32, (1 << 64) - 1])
+def test_numbers_about_which_the_form_changes(number):
+    envelope = msgspec.structs.replace(decode_envelope(ENVELOPE), version=number, recorded_at_us=number)
+    encoded = encode_envelope(envelope)
+    assert encoded == cbor2.dumps(list(msgspec.structs.astuple(envelope)), canonical=True)
+    assert decode_envelope(encoded) == envelope
+
+
 def test_any_changed_byte_of_an_envelope_is_another_or_none():
     for changed in every_changed_byte(ENVELOPE):
         assert not opens_entry(changed, entry_of(ONE))

@@ -3,6 +3,7 @@
 import io
 
 import cbor2
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from ledger.proof.disclosure import (
     metadata_record,
     must_open,
 )
-from ledger.proof.errors import Malformed, Mismatch
+from ledger.proof.errors import Malformed, Mismatch, OutOfRange
 from tests.ledger.proof.disclosing import event
 from tests.ledger.proof.signing import every_changed_byte
 
@@ -118,6 +119,8 @@ def test_what_is_not_a_file_of_events(data):
         b"\x83\x05\x41x\x50" + bytes(15),
         b"\x82\x05\x41x",
         b"\x84\x05\x41x\x50" + bytes(16) + b"\x00",
+        b"\x84\x05\x41x\x50" + bytes(16),
+        b"\x82\x05\x41x\x50" + bytes(16),
         b"\x83\x05\x41x\x50" + bytes(16) + b"\x00",
     ],
 )
@@ -126,6 +129,20 @@ def test_what_is_not_a_file_of_metadata(data):
         list(decode_metadata(data, 0, 1000))
     with pytest.raises(Malformed):
         encode_metadata(1, b"", bytes(15))
+
+
+def test_a_record_that_cannot_be_is_not_written():
+    largest = (1 << 63) - 1
+    assert list(decode_events(encode_event(largest, b"x"), 0, largest + 1)) == [(largest, b"x")]
+    shown = decode_metadata(encode_metadata(largest, b"x", bytes(16)), 0, largest + 1)
+    assert [one.index for one in shown] == [largest]
+    for index in (-1, largest + 1):
+        with pytest.raises(OutOfRange):
+            encode_event(index, b"x")
+        with pytest.raises(OutOfRange):
+            encode_metadata(index, b"x", bytes(16))
+    with pytest.raises(Malformed, match="32 bytes"):
+        metadata_record(1, msgspec.structs.replace(event(1), salt=bytes(33)))
 
 
 def test_any_changed_byte_of_a_file_is_refused():

@@ -145,6 +145,11 @@ def test_a_proof_that_cannot_be_written_is_refused(wrong):
         wrong.encoded()
 
 
+def test_the_largest_proof_is_read():
+    largest = LogProof((1 << 63) - 1, (b"\xff" * 32,) * 63, b"x" * 1_000_000, bytes(1 << 20))
+    assert LogProof.parse(largest.encoded()) == largest
+
+
 @given(
     st.integers(0, SIZE_MAX),
     st.lists(st.binary(min_size=32, max_size=32), max_size=HASHES_MAX).map(tuple),

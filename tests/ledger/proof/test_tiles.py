@@ -293,6 +293,9 @@ def test_the_full_file_does_where_the_partial_one_has_gone():
         read_tile(tile_at(0, 0, size), {}.get)
     with pytest.raises(Malformed):
         read_tile(tile_at(0, 256, size), {"tile/0/256": bytes(8191)}.get)
+    for length in (0, 63 * 32, 64 * 32 - 1, 65 * 32, 8192):
+        with pytest.raises(Malformed):
+            read_tile(tile_at(0, 256, size), {"tile/0/256.p/64": bytes(length)}.get)
 
 
 def test_only_complete_subtrees_have_a_hash():
