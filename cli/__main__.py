@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "site": "cli.site:site_app",
     "policy": "cli.upkeep:policy_app",
     "ledger": "cli.proving:ledger_app",
+    "witness": "cli.witnessing:witness",
     "backup": "cli.backing_up:backup",
     "restore": "cli.backing_up:restore",
 }

@@ -22,6 +22,7 @@ from cli.inventory import DeclaredType, deciders, instruments, reasons, types
 from cli.openapi import documents, written
 from cli.sequencing import SequencerSettings
 from cli.settings import CliSettings
+from cli.witnessing import WitnessSettings
 from gateway.assembly import GatewaySettings
 from kernel.disclosure import Disclosure, Label, load
 from kernel.settings import Settings, settings_table
@@ -92,6 +93,10 @@ _DISCLOSER_SETTINGS: Final = """
 ## 披露 Discloser
 
 """
+_WITNESS_SETTINGS: Final = """
+## 见证人 Witness
+
+"""
 _CLI_SETTINGS: Final = """
 ## 命令行 Command line
 
@@ -128,6 +133,8 @@ def pages() -> dict[str, str]:
         + settings_table(SequencerSettings, "sequencer")
         + _DISCLOSER_SETTINGS
         + settings_table(DiscloserSettings, "discloser")
+        + _WITNESS_SETTINGS
+        + settings_table(WitnessSettings, "witness")
         + _CLI_SETTINGS
         + settings_table(CliSettings, "cli"),
         "metrics.md": _metrics(),

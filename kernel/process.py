@@ -113,6 +113,11 @@ def run(service: str, kind: type[Settings], assemble: Assemble) -> int:
     except BadSettings as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    return run_with(service, settings, assemble)
+
+
+def run_with(service: str, settings: Settings, assemble: Assemble) -> int:
+    """The same with settings that come from elsewhere than the environment."""
     os.umask(OWNER_ONLY)
     configure_logs(service, level=settings.log_level, text=settings.log_format == "text")
     telemetry = open_telemetry(
