@@ -5,6 +5,7 @@ commands.md     every command: its members
 refusals.md     every code with which something is refused
 settings.md     every setting of a service
 vocabulary.md   the named types and lists of codes that events and commands use
+verify.sha256   the hash of the page that checks a device's history, as the gateway serves it
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from cli.sequencing import SequencerSettings
 from cli.settings import CliSettings
 from cli.witnessing import WitnessSettings
 from gateway.assembly import GatewaySettings
+from gateway.verifier import hash_line
 from kernel.disclosure import Disclosure, Label, load
 from kernel.settings import Settings, settings_table
 from services.registry.assembly import RegistrySettings
@@ -139,6 +141,7 @@ def pages() -> dict[str, str]:
         + settings_table(CliSettings, "cli"),
         "metrics.md": _metrics(),
         "vocabulary.md": _vocabulary(),
+        "verify.sha256": hash_line(),
     }
 
 

@@ -16,6 +16,7 @@ from gateway.published import Published, with_published
 from gateway.relay import Relay
 from gateway.timeline import ACTION, Timeline, with_timeline
 from gateway.uploads import IMPORT, RemoteUploads
+from gateway.verifier import add_verifier
 from kernel.grpc_client import Peer
 from kernel.http_limits import HttpLimits
 from kernel.http_page import Cursors
@@ -62,6 +63,7 @@ class Gateway:
         add_upload_routes(door.app, door.schemas, door.limits, "/v1/imports", uploads, dict[str, Any], dict[str, Any])
         Published(door.app, proof, access)
         Timeline(door.app, self._relay, access)
+        add_verifier(door.app)
         add_pages(door.app, [(REGISTRY, registry)], ledger.ledger_id, lambda: [self.live.standing])
 
     async def describe(self) -> None:

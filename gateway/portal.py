@@ -1,4 +1,4 @@
-"""Pages for people. So far one: how the platform is, and which doors it has."""
+"""The status page: how the platform is, and which doors it has."""
 
 import asyncio
 import re
