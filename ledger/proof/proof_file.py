@@ -15,7 +15,8 @@ from ledger.proof.strict import base64, base64_hash, decimal, lines, to_base64
 
 SUFFIX: Final = ".tlog-proof"
 HASHES_MAX: Final = 63
-EXTRA_BYTES_MAX: Final = 1 << 20
+EXTRA_BYTES_MAX: Final = 2 << 20
+"""Room for the envelope of an event, whose data may have 1 MiB."""
 
 _FIRST_LINE: Final = "c2sp.org/tlog-proof@v1"
 _HEAD_BYTES_MAX: Final = 2 * EXTRA_BYTES_MAX

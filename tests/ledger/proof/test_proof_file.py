@@ -121,7 +121,7 @@ HASH = b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
         GOOD.replace(b"index 3\n", b"index 3\n\xff\n"),
         GOOD.partition(b"\n\n")[0],
         GOOD + b"x" * 1_000_001,
-        b"c2sp.org/tlog-proof@v1\nextra " + b"AAAA" * 400_000 + b"\nindex 3\n\nx\n",
+        b"c2sp.org/tlog-proof@v1\nextra " + b"AAAA" * 800_000 + b"\nindex 3\n\nx\n",
     ],
 )
 def test_what_is_not_a_proof(data):
@@ -137,7 +137,7 @@ def test_what_is_not_a_proof(data):
         LogProof(0, (b"short",), b""),
         LogProof(0, (bytes(32),) * (HASHES_MAX + 1), b""),
         LogProof(0, (), b"", b""),
-        LogProof(0, (), b"", bytes((1 << 20) + 1)),
+        LogProof(0, (), b"", bytes((2 << 20) + 1)),
     ],
 )
 def test_a_proof_that_cannot_be_written_is_refused(wrong):
@@ -146,7 +146,7 @@ def test_a_proof_that_cannot_be_written_is_refused(wrong):
 
 
 def test_the_largest_proof_is_read():
-    largest = LogProof((1 << 63) - 1, (b"\xff" * 32,) * 63, b"x" * 1_000_000, bytes(1 << 20))
+    largest = LogProof((1 << 63) - 1, (b"\xff" * 32,) * 63, b"x" * 1_000_000, bytes(2 << 20))
     assert LogProof.parse(largest.encoded()) == largest
 
 
