@@ -7,7 +7,7 @@ from ledger.port import ANY, Append, Draft, Ledger
 from ledger.proof.checkpoint import Checkpoint, opened
 from ledger.proof.commitment import entry_of
 from ledger.proof.keys import VerifierKey
-from ledger.proof.merkle import consistency_proof, verify_consistency
+from ledger.proof.merkle import SubtreeHash, consistency_proof, verify_consistency
 from ledger.proof.reading import TrustedTiles, subtree_hashes
 from ledger.transparency.keys import KEY_FILE, new_key
 from ledger.transparency.layout import CHECKPOINT, CHECKPOINTS, KEYS, MARK_ENTRIES, MARKS, notes_in
@@ -61,28 +61,30 @@ def published(folder: Path) -> list[Checkpoint]:
     return [opened(note, keys).checkpoint for note in notes]
 
 
+def tree_hashes(folder: Path, size: int) -> SubtreeHash:
+    """Hashes of the tree of this size as the tiles say."""
+    return subtree_hashes(size, lambda path: _content(folder / "proof" / "log" / path))
+
+
 async def check(ledger: Ledger, folder: Path) -> list[Checkpoint]:
     """That the log is whole and says the ledger, and that no checkpoint contradicts another. Returns all of them."""
-    proof = folder / "proof"
-
-    def get(path: str) -> bytes | None:
-        file = proof / "log" / path
-        return file.read_bytes() if file.exists() else None
-
     checkpoints = published(folder)
     newest = checkpoints[-1]
     events = await everything(ledger)
-    tiles = TrustedTiles(newest.size, newest.root, get)
+    tiles = TrustedTiles(newest.size, newest.root, lambda path: _content(folder / "proof" / "log" / path))
     entries = [entry for _, bundle in tiles.all_entries() for entry in bundle]
     assert entries == [entry_of(event) for event in events[: newest.size]]
-    believed = subtree_hashes(newest.size, get)
+    believed = tree_hashes(folder, newest.size)
     for one in checkpoints:
+        proof = consistency_proof(one.size, newest.size, believed)
+        verify_consistency(one.size, newest.size, proof, one.root, newest.root)
         assert one.origin == ORIGIN
-        verify_consistency(
-            one.size, newest.size, consistency_proof(one.size, newest.size, believed), one.root, newest.root
-        )
     assert [one.size for one in checkpoints] == sorted(one.size for one in checkpoints)
-    marks = (proof / MARKS).read_bytes() if newest.size else b""
+    marks = _content(folder / "proof" / MARKS) or b""
     for place, event in enumerate(events[: newest.size : MARK_ENTRIES]):
         assert int.from_bytes(marks[8 * place : 8 * place + 8], "big") == event.position
     return checkpoints
+
+
+def _content(file: Path) -> bytes | None:
+    return file.read_bytes() if file.exists() else None

@@ -1,0 +1,139 @@
+"""Every step of some rounds fails, before it is done and after; then the log is whole, and says nothing else than
+before.
+"""
+
+import random
+import shutil
+
+import pytest
+
+from ledger.memory import MemoryLedger
+from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.merkle import consistency_proof, verify_consistency
+from ledger.proof.note import Note
+from ledger.transparency.keys import LogKeys
+from ledger.transparency.layout import CHECKPOINT, LOCK, STORE
+from ledger.transparency.lock import SingleWriter
+from ledger.transparency.sequencer import Sequencer
+from ledger.transparency.storage import DirectoryStorage
+from tests.ledger.transparency.faulty import Failed, FaultyDisk, FaultyStore, Steps
+from tests.ledger.transparency.logs import ORIGIN, Clock, check, make_key, record, tree_hashes
+
+ROUNDS = (0, 3, 260, 0, 250, 5)
+"""Events recorded before each round: over the end of a first tile, of a second, and none."""
+
+SHARES = 8
+"""Tests that the points are divided among, so that they run beside one another."""
+
+
+class Onlooker:
+    """A cosigner who only looks: whatever it was shown must be of one tree."""
+
+    def __init__(self) -> None:
+        self.shown = []
+
+    async def cosign(self, old_size, note, prove):
+        self.shown.append(Checkpoint.parse(Note.parse(note).text))
+        verify_consistency(old_size, self.shown[-1].size, prove(old_size), self._root(old_size), self.shown[-1].root)
+        return []
+
+    def _root(self, size):
+        return next(one.root for one in reversed(self.shown) if one.size == size)
+
+
+class Platform:
+    """A ledger and its log in a folder, on a disk that fails when told to."""
+
+    def __init__(self, folder, steps):
+        self.folder, self.steps = folder, steps
+        self.ledger, self.clock, self.onlooker = MemoryLedger(position_stride=2), Clock(), Onlooker()
+        self.disk = FaultyDisk(steps)
+        self.seen = []
+        make_key(folder / "keys")
+        self.sequencer = None
+
+    def open(self):
+        proof = self.folder / "proof"
+        lock = SingleWriter(proof / LOCK)
+        store = FaultyStore(proof / STORE, self.steps)
+        keys = LogKeys(store, self.folder / "keys", ORIGIN)
+        self.sequencer = Sequencer(
+            self.ledger, lock, store, DirectoryStorage(proof, self.disk), keys,
+            origin=ORIGIN, clock=self.clock, cosigner=self.onlooker,
+        )  # fmt: skip
+
+    async def close(self):
+        await self.sequencer.close()
+
+    def look(self):
+        """What anybody may have read."""
+        file = self.folder / "proof" / CHECKPOINT
+        if file.exists():
+            self.seen.append(Checkpoint.parse(Note.parse(file.read_bytes()).text))
+
+    async def rounds(self, recover):
+        """All rounds; where one fails, `recover` and do it again."""
+        self.open()
+        for count in ROUNDS:
+            await record(self.ledger, count)
+            self.clock.pass_s(9 * 3_600)
+            while True:
+                try:
+                    outcome = await self.sequencer.round(refresh=True)
+                except Failed:
+                    self.look()
+                    await recover(self)
+                else:
+                    self.look()
+                    if outcome.at_head and outcome.published_size == outcome.signed_size:
+                        break
+        await self.close()
+
+
+async def tries_again(_platform):
+    """An I/O error: the same process goes on."""
+
+
+async def loses_power(platform):
+    """A crash: another process goes on, without some of what was not durable, or with all of it."""
+    await platform.close()
+    platform.disk.lose_power(random.Random(platform.steps.taken))
+    platform.open()
+
+
+RECOVERIES = {"tries again": tries_again, "loses power": loses_power}
+
+
+async def number_of_steps(folder):
+    platform = Platform(folder, Steps())
+    await platform.rounds(tries_again)
+    return platform.steps.taken
+
+
+async def fails_once(folder, at, when, recover):
+    folder.mkdir()
+    platform = Platform(folder, Steps(at, when))
+    await platform.rounds(recover)
+    assert platform.steps.failed
+    checkpoints = await check(platform.ledger, folder)
+    newest = checkpoints[-1]
+    assert newest.size == sum(ROUNDS)
+    believed = tree_hashes(folder, newest.size)
+    for one in platform.seen + platform.onlooker.shown:
+        verify_consistency(
+            one.size, newest.size, consistency_proof(one.size, newest.size, believed), one.root, newest.root
+        )
+        assert one in checkpoints, "a checkpoint that somebody has seen is not kept"
+    shutil.rmtree(folder)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.parametrize("recovery", RECOVERIES)
+async def test_whatever_step_fails_the_log_is_whole(tmp_path, recovery, share):
+    (tmp_path / "counted").mkdir()
+    steps = await number_of_steps(tmp_path / "counted")
+    assert 2 * steps * len(RECOVERIES) >= 300
+    points = [(at, when) for at in range(1, steps + 1) for when in ("before", "after")]
+    for at, when in points[share::SHARES]:
+        await fails_once(tmp_path / f"{at}-{when}", at, when, RECOVERIES[recovery])
