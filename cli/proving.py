@@ -1,6 +1,26 @@
 """`meterloop ledger`: what keeps the proof of the log, and what checks it from within."""
 
+import asyncio
+from pathlib import Path
+from typing import Annotated, Final
+
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from cli.connection import REFUSED, CannotGoOn, console, explained, note
+from cli.settings import cli_settings
+from kernel.clock import system_clock_us
+from kernel.keys import OWNER_ONLY, write_file
+from ledger.open import open_ledger
+from ledger.transparency.fsck import FINDINGS_MAX, Report, Told, check_log
+from ledger.transparency.keys import LogKeys, new_key
+from ledger.transparency.layout import STORE
+from ledger.transparency.store import SequencerStore
+
+DAY_US: Final = 24 * 3_600 * 1_000_000
 
 ledger_app = typer.Typer(
     name="ledger",
@@ -8,6 +28,7 @@ ledger_app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+output: Final = Console()
 
 
 @ledger_app.command("sequence")
@@ -33,3 +54,95 @@ def disclose() -> None:
 @ledger_app.callback()
 def ledger() -> None:
     """存证日志：定序、披露、核验、换钥 The proof log: sequence, disclose, check, change its key."""
+
+
+@ledger_app.command("fsck")
+def fsck() -> None:
+    """对照台账核验存证日志：全部承诺、文件、检查点 Check the proof log against the ledger: every commitment, file and
+    checkpoint. Changes nothing, and may run beside the platform. Exit status 1 where something is wrong.
+    """
+    settings = cli_settings()
+    folder = settings.proof
+    with explained():
+        if not (folder / STORE).exists():
+            raise _no_log(folder)
+        columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+            task = bars.add_task("核验 checking", total=None)
+            report = asyncio.run(
+                _checked(settings.ledger, folder, lambda here, whole: bars.update(task, completed=here, total=whole))
+            )
+    if report.findings:
+        output.print(_table(report))
+        raise typer.Exit(REFUSED)
+    console.print(
+        Text.assemble(("✓ ", "green"), f"存证日志与台账一致 the proof log is what the ledger says: {report.origin}"),
+        soft_wrap=True,
+    )
+    console.print(
+        f"  {report.size:,} 项 entries，{report.files:,} 个文件 files，{report.checkpoints:,} 个检查点 checkpoints",
+        soft_wrap=True,
+    )
+
+
+@ledger_app.command("rotate-key")
+def rotate_key(
+    overlap_days: Annotated[
+        int, typer.Option(min=0, max=3_650, help="新旧密钥共同签名的天数 days for which the old key signs along")
+    ] = 30,
+) -> None:
+    """更换存证日志的签名密钥 Change the key that signs the proof log: the new one signs from now on, and the old one
+    along with it for some days.
+    """
+    settings = cli_settings()
+    folder = settings.proof
+    with explained():
+        if not (folder / STORE).exists():
+            raise _no_log(folder)
+        store = SequencerStore(folder / STORE)
+        try:
+            cursor = store.cursor()
+            if cursor is None:
+                raise _no_log(folder)
+            keys = LogKeys(store, settings.keys_dir, cursor.origin)
+            file = keys.next_file()
+            if not file.exists():
+                write_file(file, new_key(), OWNER_ONLY)
+            # At this point the key is kept, and signs nothing. Broken off here, the same key is taken the next time.
+            key = keys.rotate(system_clock_us(), overlap_days * DAY_US)
+        finally:
+            store.close()
+    console.print(Text.assemble(("✓ ", "green"), f"新密钥 the new key: {file}"), soft_wrap=True)
+    output.print(key.vkey, soft_wrap=True, markup=False)
+    note(
+        "请把这一行交给核验者与见证人；运行中的平台一分钟内开始用它签名。请备份密钥。",
+        "hand this line to those who verify and to the witnesses; a running platform signs with it within a minute."
+        " Back the key up",
+    )
+
+
+async def _checked(url: str, folder: Path, told: Told) -> Report:
+    ledger = await open_ledger(url)
+    try:
+        return await check_log(ledger, folder, told)
+    finally:
+        await ledger.close()
+
+
+def _table(report: Report) -> Table:
+    more = f"（只列前 {FINDINGS_MAX} 项 the first {FINDINGS_MAX}）" if len(report.findings) == FINDINGS_MAX else ""
+    table = Table(title=f"存证日志有误 the proof log is not sound: {report.origin}{more}", title_justify="left")
+    table.add_column("文件 file", overflow="fold")
+    table.add_column("项 entry", justify="right")
+    table.add_column("问题 what", overflow="fold")
+    for one in report.findings:
+        table.add_row(one.path, "" if one.index is None else str(one.index), f"{one.zh} {one.en}")
+    return table
+
+
+def _no_log(folder: Path) -> CannotGoOn:
+    return CannotGoOn(
+        f"{folder} 中还没有存证日志，请先 `meterloop up`。",
+        f"there is no proof log in {folder} yet: `meterloop up` first",
+        REFUSED,
+    )

@@ -5,10 +5,13 @@ storage.py    the port to where the files lie, and the directory
 store.py      what the sequencer knows of itself, compared and swapped
 tree.py       growth of the tree: which files a run of commitments makes, and that they say what was meant
 keys.py       the log's signing keys and their change
+lock.py       one writer a log
+reading.py    from the ledger to entries
 sequencer.py  the single writer: ledger -> tiles -> checkpoint
 publishing.py how a signed checkpoint becomes a published one
 disclosed.py  the files of what is disclosed, and their heads
 discloser.py  ledger and log -> the public set, the supervisors' set, metadata
 witness.py, witness_store.py, witness_door.py  a witness of logs, its memory and its HTTP door
+fsck.py       the whole log held against the ledger
 faults.py     what makes it stop, in both languages
 """

@@ -63,7 +63,7 @@ class LogKeys:
 
     def verifiers(self) -> list[VerifierKey]:
         """All there ever were, the newest last."""
-        return [VerifierKey.parse(key.vkey) for key in self._store.log_keys()]
+        return keys_of(self._store)
 
     def next_file(self) -> Path:
         """Where the next key's private half is to be."""
@@ -96,6 +96,11 @@ class LogKeys:
         if str(signer.verifier) != key.vkey:
             raise KEY_MISSING(file=file)
         return signer
+
+
+def keys_of(store: SequencerStore) -> list[VerifierKey]:
+    """All keys of the log that there ever were, the newest last."""
+    return [VerifierKey.parse(key.vkey) for key in store.log_keys()]
 
 
 def keys_file(keys: Sequence[VerifierKey]) -> bytes:

@@ -71,19 +71,16 @@ class Tree:
         """Write what these entries make of the tree, durable; this object stays the tree it was. Staged again after a
         crash, the same files are found. Raises LogFault (log.file_differs), OSError.
         """
-        edge, files = self.grown(entries)
+        tree, files = self.grown(entries)
         self._storage.put_once(files)
         if marks:
             data = b"".join([mark.to_bytes(MARK_BYTES, "big") for mark in marks])
             self._storage.extend(MARKS, marks_bytes(self.size), data)
-        bundled = [*self._entries, *entries]
-        left = bundled[len(bundled) // FULL_WIDTH * FULL_WIDTH :]
-        partials = [data for _, data in edge.partials()]
-        return Staged(self, Tree(self._storage, edge.size, partials, left), self._storage)
+        return Staged(self, tree, self._storage)
 
-    def grown(self, entries: Sequence[bytes]) -> tuple[Edge, dict[str, bytes]]:
-        """The edge after these entries too, and the files that come with them by name: what has become full, and what
-        has not where it has changed.
+    def grown(self, entries: Sequence[bytes]) -> tuple["Tree", dict[str, bytes]]:
+        """The tree with these entries too, and the files that come with them by name: what has become full, and what
+        has not where it has changed. Nothing is written.
         """
         edge = self._edge()
         bundled, first = [*self._entries, *entries], self.size // FULL_WIDTH
@@ -92,10 +89,12 @@ class Tree:
             begin = (bundle.index - first) * FULL_WIDTH
             files[LOG + bundle.path] = encode_bundle(bundled[begin : begin + bundle.width])
         filled = edge.extend(leaf_hashes(entries))
+        partials = edge.partials()
         before = set(edge_of(self.size))
-        for tile, data in filled + [(tile, data) for tile, data in edge.partials() if tile not in before]:
+        for tile, data in filled + [(tile, data) for tile, data in partials if tile not in before]:
             files[LOG + tile.path] = data
-        return edge, files
+        left = bundled[len(bundled) // FULL_WIDTH * FULL_WIDTH :]
+        return Tree(self._storage, edge.size, [data for _, data in partials], left), files
 
     def files_after(self, size: int) -> Iterator[tuple[str, Tile]]:
         """The names of the files that the tree of `size` entries has and this one has not."""
@@ -137,15 +136,16 @@ class Staged:
             except Malformed as error:
                 raise NOT_AS_WRITTEN(name=name) from error
         try:
-            edge, files = self._before.grown(self._before.entries_from(bundled))
+            again, files = self._before.grown(self._before.entries_from(bundled))
         except ProofFault as error:
             raise NOT_AS_WRITTEN(name=LOG) from error
         for name in {**found, **files}:
             if found.get(name) != files.get(name):
                 raise NOT_AS_WRITTEN(name=name)
-        if edge.root() != self.tree.root():
+        root = again.root()
+        if root != self.tree.root():
             raise NOT_AS_WRITTEN(name=LOG)
-        return edge.root()
+        return root
 
 
 def partial_folders(begin: int, end: int) -> Iterator[str]:

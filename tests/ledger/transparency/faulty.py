@@ -53,7 +53,7 @@ class FaultyDisk(Disk):
     def create(self, path, data):
         return self._steps.step("create", lambda: Disk.create(self, path, data))
 
-    def synchronise(self, descriptor):
+    def synchronise(self, descriptor):  # noqa: ARG002  nothing is synchronised here
         self._steps.step("synchronise", lambda: None)
 
     def rename(self, old, new):
