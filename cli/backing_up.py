@@ -33,7 +33,9 @@ from cli.backup_set import (
     unfinished,
 )
 from cli.connection import INTERRUPTED, CannotGoOn, console, explained, note
+from cli.disclosing import DiscloserSettings
 from cli.platform import interruptible
+from cli.sequencing import SequencerSettings
 from cli.settings import cli_settings
 from cli.upkeep import VIEWS_OF
 from gateway.assembly import GatewaySettings
@@ -52,7 +54,12 @@ from services.registry.imports.restored import end_unfinished
 
 SERVICES: Final = tuple(VIEWS_OF)
 OWNER_ONLY: Final = 0o077
-_KINDS: Final[Mapping[str, type[Settings]]] = {"registry": RegistrySettings, "gateway": GatewaySettings}
+_KINDS: Final[Mapping[str, type[Settings]]] = {
+    "registry": RegistrySettings,
+    "sequencer": SequencerSettings,
+    "discloser": DiscloserSettings,
+    "gateway": GatewaySettings,
+}
 _UNDER_WAY: Final = {
     "views": "视图与记录 views and records",
     "log": "台账 the log",

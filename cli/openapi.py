@@ -23,7 +23,7 @@ from services.registry.assembly import RegistrySettings
 LOOPBACK: Final = "127.0.0.1"
 
 
-async def documents(disclosure: Path) -> dict[str, dict[str, Any]]:
+async def documents() -> dict[str, dict[str, Any]]:
     """The document of each door, by the name of its process."""
     with TemporaryDirectory() as folder:
         settings = RegistrySettings(data_dir=Path(folder), ledger_url="memory:")
@@ -35,7 +35,6 @@ async def documents(disclosure: Path) -> dict[str, dict[str, Any]]:
             outer = GatewaySettings(
                 **{name: getattr(settings, name) for name in Settings.__struct_fields__},
                 registry=f"{LOOPBACK}:{port}",
-                disclosure=disclosure,
             )
             async with _closed_after(gateway.assembly.assemble(_process("gateway", outer))) as door:
                 found = {"gateway": door.rest.openapi(), "registry": registry.rest.openapi()}

@@ -147,7 +147,7 @@ def pages() -> dict[str, str]:
 
 async def made_from_doors() -> dict[Path, str]:
     """The files that are made from the doors' own descriptions, by their place from the root."""
-    found = await documents(DISCLOSURE)
+    found = await documents()
     texts = {OPENAPI / f"{door}.json": written(document) for door, document in found.items()}
     return {**texts, CLIENT_TYPES: client_types(found["gateway"])}
 

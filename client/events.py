@@ -13,9 +13,12 @@ SILENCE_S_MAX: Final = 60.0
 
 
 class PublicEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A public event. `number` counts public events from 1: the stream goes on after it."""
+    """A public event. `number` counts public events from 1: the stream goes on after it. `index` is its entry in the
+    proof log, by which it can be proven.
+    """
 
     number: int
+    index: int
     type: str
     recorded_at: str
     data: dict[str, Any]
@@ -24,6 +27,7 @@ class PublicEvent(msgspec.Struct, frozen=True, kw_only=True):
 class _Told(msgspec.Struct, frozen=True, kw_only=True):
     """What stands in an event's data."""
 
+    index: int
     type: str
     recorded_at: str
     data: dict[str, Any]
@@ -53,7 +57,7 @@ class Lines:
             told = msgspec.json.decode(text, type=_Told)
         except msgspec.MsgspecError as error:
             raise NotUnderstood(f"{PATH}: {error}") from error
-        return PublicEvent(number=self._number, type=told.type, recorded_at=told.recorded_at, data=told.data)
+        return PublicEvent(number=self._number, **msgspec.structs.asdict(told))
 
 
 def events_request(after: int | None, timeout_s: float) -> dict[str, Any]:

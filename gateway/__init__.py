@@ -4,6 +4,6 @@ relay.py     commands and questions, passed on by gRPC to the service that answe
 paths.py     which path leads to which method
 timeline.py  what one service alone cannot say: a device's life across all of them
 published.py the proof log, and what is disclosed of it, as the files that they are
-live.py      public events as they happen
+live.py      public events as they happen, from the public set
 portal.py    pages for people
 """

@@ -23,7 +23,6 @@ from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
 from kernel.http_uploads import add_upload_routes
 from kernel.identity import Verifier
-from ledger.port import Ledger
 
 DESCRIPTION: Final = "拆回计量器具全流程平台的统一入口。 / The one door of the platform for every dismantled meter."
 
@@ -35,8 +34,6 @@ class Gateway:
         self,
         *,
         registry: Peer,
-        ledger: Ledger,
-        public: frozenset[str],
         proof: Path,
         verifier: Verifier,
         cursors: Cursors,
@@ -55,7 +52,7 @@ class Gateway:
         questions = [question.method.name for service in SERVICES for question in service.asked()]
         access = Access(verifier, [*commands, IMPORT], [*questions, ACTION], [DISCLOSURE])
         self.app: Final[FastAPI] = door.app
-        self.live: Final = Live(door.app, ledger, public, until_draining)
+        self.live: Final = Live(door.app, proof, until_draining)
         self._own_openapi: Final = door.app.openapi
         self._relay: Final = Relay(door.app, registry, access, door.limits)
         self._relay.add(REGISTRY)
@@ -64,7 +61,7 @@ class Gateway:
         Published(door.app, proof, access)
         Timeline(door.app, self._relay, access)
         add_verifier(door.app)
-        add_pages(door.app, [(REGISTRY, registry)], ledger.ledger_id, lambda: [self.live.standing])
+        add_pages(door.app, [(REGISTRY, registry)], lambda: self.live.origin, lambda: [self.live.standing])
 
     async def describe(self) -> None:
         """Ask the services for their paths. Raises CannotNow while one is away."""

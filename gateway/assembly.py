@@ -1,12 +1,10 @@
 """The gateway's settings, and what it is made of as a process."""
 
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 from msgspec import Meta
 
 from gateway.app import Gateway
-from kernel.disclosure import DisclosureFile, load
 from kernel.door import CannotNow
 from kernel.grpc_client import Peer
 from kernel.http_limits import HttpLimits
@@ -17,12 +15,8 @@ from kernel.keys import read_cursor_key
 from kernel.process import Parts, Process
 from kernel.readiness import Health
 from kernel.settings import Settings
-from ledger.open import open_ledger
-from ledger.port import Unavailable
 
 PEER_S_MAX = 1.0
-DISCLOSURE: Final = Path(__file__).with_name("disclosure.yaml")
-"""A link to docs/disclosure.yaml, so that the file comes along wherever the program is installed."""
 
 
 class GatewaySettings(Settings, frozen=True, kw_only=True):
@@ -31,18 +25,14 @@ class GatewaySettings(Settings, frozen=True, kw_only=True):
     registry: Annotated[
         str, Meta(description="登记服务的 gRPC 地址 / gRPC address of the registry, host:port or unix:/path")
     ] = "127.0.0.1:8701"
-    disclosure: DisclosureFile = None
 
 
 async def assemble(process: Process) -> Parts:
     """Open everything the gateway needs. What is not there yet is waited for."""
     settings: GatewaySettings = process.settings
-    ledger = await process.wait_for("ledger", lambda: open_ledger(settings.ledger), Unavailable)
     registry = Peer(settings.registry)
     gateway = Gateway(
         registry=registry,
-        ledger=ledger,
-        public=load(settings.disclosure or DISCLOSURE).public,
         proof=settings.proof,
         verifier=open_verifier(settings),
         cursors=Cursors(read_cursor_key(settings.keys_dir)),
@@ -60,5 +50,5 @@ async def assemble(process: Process) -> Parts:
         rest=gateway.app,
         operations=operations_app(process.readiness, process.telemetry) if process.telemetry else None,
         followers={"public events": gateway.live.run},
-        closing=[registry.close, ledger.close],
+        closing=[registry.close],
     )

@@ -1,41 +1,46 @@
 """Public events as they happen, as server-sent events that anyone may follow.
 
-An event's id is its number among the public events, counted from 1: it says nothing of how many others there were.
+They come from the public set that is disclosed, not from the log's keeper: whatever is shown here is an entry of the
+published proof log, and `index` says which. An event's id is its number among the public events, counted from 1.
 `Last-Event-ID` goes on after that number; without it the stream begins with what happens next, with `0` at the start.
 """
 
 import asyncio
 import re
-from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
-from typing import Any, Final, cast
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
+import structlog
 from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 
+from gateway.public_set import PublicSet
 from gateway.standing import Part, of_live
 from kernel.door import BadRequest, CannotNow
 from kernel.http_openapi import header_parameter
 from kernel.readiness import Health
 from kernel.refusal import Reason
-from ledger.port import Ledger, Page, Recorded
+from ledger.proof.commitment import Envelope
+from ledger.proof.errors import Malformed
 
 PATH: Final = "/v1/events"
 MEDIA: Final = "text/event-stream"
-PAGE_EVENTS: Final = 500
+POLL_S: Final = 0.2
+"""How often the set is looked at: its head is written once a second at most."""
+
 FOLLOWERS_MAX: Final = 500
-"""Each costs an open connection and, while it catches up, a page of events."""
+"""Each costs an open connection and, while it catches up, the events of a range."""
 
 HEARTBEAT_S: Final = 15.0
 """Proxies close what is silent for half a minute."""
 
 RETRY_MS: Final = 2_000
 STILL_HERE: Final = b": still here\n\n"
-MARK_EVENTS: Final = 256
-"""Whoever goes on after a number is sent there from the mark before it: at most so many events are read for nothing."""
-
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LOG: Final = structlog.get_logger("live")
 _EVENT_ID: Final = re.compile(r"[0-9]{1,18}")
 
 BAD_EVENT_ID = Reason(
@@ -75,19 +80,13 @@ def with_events(document: dict[str, Any]) -> dict[str, Any]:
 
 
 class Live:
-    """Counts the public events from the log, and lets people follow them. `run` must run for anything to move."""
+    """Lets people follow the public set. `run` must run for anything to move."""
 
-    def __init__(
-        self, app: FastAPI, ledger: Ledger, public: frozenset[str], until_draining: Callable[[], Awaitable[None]]
-    ) -> None:
+    def __init__(self, app: FastAPI, folder: Path, until_draining: Callable[[], Awaitable[None]]) -> None:
         self._until_draining: Final = until_draining
-        self._ledger: Final = ledger
-        self._types: Final = public
-        # The position right before every so many public events: with the count, eight bytes for each of them.
-        self._marks: Final = array("q")
-        self._count = 0
-        self._scanned_to = 0
-        self._complete = False
+        self._set: Final = PublicSet(folder)
+        self._counted_to: int | None = None
+        self._trouble: str | None = None
         self._more = asyncio.Event()
         self._followers = 0
         app.add_api_route(
@@ -105,82 +104,112 @@ class Live:
     @property
     def count(self) -> int:
         """How many public events are known."""
-        return self._count
+        return self._set.count
+
+    @property
+    def origin(self) -> str | None:
+        """The name of the proof log whose set this is; None before anything is disclosed."""
+        return self._set.origin
 
     @property
     def standing(self) -> Part:
         """For the status page."""
-        return of_live(self._count, complete=self._complete, full=self._full)
+        return of_live(self.count, complete=self._complete, full=self._full)
 
     @property
     def _full(self) -> bool:
         return self._followers >= FOLLOWERS_MAX
 
+    @property
+    def _complete(self) -> bool:
+        """Whether all public events that there were at the start are counted."""
+        return self._counted_to is not None and self._set.covered >= self._counted_to
+
     async def run(self) -> None:
-        """Note where the public events are, until cancelled."""
-        head = await self._ledger.head()
-        self._complete = self._scanned_to >= head
-        pages = cast("AsyncIterator[Page]", self._ledger.follow(self._scanned_to, types=self._types))
-        async with aclosing(cast("Any", pages)):
-            async for page in pages:
-                for event in page.events:
-                    if self._count % MARK_EVENTS == 0:
-                        self._marks.append(event.position - 1)
-                    self._count += 1
-                self._scanned_to = page.scanned_to
-                self._complete = self._complete or page.scanned_to >= head
+        """Count what is disclosed, until cancelled."""
+        while True:
+            try:
+                await self._look()
+                self._trouble = None
+            except (OSError, Malformed) as error:
+                if str(error) != self._trouble:
+                    _LOG.warning("the public set cannot be read", error=str(error))
+                self._trouble = str(error)
+            await asyncio.sleep(POLL_S)
+
+    async def _look(self) -> None:
+        stood, more = self._stood, True
+        if (head := await asyncio.to_thread(self._set.head)) is not None:
+            # Less than there was at the start is there where an older set was put back.
+            self._counted_to = min(head.covered, self._counted_to or head.covered)
+        while more:
+            more = await asyncio.to_thread(self._set.look)
+            if self._stood != stood:
+                stood = self._stood
                 moved, self._more = self._more, asyncio.Event()
                 moved.set()
 
+    @property
+    def _stood(self) -> tuple[str | None, int, bool]:
+        """What those who follow wait for a change of."""
+        return self._set.origin, self._set.covered, self._complete
+
     async def health(self) -> Health:
-        """For `/readyz`: not ready until all public events that there were at the start are counted; degraded while
-        nobody else can follow them.
+        """For `/readyz`: not ready until all public events that there were at the start are counted; degraded before
+        anything was disclosed, while the set cannot be read, and while nobody else can follow it.
         """
+        if self._trouble is not None:
+            return Health(ok=True, degraded=True, detail=self._trouble)
+        if self._counted_to is None:
+            return Health(ok=True, degraded=True, detail="nothing is disclosed yet")
         if self._complete:
             full = f", {FOLLOWERS_MAX} followers" if self._full else ""
-            return Health(ok=True, degraded=self._full, detail=f"{self._count} public events{full}")
-        return Health(ok=False, detail=f"{self._count} public events counted, to position {self._scanned_to}")
+            return Health(ok=True, degraded=self._full, detail=f"{self.count} public events{full}")
+        return Health(ok=False, detail=f"{self.count} public events counted, to entry {self._set.covered}")
 
     async def _follow(self, request: Request) -> StreamingResponse:
         """公开事件流 Public events as they happen."""
         asked = request.headers.get("last-event-id")
         if asked is not None and _EVENT_ID.fullmatch(asked) is None:
-            raise BAD_EVENT_ID(last=self._count)
+            raise BAD_EVENT_ID(last=self.count)
         after = None if asked is None else int(asked)
         if self._full:
             raise TOO_MANY_FOLLOWERS()
-        head = 0
-        if not self._complete or (after is not None and after > self._count):
-            head = await self._ledger.head()
-            if after is not None and after > self._count and self._scanned_to >= head:
-                raise BAD_EVENT_ID(last=self._count)
+        counted_to = 0
+        if after is not None and after > self.count and self._complete:
+            head = await asyncio.to_thread(self._set.head)
+            counted_to = head.covered if head else 0
+            if after > self.count and self._set.covered >= counted_to:
+                raise BAD_EVENT_ID(last=self.count)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(self._stream(after, head), media_type=MEDIA, headers=headers)
+        return StreamingResponse(self._stream(after, counted_to), media_type=MEDIA, headers=headers)
 
     async def _stream(self, after: int | None, counted_to: int) -> AsyncIterator[bytes]:
-        """What is sent. Until the events are counted up to a position nobody knows which is number `after`: whoever
-        comes back to a gateway that has just started is kept waiting, for a browser that is refused never comes again.
+        """What is sent. Until the set is counted up to an entry nobody knows which is number `after`: whoever comes
+        back to a gateway that has just started is kept waiting, for a browser that is refused never comes again.
         """
         self._followers += 1
         draining = asyncio.ensure_future(self._until_draining())
         try:
             yield b"retry: %d\n\n" % RETRY_MS
-            while self._scanned_to < counted_to and not draining.done():
-                if not await self._awaited(self._more, draining):
-                    yield STILL_HERE
-            if after is not None and after > self._count:
-                return
-            number, position = self._before(after)
             while not draining.done():
                 more = self._more
-                while number < self._count:
-                    limit = min(PAGE_EVENTS, self._count - number)
-                    page = await self._ledger.read_all(position, limit=limit, types=self._types)
-                    position = page.scanned_to
-                    for event in page.events:
+                if self._complete and self._set.covered >= counted_to:
+                    break
+                if not await self._awaited(more, draining):
+                    yield STILL_HERE
+            if after is not None and after > self.count:
+                return
+            number = self.count if after is None else after
+            while not draining.done():
+                more = self._more
+                # Where there are fewer than there were, an older set was put back: who comes again is told.
+                if number > self.count:
+                    return
+                while events := await asyncio.to_thread(self._set.after, number):
+                    for index, event in events:
                         number += 1
-                        if after is None or number > after:
-                            yield _written(number, event)
+                        yield _written(number, index, event)
                 if not await self._awaited(more, draining):
                     yield STILL_HERE
         finally:
@@ -195,16 +224,8 @@ class Live:
         moved.cancel()
         return bool(done)
 
-    def _before(self, after: int | None) -> tuple[int, int]:
-        """The nearest place in the log that is known at or before the event of this number: its own number there, and
-        the position.
-        """
-        if after is None or after >= self._count:
-            return self._count, self._scanned_to
-        mark = after // MARK_EVENTS
-        return mark * MARK_EVENTS, self._marks[mark]
 
-
-def _written(number: int, event: Recorded) -> bytes:
-    data = {"type": event.type, "recorded_at": event.recorded_at, "data": msgspec.Raw(event.data)}
+def _written(number: int, index: int, event: Envelope) -> bytes:
+    recorded_at = _EPOCH + timedelta(microseconds=event.recorded_at_us)
+    data = {"index": index, "type": event.type, "recorded_at": recorded_at, "data": msgspec.Raw(event.data)}
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, event.type.encode(), msgspec.json.encode(data))

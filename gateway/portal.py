@@ -59,7 +59,10 @@ class _Services:
 
 
 def add_pages(
-    app: FastAPI, peers: Sequence[tuple[Service, Peer]], ledger_id: str, own_parts: Callable[[], Sequence[Part]]
+    app: FastAPI,
+    peers: Sequence[tuple[Service, Peer]],
+    origin: Callable[[], str | None],
+    own_parts: Callable[[], Sequence[Part]],
 ) -> None:
     """The status page at `/`, and what it needs. Everything on it anyone may know."""
     page = Template((PAGES / "status.html").read_text("utf-8"))
@@ -70,7 +73,7 @@ def add_pages(
         shown = page.substitute(
             overall=_overall(parts),
             parts="\n".join(map(_row, parts)),
-            ledger_id=escape(ledger_id),
+            origin=escape(origin() or "—"),
             now=f"{now().astimezone(BUSINESS_ZONE):%Y-%m-%d %H:%M:%S} +08:00",
         )
         return HTMLResponse(shown, headers=SECURITY | {"Cache-Control": "no-store"})

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.disclosing import DISCLOSURE
 from cli.reference import ROOT
-from gateway.assembly import DISCLOSURE
 
 SCRIPT = ROOT / "requirements" / "venv.py"
 
@@ -91,13 +91,13 @@ def test_a_wheel_has_all_that_its_packages_hold_and_nothing_else(wheel):
     tool = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
     packages = [pattern.removesuffix("*") for pattern in tool["packages"]["find"]["include"]]
     wanted = {name for name in kept(*packages) if (ROOT / name).exists()} | set(made_from_proto())
-    assert {"gateway/disclosure.yaml", "kernel/wire/registry/v1/registry_pb2.py"} < wanted
+    assert {"cli/disclosure.yaml", "kernel/wire/registry/v1/registry_pb2.py"} < wanted
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == wanted
 
 
 def test_a_wheel_holds_the_files_themselves(wheel):
-    assert wheel.read("gateway/disclosure.yaml") == (ROOT / "docs" / "disclosure.yaml").read_bytes()
+    assert wheel.read("cli/disclosure.yaml") == (ROOT / "docs" / "disclosure.yaml").read_bytes()
     (entry,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     assert b"meterloop = cli.__main__:main" in wheel.read(entry)
 

@@ -167,7 +167,7 @@ def test_a_port_that_is_taken_is_said_before_anything_is_started(folder):
 @pytest.mark.parametrize(
     ("variable", "value", "service", "why"),
     [
-        ("METERLOOP_GATEWAY__DISCLOSURE", "nowhere.yaml", "gateway", "nowhere.yaml"),
+        ("METERLOOP_DISCLOSER__DISCLOSURE", "nowhere.yaml", "discloser", "nowhere.yaml"),
         ("METERLOOP_REGISTRY__RETENTION", "nowhere.yaml", "registry", "nowhere.yaml"),
         ("METERLOOP_REGISTRY__NONSENSE", "1", "registry", "METERLOOP_REGISTRY__NONSENSE"),
     ],

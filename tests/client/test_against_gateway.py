@@ -213,8 +213,10 @@ async def test_an_import_from_the_announcement_to_its_errors(operator):
 
 async def test_public_events_are_followed_and_gone_on_with(platform, operator):
     await tell(platform.registry, sites())
+    await platform.disclose()
     first, second = await operator.several("events", 0, most=2)
     assert (first.number, second.number, first.type) == (1, 2, "registry.SiteOpened")
     assert first.data["site_id"]
+    assert (first.index, second.index) == (0, 1)
     assert await operator.several("events", 1, most=1) == [second]
     assert (await raised(operator.several("events", 99, most=1), BadRequest)).code == "events.bad_last_event_id"

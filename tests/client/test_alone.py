@@ -129,11 +129,11 @@ async def test_a_token_that_cannot_be_one_is_not_shown(kind, token):
 def test_lines_of_a_stream_are_read_as_the_standard_says():
     lines = Lines()
     told = ["retry: 2000", "", ": still here", "", "id:7", "event: x"]
-    told += ['data: {"type": "a",', 'data:"recorded_at": "b",', 'data: "data": {}}']
+    told += ['data: {"index": 9, "type": "a",', 'data:"recorded_at": "b",', 'data: "data": {}}']
     assert [lines.take(line) for line in told] == [None] * len(told)
     event = lines.take("")
     assert event is not None
-    assert (event.number, event.type) == (7, "a")
+    assert (event.number, event.index, event.type) == (7, 9, "a")
     assert lines.take("") is None
     lines.take("data: [")
     with pytest.raises(NotUnderstood):

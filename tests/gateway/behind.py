@@ -38,9 +38,11 @@ from services.registry.records import Records
 from services.registry.rest import open_rest
 from services.registry.rpc import open_rpc
 from services.registry.views import VIEWS
+from tests.gateway.disclosing import disclose
 
 ROOT = Path(__file__).parents[2]
 LOOPBACK = "127.0.0.1"
+PUBLIC = load(ROOT / "docs" / "disclosure.yaml").public
 CURSORS = Cursors(b"c" * 32)
 
 
@@ -58,8 +60,13 @@ class Behind:
         peer: Peer,
         rpc: RpcDoor,
     ) -> None:
+        self.folder = keys.parent
         self.client, self.keys, self.ledger, self.registry, self.gateway = client, keys, ledger, registry, gateway
         self.rest, self.peer, self.rpc = rest, peer, rpc
+
+    async def disclose(self) -> int:
+        """Sequence and disclose what is recorded. Returns how many entries that is."""
+        return await disclose(self.ledger, self.folder, PUBLIC)
 
     @property
     def transport(self) -> httpx.ASGITransport:
@@ -99,11 +106,8 @@ async def behind(
     port = await rpc.start(LOOPBACK, 0)
     await rpc.say(serving_now=True)
     peer = Peer(f"{LOOPBACK}:{port}")
-    public = load(ROOT / "docs" / "disclosure.yaml").public
     gateway = Gateway(
         registry=peer,
-        ledger=ledger,
-        public=public,
         proof=folder / "proof",
         verifier=verifier,
         cursors=CURSORS,

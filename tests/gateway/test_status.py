@@ -10,16 +10,17 @@ import pytest
 
 from gateway.live import FOLLOWERS_MAX
 from gateway.portal import FRESH_S
-from ledger.memory import MemoryLedger
 from ledger.port import ANY, Append, Draft
 from tests.gateway.behind import behind
 from tests.gateway.serving import served
-from tests.gateway.test_live import MANY, Started, said
+from tests.gateway.test_live import MANY, PublicLog, Started
 
 
 @pytest.fixture
 async def platform(tmp_path):
     async with behind(tmp_path) as started:
+        await started.disclose()
+        await looked(started, f"meterloop.local/{started.ledger.ledger_id}")
         yield started
 
 
@@ -87,9 +88,9 @@ async def test_however_many_look_the_service_is_asked_once(platform):
 
 
 async def test_the_public_events_are_degraded_until_they_are_counted_and_while_nobody_else_can_follow(tmp_path):
-    log = MemoryLedger()
-    await said(log, 1, MANY)
-    started = Started(log, tmp_path)
+    log = PublicLog(tmp_path)
+    await log.say(1, MANY)
+    started = Started(tmp_path)
     assert [trouble.what.zh for trouble in started.live.standing.troubles] == [
         "正在清点公开事件：数目尚不全，订阅者须等清点完毕。"
     ]
@@ -97,8 +98,7 @@ async def test_the_public_events_are_degraded_until_they_are_counted_and_while_n
     async with served(started.app) as url:
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(base_url=url, limits=limits) as client, asyncio.TaskGroup() as following:
-            while not (await started.live.health()).ok:  # noqa: ASYNC110  as above
-                await asyncio.sleep(0.01)
+            await started.counted(3 * MANY)
             assert started.live.standing.troubles == ()
             for _ in range(FOLLOWERS_MAX):
                 following.create_task(started.taken(client, None, 1))
@@ -107,6 +107,6 @@ async def test_the_public_events_are_degraded_until_they_are_counted_and_while_n
                     await asyncio.sleep(0.02)
             assert "As many follow" in started.live.standing.troubles[0].what.en
             assert (await client.get("/v1/events")).json()["code"] == "events.too_many_followers"
-            await said(log, MANY + 1, MANY + 1)
+            await log.say(MANY + 1, MANY + 1)
         started.draining.set()
     running.cancel()
