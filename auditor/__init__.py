@@ -1,0 +1,14 @@
+"""Verifies a log and replays what is disclosed of it, from published files alone.
+
+finding.py      the seventeen faults, and where each was found
+source.py       the files: a folder, or a platform's gateway
+checkpoints.py  whom to believe, the newest checkpoint, and those before it
+span.py         65,536 entries at a time: hashes, disclosed events, metadata
+streams.py      what only a whole stream can tell
+balance.py      balances, reckoned anew
+comparing.py    what the platform shows, against what its log says
+audit.py        the run
+verdict.py      what it comes to: one sentence, one exit status
+
+It stands on `ledger.proof` and on nothing else of the house, so that a mistake there is not made here again.
+"""

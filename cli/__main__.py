@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "up": "cli.platform:up",
     "import": "cli.importing:import_file",
     "demo": "cli.demo.run:demo",
+    "audit": "cli.auditing:audit",
     "rebuild": "cli.upkeep:rebuild_views",
     "document": "cli.document:document_app",
     "site": "cli.site:site_app",

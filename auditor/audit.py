@@ -1,0 +1,418 @@
+"""A whole audit: signatures, tree, disclosures, streams, balances, and what the platform shows of them."""
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from datetime import date
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, TypeAlias, TypeVar
+
+import msgspec
+
+from auditor.balance import Cells, merge
+from auditor.checkpoints import (
+    CHECKPOINT,
+    KEYS,
+    POLICY,
+    Remembered,
+    Times,
+    Trust,
+    compare_with_remembered,
+    history,
+    newest,
+    size_now,
+)
+from auditor.finding import Fault, Findings
+from auditor.hashes import Dispute
+from auditor.source import Closed, Missing, Place, Source, Unreadable, opened
+from auditor.span import FOLDERS, SPAN, Examined, Part, Task, examine
+from auditor.streams import Replayed, replay
+from auditor.verdict import FAULT, SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, verdict
+from ledger.proof import errors
+from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.errors import Malformed, ProofFault
+from ledger.proof.keys import VerifierKey
+from ledger.proof.merkle import Range, SubtreeHash, root_at
+from ledger.proof.policy import NONE, Policy, Standing
+from ledger.proof.reading import TrustedTiles, read_tile, subtree_hashes
+from ledger.proof.strict import decimal, lines
+from ledger.proof.tiles import FULL_WIDTH, LEVEL_BITS, Tile, hashes_in, tile_root, tiles_of
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+TREES_A_READER: Final = 256
+"""Older checkpoints that are held against the tree before what was read of it is let go: some 2 MB of tiles."""
+
+REMEMBERED: Final = "remembered.json"
+PARTITION_EVENTS: Final = 131_072
+"""Events of the streams that are replayed at once: some 60 MB."""
+
+TOLERANCE_S: Final = 300
+"""By how much the clocks of ledger and witnesses may differ."""
+
+AGE_S_MAX: Final = 600
+"""A log signs at least once a minute; one whose newest cosignature is older has stopped, or is kept from us."""
+
+DISCLOSED_WITHIN_S: Final = 600
+"""How long after an event is in the log its disclosure may come."""
+
+Watch: TypeAlias = Callable[[str, int, int], None]
+"""Called with what is under way (entries, checkpoints, streams), how far, of how much."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What to audit, and how. `policy` is the text of a tlog-policy file, `state` a folder in which this auditor
+    remembers what it saw. `age_s_max` None: the newest checkpoint may be of any age, as in a copy.
+    """
+
+    place: Place
+    policy: bytes | None = None
+    title: str = ""
+    state: Path | None = None
+    as_of: date | None = None
+    age_s_max: int | None = AGE_S_MAX
+    tolerance_s: int = TOLERANCE_S
+    jobs: int = 2
+
+
+class Audit:
+    """One audit, from the newest checkpoint to the verdict."""
+
+    def __init__(self, asked: Asked, watch: Watch, now_us: Callable[[], int]) -> None:
+        self._asked: Final = asked
+        self._watch: Final = watch
+        self._now_us: Final = now_us
+        self.findings: Final = Findings()
+        self.cells: Final[Cells] = {}
+        self.places: Final[dict[str, str | None]] = {}
+        self._trees: Final[list[tuple[str, int, bytes]]] = []
+        self.report: Final = Report(source=asked.place.where, verdict=verdict(SELF_CONSISTENT))
+
+    def run(self) -> Report:
+        """Audit. Every fault is in the report; nothing but a fault of this program raises."""
+        begun = time.monotonic()
+        try:
+            with opened(self._asked.place) as source:
+                self._audit(source)
+        except (Unreadable, Closed) as error:
+            self.report.verdict = verdict(UNREADABLE, en=str(error))
+        self.report.findings = self.findings.kept
+        self.report.findings_count = self.findings.count
+        if self.findings.count:
+            self.report.verdict = verdict(FAULT, count=self.findings.count)
+        self.report.seconds = time.monotonic() - begun
+        return self.report
+
+    def _audit(self, source: Source) -> None:
+        remembered = _remembered(self._asked.state)
+        trust = _trust(source, self._asked, remembered)
+        found = newest(source, trust, self.findings)
+        if found is None:
+            return
+        now = found.checkpoint
+        self._note(found)
+        self._age_of(found)
+        times = self._history(source, trust, now)
+        heads = _heads(source, trust, now, self.findings)
+        if remembered is not None and compare_with_remembered(remembered, now, self.findings):
+            self._trees.append((CHECKPOINT, remembered.size, remembered.root))
+        self._withheld(heads, times)
+        with TemporaryDirectory(prefix="meterloop-audit-") as spill:
+            self._entries(source, now, heads, times, spill)
+            self._streams(Path(spill))
+        if self.findings.count:
+            return
+        if trust.pinned and trust.policy.quorum != NONE:
+            self.report.verdict = verdict(VERIFIED, zh=trust.title, en=trust.title)
+        elif remembered is not None:
+            zh, en = "上次审计时的检查点", "the checkpoint of the last audit"
+            self.report.verdict = verdict(VERIFIED, zh=zh, en=en)
+        _remember(self._asked.state, found, trust.policy)
+
+    def _note(self, found: Standing) -> None:
+        report, now = self.report, found.checkpoint
+        report.origin, report.tree_size, report.root = now.origin, now.size, now.root.hex()
+        report.witnesses = dict(found.cosigned_at_s)
+
+    def _age_of(self, found: Standing) -> None:
+        """The newest checkpoint is not old."""
+        cosigned = max(found.cosigned_at_s.values(), default=None)
+        age_s_max = self._asked.age_s_max
+        if age_s_max is None or cosigned is None:
+            return
+        age_s = self._now_us() // 1_000_000 - cosigned
+        if age_s > age_s_max:
+            self.findings.add(Fault.STALE, CHECKPOINT, cosigned_at_s=cosigned, age_s=age_s, age_s_max=age_s_max)
+
+    def _withheld(self, heads: "_Heads", times: Times) -> None:
+        """What is in the log is disclosed, except what is so new that the files are still being written."""
+        self.report.part, self.report.disclosed = heads.part, heads.covered
+        parts: tuple[tuple[Part, int], ...] = (("public", heads.public), (heads.part, heads.covered))
+        for part, covered in dict(parts).items():
+            beyond, last = times.first_beyond(covered), times.last
+            if beyond is not None and last is not None and last.last_s - beyond.first_s > DISCLOSED_WITHIN_S:
+                shown = f"{FOLDERS[part]}/head"
+                since_s, now_s = beyond.first_s, last.last_s
+                self.findings.add(Fault.DROPPED, shown, index=covered, in_log_since_s=since_s, cosigned_at_s=now_s)
+
+    def _history(self, source: Source, trust: Trust, now: Checkpoint) -> Times:
+        """Every checkpoint of the log's past, to be held against the tree. Returns when which trees were cosigned."""
+        times = Times()
+        latest_s: dict[str, int] = {}
+        for path, found in history(source, trust, now, self.findings):
+            one = found.checkpoint
+            self.report.checkpoints += 1
+            self._watch("checkpoints", self.report.checkpoints, self.report.checkpoints)
+            if not self._trees or self._trees[-1][1:] != (one.size, one.root):
+                self._trees.append((path, one.size, one.root))
+            for witness, time_s in found.cosigned_at_s.items():
+                times.saw(one.size, time_s)
+                before_s = latest_s.get(witness, 0)
+                if time_s < before_s - self._asked.tolerance_s:
+                    self.findings.add(
+                        Fault.BACKDATED, path, size=one.size, witness=witness, at_s=time_s, before_s=before_s
+                    )
+                latest_s[witness] = max(time_s, before_s)
+        return times
+
+    def _entries(self, source: Source, now: Checkpoint, heads: "_Heads", times: Times, spill: str) -> None:
+        """Examine every span, and hold the tree that the entries make against every checkpoint."""
+        size = now.size
+        partitions = max(1, -(-heads.covered // PARTITION_EVENTS))
+        edge_holds = _edge_leads_to_root(source, now)
+        tasks = [
+            Task(
+                span,
+                size,
+                edge_holds,
+                heads.part,
+                heads.covered,
+                heads.public,
+                spill,
+                partitions,
+                times.around(span * SPAN, min((span + 1) * SPAN, size)),
+                self._asked.tolerance_s * 1_000_000,
+            )
+            for span in range(-(-size // SPAN))
+        ]
+        tree, last_us = Range(), None
+        disputes: list[Dispute] = []
+        before = len(self.findings.kept)
+        for done, examined in enumerate(self._each(_examined, tasks), 1):
+            tree.extend(examined.tiles, LEVEL_BITS)
+            tree.extend(examined.edge)
+            disputes += examined.disputes
+            last_us = self._in_order(examined, last_us)
+            merge(self.cells, examined.cells)
+            self.report.events += examined.events
+            self.findings.extend(examined.findings, examined.findings_count)
+            self._watch("entries", min(done * SPAN, size), size)
+        self._tiles_above(source, size)
+        explained = disputes or any(one.what.startswith("tile/") for one in self.findings.kept[before:])
+        if not explained and tree.root() != now.root:
+            self.findings.add(Fault.FORGED_WHOLE, CHECKPOINT, size=size, root=now.root, reckoned=tree.root())
+        for dispute in disputes:
+            found = dispute.if_root_is_right if tree.root() == now.root else dispute.if_it_is_not
+            self.findings.extend(found, len(found))
+        self._hold_trees(source, now, whole=not disputes and tree.root() == now.root)
+
+    def _in_order(self, examined: Examined, last_us: int | None) -> int | None:
+        if examined.first_us is None:
+            return last_us
+        if last_us is not None and examined.first_us < last_us:
+            self.findings.add(
+                Fault.BACKDATED,
+                "recorded_at",
+                index=examined.span * SPAN,
+                at_us=examined.first_us,
+                before_us=last_us,
+            )
+        return examined.last_us
+
+    def _hold_trees(self, source: Source, now: Checkpoint, *, whole: bool) -> None:
+        """Every older checkpoint is of the beginning of this tree. Where the tiles are not whole, it cannot be told."""
+        subtree = _subtrees(source, now.size)
+        for number, (path, size, root) in enumerate(self._trees, 1):
+            if number % TREES_A_READER == 0:
+                subtree = _subtrees(source, now.size)
+            try:
+                reckoned = root_at(size, subtree)
+            except ProofFault as error:
+                self.report.notes.append(f"{path}: {error}")
+                return
+            if reckoned != root:
+                if not whole:
+                    self.report.notes.append(f"{path}: the tree of {size} entries cannot be told from these tiles")
+                    return
+                self.findings.add(Fault.SPLIT_VIEW, path, size=size, root=root, root_of_tiles=reckoned)
+
+    def _tiles_above(self, source: Source, size: int) -> None:
+        """The tiles of level 2 and above, against those below them: the lower ones were held against the entries."""
+        for tile in tiles_of(size):
+            if tile.level < 2:  # noqa: PLR2004  levels 0 and 1 are each span's
+                continue
+            try:
+                there = hashes_in(tile, read_tile(tile, lambda path: _get(source, path)))
+                below = [
+                    tile_root(read_tile(Tile(tile.level - 1, number), lambda path: _get(source, path)))
+                    for number in range(tile.index * FULL_WIDTH, tile.index * FULL_WIDTH + tile.width)
+                ]
+            except errors.Missing as error:
+                self.findings.add(Fault.MISSING, tile.path, index=tile.begin, why=error)
+            except Malformed as error:
+                self.findings.add(Fault.MALFORMED, tile.path, index=tile.begin, why=error)
+            else:
+                for at, (hash_there, own) in enumerate(zip(there, below, strict=True)):
+                    if hash_there != own:
+                        index = tile.begin + (at << LEVEL_BITS * tile.level)
+                        self.findings.add(Fault.FORGED_TILE, tile.path, index=index, tile=hash_there, reckoned=own)
+
+    def _streams(self, spill: Path) -> None:
+        whole = self.report.part == "supervisor"
+        parts: dict[str, list[str]] = {}
+        for file in sorted(spill.iterdir()):
+            parts.setdefault(file.name.partition("-")[0], []).append(str(file))
+        tasks = [(files, whole) for files in parts.values()]
+        for done, replayed in enumerate(self._each(_replayed, tasks), 1):
+            self.report.streams += replayed.streams
+            self.places.update(replayed.places)
+            self.findings.extend(replayed.findings, replayed.findings_count)
+            self._watch("streams", done, len(tasks))
+
+    def _each(self, work: Callable[[Place, T], U], tasks: Sequence[T]) -> Iterator[U]:
+        """What comes of each task, in order, by as many processes as were asked for, few tasks ahead of the answers."""
+        jobs = min(self._asked.jobs, len(tasks))
+        if jobs < 2:  # noqa: PLR2004  alone it needs no other process
+            yield from (work(self._asked.place, task) for task in tasks)
+            return
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            ahead: deque[Future[U]] = deque()
+            left = iter(tasks)
+            for task in itertools.islice(left, 2 * jobs):
+                ahead.append(pool.submit(work, self._asked.place, task))
+            while ahead:
+                answer = ahead.popleft().result()
+                for task in itertools.islice(left, 1):
+                    ahead.append(pool.submit(work, self._asked.place, task))
+                yield answer
+
+
+def _examined(place: Place, task: Task) -> Examined:
+    with opened(place) as source:
+        return examine(task, source)
+
+
+def _replayed(_place: Place, task: tuple[list[str], bool]) -> Replayed:
+    files, whole = task
+    return replay([Path(file) for file in files], whole=whole)
+
+
+def _get(source: Source, path: str) -> bytes | None:
+    try:
+        return source.get(f"log/{path}")
+    except Missing:
+        return None
+
+
+def _subtrees(source: Source, size: int) -> SubtreeHash:
+    return subtree_hashes(size, lambda path: _get(source, path))
+
+
+def _edge_leads_to_root(source: Source, now: Checkpoint) -> bool:
+    """Whether the partial tiles have the root that the checkpoint says."""
+    try:
+        TrustedTiles(now.size, now.root, lambda path: _get(source, path))
+    except ProofFault:
+        return False
+    return True
+
+
+def _trust(source: Source, asked: Asked, remembered: Remembered | None) -> Trust:
+    """Raises Unreadable where the policy is none."""
+    also = _keys(source)
+    try:
+        if asked.policy is not None:
+            return Trust(Policy.parse(asked.policy), asked.title or _title(asked.policy), pinned=True, also=also)
+        data = remembered.policy if remembered is not None else source.get(POLICY)
+        return Trust(Policy.parse(data), "", pinned=False, also=also)
+    except Malformed as error:
+        raise Unreadable(f"the policy: {error}") from error
+    except Missing as error:
+        raise Unreadable(f"{POLICY}: there is none, and none was given") from error
+
+
+def _keys(source: Source) -> tuple[VerifierKey, ...]:
+    """The keys that the log says it has or had, none where it does not say."""
+    try:
+        return tuple(VerifierKey.parse(line) for line in lines(source.get(KEYS), KEYS))
+    except (Missing, Malformed):
+        return ()
+
+
+def _title(policy: bytes) -> str:
+    """What a policy's first line says of it, where that is a comment."""
+    first = policy.decode("utf-8", "replace").partition("\n")[0]
+    return first.removeprefix("#").strip() if first.startswith("#") else "the policy given"
+
+
+class _Heads(msgspec.Struct, frozen=True):
+    """The larger set that may be read, how many entries its files cover, and how many those of the public set."""
+
+    part: Part = "public"
+    covered: int = 0
+    public: int = 0
+
+
+def _heads(source: Source, trust: Trust, now: Checkpoint, findings: Findings) -> _Heads:
+    public = _covered(source, "public", trust, now, findings)
+    supervisor = _covered(source, "supervisor", trust, now, findings)
+    if supervisor is None:
+        return _Heads("public", public or 0, public or 0)
+    return _Heads("supervisor", supervisor, public or 0)
+
+
+def _covered(source: Source, part: Part, trust: Trust, now: Checkpoint, findings: Findings) -> int | None:
+    """How many of the log's entries a set covers, None where it cannot be read by who asks."""
+    path = f"{FOLDERS[part]}/head"
+    try:
+        origin, *rest = lines(source.get(path), path)
+        size = decimal("\n".join(rest), path)
+    except (Missing, Closed):
+        return None
+    except Malformed as error:
+        findings.add(Fault.MALFORMED, path, why=error)
+        return None
+    if origin != now.origin:
+        findings.add(Fault.WRONG_KEY, path, origin=origin, expected=now.origin)
+    rolled_back = any(one.fault is Fault.ROLLED_BACK for one in findings.kept)
+    if size > now.size and not rolled_back and size > (published := size_now(source, trust)):
+        findings.add(Fault.MALFORMED, path, covers=size, published=published)
+    return min(size, now.size)
+
+
+def _remembered(state: Path | None) -> Remembered | None:
+    """What the last complete audit saw. Raises Unreadable where the folder holds something else."""
+    if state is None:
+        return None
+    try:
+        return msgspec.json.decode((state / REMEMBERED).read_bytes(), type=Remembered)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise Unreadable(f"{state / REMEMBERED}: {error}") from error
+
+
+def _remember(state: Path | None, found: Standing, policy: Policy) -> None:
+    if state is None:
+        return
+    now = found.checkpoint
+    remembered = Remembered(now.origin, now.size, now.root, found.note.encoded(), policy.encoded())
+    state.mkdir(parents=True, exist_ok=True)
+    unfinished = state / f"{REMEMBERED}.new"
+    unfinished.write_bytes(msgspec.json.encode(remembered))
+    unfinished.replace(state / REMEMBERED)

@@ -1,0 +1,126 @@
+"""What the public events say of balances, reckoned here and nowhere else: opening + inflow - outflow = closing.
+
+Events that move a device into or out of a site carry the movement: its class, the site that it leaves and the one that
+it comes to, the day `on` which it counts where that is not the event's own, and the day `instead_of` which it counted
+until now. So balances are a plain sum over the log, in any order.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+import msgspec
+
+BUSINESS_ZONE: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
+"""Business days are those of Asia/Shanghai, which has kept UTC+8 without summer time since 1991."""
+
+Cell: TypeAlias = tuple[str, str, str]
+"""A site, a device class and a business day, which is written 2026-03-05."""
+
+Cells: TypeAlias = dict[Cell, list[int]]
+"""Inflow and outflow."""
+
+
+class Undated(ValueError):
+    """An event moves a device and does not say on which day."""
+
+
+class Moved(msgspec.Struct, frozen=True, gc=False):
+    """A movement as events carry it."""
+
+    device_class: str
+    from_site: str | None = None
+    to_site: str | None = None
+    on: str | None = None
+    instead_of: str | None = None
+
+
+class Said(msgspec.Struct, frozen=True, gc=False):
+    """Of an event, what balances need."""
+
+    occurred_on: str | None = None
+    occurred_at: datetime | None = None
+    moved: Moved | None = None
+    moved_out: Moved | None = None
+    moved_in: Moved | None = None
+    restated: Moved | None = None
+
+
+SAID: Final = msgspec.json.Decoder(Said)
+
+
+def moves_of(said: Said) -> list[tuple[str | None, str | None]]:
+    """From which site to which the device is moved, in order. A restatement moves nothing, nor does a movement that
+    names no site: it says that the device stays where it is.
+    """
+    return [
+        (one.from_site, one.to_site)
+        for one in (said.moved, said.moved_out, said.moved_in)
+        if one is not None and (one.from_site is not None or one.to_site is not None)
+    ]
+
+
+def add_to(cells: Cells, said: Said) -> None:
+    """Count what an event moves."""
+    for one in (said.moved, said.moved_out, said.moved_in, said.restated):
+        if one is not None:
+            for day, change in _days(said, one):
+                if one.from_site is not None:
+                    cells.setdefault((one.from_site, one.device_class, day), [0, 0])[1] += change
+                if one.to_site is not None:
+                    cells.setdefault((one.to_site, one.device_class, day), [0, 0])[0] += change
+
+
+def merge(cells: Cells, more: Cells) -> None:
+    """Add the second to the first."""
+    for cell, (inflow, outflow) in more.items():
+        there = cells.setdefault(cell, [0, 0])
+        there[0] += inflow
+        there[1] += outflow
+
+
+class Line(msgspec.Struct, frozen=True, order=True):
+    """A day of one class at one site on which something moved."""
+
+    site: str
+    device_class: str
+    day: str
+    opening: int
+    inflow: int
+    outflow: int
+    closing: int
+
+
+def lines(cells: Cells, last: date) -> Iterator[Line]:
+    """The balances up to a day, by site, class and day."""
+    kept: tuple[str, str] | None = None
+    stock = 0
+    for (site, device_class, day), (inflow, outflow) in sorted(cells.items()):
+        if (site, device_class) != kept:
+            kept, stock = (site, device_class), 0
+        if day > last.isoformat():
+            continue
+        closing = stock + inflow - outflow
+        if inflow or outflow:
+            yield Line(site, device_class, day, stock, inflow, outflow, closing)
+        stock = closing
+
+
+def _days(said: Said, moved: Moved) -> Iterator[tuple[str, int]]:
+    yield moved.on or _own_day(said), 1
+    if moved.instead_of is not None:
+        yield moved.instead_of, -1
+
+
+def _own_day(said: Said) -> str:
+    if said.occurred_on is not None:
+        return said.occurred_on
+    if said.occurred_at is None:
+        raise Undated("an event that moves a device has no day")
+    return _business_day(said.occurred_at.astimezone(UTC).replace(microsecond=0))
+
+
+@lru_cache(maxsize=65_536)
+def _business_day(at: datetime) -> str:
+    return at.astimezone(BUSINESS_ZONE).date().isoformat()

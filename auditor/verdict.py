@@ -1,0 +1,59 @@
+"""What an audit says in the end: one sentence, and the status with which the program ends."""
+
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from auditor.finding import Finding
+from auditor.span import Part
+
+Status: TypeAlias = Literal[0, 1, 2, 3]
+
+VERIFIED: Final[Status] = 0
+FAULT: Final[Status] = 1
+UNREADABLE: Final[Status] = 2
+SELF_CONSISTENT: Final[Status] = 3
+
+SENTENCES: Final[dict[Status, tuple[str, str]]] = {
+    VERIFIED: ("已验证，依据：{zh}", "verified under {en}"),
+    FAULT: ("不可信：发现 {count} 处问题", "not to be relied on; faults found: {count}"),
+    UNREADABLE: ("无法读取：{en}", "could not read: {en}"),
+    SELF_CONSISTENT: (
+        "自身一致；未排除回退与两种版本并存",
+        "consistent with itself; rollback and split view not ruled out",
+    ),
+}
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """`status` is the exit status: 0 verified, 1 a fault, 2 could not read, 3 consistent with itself only."""
+
+    status: Status
+    zh: str
+    en: str
+
+
+def verdict(status: Status, **said: object) -> Verdict:
+    zh, en = SENTENCES[status]
+    return Verdict(status, zh.format(**said), en.format(**said))
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What an audit found, for whoever reads it and for machines."""
+
+    source: str
+    verdict: Verdict
+    origin: str | None = None
+    tree_size: int = 0
+    root: str = ""
+    part: Part = "public"
+    disclosed: int = 0
+    events: int = 0
+    streams: int = 0
+    checkpoints: int = 0
+    witnesses: dict[str, int] = {}
+    compared: dict[str, int] = {}
+    notes: list[str] = []
+    findings: list[Finding] = []
+    findings_count: int = 0
+    seconds: float = 0.0
