@@ -11,13 +11,16 @@ from msgspec import Meta
 from kernel.clock import Clock, system_clock_us
 from kernel.http_operations import operations_app
 from kernel.process import Parts, Process, run
+from kernel.quantity import instant_of_us
 from kernel.readiness import Health
 from kernel.settings import Settings
 from kernel.telemetry import METER
 from ledger.open import open_ledger
 from ledger.port import Ledger, LedgerError, Unavailable
+from ledger.proof.errors import Malformed
 from ledger.proof.policy import Policy
-from ledger.transparency.faults import LogFault
+from ledger.transparency.cosigning import Witnesses, WitnessStanding, read_policy
+from ledger.transparency.faults import Fault, LogFault
 from ledger.transparency.sequencer import NO_POLICY, PUBLISHED_EVERY_US_MAX, Sequencer
 
 NAME: Final = "sequencer"
@@ -38,6 +41,20 @@ _STOPPED: Final = METER.create_gauge(
     "log.stopped", unit="1", description="1 where the sequencer has stopped at a fault"
 )
 
+_WITNESS_UP: Final = METER.create_gauge("log.witness.up", unit="1", description="1 where the witness cosigns")
+_WITNESS_BEHIND: Final = METER.create_gauge(
+    "log.witness.behind", unit="{entry}", description="signed entries that the witness has not cosigned"
+)
+_WITNESS_AGE: Final = METER.create_gauge(
+    "log.witness.age", unit="s", description="age of the newest cosignature of the witness"
+)
+
+BAD_POLICY: Final = Fault(
+    "log.bad_policy",
+    "信任策略文件 {file} 有误：{why}",
+    "the policy file {file} is not one: {why}",
+)
+
 _LOG: Final = structlog.get_logger(NAME)
 
 
@@ -56,8 +73,9 @@ class SequencerSettings(Settings, frozen=True, kw_only=True):
 class Following:
     """A sequencer at work: what it is at, for probes and metrics."""
 
-    def __init__(self, sequencer: Sequencer, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, sequencer: Sequencer, ledger: Ledger, witnesses: Witnesses, clock: Clock) -> None:
         self._sequencer: Final = sequencer
+        self._witnesses: Final = witnesses
         self._ledger: Final = ledger
         self._clock: Final = clock
         self._fault: LogFault | None = None
@@ -87,12 +105,27 @@ class Following:
             if cursor is not None:
                 _SIZE.set(cursor.size)
                 _UNPUBLISHED.set(cursor.size - (published.size if published else 0))
+                self._watch_witnesses(cursor.size)
                 try:
                     _LAG.set(max(0, await self._ledger.head() - cursor.position))
                 except LedgerError as error:
                     _LOG.warning("the ledger is away", error=str(error))
             if published is not None:
                 _AGE.set((self._clock() - published.published_at_us) / 1e6)
+
+    def _watch_witnesses(self, size: int) -> None:
+        for one in self._witnesses.standing:
+            labels = {"witness": one.name}
+            _WITNESS_UP.set(0 if one.trouble else 1, labels)
+            _WITNESS_BEHIND.set(max(0, size - one.size), labels)
+            if one.cosigned_at_s:
+                _WITNESS_AGE.set(self._clock() / 1e6 - one.cosigned_at_s, labels)
+
+    async def witnessed(self) -> Health:
+        """Degraded where a witness does not cosign: who, why, since when."""
+        if missing := [one for one in self._witnesses.standing if one.trouble]:
+            return Health(ok=True, degraded=True, detail="; ".join(map(_missing, missing)))
+        return Health(ok=True, detail=f"{len(self._witnesses.standing)} witnesses")
 
     async def health(self) -> Health:
         """Fails where the log has stopped; degraded where it is in trouble, or says nothing new."""
@@ -106,26 +139,48 @@ class Following:
         return Health(ok=True, detail=f"{published.size} entries")
 
 
+def _missing(one: WitnessStanding) -> str:
+    since = instant_of_us(one.since_us).isoformat(timespec="seconds")
+    return f"{one.name}: {one.trouble}, since {since}, at {one.size} entries"
+
+
+def _policy(file: Path | None) -> tuple[Policy, bytes]:
+    """The policy and its heading. Raises LogFault, OSError."""
+    if file is None:
+        return NO_POLICY, b""
+    try:
+        return read_policy(file.read_bytes())
+    except Malformed as error:
+        raise BAD_POLICY(file=file, why=error) from error
+
+
 async def assemble(process: Process) -> Parts:
     """Open the ledger and the log, and hold one against the other before anything is said to be ready."""
     settings: SequencerSettings = process.settings
     ledger = await process.wait_for("ledger", lambda: open_ledger(settings.ledger), Unavailable)
+    policy, heading = _policy(settings.policy)
+    witnesses = Witnesses(policy, system_clock_us)
     sequencer = await Sequencer.open(
         ledger,
         settings.proof,
         settings.keys_dir,
         origin=settings.origin(ledger.ledger_id),
         clock=system_clock_us,
-        policy=Policy.parse(settings.policy.read_bytes()) if settings.policy else NO_POLICY,
+        cosigner=witnesses,
+        policy=policy,
+        heading=heading,
     )
     await process.wait_for("log", sequencer.load, Unavailable, OSError)
-    following = Following(sequencer, ledger, system_clock_us)
+    if sequencer.published is not None:
+        witnesses.remember(sequencer.published.note)
+    following = Following(sequencer, ledger, witnesses, system_clock_us)
     process.readiness.add("log", following.health)
+    process.readiness.add("witnesses", following.witnessed)
     assert process.telemetry is not None
     return Parts(
         rest=operations_app(process.readiness, process.telemetry),
         followers={"sequencer": following.run, "metrics": following.watch},
-        closing=[sequencer.close, ledger.close],
+        closing=[sequencer.close, witnesses.close, ledger.close],
     )
 
 

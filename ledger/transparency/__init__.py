@@ -11,6 +11,7 @@ sequencer.py  the single writer: ledger -> tiles -> checkpoint
 publishing.py how a signed checkpoint becomes a published one
 disclosed.py  the files of what is disclosed, and their heads
 discloser.py  ledger and log -> the public set, the supervisors' set, metadata
+cosigning.py  asks the witnesses of a policy
 witness.py, witness_store.py, witness_door.py  a witness of logs, its memory and its HTTP door
 fsck.py       the whole log held against the ledger
 faults.py     what makes it stop, in both languages

@@ -94,9 +94,11 @@ class Sequencer:
         disk: Disk | None = None,
         cosigner: Cosigner | None = None,
         policy: Policy = NO_POLICY,
+        heading: bytes = b"",
     ) -> Self:
         """The sequencer of the log in this folder, as the single writer it has. Nothing is read yet: `load` does. Of
-        the policy its witnesses and its quorum count; the log that it is about is this one.
+        the policy its witnesses and its quorum count; the log that it is about is this one. `heading`: comment lines to
+        begin the published policy with.
 
         Raises LogFault (log.locked) where another writes there, OSError, apsw.Error.
         """
@@ -112,7 +114,10 @@ class Sequencer:
         lock, store = await asyncio.to_thread(opened)
         keys = LogKeys(store, keys_dir, origin)
         storage = DirectoryStorage(folder, disk)
-        return cls(ledger, lock, store, storage, keys, origin=origin, clock=clock, cosigner=cosigner, policy=policy)
+        return cls(
+            ledger, lock, store, storage, keys,
+            origin=origin, clock=clock, cosigner=cosigner, policy=policy, heading=heading,
+        )  # fmt: skip
 
     def __init__(
         self,
@@ -126,6 +131,7 @@ class Sequencer:
         clock: Clock,
         cosigner: Cosigner | None = None,
         policy: Policy = NO_POLICY,
+        heading: bytes = b"",
     ) -> None:
         self._ledger: Final = ledger
         self._lock: Final = lock
@@ -136,6 +142,7 @@ class Sequencer:
         self._clock: Final = clock
         self._cosigner: Final = cosigner
         self._policy: Final = policy
+        self._heading: Final = heading
         self._publisher: Final = Publisher(storage, store)
         self._loaded: _Loaded | None = None
         self._asked_at_us = 0
@@ -304,7 +311,7 @@ class Sequencer:
         return _Loaded(cursor, published, Tree.load(self._storage, cursor.size) or Tree(self._storage))
 
     def _signed(self, size: int, root: bytes, now_us: int) -> bytes:
-        told = {KEYS: keys_file(self._keys.verifiers()), POLICY: self._standing_policy().encoded()}
+        told = {KEYS: keys_file(self._keys.verifiers()), POLICY: self._heading + self._standing_policy().encoded()}
         changed = {name: said for name, said in told.items() if self._storage.read(name) != said}
         if changed:
             self._storage.put(changed)
