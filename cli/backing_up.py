@@ -17,6 +17,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 from rich.text import Text
 
+from cli.backup_proof import copy_proof, renew_key
 from cli.backup_set import (
     DAMAGED,
     FORMAT,
@@ -85,6 +86,12 @@ ELSEWHERE = against_rules(
     "{what} is not in an SQLite file of the data folder; `meterloop backup` and `meterloop restore` are for the"
     " platform of one machine that has all its data there, for others see docs/operating.md",
 )
+PROOF_ELSEWHERE = against_rules(
+    "restore.proof_elsewhere",
+    "METERLOOP_PROOF_DIR 指向 {place}，而存证日志恢复到数据目录的 proof 中。请先去掉该设置，恢复后再移动该目录。",
+    "METERLOOP_PROOF_DIR names {place}, and the proof log is restored into proof of the data folder; leave the setting"
+    " out, and move the folder after the restore",
+)
 NOT_EMPTY = against_rules(
     "restore.not_empty",
     "数据目录 {place} 不是空的，恢复不覆盖任何数据。请先将其移走，或用 METERLOOP_DATA_DIR 另选一处。",
@@ -121,7 +128,7 @@ def restore(
     """从备份恢复到空的数据目录 Put a backup into an empty data folder."""
     os.umask(OWNER_ONLY)
     with _shown() as told:
-        manifest, ended = _restored(cli_settings(), place, told)
+        manifest, ended, renewed = _restored(cli_settings(), place, told)
     console.print(
         Text.assemble(("✓ ", "green"), f"已恢复 restored: {cli_settings().data_dir}，{manifest.taken_at.isoformat()}"),
         soft_wrap=True,
@@ -131,6 +138,19 @@ def restore(
         note(
             f"{ended} 个未完成的导入已中止，请重新导入各自的文件。",
             f"{ended} unfinished imports were ended; import their files again",
+        )
+    if renewed:
+        note(
+            "备份不含密钥：存证日志改用新密钥签名，请把 proof/log/keys 的最后一行交给核验者与见证人。",
+            "the backup has no keys: a new one signs the proof log from now on; once it runs, hand the last line of"
+            " proof/log/keys to those who verify and to the witnesses",
+        )
+    if manifest.has_proof:
+        note(
+            "若此备份之后还发布过检查点，恢复后的日志会与之矛盾：启动前请移走 proof/，另设 METERLOOP_LOG_ORIGIN，"
+            "开始新的日志。",
+            "if checkpoints were published after this backup, the restored log would contradict them: move proof/ away"
+            " before you start it, and begin a new log under another METERLOOP_LOG_ORIGIN",
         )
     note(
         "请核对 settings/settings.env 中的环境变量，然后 `meterloop up`。",
@@ -155,7 +175,8 @@ def _backed_up(settings: Settings, place: Path, told: Told, *, keys: bool) -> Ma
                 copy_database(source, target, lambda here, whole: told("views", here, whole))
                 if (wrong := check_sqlite(target)) is not None:
                     raise LedgerError(f"{source} is damaged: {wrong}")
-        # At this point whatever the views, policies and imports have taken is in the log already.
+        copy_proof(settings.proof, folder)
+        # At this point whatever the views, policies, imports and the proof log have taken is in the log already.
         asyncio.run(_require_ledger(settings.ledger))
         back_up(log, folder / LEDGER, lambda here, whole: told("log", here, whole))
         ledger_id, position = examine(folder / LEDGER)
@@ -175,7 +196,8 @@ def _backed_up(settings: Settings, place: Path, told: Told, *, keys: bool) -> Ma
     return manifest
 
 
-def _restored(settings: Settings, place: Path, told: Told) -> tuple[Manifest, int]:
+def _restored(settings: Settings, place: Path, told: Told) -> tuple[Manifest, int, bool]:
+    """The backup's manifest, how many imports were ended, and whether the proof log got a new key."""
     # The folder itself, where its name is a link to it.
     data_dir = settings.data_dir.resolve()
     if data_dir.exists() and (not data_dir.is_dir() or any(data_dir.iterdir())):
@@ -185,6 +207,8 @@ def _restored(settings: Settings, place: Path, told: Told) -> tuple[Manifest, in
         for what, url in (("LEDGER_URL", told_of.ledger_url), ("DATABASE_URL", told_of.database_url)):
             if url:
                 raise ELSEWHERE(what=what)
+        if told_of.proof_dir is not None:
+            raise PROOF_ELSEWHERE(place=told_of.proof_dir)
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     with opened(place) as found, unfinished(data_dir) as work:
         folder = work / "set"
@@ -199,12 +223,13 @@ def _restored(settings: Settings, place: Path, told: Told) -> tuple[Manifest, in
             raise DAMAGED(file=LEDGER, why=("与清单不符", "is not the ledger of the manifest"))
         records = folder / "registry.sqlite"
         ended = asyncio.run(_ended(records)) if records.exists() else 0
+        renewed = not (folder / "keys").exists() and renew_key(folder, system_clock_us)
         for path in [*folder.rglob("*"), folder]:
             synchronise(path)
         # At this point everything is durable. An empty folder gives way to it, and anything else would refuse.
         folder.replace(data_dir)
         synchronise(data_dir.parent)
-    return manifest, ended
+    return manifest, ended, renewed
 
 
 def _sources(settings: Settings) -> tuple[Path, dict[str, Path]]:

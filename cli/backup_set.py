@@ -4,6 +4,7 @@
     manifest.sha256   the manifest's own, as `sha256sum -c` reads it
     ledger.sqlite     the log
     registry.sqlite   views, records and policies, as of a moment before the log's
+    proof/            what the proof log has signed, and its checkpoints
     settings/         what the platform was told by its environment, without secrets, and the files named there
     keys/             where they were asked for
 
@@ -93,6 +94,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     taken_at: datetime
     files: dict[str, Entry]
 
+    @property
+    def has_proof(self) -> bool:
+        """Whether the proof log is in it."""
+        return any(name.startswith("proof/") for name in self.files)
+
 
 def seal(folder: Path, manifest: Manifest) -> None:
     """Write the manifest and make everything durable. The last step before the backup gets its name."""
@@ -150,7 +156,7 @@ class Found:
         whole, here = sum(entry.bytes for entry in self.manifest.files.values()), 0
         for name, entry in self.manifest.files.items():
             target = folder / name
-            target.parent.mkdir(OWNERS_FOLDER, exist_ok=True)
+            target.parent.mkdir(OWNERS_FOLDER, parents=True, exist_ok=True)
             digest, length = hashlib.sha256(), 0
             with _read(name), self._open(name) as source, _created(target) as file:
                 while piece := source.read(CHUNK_BYTES):

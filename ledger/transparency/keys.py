@@ -76,7 +76,7 @@ class LogKeys:
         file = self.next_file()
         signer = signer_in(file, self._origin)
         ending = {
-            key.number: min(key.until_us or now_us + overlap_us, now_us + overlap_us) if self._is_there(key) else now_us
+            key.number: min(key.until_us or now_us + overlap_us, now_us + overlap_us) if self._is_there(key) else 0
             for key in self._store.log_keys()
             if key.until_us is None or now_us < key.until_us
         }

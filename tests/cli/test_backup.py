@@ -208,7 +208,7 @@ def test_a_backup_that_is_killed_never_looks_like_a_whole_one(origin, tmp_path, 
 
 def test_every_bit_of_a_backup_counts(origin, tmp_path, restore):
     names = sorted(files_of(origin / "whole"))
-    assert set(names) == KEPT | {"keys/cursor.key", "keys/issuer.key", "keys/issuer.pub"}
+    assert set(names) == KEPT | {"keys/cursor.key", "keys/issuer.key", "keys/issuer.pub", "keys/log.pem"}
     for name in names:
         copy = shutil.copytree(origin / "whole", tmp_path / "copy", dirs_exist_ok=True)
         file = copy / name
