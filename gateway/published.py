@@ -95,6 +95,7 @@ class Served(msgspec.Struct, frozen=True):
 
 SERVED: Final = (
     Served("/log/checkpoint", "GetCheckpoint", TEXT, "moving", "最新检查点", "The newest published checkpoint"),
+    Served("/log/checkpoints/days", "GetCheckpointDays", TEXT, "moving", "有检查点的日期", "The days with checkpoints"),
     Served(
         "/log/checkpoints/{day}", "GetCheckpointsOfDay", TEXT, "moving", "一日的检查点", "All checkpoints of a UTC day"
     ),

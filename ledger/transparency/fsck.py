@@ -18,7 +18,19 @@ from ledger.proof.merkle import HASH_BYTES, Range, leaf_hashes
 from ledger.proof.tiles import ENTRIES, FULL_WIDTH, LEVEL_BITS, Tile, bundle_at, edge_of
 from ledger.transparency.faults import LogFault
 from ledger.transparency.keys import keys_file, keys_of
-from ledger.transparency.layout import CHECKPOINT, CHECKPOINTS, KEYS, LOG, MARK_BYTES, MARKS, STORE, notes_in
+from ledger.transparency.layout import (
+    CHECKPOINT,
+    CHECKPOINTS,
+    DAYS,
+    KEYS,
+    LOG,
+    MARK_BYTES,
+    MARKS,
+    STORE,
+    days_file,
+    days_in,
+    notes_in,
+)
 from ledger.transparency.reading import At, Run, read_run
 from ledger.transparency.storage import DirectoryStorage
 from ledger.transparency.store import Cursor, SequencerStore
@@ -124,9 +136,10 @@ class _Check:
     async def settle(self) -> None:
         """Look at what is said of the whole, and take up the first checkpoint."""
         for _ in range(SETTLING_TRIES):
-            days = self._storage.names(CHECKPOINTS)
+            days = days_in(self._storage.names(CHECKPOINTS))
             last = (self._storage.read(f"{CHECKPOINTS}/{days[-1]}") or b"") if days else b""
-            if self._newest is None or self._newest in last:
+            listed = (self._storage.read(DAYS) or b"") == days_file(days)
+            if self._newest is None or (self._newest in last and listed):
                 break
             await asyncio.sleep(SETTLING_S)
         if self._newest is None:
@@ -134,6 +147,8 @@ class _Check:
         said = self._storage.read(KEYS)
         if said != keys_file(self._keys):
             self.report.found(KEYS, None, "不是日志的全部公钥", "does not list the log's keys")
+        if not listed:
+            self.report.found(DAYS, None, "与各日文件不一致", "does not list the days that have a file")
         self._advance()
 
     def run(self, run: Run) -> None:
@@ -204,7 +219,7 @@ class _Check:
         self._next = next(self._notes, None)
 
     def _published(self) -> Iterator[tuple[str, Checkpoint]]:
-        for day in self._storage.names(CHECKPOINTS):
+        for day in days_in(self._storage.names(CHECKPOINTS)):
             name = f"{CHECKPOINTS}/{day}"
             for place, note in enumerate(notes_in(self._storage.read(name) or b"")):
                 self._newest_seen |= note == self._newest

@@ -1,14 +1,15 @@
 """How a signed checkpoint becomes a published one: at its own name, and in the file of its day, once.
 
 The store is told first what is about to be published, so that after a crash the same is carried out again: the file of
-the checkpoint is replaced by the same bytes, the file of the day is cut to where it was and added to again.
+the checkpoint is replaced by the same bytes, the file of the day is cut to where it was and added to again. A day is
+listed among the days once it has its file.
 """
 
 from typing import Final
 
 import msgspec
 
-from ledger.transparency.layout import CHECKPOINT, CHECKPOINTS, day_of_us
+from ledger.transparency.layout import CHECKPOINT, CHECKPOINTS, DAYS, day_of_us, days_file, days_in
 from ledger.transparency.storage import Storage
 from ledger.transparency.store import Published, SequencerStore
 from ledger.transparency.tree import partial_folders
@@ -56,6 +57,9 @@ class Publisher:
         # At this point everybody can, and the day's file may lack it.
         if published.added:
             self._storage.extend(f"{CHECKPOINTS}/{published.day}", published.day_bytes, published.added)
+            if not published.day_bytes or not self._storage.length(DAYS):
+                # At this point there is a day that nobody is told of.
+                self._storage.put({DAYS: days_file(days_in(self._storage.names(CHECKPOINTS)))})
         self._storage.drop(partial_folders(published.swept, published.size))
         settled = msgspec.structs.replace(published, swept=published.size, settled=True)
         self._store.publish(settled)

@@ -25,6 +25,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 ORIGIN = "meterloop.local/11111111-2222-3333-4444-555555555555"
 FILES = {
     "log/checkpoint": b"a checkpoint\n",
+    "log/checkpoints/days": b"2026-01-05\n",
     "log/checkpoints/2026-01-05": b"a checkpoint\n\nanother\n",
     "log/keys": b"vkey\n",
     "log/policy": b"log vkey\nquorum none\n",

@@ -10,7 +10,7 @@ from ledger.proof.keys import VerifierKey
 from ledger.proof.merkle import SubtreeHash, consistency_proof, verify_consistency
 from ledger.proof.reading import TrustedTiles, subtree_hashes
 from ledger.transparency.keys import KEY_FILE, new_key
-from ledger.transparency.layout import CHECKPOINT, CHECKPOINTS, KEYS, MARK_ENTRIES, MARKS, notes_in
+from ledger.transparency.layout import CHECKPOINT, CHECKPOINTS, DAYS, KEYS, MARK_ENTRIES, MARKS, notes_in
 from ledger.transparency.sequencer import Sequencer
 from tests.ledger.making import everything
 
@@ -55,7 +55,8 @@ def published(folder: Path) -> list[Checkpoint]:
     """Every published checkpoint, in order, its signature verified by the keys that the log names."""
     proof = folder / "proof"
     keys = [VerifierKey.parse(line) for line in (proof / KEYS).read_text().splitlines()]
-    days = sorted((proof / CHECKPOINTS).iterdir())
+    days = [proof / CHECKPOINTS / day for day in (proof / DAYS).read_text().split()]
+    assert sorted([*days, proof / DAYS]) == sorted((proof / CHECKPOINTS).iterdir())
     notes = [note for day in days for note in notes_in(day.read_bytes())]
     assert notes[-1] == (proof / CHECKPOINT).read_bytes()
     return [opened(note, keys).checkpoint for note in notes]

@@ -125,7 +125,7 @@ async def test_a_mark_that_is_wrong_is_found(folder):
 
 
 def days(folder):
-    return sorted((folder / "proof/log/checkpoints").iterdir())
+    return sorted((folder / "proof/log/checkpoints").glob("2*"))
 
 
 async def test_a_checkpoint_of_another_tree_is_found(folder, tmp_path_factory):
@@ -163,6 +163,10 @@ async def test_checkpoints_that_are_out_of_order_are_found(folder):
 
 async def test_a_newest_checkpoint_that_is_in_no_day_is_found(folder):
     days(folder)[-1].unlink()
+    listed = folder / "proof/log/checkpoints/days"
+    (found,) = (await checked(folder)).findings
+    assert (found.path, found.en) == ("log/checkpoints/days", "does not list the days that have a file")
+    listed.write_text("".join(f"{day.name}\n" for day in days(folder)))
     (found,) = (await checked(folder)).findings
     assert (found.path, found.en) == ("log/checkpoint", "is in no file of a day")
 
