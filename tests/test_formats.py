@@ -1,0 +1,51 @@
+"""docs/formats.md says what the code does: its examples are computed, its limits and addresses are the code's."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from cli.reference import ROOT
+from gateway.published import RANGE_ENTRIES, SERVED
+from ledger.proof import commitment, merkle, note, policy, proof_file, tiles
+from tests.ledger.proof.worked import examples
+
+DOCUMENTS = [path for path in (ROOT / "docs" / "formats.md", ROOT / "docs" / "formats.zh-CN.md") if path.exists()]
+EXAMPLE = re.compile(r"<!-- example: (\w+) -->\n```text\n(.*?)\n```", re.DOTALL)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_the_examples_are_what_the_code_makes(document):
+    shown = EXAMPLE.findall(document.read_text("utf-8"))
+    assert dict(shown) == examples()
+    assert len(shown) == len(examples()), "an example stands once"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_limits_and_addresses_are_the_code_s(document):
+    text = document.read_text("utf-8")
+    assert list(missing(text)) == []
+    assert "C2SP/C2SP@5ba5ee8" in text
+
+
+def missing(text: str) -> Iterator[str]:
+    """What the document would have to say and does not."""
+    limits = {
+        "entries a range file": RANGE_ENTRIES,
+        "signatures a note": note.SIGNATURES_MAX,
+        "bytes a note": note.NOTE_BYTES_MAX,
+        "hashes a proof": proof_file.HASHES_MAX,
+        "bytes of extra": proof_file.EXTRA_BYTES_MAX,
+        "witnesses a policy": policy.WITNESSES_MAX,
+        "bytes an entry": tiles.ENTRY_BYTES_MAX,
+        "hashes a tile": tiles.FULL_WIDTH,
+    }
+    numbers = {int(found.replace(",", "")) for found in re.findall(r"[0-9][0-9,]*", text)}
+    yield from (what for what, limit in limits.items() if limit not in numbers)
+    if f"2^{merkle.SIZE_MAX.bit_length()}" not in text:
+        yield "the largest tree"
+    if commitment._DOMAIN.rstrip(b"\0").decode() not in text:
+        yield "the domain of commitments"
+    for served in SERVED:
+        if re.sub(r"{(\w+)}", r"<\1>", served.path.removeprefix("/")) not in text:
+            yield served.path
