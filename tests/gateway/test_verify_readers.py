@@ -14,7 +14,7 @@ from ledger.proof.keys import KeyType, VerifierKey
 from ledger.proof.merkle import root_from_inclusion
 from ledger.proof.note import Note
 from ledger.proof.policy import Policy, satisfied
-from ledger.proof.proof_file import LogProof
+from ledger.proof.proof_file import EXTRA_BYTES_MAX, HASHES_MAX, LogProof
 from tests.gateway.browsing import browser, heard, needs_browser
 from tests.gateway.evidence import KEY_ONLY, LOG, POLICY, W1, W2, Evidence, signer, zipped
 from tests.ledger.proof import test_checkpoint, test_commitment, test_note, test_policy, test_proof_file
@@ -200,6 +200,8 @@ async def test_policies():
 async def test_proof_files_and_envelopes():
     small = LogProof(3, PROOF.hashes[:2], b"verbatim\n", b"extra").encoded()
     files = [*parameters(test_proof_file.test_what_is_not_a_proof), PROOF.encoded(), *every_changed_byte(small)]
+    longest = LogProof(3, (bytes(32),) * HASHES_MAX, b"x\n", bytes(EXTRA_BYTES_MAX)).encoded()
+    files += [longest, longest.replace(b"\nextra ", b"\nextra AAAA")]
     letters = parameters(test_commitment.test_what_is_not_in_the_only_form)
     letters += [test_commitment.ENVELOPE, *TRUE.envelopes, *every_changed_byte(test_commitment.ENVELOPE)]
     letters.append(test_commitment.ENVELOPE.replace(b"\x67meter-7", b"\x6a\xef\xbb\xbfmeter-7"))
