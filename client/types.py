@@ -1676,6 +1676,17 @@ class GetAssetPage(Download, frozen=True, kw_only=True):
     as_of_position: int | None = None
 
 
+class GetProofs(Download, frozen=True, kw_only=True):
+    """器具存证 Proofs that a device's events are in the published log, those that one may read, as a ZIP: of each
+    event `<version>.tlog-proof` with the event itself as `extra`, all against one checkpoint, and the log's key
+    and the policy that the operator recommends, which whoever verifies has better from elsewhere. The header
+    Meterloop-Left-Out counts events that no published checkpoint covers yet: ask again a few seconds later.
+    """
+
+    PATH: ClassVar[str] = "/v1/meters/{asset_no}/proofs"
+    asset_no: str
+
+
 class ListPlans(Question[Page[PlanRow]], frozen=True, kw_only=True):
     """回收计划 Recovery plans by unit and month."""
 

@@ -130,6 +130,7 @@ REGISTRY: Final = Service(
         "GetTransferNote": "/v1/shipments/{shipment_id}/transfer-note",
         "GetRecoveryLedger": "/v1/recovery/ledger",
         "GetAssetPage": "/v1/meters/{asset_no}/page",
+        "GetProofs": "/v1/meters/{asset_no}/proofs",
     },
     shown_by={"asset_no": "GetDevice", "shipment_id": "GetShipment"},
     public=frozenset({"ListBurnt"}),

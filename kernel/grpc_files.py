@@ -4,7 +4,8 @@ message FilePart {
   optional FileHead head = 1;    // in the first part, and in no other
   bytes content = 2;
 }
-message FileHead { string name = 1; string media_type = 2; int64 size_bytes = 3; string sha256 = 4; }
+message FileHead { string name = 1; string media_type = 2; int64 size_bytes = 3; string sha256 = 4;
+  optional int64 left_out = 5; }
 """
 
 from collections.abc import Iterator

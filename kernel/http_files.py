@@ -16,6 +16,10 @@ from starlette.responses import StreamingResponse
 from kernel.http_page import not_modified
 from kernel.questions import File
 
+LEFT_OUT: Final = "Meterloop-Left-Out"
+"""How much of what belongs in a file could not be put there yet."""
+
+_OF_WHAT_IS_HELD: Final = ("ETag", "Cache-Control", "Vary", LEFT_OUT)
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _UNNAMED: Final = "file"
 
@@ -27,6 +31,7 @@ class FileHead(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str
     size_bytes: int
     sha256: str
+    left_out: int | None = None
 
 
 def head_of(file: File) -> FileHead:
@@ -36,6 +41,7 @@ def head_of(file: File) -> FileHead:
         media_type=file.media_type,
         size_bytes=len(file.content),
         sha256=hashlib.sha256(file.content).hexdigest(),
+        left_out=file.left_out,
     )
 
 
@@ -61,13 +67,15 @@ def held_already(request: Request, head: FileHead) -> Response | None:
     if not not_modified(request.headers.get("if-none-match"), _tag(head)):
         return None
     headers = headers_of(head)
-    return Response(None, 304, {name: headers[name] for name in ("ETag", "Cache-Control", "Vary")})
+    return Response(
+        None, 304, {name: headers[name] for name in ("ETag", "Cache-Control", "Vary", LEFT_OUT) if name in headers}
+    )
 
 
 def headers_of(head: FileHead) -> dict[str, str]:
     """Digest by RFC 9530, so that whoever signs a paper or sends it on can tell which one it was."""
     digest = base64.b64encode(bytes.fromhex(head.sha256)).decode()
-    return {
+    headers = {
         "Content-Type": head.media_type,
         "Content-Length": str(head.size_bytes),
         "Content-Disposition": disposition(head.name),
@@ -76,6 +84,7 @@ def headers_of(head: FileHead) -> dict[str, str]:
         "Cache-Control": "private, no-cache",
         "Vary": "Authorization",
     }
+    return headers if head.left_out is None else headers | {LEFT_OUT: str(head.left_out)}
 
 
 def disposition(name: str) -> str:

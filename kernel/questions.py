@@ -48,11 +48,14 @@ class PageAsked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """A file as an answer. `name` is what it is saved as, in any script, with its ending."""
+    """A file as an answer. `name` is what it is saved as, in any script, with its ending. `left_out`: how much of what
+    belongs in it could not be put there yet, where that may be.
+    """
 
     name: str
     media_type: str
     content: bytes
+    left_out: int | None = None
 
 
 Answer: TypeAlias = Callable[[Principal, Any, PageAsked], Awaitable[Shown | Rows | File]]

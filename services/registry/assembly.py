@@ -23,6 +23,7 @@ from kernel.readiness import Health
 from kernel.settings import Settings
 from ledger.open import open_ledger
 from ledger.port import Ledger, Unavailable
+from ledger.transparency.evidence import EvidenceOfLog
 from services.registry.access import Access
 from services.registry.app import CODEC, SERVICE, STREAMS, Registry
 from services.registry.asset_number import CHECK_DIGIT, CheckDigit
@@ -33,6 +34,7 @@ from services.registry.imports.running import Runner
 from services.registry.imports.spool import DEFAULT, SpoolLimits
 from services.registry.papers.offered import Papers
 from services.registry.policies import POLICIES
+from services.registry.proofs import Proofs
 from services.registry.questions import Questions
 from services.registry.records import Records
 from services.registry.rest import open_people, open_rest
@@ -105,7 +107,11 @@ async def assemble(process: Process) -> Parts:
     commands = access.offered()
     people = People(database, SERVICE)
     await process.wait_for("database", people.open, DatabaseUnavailable)
-    questions = [*Questions(registry, access).table(), *Papers(registry, access, people=people).table()]
+    questions = [
+        *Questions(registry, access).table(),
+        *Papers(registry, access, people=people).table(),
+        *Proofs(registry, access, EvidenceOfLog(ledger, settings.proof)).table(),
+    ]
     verifier, cursors = open_verifier(settings), Cursors(read_cursor_key(settings.keys_dir))
     rest = HttpDoor(
         title=SERVICE,

@@ -25,6 +25,7 @@ from kernel.principal import Principal, Role
 from kernel.projection import Projector
 from kernel.readiness import Readiness
 from ledger.memory import MemoryLedger
+from ledger.transparency.evidence import EvidenceOfLog
 from services.registry.access import Access
 from services.registry.app import CODEC, STREAMS, Registry
 from services.registry.asset_number import CHECK_DIGIT, CheckDigit
@@ -33,6 +34,7 @@ from services.registry.imports.jobs import Jobs
 from services.registry.imports.offered import LocalUploads, import_methods
 from services.registry.imports.running import Runner
 from services.registry.papers.offered import Papers
+from services.registry.proofs import Proofs
 from services.registry.questions import Questions
 from services.registry.records import Records
 from services.registry.rest import open_rest
@@ -102,7 +104,7 @@ async def behind(
     registry = Registry(ledger, projector, check_digit=check_digit)
     readiness = Readiness()
     readiness.add("views", projector.health)
-    rest, rpc, runner = _doors(registry, verifier, jobs, workshop, readiness)
+    rest, rpc, runner = _doors(registry, verifier, jobs, workshop, readiness, folder / "proof")
     port = await rpc.start(LOOPBACK, 0)
     await rpc.say(serving_now=True)
     peer = Peer(f"{LOOPBACK}:{port}")
@@ -131,11 +133,12 @@ async def behind(
 
 
 def _doors(
-    registry: Registry, verifier: Verifier, jobs: Jobs, workshop: Workshop | None, readiness: Readiness
+    registry: Registry, verifier: Verifier, jobs: Jobs, workshop: Workshop | None, readiness: Readiness, proof: Path
 ) -> tuple[HttpDoor, RpcDoor, Runner]:
     access = Access(Policies.load(ROOT / "services" / "registry"), registry)
     commands = access.offered()
-    questions = [*Questions(registry, access).table(), *Papers(registry, access, workshop).table()]
+    proofs = Proofs(registry, access, EvidenceOfLog(registry._ledger, proof))
+    questions = [*Questions(registry, access).table(), *Papers(registry, access, workshop).table(), *proofs.table()]
     uploads = LocalUploads(jobs, access, CURSORS)
     rest = HttpDoor(title="registry", version="1", verifier=verifier, cursors=CURSORS)
     open_rest(rest, commands, questions, uploads)

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from ledger.memory import MemoryLedger
 from ledger.port import ANY, Append, Draft, Ledger
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.commitment import Envelope, disclosed
@@ -48,6 +49,22 @@ async def disclose(discloser: Discloser) -> int:
     while (done := await discloser.step()).covered < done.published:
         pass
     return done.covered
+
+
+class Forged(MemoryLedger):
+    """A ledger that shows another event than the one that was recorded, where it is told to."""
+
+    forged: int | None = None
+
+    async def read_all(self, after=0, **more):
+        page = await super().read_all(after, **more)
+        events = [
+            type(one)(**{name: getattr(one, name) for name in one.__struct_fields__} | {"data": b"{}"})
+            if one.position == self.forged
+            else one
+            for one in page.events
+        ]
+        return type(page)(events=events, scanned_to=page.scanned_to, at_head=page.at_head)
 
 
 class Shown:

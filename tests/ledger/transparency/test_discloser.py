@@ -18,6 +18,7 @@ from tests.ledger.transparency.disclosures import (
     LABELS,
     OPEN,
     UNKNOWN,
+    Forged,
     Shown,
     check,
     disclose,
@@ -157,22 +158,6 @@ def files(folder):
         for path in (proof / of).rglob("*")
         if path.is_file()
     }
-
-
-class Forged(MemoryLedger):
-    """A ledger that shows another event than the one that was recorded, where it is told to."""
-
-    forged: int | None = None
-
-    async def read_all(self, after=0, **more):
-        page = await super().read_all(after, **more)
-        events = [
-            type(one)(**{name: getattr(one, name) for name in one.__struct_fields__} | {"data": b"{}"})
-            if one.position == self.forged
-            else one
-            for one in page.events
-        ]
-        return type(page)(events=events, scanned_to=page.scanned_to, at_head=page.at_head)
 
 
 async def test_an_event_that_is_not_the_logs_stops_it_with_its_index(tmp_path):

@@ -18,10 +18,12 @@ from kernel.questions import Question
 from kernel.refusal import Refusal
 from kernel.wire.registry.v1 import registry_pb2
 from ledger.memory import MemoryLedger
+from ledger.transparency.evidence import EvidenceOfLog
 from services.registry.access import Access
 from services.registry.app import Registry
 from services.registry.documents.workshop import Limits, Workshop
 from services.registry.papers.offered import Papers
+from services.registry.proofs import Proofs
 from services.registry.questions import Questions
 from tests.gateway.behind import ROOT, Behind
 
@@ -111,7 +113,8 @@ class Offered:
     def __init__(self, registry: Registry) -> None:
         access = Access(Policies.load(ROOT / "services" / "registry"), registry)
         self.groups: dict[type, Commands] = {kind: group for group in access.offered() for kind in group.offered}
-        every = [*Questions(registry, access).table(), *Papers(registry, access).table()]
+        proofs = Proofs(registry, access, EvidenceOfLog(MemoryLedger(), Path()))
+        every = [*Questions(registry, access).table(), *Papers(registry, access).table(), *proofs.table()]
         self.questions: dict[str, Question] = {question.name: question for question in every}
 
 

@@ -52,6 +52,7 @@ PAPERS = ("/transfer-note", "/recovery/ledger", "/page")
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory):
     with standing(tmp_path_factory.mktemp("standing")) as opened:
+        opened.run(opened.entrances.platform.disclose())
         yield opened
 
 

@@ -180,7 +180,7 @@ async def test_rights_of_several_roles_and_units_add_up(entrances, name):
 async def test_what_one_may_not_read_is_as_if_it_were_not_there(entrances, name):
     entrance, nobodys = named(entrances, name), compose(OWN, "01", "99999999999999")
     foreign = entrances.token(Role.MANUFACTURER, organisation=MAKER)
-    for question in ("GetDevice", "GetLife", "GetAssetPage"):
+    for question in ("GetDevice", "GetLife", "GetAssetPage", "GetProofs"):
         there, not_there = [
             await entrance.ask(question, {"asset_no": number}, foreign) for number in (OF_OTHERS, nobodys)
         ]

@@ -165,6 +165,7 @@ QUESTIONS = {
     "GetTransferNote": Asking(_shipments(), allowed=PAPER),
     "GetRecoveryLedger": Asking(_once(**MONTHS), allowed=PAPER),
     "GetAssetPage": Asking(_devices(), allowed=PAPER),
+    "GetProofs": Asking(_devices(), allowed=frozenset({"proof.no_checkpoint"})),
 }
 
 
