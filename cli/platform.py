@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -50,6 +50,19 @@ OWNERS_FOLDER: Final = 0o700
 _COMMENT: Final = re.compile(r"\s[;#]|[\r\n]")
 
 console = Console(stderr=True)
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """What runs along with the platform: its processes, variables for all processes, and where they tell whether they
+    are ready.
+    """
+
+    programs: Sequence[Program] = ()
+    shared: Mapping[str, str] = {}
+    operations: Mapping[str, str] = {}
+
+
+NOTHING_BESIDE: Final = Beside()
 
 
 class NotReady(Exception):
@@ -176,8 +189,10 @@ async def make_ready(settings: Settings) -> None:
 
 
 @contextmanager
-def running(settings: Settings, port: int) -> Iterator[Running]:
-    """Start everything, wait until it is ready, and stop it when the block ends. Raises NotReady."""
+def running(settings: Settings, port: int, beside: Callable[[Settings], Beside] | None = None) -> Iterator[Running]:
+    """Start everything, wait until it is ready, and stop it when the block ends. `beside` is asked, once there are keys
+    and a ledger, what else is to run. Raises NotReady.
+    """
     _require_configurable(settings.data_dir)
     for service in SERVICES:
         _require_issuer(service, os.environ)
@@ -185,7 +200,7 @@ def running(settings: Settings, port: int) -> Iterator[Running]:
     with alone(settings.data_dir):
         if port:
             _require_free(port)
-        programs, endpoints = _planned(settings, port)
+        programs, endpoints = _planned(settings, port, beside(settings) if beside else NOTHING_BESIDE)
         found = settings.data_dir / "run" / "endpoints.json"
         log_dir = settings.data_dir / "log"
         # The logs go on where earlier runs left them.
@@ -200,9 +215,9 @@ def running(settings: Settings, port: int) -> Iterator[Running]:
                 found.unlink(missing_ok=True)
 
 
-def _planned(settings: Settings, port: int) -> tuple[list[Program], Endpoints]:
+def _planned(settings: Settings, port: int, beside: Beside) -> tuple[list[Program], Endpoints]:
     """What is to run, and where it will answer."""
-    gateway_port, registry_rest, gateway_operations, sequencer, discloser = port or _free_port(), *_free_ports(4)
+    gateway_port, registry_rest, gateway_operations, sequencer, discloser = port or _free_port(), *free_ports(4)
     # Cheaper than a port by a twelfth of what a read takes, and its owner's alone. A URI, which is how gRPC reads it.
     registry_rpc = f"unix:{quote(str(settings.data_dir.resolve() / 'run' / 'registry.sock'))}"
     shared = {
@@ -214,12 +229,14 @@ def _planned(settings: Settings, port: int) -> tuple[list[Program], Endpoints]:
         "METERLOOP_GATEWAY__REST_PORT": str(gateway_port),
         "METERLOOP_GATEWAY__OPERATIONS_PORT": str(gateway_operations),
         "METERLOOP_GATEWAY__REGISTRY": registry_rpc,
+        **beside.shared,
     }
     programs = [
         Program("registry", "services.registry", 10, shared),
         Program("sequencer", "cli.sequencing", 20, shared),
         Program("discloser", "cli.disclosing", 30, shared),
         Program("gateway", "gateway", 90, shared),
+        *(msgspec.structs.replace(one, environ={**shared, **one.environ}) for one in beside.programs),
     ]
     endpoints = Endpoints(
         gateway=f"http://127.0.0.1:{gateway_port}",
@@ -228,6 +245,7 @@ def _planned(settings: Settings, port: int) -> tuple[list[Program], Endpoints]:
             "sequencer": f"http://127.0.0.1:{sequencer}",
             "discloser": f"http://127.0.0.1:{discloser}",
             "gateway": f"http://127.0.0.1:{gateway_operations}",
+            **beside.operations,
         },
     )
     return programs, endpoints
@@ -338,7 +356,8 @@ def _answers(http: httpx.Client, url: str) -> bool:
         return False
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
+    """So many ports of loopback that nobody listens at now."""
     return [_free_port() for _ in range(number)]
 
 

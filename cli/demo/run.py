@@ -16,6 +16,7 @@ from cli.demo.folders import fresh
 from cli.demo.generate import Expected, generate
 from cli.demo.real_meters import real_meters
 from cli.demo.showing import closing, percent, show_alarms, show_balances, show_imports, show_recovery
+from cli.demo.witnesses import cosigned, own_witnesses
 from cli.importing import Kind, fetch_errors, shown_progress, tell_refusals
 from cli.platform import PORT, interruptible, running
 from cli.settings import CliSettings, Endpoints, cli_settings
@@ -57,7 +58,7 @@ console = Console(stderr=True)
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What the demonstration ends with, as one line of JSON on standard output. `recovery_rate` is in percent. Of the
     devices that arrived unannounced, `unexpected_arrivals`, those with a dismantling on record are `unexpected` in the
-    recovery table too, `unexpected_dismantled`.
+    recovery table too, `unexpected_dismantled`. `tree_size`: entries of the proof log that both witnesses cosigned.
     """
 
     meters: int
@@ -70,6 +71,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     unexpected_arrivals: int
     unexpected_dismantled: int
     real_meters: int
+    tree_size: int
 
 
 def demo(
@@ -79,7 +81,7 @@ def demo(
     begun = time.monotonic()
     shared = cli_settings()
     settings = msgspec.structs.replace(shared, data_dir=fresh(shared.data_dir / "demo"))
-    with interruptible(), running(settings, port) as platform:
+    with interruptible(), running(settings, port, own_witnesses) as platform:
         console.rule("拆回器具的一个季度（合成数据） One season, synthetic data")
         outcome = tell(settings, platform.endpoints, begun)
         sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
@@ -109,10 +111,12 @@ def tell(settings: CliSettings, endpoints: Endpoints, begun: float) -> Outcome:
         alarms = list(platform.rows(ListAlarms()))
         show_alarms(alarms)
         shipments = list(platform.rows(ListShipments()))
+    events = asyncio.run(_events(settings))
+    tree_size = cosigned(settings, events)
     dismantled, received = sum(one.dismantled for one in rates), sum(one.received for one in rates)
     return Outcome(
         meters=expected.meters + real,
-        events=asyncio.run(_events(settings)),
+        events=events,
         balances_ok=balances_ok,
         recovery_rate=float(percent(received, dismantled)),
         seconds=round(time.monotonic() - begun, 1),
@@ -121,6 +125,7 @@ def tell(settings: CliSettings, endpoints: Endpoints, begun: float) -> Outcome:
         unexpected_arrivals=sum(one.unexpected for one in shipments),
         unexpected_dismantled=sum(one.unexpected for one in rates),
         real_meters=real,
+        tree_size=tree_size,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from cli.reference import ROOT
+from ledger.proof.policy import Policy, satisfied
 
 COLUMNS = 80
 HEADINGS = (
@@ -40,6 +41,12 @@ def test_the_demonstration_ends_with_balances_that_agree(tmp_path):
     assert outcome["missing"] > 0
     assert outcome["unexpected_arrivals"] >= outcome["unexpected_dismantled"] > 0
     assert "账实相符" in told.stderr
+    assert outcome["tree_size"] >= outcome["events"]
+    log = tmp_path / "demo" / "1" / "proof" / "log"
+    policy = (log / "policy").read_bytes()
+    assert policy.startswith(b"# the demo policy: both witnesses are run by this demo\n")
+    standing = satisfied(Policy.parse(policy), (log / "checkpoint").read_bytes())
+    assert set(standing.cosigned_at_s) == {"witness-one", "witness-two"}
     assert [line for line in told.stderr.splitlines() if cell_len(line) > COLUMNS and str(tmp_path) not in line] == []
     assert "…" not in told.stderr, "nothing is cut off"
     for heading in HEADINGS:
