@@ -135,6 +135,46 @@ async def test_true_evidence_is_verified_under_the_visitor_s_policy_without_a_ne
 
 
 @needs_browser
+async def test_files_are_dropped_one_by_one_or_with_the_keys_beside_them():
+    members = TRUE.members()
+    async with saved_page() as page:
+        await dropped(page, {name: members[name] for name in ("000001.tlog-proof", "000000.tlog-proof")})
+        await page.wait_for_selector("#verdict[data-status='3']")
+        await dropped(page, {"000005 (1).tlog-proof": members["000005.tlog-proof"]})
+        await page.wait_for_selector("[data-version='5']")
+        assert "versions not disclosed: 2–4" in await page.inner_text("#verdict")
+        await dropped(page, {"evidence.zip": zipped(members), "regulator.policy": POLICY.encode()})
+        await page.wait_for_selector("#verdict[data-status='0']")
+        assert "已验证，依据：regulator.policy" in await page.inner_text("#verdict")
+        await page.click("#clear")
+        assert await page.locator("#verdict").count() == 0
+
+
+async def dropped(page, files):
+    coded = [[name, base64.b64encode(data).decode()] for name, data in files.items()]
+    await page.evaluate(
+        """(files) => {
+          const dataTransfer = new DataTransfer();
+          for (const [name, data] of files)
+            dataTransfer.items.add(new File([Uint8Array.from(atob(data), (one) => one.charCodeAt(0))], name));
+          document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+        }""",
+        coded,
+    )
+
+
+@needs_browser
+async def test_on_a_phone_nothing_is_cut_off_and_on_paper_every_step_is_shown():
+    async with saved_page(viewport={"width": 360, "height": 740}) as page:
+        await given(page, TRUE.members())
+        await page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert await page.locator(".event details[open] svg").count() == len(TRUE.indexes)
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert await page.locator("#report details[open]").count() == 0
+
+
+@needs_browser
 async def test_whose_keys_they_are_decides_what_is_said():
     async with saved_page() as page:
         for policy, words in [
