@@ -21,7 +21,7 @@ from ledger.port import PAGE_EVENTS, Ledger, Recorded, Unavailable
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.commitment import commitment, envelope_of
 from ledger.proof.disclosure import decode_events, decode_metadata, encode_event, encode_metadata, metadata_record
-from ledger.proof.errors import ProofFault
+from ledger.proof.errors import Missing, ProofFault
 from ledger.proof.note import Note
 from ledger.proof.reading import TrustedTiles
 from ledger.proof.tiles import FULL_WIDTH
@@ -55,7 +55,9 @@ POLL_S: Final = 0.2
 RETRY_S: Final = (0.1, 10.0)
 """The first pause after what may pass by itself, and the longest; each is twice the one before."""
 
-PASSING: Final = (Unavailable, OSError)
+PASSING: Final = (Unavailable, OSError, Missing)
+"""What may pass by itself. After a restore there is a checkpoint before the sequencer has made its tiles again."""
+
 SETS: Final = (PUBLIC, SUPERVISOR, METADATA)
 STAGING: Final = "private/disclosing"
 LOCK: Final = "private/discloser.lock"
@@ -148,12 +150,11 @@ class Discloser:
         """
         try:
             return await self._step()
-        except ProofFault as error:
-            self._place = None
-            raise LOG_DOES_NOT_HOLD(why=error) from error
-        except BaseException:
+        except BaseException as error:
             # Which files were written nobody here knows: the heads say what counts.
             self._place = None
+            if isinstance(error, ProofFault) and not isinstance(error, Missing):
+                raise LOG_DOES_NOT_HOLD(why=error) from error
             raise
 
     async def _step(self) -> Disclosed:

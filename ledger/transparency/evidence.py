@@ -18,12 +18,13 @@ import msgspec
 from ledger.port import Ledger, Recorded
 from ledger.proof.checkpoint import Opened, opened
 from ledger.proof.commitment import commitment, envelope_of
+from ledger.proof.errors import Missing
 from ledger.proof.keys import VerifierKey
 from ledger.proof.merkle import inclusion_proof
 from ledger.proof.proof_file import LogProof
 from ledger.proof.reading import TrustedTiles
 from ledger.proof.tiles import FULL_WIDTH
-from ledger.transparency.faults import DISCLOSURE_DIFFERS, FILE_SHORT, LEDGER_DIFFERS
+from ledger.transparency.faults import DISCLOSURE_DIFFERS, LEDGER_DIFFERS
 from ledger.transparency.layout import CHECKPOINT, KEYS, LOG, MARK_ENTRIES, MARKS, POLICY, marks_bytes
 from ledger.transparency.storage import DirectoryStorage, Storage
 
@@ -40,7 +41,7 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class NothingPublished(Exception):
-    """The log has no published checkpoint."""
+    """The log has no published checkpoint, or after a restore not yet the files that belong to it."""
 
 
 class EvidenceOfLog:
@@ -54,6 +55,12 @@ class EvidenceOfLog:
         """Evidence of these events. Raises NothingPublished; LogFault and ProofFault where ledger and log do not agree;
         OSError, ledger.port.Unavailable.
         """
+        try:
+            return await self._of(events)
+        except Missing as missing:
+            raise NothingPublished from missing
+
+    async def _of(self, events: Sequence[Recorded]) -> Evidence:
         note, signed = await asyncio.to_thread(self._published)
         found = await self._found([event.position for event in events], signed.checkpoint.size)
         covered = [event for event in events if event.position in found.indices]
@@ -107,7 +114,7 @@ class EvidenceOfLog:
         length = marks_bytes(size)
         marks = self._storage.read(MARKS) or b""
         if len(marks) < length:
-            raise FILE_SHORT(name=MARKS, found=len(marks), length=length)
+            raise Missing(f"{MARKS} has {len(marks)} bytes, not {length}")
         positions = array("Q", marks[:length])
         if byteorder == "little":
             positions.byteswap()

@@ -228,7 +228,6 @@ async def test_an_older_checkpoint_put_back(tmp_path):
         (head_name(PUBLIC), b"log.example/tests\n", "log.does_not_hold"),
         (head_name(SUPERVISOR), b"log.example/tests\n0300\n", "log.does_not_hold"),
         (MARKS, b"", "log.file_short"),
-        ("log/tile/entries/001.p/44", None, "log.does_not_hold"),
         ("log/tile/0/001.p/44", os.urandom(44 * 32), "log.does_not_hold"),
     ],
 )
@@ -240,6 +239,26 @@ async def test_a_file_that_is_not_what_it_was_is_never_written_over(tmp_path, na
     else:
         (tmp_path / "proof" / name).write_bytes(content)
     await stops(ledger, tmp_path, code)
+
+
+async def test_tiles_that_are_not_there_yet_are_waited_for(tmp_path):
+    """As after a restore, whose backup has the checkpoint and no tiles."""
+    ledger = MemoryLedger()
+    await record(ledger, 300)
+    await sequence(ledger, tmp_path)
+    tiles, away = tmp_path / "proof" / "log" / "tile", tmp_path / "away"
+    tiles.rename(away)
+    following = discloser_of(ledger, tmp_path)
+    running = asyncio.create_task(following.run())
+    async with asyncio.timeout(20):
+        while following.trouble is None:  # noqa: ASYNC110  it tells nobody
+            await asyncio.sleep(0.01)
+        assert following.trouble.startswith("Missing: tile/")
+        away.rename(tiles)
+        while following.covered < 300:  # noqa: ASYNC110  it tells nobody
+            await asyncio.sleep(0.01)
+    running.cancel()
+    assert await check(ledger, tmp_path) == 300
 
 
 async def test_a_missing_head_is_written_again_from_the_beginning(tmp_path):
