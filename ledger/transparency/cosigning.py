@@ -35,8 +35,14 @@ PAUSE_US: Final = (1_000_000, 30_000_000)
 ATTEMPTS_MAX: Final = 3
 """Sizes that one witness may name for one checkpoint, before it is left out of it."""
 
+TIME_OFF_S_MAX: Final = 600
+"""An audit believes the time of a cosignature. One that is further from ours is one of two wrong clocks, and would be
+on the record for good.
+"""
+
 ANSWER_BYTES_MAX: Final = 64 << 10
 
+_US_PER_S: Final = 1_000_000
 _OK: Final = 200
 _CONFLICT: Final = 409
 _HERE: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
@@ -195,7 +201,11 @@ class Witnesses:
         lines = [line for line in parse_signatures(answer) if one.key.made(line)]
         if not lines:
             raise Trouble("it answers without a cosignature of its key")
-        return lines[0], cosigned_at_s(text, one.key, lines[0])
+        at_s = cosigned_at_s(text, one.key, lines[0])
+        off_s = at_s - self._clock() // _US_PER_S
+        if abs(off_s) > TIME_OFF_S_MAX:
+            raise Trouble(f"its clock is {off_s:+} s from ours")
+        return lines[0], at_s
 
     def _cosigned(self, name: str, size: int, at_s: int) -> None:
         before = self._standing[name]

@@ -28,7 +28,9 @@ APPLICATION_ID: Final = 0x4D4C5731
 SCHEMA_VERSION: Final = 1
 OWNER_ONLY: Final = 0o600
 OWNERS_FOLDER: Final = 0o700
-BUSY_TIMEOUT_MS: Final = 5_000
+BUSY_TIMEOUT_MS: Final = 2_000
+"""Less than a log waits for its answer."""
+
 MARK_BYTES: Final = 8
 
 EVIDENCE_MAX: Final = 16
@@ -44,8 +46,8 @@ ROLLED_BACK: Final = Fault(
 )
 OTHER_FILE: Final = Fault(
     "witness.other_file",
-    "{file} 不是本版本见证人的数据库。",
-    "{file} is not the database of a witness of this version",
+    "{file} 不是本版本见证人的数据库，或已损坏。",
+    "{file} is not the database of a witness of this version, or is damaged",
 )
 
 _SCHEMA: Final = """
@@ -123,6 +125,9 @@ class WitnessStore:
             self._known = self._marked()
             with self.changing():
                 pass
+        except (apsw.NotADBError, apsw.CorruptError) as error:
+            self.close()
+            raise OTHER_FILE(file=self._file) from error
         except BaseException:
             self.close()
             raise

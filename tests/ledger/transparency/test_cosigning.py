@@ -143,6 +143,8 @@ LIES = {
     "without a cosignature of its key": lambda: PlainTextResponse(
         cosign(Note.parse(TREE.note(5)).text, key_of("c"), 1).line()
     ),
+    "its clock is -": lambda: PlainTextResponse(cosign(Note.parse(TREE.note(5)).text, key_of("b"), 1).line()),
+    "its clock is +": lambda: PlainTextResponse(cosign(Note.parse(TREE.note(5)).text, key_of("b"), 1 << 62).line()),
     "not a signature line": lambda: PlainTextResponse("— nothing\n"),
     "from 1 to": lambda: Response(b""),
     "too long": lambda: Response(b"x" * 100_000),

@@ -2,8 +2,11 @@
 
 import asyncio
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from hashlib import sha256
 
+import apsw
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -153,6 +156,7 @@ async def test_the_newest_cosigned_checkpoint_is_shown_to_everybody(http, witnes
     for old_size, size in [(0, 5), (5, 9)]:
         answer = await http.post("/add-checkpoint", content=Tree().request(old_size, size))
         shown = await http.get(address)
+        assert shown.headers["access-control-allow-origin"] == "*"
         assert (shown.status_code, shown.headers["content-type"]) == (200, "text/plain; charset=utf-8")
         assert shown.content.endswith(answer.content)
         found = opened(shown.content, [LOG], [witness.key])
@@ -257,6 +261,65 @@ def test_a_first_start_that_broke_off_goes_on(tmp_path, clock):
     # As if it had been killed before the key had its name.
     (folder / KEY_FILE).rename(folder / "witness.new")
     open_witness(folder, NAME, [], clock).close()
+
+
+def test_first_starts_at_once_make_one_key(tmp_path, clock):
+    def start(_):
+        made = open_witness(tmp_path / "witness", NAME, [LOG], clock)
+        made.close()
+        return str(made.key)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(start, range(8)))) == 1
+
+
+def test_a_damaged_memory_is_refused_and_not_begun_anew(tmp_path, clock):
+    open_witness(tmp_path, NAME, [LOG], clock).close()
+    (tmp_path / DATABASE).write_bytes(b"not a database " * 1_000)
+    with refused("other_file"):
+        open_witness(tmp_path, NAME, [LOG], clock)
+
+
+def test_a_memory_that_goes_back_while_it_runs_is_found(tmp_path, clock):
+    """As a copy that is written over the file, or a virtual machine's disk that is put back under it."""
+    running = open_witness(tmp_path, NAME, [LOG], clock)
+    running.add_checkpoint(Tree().request(0, 5))
+    with closing(apsw.Connection(str(tmp_path / DATABASE))) as other:
+        for name in ("changes_are_never_fewer", "cosigned_never_goes_back"):
+            other.execute(f"DROP TRIGGER {name}")
+        other.execute("UPDATE change SET count = 0; UPDATE cosigned SET size = 1")
+    with refused("rolled_back"):
+        running.add_checkpoint(Tree(parts_at=1).request(1, 9))
+    running.close()
+
+
+def test_the_memory_itself_refuses_to_forget(tmp_path, clock):
+    running = open_witness(tmp_path, NAME, [LOG], clock)
+    running.add_checkpoint(Tree().request(0, 5))
+    running.add_checkpoint(Tree(parts_at=1).request(5, 5))
+    with closing(apsw.Connection(str(tmp_path / DATABASE))) as other:
+        for statement in (
+            "DELETE FROM cosigned",
+            "UPDATE cosigned SET size = 4",
+            "UPDATE cosigned SET root = zeroblob(32)",
+            "UPDATE cosigned SET cosigned_at_s = 0",
+            "UPDATE change SET count = 0",
+            "DELETE FROM evidence",
+            "UPDATE evidence SET seen_at_s = 0",
+        ):
+            with pytest.raises(apsw.ConstraintError):
+                other.execute(statement)
+    running.close()
+
+
+async def test_a_memory_that_cannot_be_written_cosigns_nothing(tmp_path, http, witness):
+    await http.post("/add-checkpoint", content=Tree().request(0, 5))
+    with closing(apsw.Connection(str(tmp_path / "witness" / DATABASE))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert (await http.post("/add-checkpoint", content=Tree().request(5, 9))).status_code == 503
+        other.execute("ROLLBACK")
+    assert witness.cosigned(ORIGIN).size == 5
+    assert (await http.post("/add-checkpoint", content=Tree().request(5, 9))).status_code == 200
 
 
 def test_keys_of_logs_are_read_from_a_file():
