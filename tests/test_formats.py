@@ -10,7 +10,7 @@ from gateway.published import RANGE_ENTRIES, SERVED
 from ledger.proof import commitment, merkle, note, policy, proof_file, tiles
 from tests.ledger.proof.worked import examples
 
-DOCUMENTS = [path for path in (ROOT / "docs" / "formats.md", ROOT / "docs" / "formats.zh-CN.md") if path.exists()]
+DOCUMENTS = [ROOT / "docs" / name for name in ("formats.md", "formats.zh-CN.md")]
 EXAMPLE = re.compile(r"<!-- example: (\w+) -->\n```text\n(.*?)\n```", re.DOTALL)
 
 
@@ -26,6 +26,11 @@ def test_limits_and_addresses_are_the_code_s(document):
     text = document.read_text("utf-8")
     assert list(missing(text)) == []
     assert "C2SP/C2SP@5ba5ee8" in text
+
+
+def test_both_languages_have_the_same_parts():
+    depths = [re.findall(r"(?m)^#+ |^\| `|^- |^[0-9]+\. ", document.read_text("utf-8")) for document in DOCUMENTS]
+    assert depths[0] == depths[1]
 
 
 def missing(text: str) -> Iterator[str]:
