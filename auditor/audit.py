@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from datetime import date
+from datetime import date, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
-from auditor.balance import Cells, merge
+from auditor.balance import BUSINESS_ZONE, Cells, closing, merge
 from auditor.checkpoints import (
     CHECKPOINT,
     KEYS,
@@ -26,10 +26,12 @@ from auditor.checkpoints import (
     newest,
     size_now,
 )
+from auditor.comparing import PAUSES_S, Said, compare
 from auditor.finding import Fault, Findings
+from auditor.following import Following
 from auditor.hashes import Dispute
-from auditor.source import Closed, Missing, Place, Source, Unreadable, opened
-from auditor.span import FOLDERS, SPAN, Examined, Part, Task, examine
+from auditor.source import Closed, Gateway, Missing, Place, Source, Unreadable, opened
+from auditor.span import FOLDERS, SPAN, Examined, Part, Task, covered_by, examine
 from auditor.streams import Replayed, replay
 from auditor.verdict import FAULT, SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, verdict
 from ledger.proof import errors
@@ -39,7 +41,7 @@ from ledger.proof.keys import VerifierKey
 from ledger.proof.merkle import Range, SubtreeHash, root_at
 from ledger.proof.policy import NONE, Policy, Standing
 from ledger.proof.reading import TrustedTiles, read_tile, subtree_hashes
-from ledger.proof.strict import decimal, lines
+from ledger.proof.strict import lines
 from ledger.proof.tiles import FULL_WIDTH, LEVEL_BITS, Tile, hashes_in, tile_root, tiles_of
 
 T = TypeVar("T")
@@ -77,6 +79,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     as_of: date | None = None
     age_s_max: int | None = AGE_S_MAX
     tolerance_s: int = TOLERANCE_S
+    pauses_s: tuple[float, ...] = PAUSES_S
     jobs: int = 2
 
 
@@ -125,6 +128,9 @@ class Audit:
         with TemporaryDirectory(prefix="meterloop-audit-") as spill:
             self._entries(source, now, heads, times, spill)
             self._streams(Path(spill))
+        self.report.balances = closing(self.cells, self._last_day())
+        if self._asked.place.is_url and heads.part == "supervisor":
+            self._compare(source, trust, now, heads.covered)
         if self.findings.count:
             return
         if trust.pinned and trust.policy.quorum != NONE:
@@ -133,6 +139,29 @@ class Audit:
             zh, en = "上次审计时的检查点", "the checkpoint of the last audit"
             self.report.verdict = verdict(VERIFIED, zh=zh, en=en)
         _remember(self._asked.state, found, trust.policy)
+
+    def _last_day(self) -> date:
+        """The day up to which balances are said: the one asked for, else the last on which anything moved, or today."""
+        if self._asked.as_of is not None:
+            return self._asked.as_of
+        today = datetime.fromtimestamp(self._now_us() // 1_000_000, BUSINESS_ZONE).date()
+        return max([today, *(date.fromisoformat(day) for _, _, day in self.cells)])
+
+    def _compare(self, source: Source, trust: Trust, now: Checkpoint, taken: int) -> None:
+        """What the platform shows is what its log says."""
+        said = Said(self.cells, self.places)
+        follow = Following(source, trust, now, taken, said, self.findings)
+        platform = Gateway(self._asked.place.where, self._asked.place.token)
+        self._watch("platform", 0, 1)
+        try:
+            self.report.compared = compare(
+                platform, said, self._last_day(), follow, self.findings, self._asked.pauses_s
+            )
+        except Closed as error:
+            self.report.notes.append(f"the platform does not show this reader {error}; it was not compared")
+        finally:
+            platform.close()
+        self._watch("platform", 1, 1)
 
     def _note(self, found: Standing) -> None:
         report, now = self.report, found.checkpoint
@@ -380,8 +409,7 @@ def _covered(source: Source, part: Part, trust: Trust, now: Checkpoint, findings
     """How many of the log's entries a set covers, None where it cannot be read by who asks."""
     path = f"{FOLDERS[part]}/head"
     try:
-        origin, *rest = lines(source.get(path), path)
-        size = decimal("\n".join(rest), path)
+        origin, size = covered_by(source.get(path), path)
     except (Missing, Closed):
         return None
     except Malformed as error:

@@ -80,31 +80,21 @@ def merge(cells: Cells, more: Cells) -> None:
         there[1] += outflow
 
 
-class Line(msgspec.Struct, frozen=True, order=True):
-    """A day of one class at one site on which something moved."""
+class Stock(msgspec.Struct, frozen=True, order=True):
+    """How many devices of a class a site has at the end of a day."""
 
     site: str
     device_class: str
-    day: str
-    opening: int
-    inflow: int
-    outflow: int
     closing: int
 
 
-def lines(cells: Cells, last: date) -> Iterator[Line]:
-    """The balances up to a day, by site, class and day."""
-    kept: tuple[str, str] | None = None
-    stock = 0
-    for (site, device_class, day), (inflow, outflow) in sorted(cells.items()):
-        if (site, device_class) != kept:
-            kept, stock = (site, device_class), 0
-        if day > last.isoformat():
-            continue
-        closing = stock + inflow - outflow
-        if inflow or outflow:
-            yield Line(site, device_class, day, stock, inflow, outflow, closing)
-        stock = closing
+def closing(cells: Cells, last: date) -> list[Stock]:
+    """What every site has of every class at the end of a day, where it is anything."""
+    found: dict[tuple[str, str], int] = {}
+    for (site, device_class, day), (inflow, outflow) in cells.items():
+        if day <= last.isoformat():
+            found[site, device_class] = found.get((site, device_class), 0) + inflow - outflow
+    return sorted(Stock(*group, count) for group, count in found.items() if count)
 
 
 def _days(said: Said, moved: Moved) -> Iterator[tuple[str, int]]:

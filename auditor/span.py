@@ -23,6 +23,7 @@ from ledger.proof.commitment import Envelope, commitment, decode_envelope
 from ledger.proof.disclosure import decode_events, decode_metadata, must_open
 from ledger.proof.errors import Malformed, Mismatch
 from ledger.proof.merkle import leaf_hash
+from ledger.proof.strict import decimal, lines
 from ledger.proof.tiles import FULL_WIDTH, Tile
 
 SPAN: Final = FULL_WIDTH * FULL_WIDTH
@@ -188,7 +189,7 @@ class _Span:
     def _records(self, path: str, decode: Callable[[bytes, int, int], Iterator[T]], begin: int) -> Iterator[T]:
         """The records of a file of disclosures; what is wrong with the file ends them."""
         try:
-            yield from decode(_expanded(self._source.get(path)), begin, begin + RANGE)
+            yield from decode(expanded(self._source.get(path)), begin, begin + RANGE)
         except Missing:
             self._findings.add(Fault.MISSING, path, index=begin)
         except (Malformed, zstandard.ZstdError) as error:
@@ -263,6 +264,12 @@ def range_name(number: int) -> str:
     return Tile(0, number).path.removeprefix("tile/0/") + ".cbor.zst"
 
 
+def covered_by(head: bytes, path: str) -> tuple[str, int]:
+    """The origin of the log in a set's head, and how many of its entries the set covers. Raises Malformed."""
+    origin, *rest = lines(head, path)
+    return origin, decimal("\n".join(rest), path)
+
+
 def must_say_one_thing(data: bytes) -> None:
     """Raise Malformed where JSON names a member twice, so that one reader takes the one and one the other."""
     try:
@@ -279,7 +286,7 @@ def _once_each(members: list[tuple[str, Any]]) -> None:
         raise Malformed("JSON that names a member twice")
 
 
-def _expanded(data: bytes) -> bytes:
+def expanded(data: bytes) -> bytes:
     """The file as it was before compression: one frame that says its size, and nothing after it."""
     size = zstandard.frame_content_size(data)
     if not 0 <= size <= RANGE_BYTES_MAX:

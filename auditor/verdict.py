@@ -4,6 +4,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from auditor.balance import Stock
 from auditor.finding import Finding
 from auditor.span import Part
 
@@ -52,6 +53,7 @@ class Report(msgspec.Struct, kw_only=True):
     streams: int = 0
     checkpoints: int = 0
     witnesses: dict[str, int] = {}
+    balances: list[Stock] = []
     compared: dict[str, int] = {}
     notes: list[str] = []
     findings: list[Finding] = []
