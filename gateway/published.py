@@ -23,21 +23,21 @@ from gateway.sent_files import OpenedFile, Tags, file_answer
 from kernel.http_openapi import header_parameter
 from kernel.http_problem import PROBLEM_JSON, problem_response
 from kernel.refusal import not_found
+from ledger.proof.errors import Malformed
+from ledger.proof.tiles import FULL_WIDTH, Tile
+from ledger.transparency.disclosed import ENDING, RANGE_ENTRIES, Head, range_name
+from ledger.transparency.layout import CHECKPOINTS, LOG
 
-Kind: TypeAlias = Literal["moving", "tile", "range"]
+Kind: TypeAlias = Literal["moving", "day", "tile", "range"]
 
 ACTION: Final = "ReadSupervisorSet"
 TEXT: Final = "text/plain; charset=utf-8"
 OCTETS: Final = "application/octet-stream"
 ZSTD: Final = "application/zstd"
 
-RANGE_ENTRIES: Final = 4_096
-"""Entries of the log that one file of a set covers."""
-
 NO_FILE: Final = frozenset({errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
 """What opening a name says that is a link or a socket, or below a file."""
 
-HEAD_BYTES_MAX: Final = 1_000
 IMMUTABLE: Final = "max-age=31536000, immutable"
 FOR_SECONDS: Final = "max-age=2"
 """What grows, and what goes once something larger is there."""
@@ -50,17 +50,13 @@ NOT_PUBLISHED = not_found(
     "the proof log has no such file, or it is not published yet",
 )
 
-_NUMBER: Final = r"(?:x(?!000)[0-9]{3}/(?:x[0-9]{3}/){0,4})?[0-9]{3}"
-"""As tlog-tiles writes one: groups of three digits, an x before each but the last, the first group not 000."""
-
-_PARTIAL: Final = r"(?:\.p/(?:[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?"
 _PATTERNS: Final = {
     "level": r"[0-9]|[1-5][0-9]|6[0-3]",
-    "tile": _NUMBER + _PARTIAL,
-    "range": _NUMBER + r"\.cbor\.zst",
+    # To programs that read the document a parameter is one segment of the path: what is said of these must leave one.
+    "tile": r"[0-9x/.p]{3,40}",
+    "range": r"[0-9x/]{3,30}\.cbor\.zst",
     "day": r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])",
 }
-_READ: Final = {name: re.compile(pattern, re.ASCII) for name, pattern in _PATTERNS.items()}
 _SAID: Final = {
     "level": "0 to 63",
     "tile": "number of a tile as tlog-tiles writes it, its slashes as they are: `x001/x234/067`, or `067.p/12`",
@@ -97,7 +93,7 @@ SERVED: Final = (
     Served("/log/checkpoint", "GetCheckpoint", TEXT, "moving", "最新检查点", "The newest published checkpoint"),
     Served("/log/checkpoints/days", "GetCheckpointDays", TEXT, "moving", "有检查点的日期", "The days with checkpoints"),
     Served(
-        "/log/checkpoints/{day}", "GetCheckpointsOfDay", TEXT, "moving", "一日的检查点", "All checkpoints of a UTC day"
+        "/log/checkpoints/{day}", "GetCheckpointsOfDay", TEXT, "day", "一日的检查点", "All checkpoints of a UTC day"
     ),
     Served("/log/keys", "GetLogKeys", TEXT, "moving", "日志公钥", "The log's keys, for convenience"),
     Served("/log/policy", "GetLogPolicy", TEXT, "moving", "建议的见证策略", "The policy that the operator recommends"),
@@ -133,6 +129,17 @@ SERVED: Final = (
 """Everything there is. More exact paths come first."""
 
 
+class Place(msgspec.Struct, frozen=True):
+    """A file below the log's folder. `whole`: it never changes; that of a range does not once the head of the set that
+    it is `covered_by` has come to its `end`.
+    """
+
+    address: str
+    whole: bool = False
+    covered_by: str | None = None
+    end: int = 0
+
+
 class Published:
     """Serves what the sequencer and the discloser have put into the folder of the log."""
 
@@ -159,10 +166,10 @@ class Published:
             if not served.to_all:
                 await self._access.require(request, ACTION)
             try:
-                address = address_of(served, request.path_params)
-                if request.scope["path"] != f"/{address}":
-                    raise FileNotFoundError(address)  # noqa: TRY301  as any other address that is none
-                file, final = await asyncio.to_thread(self._opened, served, address)
+                place = place_of(served, request.path_params)
+                if request.scope["path"] != f"/{place.address}":
+                    raise FileNotFoundError(place.address)  # noqa: TRY301  as any other address that is none
+                file, final = await asyncio.to_thread(self._opened, place)
             except FileNotFoundError:
                 answer = problem_response(request, NOT_PUBLISHED())
             else:
@@ -175,72 +182,52 @@ class Published:
 
         return endpoint
 
-    def _opened(self, served: Served, address: str) -> tuple[OpenedFile, bool]:
+    def _opened(self, place: Place) -> tuple[OpenedFile, bool]:
         """The file, and whether it will never be another. Raises FileNotFoundError."""
-        final = served.kind == "tile" and ".p/" not in address
-        if served.kind == "range":
+        final = place.whole
+        if place.covered_by is not None:
             # The head is written after the files that it covers: read first, it promises no more than they hold.
-            covered = entries_covered(self._folder / served.path.split("/")[1] / "disclosed" / "head")
-            final = (_number(address) + 1) * RANGE_ENTRIES <= covered
+            final = _entries_covered(self._folder, place.covered_by) >= place.end
         try:
-            return OpenedFile(self._folder / address, self._tags), final
+            return OpenedFile(self._folder / place.address, self._tags), final
         except OSError as error:
             if error.errno in NO_FILE:
-                raise FileNotFoundError(address) from error
+                raise FileNotFoundError(place.address) from error
             raise
 
 
-def address_of(served: Served, parameters: Mapping[str, str]) -> str:
-    """The place of a file below the log's folder. Raises FileNotFoundError where no file can be meant."""
-    said = {name: _place(name, parameters[name]) for name in served.parameters}
-    return served.path[1:].format_map(said)
-
-
-def entries_covered(head: Path) -> int:
-    """How many entries the files of a set cover, by their head; 0 where there is none that can be read."""
+def place_of(served: Served, parameters: Mapping[str, str]) -> Place:
+    """What a caller wrote, read and written anew. Raises FileNotFoundError where no file can be meant."""
     try:
-        with head.open("rb") as file:
-            _, _, count = file.read(HEAD_BYTES_MAX).decode().removesuffix("\n").partition("\n")
-        return int(count)
-    except (OSError, ValueError):
+        match served.kind:
+            case "moving":
+                return Place(served.path[1:])
+            case "day":
+                return Place(f"{CHECKPOINTS}/{date.fromisoformat(parameters['day']).isoformat()}")
+            case "tile":
+                tile = Tile.parse(f"tile/{parameters.get('level', 'entries')}/{parameters['tile']}")
+                return Place(LOG + tile.path, whole=tile.width == FULL_WIDTH)
+            case "range":
+                number = Tile.parse(f"tile/entries/{parameters['range'].removesuffix(ENDING)}").index
+                of = served.path[1:].rpartition("/")[0]
+                return Place(range_name(of, number), covered_by=of, end=(number + 1) * RANGE_ENTRIES)
+    except (Malformed, ValueError) as error:
+        raise FileNotFoundError(served.path) from error
+
+
+def _entries_covered(folder: Path, of: str) -> int:
+    """How many entries the files of a set cover; 0 where its head cannot be read."""
+    try:
+        head = Head.read(folder, of)
+    except (OSError, Malformed):
         return 0
+    return head.covered if head else 0
 
 
 def with_published(document: dict[str, Any]) -> dict[str, Any]:
     """The document with these paths."""
     paths = {served.path: {"get": _operation(served)} for served in SERVED}
     return {**document, "paths": {**document["paths"], **paths}}
-
-
-def _place(name: str, text: str) -> str:
-    """What a caller wrote for this parameter, read and written anew."""
-    if _READ[name].fullmatch(text) is None:
-        raise FileNotFoundError(text)
-    match name:
-        case "level":
-            return str(int(text))
-        case "day":
-            try:
-                return date.fromisoformat(text).isoformat()
-            except ValueError:
-                raise FileNotFoundError(text) from None
-        case "tile":
-            number, partial, width = text.partition(".p/")
-            return _grouped(number) + (f".p/{int(width)}" if partial else "")
-        case _:
-            return _grouped(text.removesuffix(".cbor.zst")) + ".cbor.zst"
-
-
-def _grouped(number: str) -> str:
-    digits = str(int(re.sub(r"[x/]", "", number)))
-    digits = digits.zfill(-(-len(digits) // 3) * 3)
-    groups = [digits[at : at + 3] for at in range(0, len(digits), 3)]
-    return "/".join([f"x{group}" for group in groups[:-1]] + groups[-1:])
-
-
-def _number(address: str) -> int:
-    """The number of a range file."""
-    return int(re.sub(r"[^0-9]", "", address))
 
 
 def _operation(served: Served) -> dict[str, Any]:
@@ -275,7 +262,5 @@ def _schema(served: Served) -> dict[str, str]:
 
 
 def _parameter(name: str) -> dict[str, Any]:
-    # To programs that read the document a parameter is one segment of the path: what is said of a tile must leave one.
-    pattern = r"[0-9x/.p]{3,40}" if name == "tile" else _PATTERNS[name]
-    schema = {"type": "string", "pattern": f"^(?:{pattern})$"}
+    schema = {"type": "string", "pattern": f"^(?:{_PATTERNS[name]})$"}
     return {"name": name, "in": "path", "required": True, "description": _SAID[name], "schema": schema}
