@@ -5,7 +5,8 @@ whole or grows at its end.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -13,8 +14,13 @@ from typing import Final, Protocol
 
 from ledger.transparency.faults import FILE_DIFFERS, FILE_SHORT
 
-OPEN_FILES_MAX: Final = 64
-"""Files written before they are made durable together: the disk then has more than one to do at a time."""
+OPEN_FILES_MAX: Final = 128
+"""Files written before they are made durable together."""
+
+SYNCHRONISING_MAX: Final = 8
+"""Files made durable at a time, by as many threads: the file system then commits several at once, and a round of
+hundreds takes a fifth of the time.
+"""
 
 FOLDERS_KNOWN_MAX: Final = 4_096
 STAGING: Final = "private/staging"
@@ -188,11 +194,20 @@ class DirectoryStorage:
             try:
                 for turn, data in group:
                     descriptors.append(self._disk.create(self._staging / str(turn), data))
-                for descriptor in descriptors:
-                    self._disk.synchronise(descriptor)
+                self._synchronise(descriptors)
             finally:
                 for descriptor in descriptors:
                     os.close(descriptor)
+
+    def _synchronise(self, descriptors: Sequence[int]) -> None:
+        if len(descriptors) <= SYNCHRONISING_MAX:
+            for descriptor in descriptors:
+                self._disk.synchronise(descriptor)
+            return
+        # Leaving the block waits for all of them, also where one has failed.
+        with ThreadPoolExecutor(SYNCHRONISING_MAX, thread_name_prefix="fsync") as threads:
+            for _ in threads.map(self._disk.synchronise, descriptors):
+                pass
 
     def _name(self, files: Mapping[str, bytes]) -> None:
         # At this point every content is durable, and nobody reads it.

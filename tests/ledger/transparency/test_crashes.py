@@ -9,13 +9,17 @@ import pytest
 
 from ledger.memory import MemoryLedger
 from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.cosignature import cosign
+from ledger.proof.keys import KeyType, SignerKey
 from ledger.proof.merkle import consistency_proof, verify_consistency
 from ledger.proof.note import Note
+from ledger.proof.tiles import bundles_of, tiles_of
 from ledger.transparency.keys import LogKeys
-from ledger.transparency.layout import CHECKPOINT, LOCK, STORE
+from ledger.transparency.layout import CHECKPOINT, CHECKPOINTS, LOCK, STORE, notes_in
 from ledger.transparency.lock import SingleWriter
 from ledger.transparency.sequencer import Sequencer
 from ledger.transparency.storage import DirectoryStorage
+from ledger.transparency.store import SequencerStore
 from tests.ledger.transparency.faulty import Failed, FaultyDisk, FaultyStore, Steps
 from tests.ledger.transparency.logs import ORIGIN, Clock, check, make_key, record, tree_hashes
 
@@ -26,8 +30,13 @@ SHARES = 8
 """Tests that the points are divided among, so that they run beside one another."""
 
 
+WITNESS = SignerKey("witness.example/w", KeyType.COSIGNATURE, bytes(32))
+
+
 class Onlooker:
-    """A cosigner who only looks: whatever it was shown must be of one tree."""
+    """A witness that is never twice told the same: whatever it was shown must be of one tree. No two of its
+    cosignatures are alike, so that nothing that was published could be made again.
+    """
 
     def __init__(self) -> None:
         self.shown = []
@@ -35,7 +44,7 @@ class Onlooker:
     async def cosign(self, old_size, note, prove):
         self.shown.append(Checkpoint.parse(Note.parse(note).text))
         verify_consistency(old_size, self.shown[-1].size, prove(old_size), self._root(old_size), self.shown[-1].root)
-        return []
+        return [cosign(Note.parse(note).text, WITNESS, len(self.shown))]
 
     def _root(self, size):
         return next(one.root for one in reversed(self.shown) if one.size == size)
@@ -69,7 +78,20 @@ class Platform:
         """What anybody may have read."""
         file = self.folder / "proof" / CHECKPOINT
         if file.exists():
-            self.seen.append(Checkpoint.parse(Note.parse(file.read_bytes()).text))
+            self.seen.append(file.read_bytes())
+
+    def must_be_durable(self):
+        """That what the store says is signed lies on disk, and what it says is published can be read."""
+        proof = self.folder / "proof"
+        store = SequencerStore(proof / STORE)
+        cursor, published = store.cursor(), store.published()
+        store.close()
+        if cursor is not None:
+            for tile in (*tiles_of(cursor.size), *bundles_of(cursor.size)):
+                assert (proof / "log" / tile.path).exists() or (proof / "log" / tile.full.path).exists()
+        if published is not None and published.settled:
+            assert (proof / CHECKPOINT).read_bytes() == published.note
+            assert published.note in (proof / CHECKPOINTS / published.day).read_bytes()
 
     async def rounds(self, recover):
         """All rounds; where one fails, `recover` and do it again."""
@@ -83,6 +105,8 @@ class Platform:
                 except Failed:
                     self.look()
                     await recover(self)
+                    # The ledger goes on meanwhile: what was signed is published all the same, and not something larger.
+                    await record(self.ledger, 1)
                 else:
                     self.look()
                     if outcome.at_head and outcome.published_size == outcome.signed_size:
@@ -98,6 +122,7 @@ async def loses_power(platform):
     """A crash: another process goes on, without some of what was not durable, or with all of it."""
     await platform.close()
     platform.disk.lose_power(random.Random(platform.steps.taken))
+    platform.must_be_durable()
     platform.open()
 
 
@@ -117,13 +142,15 @@ async def fails_once(folder, at, when, recover):
     assert platform.steps.failed
     checkpoints = await check(platform.ledger, folder)
     newest = checkpoints[-1]
-    assert newest.size == sum(ROUNDS)
+    assert newest.size == sum(ROUNDS) + 1
     believed = tree_hashes(folder, newest.size)
-    for one in platform.seen + platform.onlooker.shown:
+    notes = [note for day in sorted((folder / "proof" / CHECKPOINTS).iterdir()) for note in notes_in(day.read_bytes())]
+    assert [note for note in platform.seen if note not in notes] == [], "what could be read is not kept"
+    for one in platform.onlooker.shown:
         verify_consistency(
             one.size, newest.size, consistency_proof(one.size, newest.size, believed), one.root, newest.root
         )
-        assert one in checkpoints, "a checkpoint that somebody has seen is not kept"
+        assert one in checkpoints, "a checkpoint that was shown to a witness was never published"
     shutil.rmtree(folder)
 
 

@@ -1,0 +1,1 @@
+"""What the proof log costs: to write it, and to check it."""
