@@ -366,7 +366,7 @@ def _trust(source: Source, asked: Asked, remembered: Remembered | None) -> Trust
     also = _keys(source)
     try:
         if asked.policy is not None:
-            return Trust(Policy.parse(asked.policy), asked.title or _title(asked.policy), pinned=True, also=also)
+            return Trust(Policy.parse(asked.policy), asked.title or title_of(asked.policy), pinned=True, also=also)
         data = remembered.policy if remembered is not None else source.get(POLICY)
         return Trust(Policy.parse(data), "", pinned=False, also=also)
     except Malformed as error:
@@ -383,7 +383,7 @@ def _keys(source: Source) -> tuple[VerifierKey, ...]:
         return ()
 
 
-def _title(policy: bytes) -> str:
+def title_of(policy: bytes) -> str:
     """What a policy's first line says of it, where that is a comment."""
     first = policy.decode("utf-8", "replace").partition("\n")[0]
     return first.removeprefix("#").strip() if first.startswith("#") else "the policy given"

@@ -3,13 +3,15 @@
 Exit statuses: 0 verified; 1 a fault was found; 2 it could not be read; 3 consistent with itself only.
 """
 
+import io
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NoReturn
 
 import msgspec
 import typer
@@ -18,17 +20,26 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from auditor.audit import AGE_S_MAX, Asked, Audit, Watch
+from auditor.audit import AGE_S_MAX, Asked, Audit, Watch, title_of
+from auditor.device import DeviceReport, audit_device
 from auditor.finding import NAMES, Finding
 from auditor.source import Place
-from auditor.verdict import SELF_CONSISTENT, UNREADABLE, VERIFIED, Report
-from cli.connection import USAGE, console, explained, note, say
+from auditor.verdict import SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, Verdict
+from cli.connection import USAGE, connect, console, explained, note, say
 from cli.settings import cli_settings
+from client.types import GetProofs
 from kernel.clock import system_clock_us
+from kernel.principal import Role
+from kernel.quantity import BUSINESS_ZONE, instant_of_us
+
+DEVICE: Final = "meter"
+"""The word before a device's number, in the place of a source. A folder of that name is `./meter`."""
 
 SHOWN_FINDINGS: Final = 20
 SHOWN_EVIDENCE: Final = 72
 """Characters of a piece of evidence that the table shows; --json has all of it."""
+
+_NUMBER_IN_NAME: Final = re.compile(r"[0-9A-Za-z]{10,}", re.ASCII)
 
 STAGES: Final = {
     "checkpoints": "检查点 checkpoints",
@@ -39,7 +50,13 @@ STAGES: Final = {
 
 
 def audit(
-    source: Annotated[str, typer.Argument(help="存证目录、其副本或平台地址 proof folder, copy, or URL")],
+    source: Annotated[
+        str, typer.Argument(help=f"存证目录、其副本或平台地址；或 {DEVICE} proof folder, copy, or URL; or `{DEVICE}`")
+    ],
+    device: Annotated[
+        str | None, typer.Argument(help=f"{DEVICE} 之后：资产编号或存证 ZIP after `{DEVICE}`: asset number, or its ZIP")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help=f"{DEVICE} 所在的平台地址 the platform, of `{DEVICE}`")] = None,
     token: Annotated[str | None, typer.Option(help="访问令牌；监管角色可见全部事件 access token")] = None,
     policy: Annotated[
         Path | None, typer.Option(readable=False, help="信任策略（tlog-policy），须取自别处 whom to trust")
@@ -57,6 +74,14 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="机器可读结果 for machines")] = False,  # noqa: FBT002  Typer's way
 ) -> None:
     """审计存证日志：验签、验树、重放，并与平台比对 Audit a log: signatures, tree, replay, and the platform."""
+    if source == DEVICE and device is not None:
+        _audit_device(device, url, token, _policy(policy), as_json=as_json)
+    if device is not None or url is not None:
+        raise typer.BadParameter(
+            f"只有 `{DEVICE} 资产编号` 才有第二个参数与 --url。"
+            f" Only `{DEVICE} ASSET_NO` has a second argument and --url.",
+            param_hint="SOURCE",
+        )
     with explained():
         place = Place(source, (token or cli_settings().token).strip(), str(state / "kept") if state else "")
         asked = Asked(
@@ -74,6 +99,41 @@ def audit(
     else:
         tell(report)
     raise typer.Exit(report.verdict.status)
+
+
+def _audit_device(device: str, url: str | None, token: str | None, policy: bytes | None, *, as_json: bool) -> NoReturn:
+    """Check a device's evidence: that in a file, or fetched for its asset number."""
+    file = Path(device)
+    with explained():
+        if file.suffix == ".zip":
+            archive, number = _read(file), _NUMBER_IN_NAME.findall(file.stem)[-1:]
+            asset_no = number[0] if number else ""
+        else:
+            whole, asset_no = io.BytesIO(), device
+            with connect(url, token, Role.AUDITOR) as platform:
+                platform.fetch(GetProofs(asset_no=asset_no), whole)
+            archive = whole.getvalue()
+    report = audit_device(archive, f"meter-{asset_no}", policy, title_of(policy or b""))
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+    else:
+        _tell_device(report)
+    raise typer.Exit(report.verdict.status)
+
+
+def _tell_device(report: DeviceReport) -> None:
+    out = Console()
+    _tell_verdict(out, report.verdict)
+    shown = Table()
+    for title in ("版本 version", "条目 index", "事件 event", "记录时间 recorded at"):
+        shown.add_column(title, overflow="fold")
+    for one in report.proven:
+        at = instant_of_us(one.recorded_at_us).astimezone(BUSINESS_ZONE)
+        shown.add_row(str(one.version), str(one.index), one.type, f"{at:%Y-%m-%d %H:%M:%S}")
+    out.print(shown)
+    for first, last in report.left_out:
+        out.print(Text(f"· 版本 {first} 至 {last} 未出示 versions {first} to {last} are not shown to you", "dim"))
+    _tell_findings(out, report.findings, report.findings_count)
 
 
 @contextmanager
@@ -94,25 +154,33 @@ def shown_progress() -> Iterator[Watch]:
 def tell(report: Report) -> None:
     """The verdict, what was audited, and every finding with what to do next, on standard output."""
     out = Console()
-    verdict = report.verdict
+    _tell_verdict(out, report.verdict)
+    if report.origin is not None:
+        out.print(_facts(report))
+    for said in report.notes:
+        out.print(Text(f"· {said}", "dim"))
+    _tell_findings(out, report.findings, report.findings_count)
+
+
+def _tell_verdict(out: Console, verdict: Verdict) -> None:
     marks = {VERIFIED: ("✓", "green"), SELF_CONSISTENT: ("≈", "yellow"), UNREADABLE: ("?", "yellow")}
     mark, colour = marks.get(verdict.status, ("✗", "red"))
     shown = Table.grid(padding=(0, 1))
     shown.add_row(Text(mark, colour), Text(verdict.zh, "bold"))
     shown.add_row("", Text(verdict.en, "bold"))
     out.print(shown)
-    if report.origin is not None:
-        out.print(_facts(report))
-    for said in report.notes:
-        out.print(Text(f"· {said}", "dim"))
-    if report.findings:
-        out.print(_findings(report.findings[:SHOWN_FINDINGS]))
-        left = report.findings_count - SHOWN_FINDINGS
-        if left > 0:
-            out.print(Text(f"… 另有 {left} 处，见 --json / {left} more, see --json"))
-        for fault in dict.fromkeys(one.fault for one in report.findings):
-            named = NAMES[fault]
-            note(f"{named.zh}：{named.next_zh}", f"{named.en}: {named.next_en}")
+
+
+def _tell_findings(out: Console, findings: list[Finding], count: int) -> None:
+    if not findings:
+        return
+    out.print(_findings(findings[:SHOWN_FINDINGS]))
+    left = count - SHOWN_FINDINGS
+    if left > 0:
+        out.print(Text(f"… 另有 {left} 处，见 --json / {left} more, see --json"))
+    for fault in dict.fromkeys(one.fault for one in findings):
+        named = NAMES[fault]
+        note(f"{named.zh}：{named.next_zh}", f"{named.en}: {named.next_en}")
 
 
 def _facts(report: Report) -> Table:
@@ -149,8 +217,12 @@ def _findings(findings: list[Finding]) -> Table:
 def _policy(file: Path | None) -> bytes | None:
     if file is None:
         return None
+    return _read(file)
+
+
+def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        say(f"无法读取策略文件（{error.strerror}）。", f"the policy cannot be read ({error.strerror})")
+        say(f"无法读取 {file}（{error.strerror}）。", f"{file} cannot be read ({error.strerror})")
         raise typer.Exit(USAGE) from None

@@ -1,0 +1,80 @@
+"""`meterloop audit` as it is typed: what it says, in both languages, and the status with which it ends."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.__main__ import app
+from tests.auditor.auditing import POLICY
+from tests.auditor.logs import every_kind
+from tests.auditor.test_device import STREAM, evidence, zipped
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs `meterloop audit` in an empty folder beside a true log, `log`, and a policy, `policy`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("METERLOOP_DATA_DIR", str(tmp_path / "var"))
+    every_kind().write(tmp_path / "log")
+    (tmp_path / "policy").write_bytes(POLICY)
+    return lambda *words: CliRunner().invoke(app, ["audit", *words])
+
+
+def test_a_log_is_verified_by_a_policy(run):
+    outcome = run("log", "--policy", "policy")
+    assert outcome.exit_code == 0
+    assert "已验证，依据：the tests' policy" in outcome.stdout
+    assert "verified under the tests' policy" in outcome.stdout
+
+
+def test_without_a_policy_it_is_consistent_with_itself_only(run):
+    outcome = run("log", "--jobs", "1")
+    assert outcome.exit_code == 3
+    assert "自身一致；未排除回退与两种版本并存" in outcome.stdout
+    assert "consistent with itself; rollback and split view not ruled out" in outcome.stdout
+
+
+def test_a_fault_is_shown_with_what_to_do(run, tmp_path):
+    bundle = tmp_path / "log/log/tile/entries/000.p" / str(len(every_kind().events))
+    bundle.write_bytes(bundle.read_bytes()[:-1] + b"\0")
+    outcome = run("log", "--policy", "policy")
+    assert outcome.exit_code == 1
+    assert "事件被改写" in outcome.stdout
+    assert str(len(every_kind().events) - 1) in outcome.stdout
+    assert "ask the operator to account for it" in outcome.stderr
+
+
+def test_for_machines_it_is_one_line_of_json(run):
+    outcome = run("log", "--policy", "policy", "--as-of", "2026-03-06", "--json")
+    said = json.loads(outcome.stdout)
+    assert said["verdict"]["status"] == outcome.exit_code == 0
+    assert said["tree_size"] == said["events"] == len(every_kind().events)
+    assert {one["site"] for one in said["balances"]} == {"store-1", "centre"}
+
+
+def test_what_cannot_be_read_says_so(run):
+    outcome = run("nothing-here")
+    assert outcome.exit_code == 2
+    assert "could not read" in outcome.stdout
+    assert run("log", "--policy", "no-such-policy").exit_code == 2
+
+
+def test_state_remembers_what_was_seen(run, tmp_path):
+    assert run("log", "--state", "state").exit_code == 3
+    assert run("log", "--state", "state").exit_code == 0
+    assert (tmp_path / "state/remembered.json").exists()
+
+
+def test_a_device_is_audited_from_its_file(run, tmp_path):
+    file = tmp_path / f"器具存证 {STREAM.removeprefix('meter-')}.zip"
+    file.write_bytes(zipped(evidence()))
+    outcome = run("meter", str(file), "--policy", "policy")
+    assert outcome.exit_code == 0
+    assert "registry.Registered" in outcome.stdout
+    assert json.loads(run("meter", str(file), "--json").stdout)["verdict"]["status"] == 3
+
+
+def test_a_second_argument_is_for_devices_alone(run):
+    assert run("log", "9940101").exit_code == 2
