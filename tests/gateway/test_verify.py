@@ -12,7 +12,9 @@ from fastapi.responses import Response
 
 from cli.reference import REFERENCE
 from gateway.verifier import FILE, add_verifier
+from kernel.principal import Role
 from ledger.proof.proof_file import LogProof
+from services.registry.meter.hold import PlaceHold
 from services.registry.papers.life import _SAYING
 from tests.gateway.behind import behind
 from tests.gateway.browsing import browser, heard, needs_browser
@@ -28,6 +30,7 @@ from tests.gateway.evidence import (
     signer,
     zipped,
 )
+from tests.gateway.season import DAY, dismantled, sites, tell
 from tests.gateway.serving import served
 
 TRUE = Evidence()
@@ -132,6 +135,31 @@ async def test_true_evidence_is_verified_under_the_visitor_s_policy_without_a_ne
             assert known.hex() in shown
         assert await page.locator("[data-version='1'] svg .is-bad").count() == 0
         assert requests == []
+
+
+@needs_browser
+async def test_what_the_platform_hands_out_is_checked_where_it_is_served(tmp_path):
+    async with behind(tmp_path) as platform:
+        await tell(platform.registry, [*sites(), *dismantled([DEVICE])])
+        await platform.disclose()
+        hold = PlaceHold(asset_no=DEVICE, hold="H-1", kind="court", reference="case 1", occurred_on=DAY)
+        position = await tell(platform.registry, [hold])
+        await platform.registry.ask(lambda _session: None, seen=position)
+        async with served(platform.gateway.app) as url, browser() as opened:
+            page = await opened.new_page()
+            complaints = heard(page)
+            await page.goto(f"{url}/verify")
+            await page.fill("[name=asset_no]", DEVICE)
+            await page.fill("[name=token]", platform.token(Role.AUDITOR))
+            await page.click("#ask button")
+            await page.wait_for_selector("#verdict")
+            assert await page.get_attribute("#verdict", "data-status") == "3"
+            shown = await page.inner_text("#report")
+            assert "1 more events are too new" in shown
+            assert "not disclosed" not in shown
+            assert await page.locator(".event.of-good").count() == 3
+            assert "拆回 dismantled" in shown
+            assert complaints == []
 
 
 @needs_browser
