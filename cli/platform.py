@@ -47,7 +47,9 @@ LAST_LINES: Final = 5
 LOG_TAIL_BYTES: Final = 64 << 10
 OWNERS_FOLDER: Final = 0o700
 
-_COMMENT: Final = re.compile(r"\s[;#]|[\r\n]")
+_COMMENT: Final = re.compile(r"\s;|[\r\n]")
+_OF_A_URL: Final = re.compile(r"[?#,]")
+"""What ends a path in the URL of a ledger or of a database; at a comma gRPC parts one address from the next."""
 
 console = Console(stderr=True)
 
@@ -172,7 +174,10 @@ def up(
 
 
 async def make_ready(settings: Settings) -> None:
-    """Keys, ledger and folders; under a lock, so that two at once do it once."""
+    """Keys, ledger and folders; under a lock, so that two at once do it once. Raises NotReady before it makes any where
+    the data folder cannot be.
+    """
+    _require_configurable(settings.data_dir)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     # What is in it concerns people, and whoever reads the keys is whoever they like.
     settings.data_dir.chmod(OWNERS_FOLDER)
@@ -277,15 +282,21 @@ def alone(data_dir: Path) -> Iterator[None]:
 
 
 def _require_configurable(data_dir: Path) -> None:
-    """Raises NotReady where the supervisor's configuration cannot hold this path: what follows a semicolon or a hash
-    sign after a space is a comment there, however it is quoted.
+    """Raises NotReady where a URL cannot hold this path, or the supervisor's configuration: what follows a semicolon
+    after a space is a comment there, however it is quoted.
     """
     path = str(data_dir.resolve())
+    if found := _OF_A_URL.search(path):
+        raise NotReady(
+            f"数据目录 {path} 的路径含“{found[0]}”，台账与服务的地址中不能有它。请改名，或用 METERLOOP_DATA_DIR 另选。",
+            f"the path of the data folder {path} has a {found[0]}, which no address of a ledger or a service can hold;"
+            " rename it, or choose another by METERLOOP_DATA_DIR",
+        )
     if _COMMENT.search(path):
         raise NotReady(
-            f"数据目录 {path} 的路径在空格之后有“;”或“#”，或含换行，监管进程无法读取。"
+            f"数据目录 {path} 的路径在空格之后有“;”，或含换行，监管进程无法读取。"
             "请改名，或用 METERLOOP_DATA_DIR 另选。",
-            f"the path of the data folder {path} has a ; or # after a space, or a line break, which the supervisor"
+            f"the path of the data folder {path} has a ; after a space, or a line break, which the supervisor"
             " cannot read; rename it, or choose another by METERLOOP_DATA_DIR",
         )
 

@@ -11,8 +11,9 @@ without a deadline is refused. No generated code is needed, only descriptors.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias, TypeVar
+from urllib.parse import quote
 
 import grpc
 import msgspec
@@ -45,6 +46,8 @@ MESSAGE_BYTES_MAX: Final = BULK_BYTES_MAX + 64 * 1024
 """What REST takes in one body, and what stands around it: no call is let in at one door and not at the other."""
 
 CONCURRENT_CALLS_MAX: Final = 1_000
+
+UNIX: Final = "unix:"
 
 SERVER_OPTIONS: Final = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
@@ -138,8 +141,9 @@ class RpcDoor:
         self._names.append(descriptor.full_name)
 
     async def start(self, host: str, port: int, socket: str = "") -> int:
-        """Open the door, and the port that it is at; with `socket`, such as unix:/run/registry.sock, there as well, in
-        place of what an earlier process left. OSError where one of them cannot be had.
+        """Open the door, and the port that it is at; with `socket`, an absolute path or unix: and one, there as well.
+        A socket that is there already is taken over, whether its process was killed or lives: who must not have it
+        taken keeps a lock. OSError where an address cannot be had, ValueError where `socket` is no such path.
         """
         server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=CONCURRENT_CALLS_MAX)
         server.add_generic_rpc_handlers(tuple(self._handlers))
@@ -148,7 +152,7 @@ class RpcDoor:
             names = (*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, server)
         bound = port
-        for address in filter(None, (socket, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")):
+        for address in (*_of_socket(socket), f"[{host}]:{port}" if ":" in host else f"{host}:{port}"):
             try:
                 bound = server.add_insecure_port(address)
             except RuntimeError as error:
@@ -287,6 +291,15 @@ class RpcDoor:
         except Exception as error:
             _LOG.exception("call failed")
             raise FAULT(trace_id=current_trace_id() or "-") from error
+
+
+def _of_socket(socket: str) -> Iterator[str]:
+    """What gRPC calls this socket file. Any other text it would take for a host, and listen to strangers."""
+    path = socket.removeprefix(UNIX)
+    if path.startswith("/"):
+        yield socket if socket.startswith(UNIX) else UNIX + quote(path)
+    elif socket:
+        raise ValueError(f"the gRPC door can have a socket file at an absolute path only, not {socket}")
 
 
 def _require_same_fields(message: Descriptor, kind: type[msgspec.Struct], extra: frozenset[str] = frozenset()) -> None:

@@ -73,9 +73,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 0
     rpc_socket: Annotated[
         str,
+        # Whatever is no path would be taken for a host and a port, at which strangers may knock.
+        Meta(pattern=r"^(|(unix:)?/[^\x00-\x1f]+)\Z"),
         _says(
-            "gRPC 另在此本机套接字监听，如 unix:/run/registry.sock",
-            "a socket on this machine that the gRPC door listens at beside its port, as `unix:/run/registry.sock`",
+            "gRPC 另在此本机套接字文件监听，须为绝对路径，如 /run/registry.sock 或 unix:/run/registry.sock",
+            "socket file on this machine that the gRPC door listens at beside its port: an absolute path, as"
+            " `/run/registry.sock`, or a URI of one, as `unix:/run/registry.sock`",
         ),
     ] = ""
     operations_host: Annotated[

@@ -17,6 +17,8 @@ from cli.reference import ROOT
 pytestmark = pytest.mark.timeout(300)
 STARTED_S_MAX = 150
 OVER_S_MAX = 60
+CONNECTED = "03"
+"""As the kernel writes it, in hexadecimal."""
 
 
 @contextmanager
@@ -67,6 +69,12 @@ def gone(pids):
     return not any(os.path.exists(f"/proc/{pid}") for pid in pids)  # noqa: PTH110  a question, not a path
 
 
+def states_at(path):
+    """Of every socket of the machine that has this path: the one that listens, and its end of each connection."""
+    sockets = Path("/proc/net/unix").read_text("utf-8", "replace").splitlines()
+    return {line.split()[5] for line in sockets if line.endswith(f" {path}")}
+
+
 @pytest.fixture
 def folder(tmp_path_factory):
     """Short, for the supervisor's socket has at most 108 characters; with a trap for whoever runs what lies there."""
@@ -81,6 +89,7 @@ def test_killed_it_leaves_nothing_running_and_what_it_keeps_is_its_owners(folder
         services, supervisor = started(folder, process)
         assert len(services) == 4
         kept = [folder / "var", *(folder / "var").glob("*.sqlite*"), *(folder / "var" / "log").iterdir()]
+        kept += [folder / "var" / "run", folder / "var" / "run" / "registry.sock"]
         open_to_others = [path.name for path in kept if path.stat().st_mode & 0o077 and path.suffix != ".sqlite-lock"]
         assert open_to_others == []
         process.kill()
@@ -88,7 +97,9 @@ def test_killed_it_leaves_nothing_running_and_what_it_keeps_is_its_owners(folder
 
 
 def test_where_it_is_installed_may_have_any_name(tmp_path_factory):
-    """Spaces, letters, a percent sign; and a machine that says neither its language nor its home."""
+    """Spaces, letters, a percent sign; a machine that says neither its language nor its home; and a socket that a
+    killed registry has left, which the gateway is answered at nevertheless.
+    """
     folder = tmp_path_factory.mktemp("up") / "换 表 5%"
     venv = folder / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
@@ -98,9 +109,15 @@ def test_where_it_is_installed_may_have_any_name(tmp_path_factory):
     )  # fmt: skip
     beside = [sysconfig.get_path("purelib"), str(ROOT)]
     Path(packages.stdout.strip(), "beside.pth").write_text("\n".join(beside) + "\n", "utf-8")
+    at = folder / "var" / "run" / "registry.sock"
+    at.parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(at))
     bare = {"LANG": "C", "LC_ALL": "C", "HOME": str(folder / "nowhere")}
     with up(folder, "--port", "0", python=venv / "bin" / "python", **bare) as process:
         assert len(started(folder, process)[0]) == 4
+        if sys.platform == "linux":
+            assert CONNECTED in states_at(at), "the gateway asks the registry at its socket"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as above")
@@ -127,12 +144,26 @@ def test_a_door_for_strangers_without_an_issuer_is_said_before_anything_is_start
     assert not (folder / "var").exists()
 
 
-@pytest.mark.parametrize("name", ["data ;1", "data #1"])
+@pytest.mark.parametrize("name", ["data ;1", "data\n1"])
 def test_a_data_folder_that_the_supervisor_cannot_read_is_refused(folder, name):
     with up(folder, "--port", "0", METERLOOP_DATA_DIR=str(folder / name)) as process:
         assert process.wait(STARTED_S_MAX) == 1
     assert "监管进程无法读取" in told(folder)
     assert "the supervisor cannot read" in told(folder)
+    assert not (folder / name).exists()
+
+
+@pytest.mark.parametrize("command", ["up", "init"])
+@pytest.mark.parametrize("name", ["data?1", "data#1", "data,1"])
+def test_a_data_folder_that_no_address_can_hold_is_refused_before_anything_is_made(folder, name, command):
+    environ = {**os.environ, "METERLOOP_DATA_DIR": str(folder / name), "COLUMNS": "400"}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "cli", command], cwd=folder, env=environ, check=False, capture_output=True
+    )
+    assert done.returncode == 1
+    said = done.stderr.decode()
+    assert f"含“{name[4]}”，台账与服务的地址中不能有它" in said
+    assert f"has a {name[4]}, which no address of a ledger or a service can hold" in said
     assert not (folder / name).exists()
 
 

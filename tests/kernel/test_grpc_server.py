@@ -4,6 +4,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
+from urllib.parse import quote
 
 import grpc
 import pytest
@@ -76,6 +77,36 @@ async def test_a_socket_is_answered_at_too_and_taken_over_from_a_killed_process(
         assert told.stream == "parcel-p1"
         await peer.close()
     await door.stop(1.0)
+    await ledger.close()
+
+
+@pytest.mark.parametrize("named", ["{path}", "unix:{quoted}"])
+async def test_a_socket_may_lie_at_any_path(tmp_path, named):
+    at = tmp_path / "数据 100% a+b?c#d;e"
+    at.mkdir()
+    quoted = quote(str(at / "s"))
+    ledger = MemoryLedger()
+    door = parcel_rpc_door(ledger, tmp_path, Readiness())
+    port = await door.start("127.0.0.1", 0, named.format(path=at / "s", quoted=quoted))
+    assert [path.name for path in at.iterdir() if path.is_socket()] == ["s"]
+    peer = Peer(f"unix:{quoted}")
+    told = await Open(door, port, peer, ledger, bearer(tmp_path, CLERK), "").send()
+    assert told.stream == "parcel-p1"
+    await peer.close()
+    await door.stop(1.0)
+    await ledger.close()
+
+
+@pytest.mark.parametrize("named", ["127.0.0.1:{port}", "localhost:{port}", "ipv4:127.0.0.1:{port}", "unix:s", "s"])
+async def test_what_is_no_path_of_a_socket_opens_no_other_port(tmp_path, named):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    ledger = MemoryLedger()
+    door = parcel_rpc_door(ledger, tmp_path, Readiness())
+    with pytest.raises(ValueError, match="a socket file at an absolute path only"):
+        await door.start("127.0.0.1", 0, named.format(port=port))
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
     await ledger.close()
 
 

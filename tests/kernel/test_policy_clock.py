@@ -145,3 +145,38 @@ async def test_a_query_that_fails_is_reported_and_asked_again_long_before_it_is_
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert faults == []
+
+
+async def test_the_pause_after_a_failure_is_short_again_once_it_has_succeeded(database, monkeypatch):
+    """What fails now and then in the course of months is asked again as soon as the first time."""
+    loop, later, pauses_s = asyncio.get_running_loop(), asyncio.get_running_loop().call_later, []
+
+    def at_once(delay_s, *call, **more):
+        task = asyncio.current_task()
+        if (
+            task is None
+            or task.get_name() != "policy daily"
+            or call[0] is not asyncio.futures._set_result_unless_cancelled
+        ):
+            return later(delay_s, *call, **more)
+        pauses_s.append(delay_s)
+        return later(0, *call, **more)
+
+    outcomes = iter((KeyError, KeyError, KeyError, None, KeyError, KeyError, None))
+
+    def due(_connection, _now_us):
+        if (fault := next(outcomes, None)) is not None:
+            raise fault
+        return []
+
+    # The loop is told how long to sleep: that is the same however busy the machine is, and need not be waited for.
+    monkeypatch.setattr(loop, "call_later", at_once)
+    company = Policies(
+        database, MemoryLedger(), READER, None, clock_policies=[ClockPolicy(name="daily", every_s=3_600, due=due)]
+    )
+    await company.open()
+    running = asyncio.create_task(company.run())
+    await until(lambda: len(pauses_s) >= 7)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert pauses_s[:7] == [0.05, 0.1, 0.2, 3_600, 0.05, 0.1, 3_600]

@@ -48,12 +48,34 @@ def test_a_service_s_own_variable_goes_before_the_shared_one():
         ({"METERLOOP_LOG_LEVEL": "LOUD"}, "METERLOOP_LOG_LEVEL"),
         ({"METERLOOP_REFLECTION": "perhaps"}, "METERLOOP_REFLECTION"),
         ({"METERLOOP_DATA_DIR": ""}, "METERLOOP_DATA_DIR"),
+        *(
+            ({"METERLOOP_REGISTRY__RPC_SOCKET": socket}, "METERLOOP_REGISTRY__RPC_SOCKET")
+            for socket in (
+                "localhost:9000",
+                "0.0.0.0:9000",
+                "[::]:9000",
+                "dns:///registry:9000",
+                "ipv4:0.0.0.0:9000",
+                "unix-abstract:registry",
+                "unix:registry.sock",
+                "registry.sock",
+                "\n",
+                "/run/registry.sock\n0.0.0.0:9000",
+                "/run/registry.sock\n",
+            )
+        ),
     ],
 )
 def test_what_is_misspelt_or_impossible_is_refused_by_name(environ, said):
     with pytest.raises(BadSettings) as refused:
         read_settings(RegistrySettings, "registry", environ)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("socket", ["", "/run/a b/registry.sock", "unix:/run/%E6%95%B0/registry.sock"])
+def test_a_socket_is_a_file_at_an_absolute_path(socket):
+    settings = read_settings(Settings, "registry", {"METERLOOP_REGISTRY__RPC_SOCKET": socket})
+    assert settings.rpc_socket == socket
 
 
 def test_every_wrong_variable_is_named_at_once():
