@@ -30,6 +30,10 @@ class Steps:
     def failed(self) -> bool:
         return 0 < self._fails_at <= self.taken
 
+    def arm(self, steps: int, when: str) -> None:
+        """Fail so many steps from here."""
+        self._fails_at, self._when = self.taken + steps, when
+
     def step(self, name: str, action):
         self.taken += 1
         self.names.append(name)

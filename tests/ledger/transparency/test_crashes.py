@@ -2,10 +2,15 @@
 before.
 """
 
+import asyncio
 import random
 import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ledger.memory import MemoryLedger
 from ledger.proof.checkpoint import Checkpoint
@@ -129,6 +134,49 @@ async def loses_power(platform):
 RECOVERIES = {"tries again": tries_again, "loses power": loses_power}
 
 
+FAILURES = st.tuples(st.integers(1, 60), st.sampled_from(["before", "after"]), st.sampled_from(sorted(RECOVERIES)))
+
+
+@pytest.mark.timeout(300)
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 300), st.none() | FAILURES), min_size=1, max_size=8))
+def test_whatever_is_recorded_and_wherever_it_fails_the_log_goes_on(rounds):
+    async def go_through(folder):
+        platform = Platform(folder, Steps())
+        recover = tries_again
+        platform.open()
+        for count, failure in rounds:
+            await record(platform.ledger, count)
+            platform.clock.pass_s(7 * 3_600)
+            if failure is not None:
+                # Where the round has fewer steps, it is one of a later round.
+                recover = RECOVERIES[failure[2]]
+                platform.steps.arm(*failure[:2])
+            try:
+                await platform.sequencer.round(refresh=True)
+            except Failed:
+                await recover(platform)
+            platform.look()
+        platform.steps.arm(0, "before")
+        while not (await platform.sequencer.round(refresh=True)).at_head:
+            pass
+        await platform.close()
+        checkpoints = await check(platform.ledger, folder)
+        assert checkpoints[-1].size == sum(count for count, _ in rounds)
+        assert [one for one in platform.onlooker.shown if one not in checkpoints] == []
+        must_be_kept(platform)
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(go_through(Path(folder)))
+
+
+def must_be_kept(platform):
+    """That every note that could be read stands in the file of a day."""
+    days = sorted((platform.folder / "proof" / CHECKPOINTS).iterdir())
+    notes = [note for day in days for note in notes_in(day.read_bytes())]
+    assert [note for note in platform.seen if note not in notes] == []
+
+
 async def number_of_steps(folder):
     platform = Platform(folder, Steps())
     await platform.rounds(tries_again)
@@ -144,8 +192,7 @@ async def fails_once(folder, at, when, recover):
     newest = checkpoints[-1]
     assert newest.size == sum(ROUNDS) + 1
     believed = tree_hashes(folder, newest.size)
-    notes = [note for day in sorted((folder / "proof" / CHECKPOINTS).iterdir()) for note in notes_in(day.read_bytes())]
-    assert [note for note in platform.seen if note not in notes] == [], "what could be read is not kept"
+    must_be_kept(platform)
     for one in platform.onlooker.shown:
         verify_consistency(
             one.size, newest.size, consistency_proof(one.size, newest.size, believed), one.root, newest.root
