@@ -116,19 +116,20 @@ async def record(ledger: SqliteLedger, first: int, devices: int) -> None:
     """Append the whole history of these devices."""
     for start in range(first, first + devices, FILE_DEVICES):
         file = [Device(serial) for serial in range(start, min(start + FILE_DEVICES, first + devices))]
-        for appends in _steps(file):
+        for appends in steps(file):
             await ledger.append(appends)
 
 
-def _steps(file: list[Device]) -> Iterator[list[Append]]:
+def steps(file: list[Device]) -> Iterator[list[Append]]:
+    """The whole history of a file of devices, in the order in which it is handed in."""
     version = -1
-    steps: tuple[Callable[[Device], Sequence[msgspec.Struct]], ...] = (
+    told: tuple[Callable[[Device], Sequence[msgspec.Struct]], ...] = (
         Device.registered,
         Device.dismantled,
         Device.dispatched,
         Device.received,
     )
-    for step in steps:
+    for step in told:
         for start in range(0, len(file), APPEND_STREAMS):
             yield [_append(device, step(device), version) for device in file[start : start + APPEND_STREAMS]]
         version += len(step(file[0]))
