@@ -204,7 +204,7 @@ def running(settings: Settings, port: int, beside: Callable[[Settings], Beside] 
     asyncio.run(make_ready(settings))
     with alone(settings.data_dir):
         if port:
-            _require_free(port)
+            require_free(port)
         programs, endpoints = _planned(settings, port, beside(settings) if beside else NOTHING_BESIDE)
         found = settings.data_dir / "run" / "endpoints.json"
         log_dir = settings.data_dir / "log"
@@ -318,18 +318,19 @@ def _require_issuer(service: str, environ: Mapping[str, str]) -> None:
         raise NotReady(f"{service}：{zh}", f"{service}: {en}") from error
 
 
-def _require_free(port: int) -> None:
-    """Raises NotReady where somebody else answers at this port already."""
-    with closing(socket.socket()) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
+def require_free(port: int, host: str = "127.0.0.1") -> None:
+    """Raises NotReady where nobody can listen there, most often because somebody else does."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with closing(socket.socket(family, kind, protocol)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
             probe.listen(1)
-        except OSError as error:
-            raise NotReady(
-                f"端口 {port} 无法使用（{error.strerror}）。请用 --port 另选，0 为任取空闲端口。",
-                f"port {port} cannot be used ({error.strerror}); choose another by --port, 0 takes a free one",
-            ) from None
+    except OSError as error:
+        raise NotReady(
+            f"端口 {port} 无法使用（{error.strerror}）。请用 --port 另选，0 为任取空闲端口。",
+            f"port {port} cannot be used ({error.strerror}); choose another by --port, 0 takes a free one",
+        ) from None
 
 
 def last_lines(log: Path, after: int = 0) -> list[str]:

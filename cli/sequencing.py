@@ -79,6 +79,9 @@ class Following:
         self._ledger: Final = ledger
         self._clock: Final = clock
         self._fault: LogFault | None = None
+        # In trouble the sequencer knows nothing until it has read it again; what was known last is still told.
+        self._cursor = sequencer.cursor
+        self._published = sequencer.published
 
     async def run(self) -> None:
         """Sequence until cancelled. A fault stops the log and not the process: the rest of the platform goes on, and
@@ -99,13 +102,14 @@ class Following:
             if self._sequencer.trouble != trouble:
                 trouble = self._sequencer.trouble
                 _LOG.warning("in trouble" if trouble else "out of trouble", error=trouble)
-            cursor, published = self._sequencer.cursor, self._sequencer.published
+            cursor = self._cursor = self._sequencer.cursor or self._cursor
+            published = self._published = self._sequencer.published or self._published
+            self._watch_witnesses()
             _ROUNDS.set(self._sequencer.rounds)
             _STOPPED.set(0 if self._fault is None else 1)
             if cursor is not None:
                 _SIZE.set(cursor.size)
                 _UNPUBLISHED.set(cursor.size - (published.size if published else 0))
-                self._watch_witnesses(cursor.size)
                 try:
                     _LAG.set(max(0, await self._ledger.head() - cursor.position))
                 except LedgerError as error:
@@ -113,11 +117,11 @@ class Following:
             if published is not None:
                 _AGE.set((self._clock() - published.published_at_us) / 1e6)
 
-    def _watch_witnesses(self, size: int) -> None:
+    def _watch_witnesses(self) -> None:
         for one in self._witnesses.standing:
             labels = {"witness": one.name}
             _WITNESS_UP.set(0 if one.trouble else 1, labels)
-            _WITNESS_BEHIND.set(max(0, size - one.size), labels)
+            _WITNESS_BEHIND.set(max(0, self._witnesses.size - one.size), labels)
             if one.cosigned_at_s:
                 _WITNESS_AGE.set(self._clock() / 1e6 - one.cosigned_at_s, labels)
 

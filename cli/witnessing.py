@@ -11,7 +11,8 @@ import typer
 from fastapi import FastAPI
 from msgspec import Meta
 
-from cli.connection import console
+from cli.connection import console, note
+from cli.platform import free_ports, require_free
 from kernel.clock import system_clock_us
 from kernel.http_limits import HttpLimits, LimitsMiddleware
 from kernel.http_operations import NO_TELEMETRY_OF_ITS_OWN, TelemetryMiddleware, operations_app
@@ -85,14 +86,26 @@ def witness(
 
     供监管、审计、研究机构运行：只为前后一致的检查点签名 For a regulator, an auditor or an institute.
     """
+    port = port or free_ports(1)[0]
     settings = WitnessSettings(
-        data_dir=state, state=state, name=name, logs=logs, rest_host=host, rest_port=port, log_format="text"
+        data_dir=state,
+        state=state,
+        name=name,
+        logs=logs,
+        rest_host=host,
+        rest_port=port,
+        log_format="text",
+        # A log asks about once a second.
+        log_level="WARNING",
     )
     keys = [*settings.log_keys, *read_logs("\n".join(log or ()))]
     # Opened before it is said to be there: what is wrong with the folder is told plainly, not in a log.
     opened = open_witness(settings.folder, name, keys, system_clock_us)
-    _introduce(opened, f"http://{host}:{port}")
-    opened.close()
+    try:
+        require_free(port, host)
+        _introduce(opened, f"http://{host}:{port}")
+    finally:
+        opened.close()
 
     async def assembled(process: Process) -> Parts:
         return await assemble(process, keys)
@@ -153,18 +166,23 @@ class _Watch:
 
 def _introduce(witness: Witness, address: str) -> None:
     """Who it is, on standard output; whom it is for, and what is to be done with that, beside."""
-    console.print(
-        "见证人只为前后一致的检查点签名：日志若改写或向不同的人出示不同的历史，就得不到签名。它供日志运营者之外的人运行。\n"
-        "  a witness cosigns a log's checkpoint where it goes on from the last one, so that a log that rewrites its\n"
-        "  history, or shows different people different ones, gets no cosignature; it is for somebody else than the\n"
-        "  log's operator to run"
+    note(
+        "见证人只为前后一致的检查点签名：日志若改写历史，或向不同的人出示不同的历史，就得不到签名。"
+        "它供日志运营者以外的一方运行。",
+        "a witness cosigns a log's checkpoint where it goes on from the last one, so that a log that rewrites its"
+        " history, or shows different people different ones, gets no cosignature; somebody else than the log's operator"
+        " runs it",
     )
     for origin in witness.origins:
         cosigned = witness.cosigned(origin)
-        console.print(f"  日志 log {origin}: {cosigned.size if cosigned else 0}")
+        size = cosigned.size if cosigned else 0
+        note(f"日志 {origin}，已签到第 {size:,} 项", f"the log {origin}, cosigned up to {size:,} entries")
     if not witness.origins:
-        console.print("  尚未指定日志，请加 --log 或 --logs  no log is named yet: --log or --logs")
-    console.print("公钥如下，请交给日志的运营者和验证者 its vkey, for the log's operator and whoever verifies：")
+        note("尚未指定日志，请加 --log 或 --logs。", "no log is named yet: add --log or --logs")
+    note(
+        "以下公钥（vkey）请交给日志的运营者和验证者：",
+        "give this vkey to the log's operator, and to whoever verifies:",
+    )
     sys.stdout.write(f"{witness.key}\n")
     sys.stdout.flush()
     console.print(f"POST {address}/add-checkpoint（Ctrl-C 停止 stops it）")

@@ -90,6 +90,8 @@ class Witnesses:
         self._deadline_s: Final = deadline_s
         self._asked: Final = {name: one for name, one in policy.witnesses.items() if one.url is not None}
         self._standing: Final = {name: WitnessStanding(name) for name in self._asked}
+        self.size = 0
+        """Entries of the newest checkpoint that they were asked to cosign."""
         # No proxy stands between two processes of one machine.
         self._http: Final = httpx.AsyncClient(
             timeout=deadline_s, follow_redirects=False, mounts=dict.fromkeys(_HERE), headers={"user-agent": "meterloop"}
@@ -116,6 +118,7 @@ class Witnesses:
         """
         asked = self._due()
         proofs = _Proofs(note, prove)
+        self.size = proofs.size
         tasks = {name: asyncio.create_task(self._one(one, old_size, proofs)) for name, one in asked.items()}
         try:
             await self._gathered(tasks)

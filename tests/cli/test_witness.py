@@ -56,7 +56,10 @@ def test_a_regulator_runs_it(tmp_path, unused_tcp_port):
         assert answer.status_code == 200
         assert opened(Tree().note(5) + answer.content, [signer().verifier], [key])
         assert "见证人" in told(tmp_path)
-        assert "for somebody else than the" in told(tmp_path)
+        assert "somebody else than the log's operator runs it" in " ".join(told(tmp_path).split())
+        with witness(tmp_path, "--port", str(port)) as (second, _):
+            assert second.wait(30) == 1
+        assert f"port {port} cannot be used" in told(tmp_path)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
     assert (tmp_path / "state" / "witness.key").stat().st_mode & 0o777 == 0o600
