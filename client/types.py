@@ -1073,7 +1073,9 @@ class MarkFound(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class MarkMissing(Command, frozen=True, kw_only=True, omit_defaults=True):
     """缺失 The device is not where it should be: not in the shipment, not at the site of a stocktake, or not where
-    it was released to under `release`, the reference of its release. One of the three.
+    it was released to under `release`, the reference of its release. One of the three. `device_class` is what it
+    was listed as, and is to be that on record. `stocktake` is the event of the count that found it short: one of a
+    day before the device last moved changes nothing any more.
     """
 
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/mark-missing"
@@ -1084,6 +1086,36 @@ class MarkMissing(Command, frozen=True, kw_only=True, omit_defaults=True):
     shipment: str | None = None
     site: str | None = None
     release: str | None = None
+    device_class: (
+        Literal[
+            "01",
+            "02",
+            "03",
+            "04",
+            "05",
+            "06",
+            "07",
+            "08",
+            "09",
+            "10",
+            "11",
+            "19",
+            "20",
+            "21",
+            "23",
+            "24",
+            "31",
+            "32",
+            "33",
+            "34",
+            "35",
+            "36",
+            "37",
+            "41",
+        ]
+        | None
+    ) = None
+    stocktake: str | None = None
 
 
 class PlaceHold(Command, frozen=True, kw_only=True, omit_defaults=True):
@@ -1113,7 +1145,9 @@ class ReceiveFromMaker(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ReceiveUnexpected(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """计划外到货 A device is here that nobody announced; it is kept apart until that is resolved."""
+    """计划外到货 A device is here that nobody announced; it is kept apart until that is resolved. `stocktake` is the
+    event of the count that found it over: one of a day before the device last moved changes nothing any more.
+    """
 
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/receive-unexpected"
     KEY: ClassVar[str] = "asset_no"
@@ -1149,6 +1183,7 @@ class ReceiveUnexpected(Command, frozen=True, kw_only=True, omit_defaults=True):
     occurred_on: date | None = None
     shipment: str | None = None
     damaged: bool = False
+    stocktake: str | None = None
 
 
 class RecordConsent(Command, frozen=True, kw_only=True, omit_defaults=True):

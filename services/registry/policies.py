@@ -104,14 +104,17 @@ def when_unpacked_take_devices_out(event: Unpacked, _recorded: Recorded) -> Iter
 
 
 def when_stocktake_recorded_follow_differences(
-    event: StocktakeRecorded, _recorded: Recorded
+    event: StocktakeRecorded, recorded: Recorded
 ) -> Iterator[MarkMissing | ReceiveUnexpected]:
-    for one in event.short:
-        yield MarkMissing(**event.moment, asset_no=one.asset_no, site=event.site_id)
-    for one in event.over:
-        yield ReceiveUnexpected(
-            **event.moment, asset_no=one.asset_no, site=event.site_id, device_class=one.device_class
-        )
+    for kind, differences in ((MarkMissing, event.short), (ReceiveUnexpected, event.over)):
+        for one in differences:
+            yield kind(
+                **event.moment,
+                asset_no=one.asset_no,
+                site=event.site_id,
+                device_class=one.device_class,
+                stocktake=recorded.id.hex(),
+            )
 
 
 def when_identity_claimed_adopt_identity(event: IdentityClaimed, _recorded: Recorded) -> Iterator[AdoptIdentity]:
@@ -219,11 +222,9 @@ def exception_of(ask: Ask, code: str) -> Ask | None:
         )
     elif shipment is not None and asset_no is not None:
         exception = RecordShipmentException(**command.moment, shipment_id=shipment, asset_no=asset_no, code=code)
-    elif isinstance(command, MarkMissing | ReceiveUnexpected) and command.site and ask.context.causation_id:
-        # Of a site and of no shipment: a stocktake found it short or over.
-        stocktake = ask.context.causation_id.hex
+    elif isinstance(command, MarkMissing | ReceiveUnexpected) and command.stocktake and command.site:
         exception = RecordStocktakeException(
-            **command.moment, site_id=command.site, stocktake=stocktake, asset_no=command.asset_no, code=code
+            **command.moment, site_id=command.site, stocktake=command.stocktake, asset_no=command.asset_no, code=code
         )
     else:
         return None

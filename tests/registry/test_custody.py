@@ -1,5 +1,7 @@
 """Who holds a device, and what happens when it is not where it should be."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 
@@ -8,7 +10,6 @@ from services.registry.meter.binding import BindIdentity, EndTemporaryIdentity
 from services.registry.meter.custody import (
     ALREADY_RECEIVED,
     NOT_AT_SITE,
-    OTHER_CLASS,
     Dispatched,
     Received,
     Store,
@@ -30,9 +31,10 @@ from services.registry.meter.missing import (
     WrittenOff,
 )
 from services.registry.meter.release import ReceiveFromMaker, Reinstall, ReturnToCustomer
-from services.registry.meter.state import CONSENT_MISSING, ENDED, KEPT_APART, UNKNOWN, AtSite
+from services.registry.meter.state import CONSENT_MISSING, ENDED, KEPT_APART, OTHER_CLASS, UNKNOWN, AtSite
 from services.registry.meter.unexpected import (
     ALREADY_AT_SITE,
+    MOVED_SINCE,
     NOT_CUSTOMERS,
     NOT_UNEXPECTED,
     AcceptUnexpected,
@@ -49,6 +51,7 @@ from tests.registry.stories import (
     CENTRE,
     CLEAR,
     CUSTOMERS,
+    DAY,
     DEFACE,
     DISMANTLE,
     DISPATCH,
@@ -260,6 +263,43 @@ def test_missing_at_a_stocktake_and_found_elsewhere():
     story.when(on(MarkFound, site=YARD, reference="count 5"))
     story.then([on(Found, moved=moved(to_site=YARD), reference="count 5", dismantled_version=1)])
     story.when(on(MarkFound, site=YARD)).refused(NOT_MISSING)
+
+
+COUNTED = {"stocktake": "0123456789abcdef" * 2, "device_class": "01"}
+
+
+def test_a_stocktake_of_a_day_before_the_last_movement_moves_nothing():
+    """Papers of a count come in later than what became of the device since."""
+    before, day_before = DAY - timedelta(days=1), {"occurred_on": DAY - timedelta(days=1)}
+    known = {"day": before, "moved_on": DAY}
+    device(*IN_STOCK).when(on(MarkMissing, site=CENTRE, **COUNTED, **day_before)).refused(MOVED_SINCE, **known)
+    for where in (STORE, CENTRE):
+        late = on(ReceiveUnexpected, site=where, **COUNTED, **day_before)
+        device(*IN_STOCK).when(late).refused(MOVED_SINCE, **known)
+        device(*SOLD).when(late).refused(MOVED_SINCE, **known)
+    given(METER).when(late).then([turned_up(occurred_on=before)])
+
+
+def test_a_stocktake_of_the_day_of_the_last_movement_moves_what_it_counted():
+    device(*IN_STOCK).when(on(MarkMissing, site=CENTRE, **COUNTED)).then(
+        [on(Missing, last_site=CENTRE, moved=moved(CENTRE), dismantled_version=1)]
+    )
+    back = turned_up(moved=moved(CENTRE, YARD), recorded_as="at site centre", dismantled_version=1)
+    device(*IN_STOCK).when(on(ReceiveUnexpected, site=YARD, **COUNTED)).then([back])
+
+
+def test_what_people_say_themselves_of_an_earlier_day_counts_on_the_day_of_the_last_movement():
+    late = on(ReceiveUnexpected, site=STORE, device_class="02", occurred_on=DAY - timedelta(days=1))
+    (here,) = device(*IN_STOCK).when(late).outcome
+    assert (here.moved.device_class, here.moved.to_site, here.moved.on) == ("01", STORE, DAY)
+
+
+def test_what_is_counted_as_another_class_is_not_taken_for_the_one_on_record():
+    for command in (on(MarkMissing, site=CENTRE), on(ReceiveUnexpected, site=YARD, device_class="01")):
+        counted = msgspec.structs.replace(command, **COUNTED | {"device_class": "02"})
+        device(*IN_STOCK).when(counted).refused(OTHER_CLASS, listed="02", on_record="01")
+    unasked = on(MarkMissing, site=CENTRE, device_class="02")
+    device(*IN_STOCK).when(unasked).refused(OTHER_CLASS, listed="02", on_record="01")
 
 
 def test_what_was_kept_apart_is_found_apart():

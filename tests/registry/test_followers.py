@@ -5,6 +5,8 @@ from collections import Counter
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+import msgspec
+
 from kernel.codec import Reader
 from kernel.database import Database
 from kernel.handling import Ask, Context, Outcome, event_id
@@ -81,9 +83,10 @@ def exception(command):
 
 def test_what_a_stocktake_asked_and_was_refused_is_an_exception_on_the_site():
     left = on(RecordStocktakeException, site_id=STORE, stocktake=CAUSE.hex, asset_no=NUMBERS[0], code="meter.unknown")
-    short = on(MarkMissing, asset_no=NUMBERS[0], site=STORE)
-    over = on(ReceiveUnexpected, asset_no=NUMBERS[0], site=STORE, device_class="01")
+    short = on(MarkMissing, asset_no=NUMBERS[0], site=STORE, stocktake=CAUSE.hex)
+    over = on(ReceiveUnexpected, asset_no=NUMBERS[0], site=STORE, device_class="01", stocktake=CAUSE.hex)
     assert [exception(one) for one in (short, over)] == [left, left]
+    assert exception(msgspec.structs.replace(short, stocktake=None)) is None
 
 
 def test_what_a_shipment_asked_is_none_on_a_site_though_it_names_one():
@@ -186,8 +189,10 @@ async def test_a_refusal_is_told_of_a_stocktake_once_also_when_its_site_is_close
         await done(registry, *SITES)
         taken = await registry.do(short_of(NUMBERS[0]), Context(command_id=CAUSE, actor="u-1"))
         await done(registry, on(CloseSite, site_id=STORE, why="merged"))
-        context = Context(command_id=fresh_id(), actor="policy", causation_id=UUID(bytes=event_id(CAUSE, 0)))
-        refused = [(Ask(on(MarkMissing, asset_no=NUMBERS[0], site=STORE), context), "meter.unknown")]
+        stocktake = UUID(bytes=event_id(CAUSE, 0))
+        context = Context(command_id=fresh_id(), actor="policy", causation_id=stocktake)
+        missed = on(MarkMissing, asset_no=NUMBERS[0], site=STORE, stocktake=stocktake.hex)
+        refused = [(Ask(missed, context), "meter.unknown")]
         await registry.refused(refused)
         head = await registry.head()
         await registry.refused(refused)

@@ -17,7 +17,7 @@ from kernel.decider import Part, becomes, members
 from kernel.quantity import Happened, Name
 from kernel.refusal import against_rules
 from services.registry.meter.missing import Found
-from services.registry.meter.state import KEPT_APART, AtSite, InTransit, Meter, MissingFrom, known, spoken
+from services.registry.meter.state import KEPT_APART, OTHER_CLASS, AtSite, InTransit, Meter, MissingFrom, known, spoken
 from services.registry.meter.unexpected import Event as UnexpectedEvent
 from services.registry.meter.unexpected import Sighting, turned_up
 from services.registry.vocabulary import AssetNo, ContainerId, DeviceClass, Movement, ShipmentId, SiteId, Version
@@ -26,11 +26,6 @@ NOT_AT_SITE = against_rules(
     "meter.not_at_site",
     "器具 {asset_no} 不在 {site}（{place}）。",
     "{asset_no} is not at {site} ({place})",
-)
-OTHER_CLASS = against_rules(
-    "meter.other_class",
-    "清单中 {asset_no} 的类别为 {listed}，记录为 {on_record}。请核对编号与类别。",
-    "the manifest has {asset_no} as class {listed}, the record as {on_record}; check the number and the class",
 )
 ALREADY_RECEIVED = against_rules(
     "meter.already_received",

@@ -27,8 +27,19 @@ from services.registry.meter.state import (
     listed,
     spoken,
 )
-from services.registry.meter.unexpected import Sighting, Unexpected, displaced
-from services.registry.vocabulary import AssetNo, LossCause, Movement, Reference, ShipmentId, SiteId, UnitCode, Version
+from services.registry.meter.unexpected import Sighting, Unexpected, displaced, not_moved_since, of_its_class
+from services.registry.vocabulary import (
+    AssetNo,
+    DeviceClass,
+    EventId,
+    LossCause,
+    Movement,
+    Reference,
+    ShipmentId,
+    SiteId,
+    UnitCode,
+    Version,
+)
 
 NOT_MISSING = against_rules(
     "meter.not_missing",
@@ -55,13 +66,17 @@ LOST_ON_HOLD = against_rules(
 
 class MarkMissing(Happened, frozen=True, kw_only=True):
     """缺失 The device is not where it should be: not in the shipment, not at the site of a stocktake, or not where it
-    was released to under `release`, the reference of its release. One of the three.
+    was released to under `release`, the reference of its release. One of the three. `device_class` is what it was
+    listed as, and is to be that on record. `stocktake` is the event of the count that found it short: one of a day
+    before the device last moved changes nothing any more.
     """
 
     asset_no: AssetNo
     shipment: ShipmentId | None = None
     site: SiteId | None = None
     release: Reference | None = None
+    device_class: DeviceClass | None = None
+    stocktake: EventId | None = None
 
 
 class MarkFound(Sighting, frozen=True, kw_only=True):
@@ -174,6 +189,10 @@ def evolve(meter: Meter, event: Event) -> Meter:
 
 def _missing(command: MarkMissing, meter: Meter) -> Missing:
     place = known(command.asset_no, meter)
+    if command.stocktake is not None:
+        not_moved_since(command.asset_no, command.day, meter)
+    if command.device_class is not None:
+        of_its_class(command.asset_no, command.device_class, meter)
     wheres = [where for where in (command.shipment, command.site, command.release) if where is not None]
     match place:
         case InTransit(shipment=where, last_site=last_site) if wheres == [command.shipment] == [where]:

@@ -56,6 +56,11 @@ CONSENT_MISSING = against_rules(
     "器具 {asset_no} 为用户资产，须先取得用户同意或退还用户。",
     "{asset_no} belongs to a customer: get consent first, or return it",
 )
+OTHER_CLASS = against_rules(
+    "meter.other_class",
+    "{asset_no} 列为类别 {listed}，记录为 {on_record}。请核对编号与类别。",
+    "{asset_no} is listed as class {listed}, the record has it as {on_record}; check the number and the class",
+)
 ON_HOLD = against_rules(
     "meter.on_hold",
     "器具 {asset_no} 处于留存（{holds}），不得销毁、拆封或清除数据。请先解除留存。",

@@ -11,6 +11,7 @@ a temporary identity.
 """
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TypeAlias
 
 import msgspec
@@ -23,6 +24,7 @@ from services.registry.meter.state import (
     BOUND,
     DESTROYED,
     LEFT_FOR_GOOD,
+    OTHER_CLASS,
     AtSite,
     Ended,
     Meter,
@@ -37,6 +39,7 @@ from services.registry.meter.state import (
 from services.registry.vocabulary import (
     AssetNo,
     DeviceClass,
+    EventId,
     Movement,
     Owner,
     Reference,
@@ -50,6 +53,12 @@ ALREADY_AT_SITE = against_rules(
     "meter.already_at_site",
     "器具 {asset_no} 已在 {site}。",
     "{asset_no} is at {site} already",
+)
+MOVED_SINCE = against_rules(
+    "meter.moved_since",
+    "器具 {asset_no} 在 {day} 盘点之后已于 {moved_on} 流转，盘点差异不再改变其记录。请核对其现存位置。",
+    "{asset_no} has moved on {moved_on}, after the stocktake of {day}, which does not change its record any more; "
+    "look where it is now",
 )
 NOT_UNEXPECTED = against_rules(
     "meter.not_unexpected",
@@ -71,11 +80,14 @@ class Sighting(Happened, frozen=True, kw_only=True):
 
 
 class ReceiveUnexpected(Sighting, frozen=True, kw_only=True):
-    """计划外到货 A device is here that nobody announced; it is kept apart until that is resolved."""
+    """计划外到货 A device is here that nobody announced; it is kept apart until that is resolved. `stocktake` is the
+    event of the count that found it over: one of a day before the device last moved changes nothing any more.
+    """
 
     device_class: DeviceClass
     shipment: ShipmentId | None = None
     damaged: bool = False
+    stocktake: EventId | None = None
 
 
 class AcceptUnexpected(Happened, frozen=True, kw_only=True):
@@ -144,6 +156,9 @@ Event: TypeAlias = Unexpected | UnexpectedAccepted | CustomerConsented | Reappea
 def decide(command: Command, meter: Meter) -> Sequence[Event]:
     match command:
         case ReceiveUnexpected():
+            if command.stocktake is not None and meter.place is not None:
+                not_moved_since(command.asset_no, command.day, meter)
+                of_its_class(command.asset_no, command.device_class, meter)
             return turned_up(command, command.device_class, meter)
         case AcceptUnexpected():
             place = known(command.asset_no, meter)
@@ -168,6 +183,20 @@ def evolve(meter: Meter, event: Event) -> Meter:
             return msgspec.structs.replace(meter, consented=True)
         case Reappeared():
             return meter
+
+
+def not_moved_since(asset_no: str, day: date, meter: Meter) -> None:
+    """Refuse to have a stocktake of this day move a device that moved on a later one. Counts are entered days later,
+    and what became of the device since then is known better.
+    """
+    if meter.moved_on is not None and meter.moved_on > day:
+        raise MOVED_SINCE(asset_no=asset_no, day=day, moved_on=meter.moved_on)
+
+
+def of_its_class(asset_no: str, listed: DeviceClass, meter: Meter) -> None:
+    """Refuse to take a device for another class than that on record."""
+    if listed != meter.device_class:
+        raise OTHER_CLASS(asset_no=asset_no, listed=listed, on_record=meter.device_class)
 
 
 def reappearance(sighting: Happened, meter: Meter) -> list[Reappeared]:

@@ -1,6 +1,8 @@
 """盘点对账: what was counted stands beside the record, and where the two differ that can be seen."""
 
+from services.registry.meter.missing import MarkFound, MarkMissing
 from services.registry.site import CountLine, Difference, RecordStocktake
+from services.registry.views.card import CARD
 from services.registry.views.stocktake import EXCEPTIONS_SHOWN, StocktakeException, stocktake_lines
 from tests.registry.stories import CENTRE, STORE, UNIT
 from tests.registry.views.telling import SITES, Told, day, held
@@ -62,6 +64,32 @@ def test_a_difference_that_could_not_follow_is_seen():
     assert counted(told, 1, 0, short=(of(B),)) == [("01", 1, 0, 1, 0, 1)]
     (line,) = whole(told)
     assert (line.exceptions, line.exceptions_shown) == (1, (StocktakeException(asset_no=B, code="meter.unknown"),))
+
+
+def test_a_stocktake_that_is_entered_late_leaves_what_has_moved_since_where_it_is():
+    """C had not come yet on the day of the count; A had not left, and is known to have since."""
+    told = in_store(A, B).tell(register(C), dismantle(C, day(5)))
+    told.tell(MarkMissing(occurred_on=day(6), asset_no=A, site=STORE))
+    told.tell(MarkFound(occurred_on=day(7), asset_no=A, site=CENTRE))
+    before = told.rows(CARD)
+    lines = counted(told, 2, 2, on=4, short=(of(C),), over=(of(A),))
+    assert lines == [("01", 2, 2, 1, 1, 2)]
+    assert told.rows(CARD) == before
+    (line,) = whole(told)
+    assert {(one.asset_no, one.code) for one in line.exceptions_shown} == {
+        (A, "meter.moved_since"),
+        (C, "meter.moved_since"),
+    }
+
+
+def test_a_class_that_is_not_the_records_is_an_exception_at_the_line_that_counted_it():
+    told = in_store(A, B)
+    lines = counted(told, 2, 2, short=(of(A, "02"),), over=(of(C, "02"),))
+    assert lines == [("01", 2, 2, 0, 0, 2), ("02", 0, 0, 1, 1, 1)]
+    assert [(line.device_class, line.exceptions_shown) for line in whole(told)] == [
+        ("01", ()),
+        ("02", (StocktakeException(asset_no=A, code="meter.other_class"),)),
+    ]
 
 
 def test_exceptions_stand_at_their_own_stocktake_and_class():
