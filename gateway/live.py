@@ -6,8 +6,11 @@ published proof log, and `index` says which. An event's id is its number among t
 """
 
 import asyncio
+import ipaddress
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +19,7 @@ import msgspec
 import structlog
 from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from gateway.public_set import PublicSet
 from gateway.standing import Part, of_live
@@ -33,6 +37,12 @@ POLL_S: Final = 0.2
 
 FOLLOWERS_MAX: Final = 500
 """Each costs an open connection and, while it catches up, the events of a range."""
+
+FOLLOWERS_OF_AN_ADDRESS_MAX: Final = 20
+"""Enough for an office behind one address, and few enough that nobody keeps the others out from a handful."""
+
+NETWORK_BITS: Final = 64
+"""Of an IPv6 address: whoever has one has all that begin alike, and would come from another each time."""
 
 HEARTBEAT_S: Final = 15.0
 """Proxies close what is silent for half a minute."""
@@ -54,6 +64,13 @@ TOO_MANY_FOLLOWERS = Reason(
     "events.too_many_followers",
     "同时订阅的人数已满，请稍后再试。",
     "as many follow the events as can; try again shortly",
+)
+
+TOO_MANY_OF_AN_ADDRESS = Reason(
+    CannotNow,
+    "events.too_many_of_an_address",
+    "同一地址最多可有 {limit} 个订阅，请先结束其中之一。",
+    "at most {limit} may follow the events from one address; end one of them first",
 )
 
 
@@ -79,6 +96,47 @@ def with_events(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "paths": {**document["paths"], PATH: {"get": operation}}}
 
 
+class _Followers:
+    """Who follows, and from where."""
+
+    def __init__(self) -> None:
+        self._of_address: Final[Counter[str]] = Counter()
+
+    @property
+    def full(self) -> bool:
+        return self._of_address.total() >= FOLLOWERS_MAX
+
+    @contextmanager
+    def place_for(self, client: tuple[str, int] | None) -> Iterator[None]:
+        """One more of this address until the block ends, or a refusal."""
+        address = _address(client)
+        if self.full:
+            raise TOO_MANY_FOLLOWERS()
+        if self._of_address[address] >= FOLLOWERS_OF_AN_ADDRESS_MAX:
+            raise TOO_MANY_OF_AN_ADDRESS(limit=FOLLOWERS_OF_AN_ADDRESS_MAX)
+        self._of_address[address] += 1
+        try:
+            yield
+        finally:
+            self._of_address[address] -= 1
+            if not self._of_address[address]:
+                # Or there would be an entry for everybody who ever came.
+                del self._of_address[address]
+
+
+class _Following(StreamingResponse):
+    """The stream, at a place that is taken before anything is answered and free again whatever ends it."""
+
+    def __init__(self, followers: _Followers, stream: AsyncIterator[bytes]) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(stream, media_type=MEDIA, headers=headers)
+        self._followers: Final = followers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._followers.place_for(scope.get("client")):
+            await super().__call__(scope, receive, send)
+
+
 class Live:
     """Lets people follow the public set. `run` must run for anything to move."""
 
@@ -88,7 +146,7 @@ class Live:
         self._counted_to: int | None = None
         self._trouble: str | None = None
         self._more = asyncio.Event()
-        self._followers = 0
+        self._followers: Final = _Followers()
         app.add_api_route(
             PATH,
             self._follow,
@@ -114,11 +172,7 @@ class Live:
     @property
     def standing(self) -> Part:
         """For the status page."""
-        return of_live(self.count, complete=self._complete, full=self._full)
-
-    @property
-    def _full(self) -> bool:
-        return self._followers >= FOLLOWERS_MAX
+        return of_live(self.count, complete=self._complete, full=self._followers.full)
 
     @property
     def _complete(self) -> bool:
@@ -163,8 +217,8 @@ class Live:
         if self._counted_to is None:
             return Health(ok=True, degraded=True, detail="nothing is disclosed yet")
         if self._complete:
-            full = f", {FOLLOWERS_MAX} followers" if self._full else ""
-            return Health(ok=True, degraded=self._full, detail=f"{self.count} public events{full}")
+            full = f", {FOLLOWERS_MAX} followers" if self._followers.full else ""
+            return Health(ok=True, degraded=self._followers.full, detail=f"{self.count} public events{full}")
         return Health(ok=False, detail=f"{self.count} public events counted, to entry {self._set.covered}")
 
     async def _follow(self, request: Request) -> StreamingResponse:
@@ -173,22 +227,18 @@ class Live:
         if asked is not None and _EVENT_ID.fullmatch(asked) is None:
             raise BAD_EVENT_ID(last=self.count)
         after = None if asked is None else int(asked)
-        if self._full:
-            raise TOO_MANY_FOLLOWERS()
         counted_to = 0
         if after is not None and after > self.count and self._complete:
             head = await asyncio.to_thread(self._set.head)
             counted_to = head.covered if head else 0
             if after > self.count and self._set.covered >= counted_to:
                 raise BAD_EVENT_ID(last=self.count)
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(self._stream(after, counted_to), media_type=MEDIA, headers=headers)
+        return _Following(self._followers, self._stream(after, counted_to))
 
     async def _stream(self, after: int | None, counted_to: int) -> AsyncIterator[bytes]:
         """What is sent. Until the set is counted up to an entry nobody knows which is number `after`: whoever comes
         back to a gateway that has just started is kept waiting, for a browser that is refused never comes again.
         """
-        self._followers += 1
         draining = asyncio.ensure_future(self._until_draining())
         try:
             yield b"retry: %d\n\n" % RETRY_MS
@@ -214,7 +264,6 @@ class Live:
                     yield STILL_HERE
         finally:
             draining.cancel()
-            self._followers -= 1
 
     async def _awaited(self, more: asyncio.Event, draining: asyncio.Future[None]) -> bool:
         """Wait until there may be more or the process is on its way out; False where it has been silent for long."""
@@ -223,6 +272,21 @@ class Live:
         done, _ = await asyncio.wait(either, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
         moved.cancel()
         return bool(done)
+
+
+def _address(client: tuple[str, int] | None) -> str:
+    """Whom a place is counted to. A proxy that may say for whom it asks has been believed by then."""
+    if client is None:
+        return ""
+    try:
+        address = ipaddress.ip_address(client[0].partition("%")[0])
+    except ValueError:
+        return client[0]
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, NETWORK_BITS), strict=False))
 
 
 def _written(number: int, index: int, event: Envelope) -> bytes:

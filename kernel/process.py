@@ -164,7 +164,7 @@ class _Server(uvicorn.Server):
 class _HttpDoor:
     """An app on a port."""
 
-    def __init__(self, app: FastAPI, host: str, port: int, stop_s_max: float) -> None:
+    def __init__(self, app: FastAPI, host: str, port: int, stop_s_max: float, proxies: str = "") -> None:
         self._socket: Final = _listen(host, port)
         _look_for_reads_first(app)
         config = uvicorn.Config(
@@ -175,6 +175,9 @@ class _HttpDoor:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Otherwise uvicorn believes whoever calls from this machine, so a proxy that passes the header on too.
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=proxies,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=math.ceil(stop_s_max),
         )
@@ -212,7 +215,7 @@ class _Running:
 
     async def open(self) -> None:
         settings, parts = self._settings, self._parts
-        rest = _HttpDoor(parts.rest, settings.rest_host, settings.rest_port, settings.stop_s_max)
+        rest = _HttpDoor(parts.rest, settings.rest_host, settings.rest_port, settings.stop_s_max, settings.proxies)
         self._doors.append(rest)
         addresses = {"rest": rest.address}
         if parts.operations is not None:

@@ -91,6 +91,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     operations_port: Annotated[
         PortNumber, _says("网关指标与探针的端口", "port of the gateway's metrics and probes")
     ] = 0
+    proxies: Annotated[
+        str,
+        Meta(pattern=r"^[0-9A-Fa-f.:/, ]*\Z"),
+        _says(
+            "反向代理的地址或网段，以逗号分隔：只采信它们的 X-Forwarded-For；默认不采信任何一方",
+            "addresses or networks of reverse proxies, parted by commas: whom they name by X-Forwarded-For is believed"
+            " to be the caller's address; by default nobody's word is taken",
+        ),
+    ] = ""
     issuer_file: Annotated[
         Path | None,
         _says(

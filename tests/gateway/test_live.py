@@ -7,7 +7,7 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.live import Live
+from gateway.live import FOLLOWERS_OF_AN_ADDRESS_MAX, Live
 from kernel.handling import Metadata
 from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
@@ -99,7 +99,7 @@ async def test_a_number_that_there_is_not_is_refused(platform, last):
 
 
 async def until(holds):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while not holds():  # noqa: ASYNC110  nobody is told
             await asyncio.sleep(0.01)
 
@@ -142,11 +142,13 @@ class Started:
         self.app, self.draining = door.app, asyncio.Event()
         self.live = Live(self.app, folder / "proof", self.draining.wait)
 
-    async def taken(self, client, after, number):
+    async def taken(self, client, after, number, address=None):
+        """The next so many events, asked for from this address by a proxy that is believed."""
         headers = {} if after is None else {"Last-Event-ID": str(after)}
+        headers |= {} if address is None else {"X-Forwarded-For": address}
         async with client.stream("GET", "/v1/events", headers=headers) as response:
             assert response.status_code == 200
-            return [(at, data["data"]["n"]) for at, _, data in await asyncio.wait_for(taken(response, number), 20)]
+            return [(at, data["data"]["n"]) for at, _, data in await asyncio.wait_for(taken(response, number), 120)]
 
     async def counted(self, covered):
         await until(lambda: self.live._set.covered >= covered)
@@ -276,6 +278,65 @@ async def test_an_older_set_put_back_is_counted_anew_and_who_was_further_is_told
         assert (await client.get("/v1/events", headers={"Last-Event-ID": str(MANY)})).status_code == 400
         assert await started.taken(client, 8, 2) == [(9, 9), (10, 10)]
         started.draining.set()
+    running.cancel()
+
+
+async def refused(client, address=None):
+    headers = {} if address is None else {"X-Forwarded-For": address}
+    answer = await client.get("/v1/events", headers=headers)
+    assert answer.headers["content-type"] == "application/problem+json"
+    return answer.status_code, answer.json()["code"]
+
+
+@pytest.mark.usefixtures("log")
+@pytest.mark.parametrize(
+    ("many", "same", "other"),
+    [
+        ([None], "127.0.0.1", "192.0.2.2"),
+        (["192.0.2.1"], "::ffff:192.0.2.1", "192.0.2.2"),
+        ([f"2001:db8::{at:x}" for at in range(1, 8)], "2001:db8::ffff:0:0:1", "2001:db8:0:1::1"),
+    ],
+)
+async def test_nobody_takes_the_places_of_all_from_one_address(tmp_path, many, same, other):
+    started = Started(tmp_path)
+    running = asyncio.create_task(started.live.run())
+    async with served(started.app) as url, httpx.AsyncClient(base_url=url, timeout=120) as client:
+        await started.counted(3 * MANY)
+        addresses = [many[at % len(many)] for at in range(FOLLOWERS_OF_AN_ADDRESS_MAX)]
+        following = [asyncio.create_task(started.taken(client, 0, MANY + 1, address)) for address in addresses]
+        await until(lambda: started.live._followers._of_address.total() == len(following))
+        assert await refused(client, same) == (503, "events.too_many_of_an_address")
+        assert await started.taken(client, 0, 1, other) == [(1, 1)]
+        assert not (await started.live.health()).degraded, "there is room for everybody else"
+        following[0].cancel()
+        await until(lambda: started.live._followers._of_address.total() < len(following))
+        assert await started.taken(client, 0, 1, same) == [(1, 1)], "a place that is left is another's"
+        for task in following:
+            task.cancel()
+        await until(lambda: not started.live._followers._of_address)
+        started.draining.set()
+    running.cancel()
+
+
+@pytest.mark.usefixtures("log")
+async def test_as_many_at_once_from_one_address_are_no_more(tmp_path):
+    """Whoever asks before the others are counted is counted all the same."""
+    started = Started(tmp_path)
+    running = asyncio.create_task(started.live.run())
+    limits = httpx.Limits(max_connections=None)
+    async with served(started.app) as url, httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
+        await started.counted(3 * MANY)
+
+        async def came():
+            async with client.stream("GET", "/v1/events") as response:
+                if response.status_code == 200:
+                    await started.draining.wait()
+                return response.status_code
+
+        coming = [asyncio.create_task(came()) for _ in range(3 * FOLLOWERS_OF_AN_ADDRESS_MAX)]
+        await until(lambda: sum(task.done() for task in coming) == 2 * FOLLOWERS_OF_AN_ADDRESS_MAX)
+        started.draining.set()
+        assert sorted(await asyncio.gather(*coming)).count(200) == FOLLOWERS_OF_AN_ADDRESS_MAX
     running.cancel()
 
 

@@ -8,7 +8,7 @@ from html import unescape
 import httpx
 import pytest
 
-from gateway.live import FOLLOWERS_MAX
+from gateway.live import FOLLOWERS_MAX, FOLLOWERS_OF_AN_ADDRESS_MAX
 from gateway.portal import FRESH_S
 from ledger.port import ANY, Append, Draft
 from tests.gateway.behind import behind
@@ -96,13 +96,17 @@ async def test_the_public_events_are_degraded_until_they_are_counted_and_while_n
     ]
     running = asyncio.create_task(started.live.run())
     async with served(started.app) as url:
-        limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(base_url=url, limits=limits) as client, asyncio.TaskGroup() as following:
+        # However long so many take to be let in where the machine is busy.
+        limits, patient = httpx.Limits(max_connections=None), httpx.Timeout(120)
+        async with (
+            httpx.AsyncClient(base_url=url, limits=limits, timeout=patient) as client,
+            asyncio.TaskGroup() as following,
+        ):
             await started.counted(3 * MANY)
             assert started.live.standing.troubles == ()
-            for _ in range(FOLLOWERS_MAX):
-                following.create_task(started.taken(client, None, 1))
-            async with asyncio.timeout(20):
+            for at in range(FOLLOWERS_MAX):
+                following.create_task(started.taken(client, None, 1, f"192.0.2.{at // FOLLOWERS_OF_AN_ADDRESS_MAX}"))
+            async with asyncio.timeout(120):
                 while not (await started.live.health()).degraded:  # noqa: ASYNC110  as above
                     await asyncio.sleep(0.02)
             assert "As many follow" in started.live.standing.troubles[0].what.en

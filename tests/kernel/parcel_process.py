@@ -47,6 +47,10 @@ async def assemble(process: Process) -> Parts:
 
         return StreamingResponse(stream(), media_type="text/event-stream")
 
+    async def caller(request: Request) -> Response:
+        return JSONResponse(request.client and request.client.host)
+
+    door.app.add_api_route("/caller", caller)
     door.app.add_api_route("/slow", slow)
     door.app.add_api_route("/events", events)
 

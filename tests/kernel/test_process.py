@@ -108,6 +108,21 @@ async def test_it_reports_its_ports_answers_probes_and_stops_in_order(tmp_path):
         assert said.index("draining") < said.index("stopped")
 
 
+@pytest.mark.parametrize(
+    ("proxies", "named"),
+    [
+        ({}, "127.0.0.1"),
+        ({"FORWARDED_ALLOW_IPS": "*"}, "127.0.0.1"),
+        ({"METERLOOP_PROXIES": "192.0.2.7"}, "127.0.0.1"),
+        ({"METERLOOP_PROXIES": "192.0.2.7, 127.0.0.0/8"}, "203.0.113.9"),
+    ],
+)
+async def test_only_a_proxy_that_is_named_says_for_whom_it_asks(tmp_path, proxies, named):
+    async with started(tmp_path, **proxies) as service, service.web as web:
+        told = await web.get("/caller", headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9"})
+    assert told.json() == named
+
+
 async def test_requests_in_flight_are_finished_and_new_ones_turned_away(tmp_path):
     async with started(tmp_path, METERLOOP_DRAIN_S="0.5") as service:
         async with service.web as web:

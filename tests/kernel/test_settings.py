@@ -48,6 +48,8 @@ def test_a_service_s_own_variable_goes_before_the_shared_one():
         ({"METERLOOP_LOG_LEVEL": "LOUD"}, "METERLOOP_LOG_LEVEL"),
         ({"METERLOOP_REFLECTION": "perhaps"}, "METERLOOP_REFLECTION"),
         ({"METERLOOP_DATA_DIR": ""}, "METERLOOP_DATA_DIR"),
+        ({"METERLOOP_PROXIES": "*"}, "METERLOOP_PROXIES"),
+        ({"METERLOOP_PROXIES": "proxy.example"}, "METERLOOP_PROXIES"),
         *(
             ({"METERLOOP_REGISTRY__RPC_SOCKET": socket}, "METERLOOP_REGISTRY__RPC_SOCKET")
             for socket in (
