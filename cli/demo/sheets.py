@@ -78,6 +78,9 @@ _SPOILT_DEVICES: Final = (
     ("通信地址", "1234567890123", "import_cell.wrong_length"),
 )
 
+_ALONE: Final = "YJ-99400-900"
+"""The shipment of rows that are to be refused: of any other it would keep all rows back until they are mended."""
+
 
 class Tally(msgspec.Struct, kw_only=True):
     """What a correct import of one file reports. `refused` by code, those of the registry's rules included; a
@@ -257,7 +260,8 @@ def dispatched_sheet(story: Story) -> Sheet:
     for shipment in story.shipments:
         rows += [_dispatch_line(chance, shipment, listed, container) for listed, container in shipment.listed]
     tally = Tally(accepted=len(rows), refused={"import_cell.required": 1})
-    rows.insert(len(rows) // 2, ["", *_dispatch_line(chance, story.shipments[0], *story.shipments[0].listed[0])[1:]])
+    line = _dispatch_line(chance, story.shipments[0], *story.shipments[0].listed[0])
+    rows.insert(len(rows) // 2, [_ALONE, *line[1:5], "", *line[6:]])
     lines += _with_blank_lines(chance, rows)
     lines.append(["合计", "", "", "", "", f"{tally.accepted}只"])
     tally.skipped = 1
@@ -292,7 +296,7 @@ def received_sheet(story: Story) -> Sheet:
             rows.append([at, shipment.shipment_id, arrival.asset_no, names[0], CENTRE_NAME, damaged, "示例"])
     tally = Tally(accepted=len(rows), repeated=1, refused={"asset_number.not_22_digits": 1})
     rows.insert(3, list(rows[2]))
-    rows.insert(9, [*rows[8][:2], str(rows[8][2])[:-3], *rows[8][3:]])
+    rows.insert(9, [rows[8][0], _ALONE, str(rows[8][2])[:-3], *rows[8][3:]])
     return Sheet(name="接收扫码记录", lines=lines + rows, tally=tally)
 
 

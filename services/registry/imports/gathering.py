@@ -26,7 +26,7 @@ PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA cache_size = -{CACHE_BYTES >> 10};
-CREATE TABLE shipment (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE shipment (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, lacking INTEGER);
 CREATE TABLE listed (
     shipment INTEGER NOT NULL, asset_no TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (shipment, asset_no)
 ) WITHOUT ROWID;
@@ -44,7 +44,8 @@ _FIRST: Final = """SELECT number, heading, content FROM listed JOIN line ON line
 _LINES: Final = """SELECT number, heading, content, listed.at, asset_no FROM listed JOIN line ON line.at = listed.at
     WHERE shipment = ? AND asset_no > ? ORDER BY asset_no LIMIT ?"""
 _NAMED: Final = "INSERT INTO shipment (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET name = name RETURNING id"
-_NEXT: Final = """SELECT id, name, (SELECT count(*) FROM listed WHERE shipment = id) FROM shipment
+_LACK: Final = "UPDATE shipment SET lacking = ? WHERE id = ? AND lacking IS NULL"
+_NEXT: Final = """SELECT id, name, (SELECT count(*) FROM listed WHERE shipment = id), lacking FROM shipment
     WHERE id > ? ORDER BY id LIMIT 1"""
 
 
@@ -57,6 +58,7 @@ class Gathered:
         self._headings: Final[list[Heading]] = []
         self._last: tuple[str, int] | None = None
         self._count = 0
+        self._lacking: int | None = None
         self._encode: Final = msgspec.msgpack.Encoder().encode
 
     def add(self, source: Sourced) -> Sourced | None:
@@ -75,16 +77,24 @@ class Gathered:
                 return None
             return self._source(*_found(store, _THERE, key)[0])
 
-    def shipments(self) -> Iterator[tuple[int, str, int]]:
-        """Id, name and number of rows of each, in the order of their first rows."""
+    def lack(self, name: str | None, number: int) -> None:
+        """Note a refused row by its number: of this shipment, or where None is named of nobody knows which."""
+        if name is None:
+            self._lacking = number if self._lacking is None else self._lacking
+            return
+        with self._asked() as store:
+            store.execute(_LACK, (number, self._id(store, name)))
+
+    def shipments(self) -> Iterator[tuple[int, str, int, int | None]]:
+        """Id, name, number of rows and first refused row of each, in the order of their first rows."""
         after = 0
         while self._open is not None:
             with self._asked() as store:
                 found = _found(store, _NEXT, (after,))
             if not found:
                 return
-            ((after, name, count),) = found
-            yield after, name, count
+            ((after, name, count, lacking),) = found
+            yield after, name, count, self._lacking if lacking is None else lacking
 
     def rows(self, shipment: int, most: int) -> Iterator[list[Sourced]]:
         """The rows of a shipment, so many at a time. Each such part is in the order of the file."""

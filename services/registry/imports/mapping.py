@@ -25,6 +25,8 @@ _DEPTH_MAX: Final = 16
 HEADER_ROWS_MAX: Final = 30
 KEY: Final = "asset_no"
 """The field that every kind has, and without which a row is not one."""
+SHIPMENT: Final = "shipment"
+"""The field by which rows belong together, of the kinds that have it."""
 DEFAULT: Final = Path(__file__).parent / "mappings" / "default.yaml"
 
 Headers: TypeAlias = Annotated[tuple[str, ...], msgspec.Meta(max_length=200)]

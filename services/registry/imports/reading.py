@@ -21,7 +21,7 @@ from services.registry.imports import faults
 from services.registry.imports.agreeing import Cells, columns_of, combined, gather
 from services.registry.imports.converting import Context, Convert, Disagreement, converter, remembering
 from services.registry.imports.heading import Bound, Headers
-from services.registry.imports.mapping import KEY, Mapping
+from services.registry.imports.mapping import KEY, SHIPMENT, Mapping
 from services.registry.imports.rows import Batch, Column, Finding, Heading, Row, Value, finding
 from services.registry.imports.tables import Block, Limits, Record, Table
 from services.registry.imports.tables.delimited import open_delimited
@@ -150,6 +150,7 @@ class _Normaliser:
         self._flat: Final[list[tuple[str, int, Convert]]] = []
         self._groups: Final[list[tuple[str, list[tuple[str, int, Convert]]]]] = []
         self._compile()
+        self._shipment: Final = next((place for place in self._flat if place[0] == SHIPMENT), None)
         self._carried: dict[int, Any] = {}
         self._prepare: Final[list[Callable[[Record], None]]] = []
         self._told: Final[set[str]] = set()
@@ -191,6 +192,7 @@ class _Normaliser:
         rows: list[Row] = []
         errors: list[Finding] = []
         warnings: list[Finding] = []
+        lacking: dict[str | None, int] = {}
         refused = skipped = 0
         first_data, width, prepare = self._table.header.last + 1, self._width, self._prepare
         pending = self._context.warnings
@@ -200,6 +202,7 @@ class _Normaliser:
             if not isinstance(record, list):
                 errors.append(finding(record, index + 1, sheet=self._table.sheet))
                 refused += 1
+                lacking.setdefault(None, index + 1)
                 continue
             if not any(record):
                 continue
@@ -211,9 +214,11 @@ class _Normaliser:
                 values = self._values(record)
             except Refusal:
                 found, not_data = self._examined(record, index + 1)
-                errors += found
-                refused += bool(found)
                 skipped += not_data
+                if found:
+                    errors += found
+                    refused += 1
+                    lacking.setdefault(self._shipment_of(record), index + 1)
             else:
                 rows.append(Row(index + 1, values))
                 if pending:
@@ -221,8 +226,28 @@ class _Normaliser:
             if pending:
                 pending.clear()
         return Batch(
-            rows, errors, warnings, refused, skipped, "", block.after, self._table.total, sheet=self._table.sheet
+            rows,
+            errors,
+            warnings,
+            refused,
+            skipped,
+            "",
+            block.after,
+            self._table.total,
+            sheet=self._table.sheet,
+            lacking=[] if self._shipment is None else list(lacking.items()),
         )
+
+    def _shipment_of(self, record: Record) -> str | None:
+        """The shipment that a refused record names, None where that cell is what is wrong."""
+        if self._shipment is None:
+            return None
+        _, index, convert = self._shipment
+        try:
+            value = convert(record[index])
+        except Refusal:
+            return None
+        return None if value is None else str(value)
 
     def _values(self, record: Record) -> dict[str, Any]:
         values: dict[str, Any] = {}

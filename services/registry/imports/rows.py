@@ -63,7 +63,8 @@ class Batch(msgspec.Struct, frozen=True, tag="batch"):
 
     `errors` refuse their rows, `refused` says how many rows; `warnings` concern rows that pass. `skipped` counts rows
     that are not data: totals, repeated headers, signatures below the table. `after` is where to go on once this batch
-    has been dealt with. `done` of `total` (bytes or rows) tells how far the reading is.
+    has been dealt with. `done` of `total` (bytes or rows) tells how far the reading is. `lacking` are the shipments
+    that refused rows name, each with the number of the first of these; None where such a row does not say which.
     """
 
     rows: list[Row]
@@ -76,6 +77,7 @@ class Batch(msgspec.Struct, frozen=True, tag="batch"):
     total: int
     sheet: str | None = None
     commands: bytes = b""
+    lacking: list[tuple[str | None, int]] = []
 
 
 def finding(

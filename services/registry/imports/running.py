@@ -239,6 +239,7 @@ class _Run:
         """What is to be noted of a batch before its commands; rows of shipments are gathered."""
         found = [*batch.errors, *batch.warnings]
         counts = Counter(refused=batch.refused, warned=len(batch.warnings), skipped=batch.skipped)
+        await self._shipments.lack(batch.lacking)
         if batch.rows:
             sources = [Sourced(row, heading) for row in batch.rows]
             for source, answer in zip(sources, await self._shipments.add(sources), strict=True):
@@ -295,7 +296,8 @@ class _Run:
         async for planned in self._shipments.planned():
             refusal, is_new, position = planned.refusal, False, 0
             if refusal is None:
-                refusal, is_new, position = await self._shipped(planned)
+                dealt_with = self._shipped if planned.lacking is None else self._shipped_before
+                refusal, is_new, position = await dealt_with(planned)
             found = [] if refusal is None else located(refusal, planned.sources, about="shipment")
             outcome = "refused" if found else "accepted" if is_new else "unchanged"
             self._counts[outcome] += len(planned.sources)
@@ -330,6 +332,14 @@ class _Run:
                 position = answer.position
                 self._position = max(self._position, position)
         return None, is_new, position
+
+    async def _shipped_before(self, planned: PlannedShipment) -> tuple[Refusal | None, bool, int]:
+        """The same of a shipment that has refused rows: it stands as an earlier import recorded it, or not at all."""
+        answers = await self._registry.preview(await self._asks(planned.commands))
+        positions = [one.position for one in answers if isinstance(one, Outcome) and one.repeated]
+        if len(positions) < len(answers):
+            return planned.lacking, False, 0
+        return None, False, positions[-1]
 
     async def _let_pass(self) -> None:
         """Requests go first, for a while: an import under a steady stream of them goes on all the same."""

@@ -47,15 +47,25 @@ LISTED_OTHERWISE = unreadable(
     "移交单 {shipment} 的第 {row} 行对 {asset_no} 另有记载。",
     "row {row} says something else of {asset_no} in shipment {shipment}",
 )
+HAS_REFUSED_ROWS = unreadable(
+    "import.shipment_has_refused_rows",
+    "移交单 {shipment} 有（或可能有）被拒的行，首个为第 {row} 行，整单未入账。请改正后重新导入整张表。",
+    "rows that are of shipment {shipment}, or may be, are refused, row {row} first, so nothing of it is recorded; mend "
+    "them and import the whole table again",
+)
 
 
 class PlannedShipment(msgspec.Struct, frozen=True):
-    """The commands of a shipment, each for when the one before it is done, or why there are none; and its rows."""
+    """The commands of a shipment, each for when the one before it is done, or why there are none; and its rows.
+    `lacking` is why they are not to be done now, if so: a device in a refused row would be missing for good, or never
+    sent. Where they were done before that stands.
+    """
 
     shipment: str
     commands: tuple[Planned[Any], ...]
     refusal: Refusal | None
     sources: Sequence[Sourced]
+    lacking: Refusal | None = None
 
 
 class Shipments:
@@ -73,6 +83,11 @@ class Shipments:
         where something else was said of that device.
         """
         return await self._threaded(lambda: [self._add(source) for source in sources])
+
+    async def lack(self, refused: Sequence[tuple[str | None, int]]) -> None:
+        """These shipments have refused rows: see Batch.lacking."""
+        if refused:
+            await self._threaded(lambda: self._lack(refused))
 
     async def planned(self) -> AsyncIterator[PlannedShipment]:
         """Each shipment, in the order of their first rows. One that is too long comes in parts, each refused."""
@@ -102,10 +117,16 @@ class Shipments:
             return True
         if before.row.values == values:
             return False
+        self._gathered.lack(values["shipment"], source.row.number)
         return LISTED_OTHERWISE(asset_no=values["asset_no"], row=before.row.number, shipment=values["shipment"])
 
+    def _lack(self, refused: Sequence[tuple[str | None, int]]) -> None:
+        for shipment, row in refused:
+            self._gathered.lack(shipment, row)
+
     def _planned(self) -> Iterator[PlannedShipment]:
-        for shipment_id, shipment, count in self._gathered.shipments():
+        for shipment_id, shipment, count, row in self._gathered.shipments():
+            lacking = None if row is None else HAS_REFUSED_ROWS(shipment=shipment, row=row)
             for sources in self._gathered.rows(shipment_id, MANIFEST_LINES_MAX):
                 try:
                     if count > MANIFEST_LINES_MAX:
@@ -114,7 +135,7 @@ class Shipments:
                 except Refusal as refusal:
                     yield PlannedShipment(shipment, (), refusal, sources)
                 else:
-                    yield PlannedShipment(shipment, commands, None, sources)
+                    yield PlannedShipment(shipment, commands, None, sources, lacking)
 
     def _commands(self, shipment: str, rows: list[Row]) -> Iterator[Planned[Any]]:
         when = {"occurred_on": self._same(shipment, rows, "occurred_on", self._ask.occurred_on, "on")}

@@ -34,8 +34,8 @@ def test_rows_come_back_by_shipment_in_their_order_with_their_headings(gathered)
     assert [gathered.add(one) for one in rows] == [None] * 4
     assert gathered.add(row(5, "B", 3, damaged=False)) == rows[0]
     shipments = list(gathered.shipments())
-    assert [(name, count) for _, name, count in shipments] == [("B", 2), ("A", 2)]
-    held = {name: [one for some in gathered.rows(shipment, 9) for one in some] for shipment, name, _ in shipments}
+    assert [(name, count) for _, name, count, _ in shipments] == [("B", 2), ("A", 2)]
+    held = {name: [one for some in gathered.rows(shipment, 9) for one in some] for shipment, name, *_ in shipments}
     assert [len(some) for some in gathered.rows(shipments[0][0], 1)] == [1, 1]
     assert held == {"B": [rows[0], rows[2]], "A": [rows[1], rows[3]]}
 
@@ -52,7 +52,7 @@ def test_what_a_killed_import_left_is_begun_anew(tmp_path):
     left.write_bytes(b"torn")
     gathered = Gathered(left)
     gathered.add(row(1, "A", 1))
-    assert [name for _, name, _ in gathered.shipments()] == ["A"]
+    assert [name for _, name, *_ in gathered.shipments()] == ["A"]
     gathered.close()
 
 
@@ -88,7 +88,7 @@ before = peak()
 for serial in range(200_000):
     values = {"shipment": f"S-{serial % 800}", "asset_no": f"{serial:022d}", "carrier": "x" * 150}
     gathered.add(Sourced(Row(serial, values), heading))
-counted = sum(len(some) for shipment, _, _ in gathered.shipments() for some in gathered.rows(shipment, 5_000))
+counted = sum(len(some) for shipment, *_ in gathered.shipments() for some in gathered.rows(shipment, 5_000))
 print(counted, peak() - before, Path(sys.argv[1]).stat().st_size)
 gathered.close()
 """
