@@ -1,10 +1,12 @@
 """A whole audit: signatures, tree, disclosures, streams, balances, and what the platform shows of them."""
 
+import gc
 import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from datetime import date, datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -317,9 +319,10 @@ class Audit:
         """What comes of each task, in order, by as many processes as were asked for, few tasks ahead of the answers."""
         jobs = min(self._asked.jobs, len(tasks))
         if jobs < 2:  # noqa: PLR2004  alone it needs no other process
-            yield from (work(self._asked.place, task) for task in tasks)
+            with _without_collector():
+                yield from (work(self._asked.place, task) for task in tasks)
             return
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=gc.disable) as pool:
             ahead: deque[Future[U]] = deque()
             left = iter(tasks)
             for task in itertools.islice(left, 2 * jobs):
@@ -329,6 +332,18 @@ class Audit:
                 for task in itertools.islice(left, 1):
                     ahead.append(pool.submit(work, self._asked.place, task))
                 yield answer
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Events make millions of small values and no cycles: looking for cycles among them is a third of the work."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _examined(place: Place, task: Task) -> Examined:

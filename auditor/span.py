@@ -215,10 +215,11 @@ class _Span:
         self._time(index, envelope)
         moved: list[tuple[str | None, str | None]] = []
         try:
-            if envelope.content_type == JSON:
-                must_say_one_thing(envelope.data)
-            if envelope.type.startswith("registry."):
-                said = SAID.decode(envelope.data)
+            data = envelope.data
+            plain = envelope.content_type == JSON and must_say_one_thing(data)
+            # In plain JSON a member's name is written in one way: without it there is no such member.
+            if envelope.type.startswith("registry.") and not (plain and b'"moved' not in data and b'"rest' not in data):
+                said = SAID.decode(data)
                 moved = moves_of(said)
                 add_to(self._cells, said)
         except (msgspec.DecodeError, Undated, Malformed) as error:
@@ -270,14 +271,17 @@ def covered_by(head: bytes, path: str) -> tuple[str, int]:
     return origin, decimal("\n".join(rest), path)
 
 
-def must_say_one_thing(data: bytes) -> None:
-    """Raise Malformed where JSON names a member twice, so that one reader takes the one and one the other."""
+def must_say_one_thing(data: bytes) -> bool:
+    """Raise Malformed where JSON names a member twice, so that one reader takes the one and one the other. Returns
+    whether it is written as plainly as can be: no spaces, no escapes without need.
+    """
     try:
         if msgspec.json.encode(msgspec.json.decode(data)) == data:
-            return
+            return True
         json.loads(data, object_pairs_hook=_once_each)
     except ValueError as error:
         raise Malformed(f"not JSON: {error}") from error
+    return False
 
 
 def _once_each(members: list[tuple[str, Any]]) -> None:
