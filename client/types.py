@@ -1822,3 +1822,4 @@ class ListStocktakes(Question[Page[StocktakeLine]], frozen=True, kw_only=True):
     ANSWER: ClassVar[Any] = Page[StocktakeLine]
     site_id: str
     seen: int | None = None
+    limit: int | None = None

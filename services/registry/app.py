@@ -322,12 +322,16 @@ class Registry:
         devices = await self.ask(lambda connection: devices_in(connection, [container_id]), seen=seen)
         return container_whole(container_id, told, devices.get(container_id, 0))
 
-    async def stocktakes(self, site_id: str, *, seen: int = 0) -> list[StocktakeLine]:
-        """The stocktakes of a site beside the record of their days. Raises NotFound, Stale."""
+    async def stocktakes(
+        self, site_id: str, after: tuple[int, str] | None = None, limit: int | None = None, *, seen: int = 0
+    ) -> list[StocktakeLine]:
+        """The stocktakes of a site beside the record of their days, at most `limit` lines after this version and class.
+        Raises NotFound, Stale.
+        """
         told = await self._told(SITE, site_id, None)
         if not told:
             raise UNKNOWN_SITE(site_id=site_id)
-        return await self.ask(lambda connection: stocktake_lines(connection, told), seen=seen)
+        return await self.ask(lambda connection: stocktake_lines(connection, told, after, limit), seen=seen)
 
     async def meter_events(self, asset_no: str, *, position: int | None = None) -> list[Told]:
         """Every event of a device up to a position, in order. Raises NotFound where there is no such device."""

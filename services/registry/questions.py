@@ -215,7 +215,14 @@ class Questions:
             Question(ListCustodyGaps, "/v1/custody-gaps", Gap, self._custody_gaps, rows=True, paged=True),
             Question(ListDuplicates, "/v1/duplicates", Duplicate, self._duplicates, rows=True, paged=True),
             Question(ListSites, "/v1/sites", SiteRow, self._sites, rows=True, paged=True),
-            Question(ListStocktakes, "/v1/sites/{site_id}/stocktakes", StocktakeLine, self._stocktakes, rows=True),
+            Question(
+                ListStocktakes,
+                "/v1/sites/{site_id}/stocktakes",
+                StocktakeLine,
+                self._stocktakes,
+                rows=True,
+                paged=True,
+            ),
             Question(ListShipments, "/v1/shipments", ShipmentRow, self._shipments, rows=True, paged=True),
             Question(GetShipment, "/v1/shipments/{shipment_id}", Consignment, self._shipment),
             Question(ListContainers, "/v1/containers", ContainerLine, self._containers, rows=True, paged=True),
@@ -337,10 +344,12 @@ class Questions:
             await self._registry.page(SITES, _named(ask), page.after, page.limit, visible, seen=ask.seen), page, "site"
         )
 
-    async def _stocktakes(self, caller: Principal, ask: ListStocktakes, _page: PageAsked) -> Rows:
+    async def _stocktakes(self, caller: Principal, ask: ListStocktakes, page: PageAsked) -> Rows:
         site = (await self._registry.sites_now([ask.site_id]))[ask.site_id]
         self._access.may(caller, "ReadBalances", owed_by(site.unit))
-        return Rows(items=await self._registry.stocktakes(ask.site_id, seen=ask.seen))
+        after = _after(page, int, str)
+        lines = await self._registry.stocktakes(ask.site_id, after, page.limit, seen=ask.seen)
+        return _paged(lines, page, "version", "device_class")
 
     async def _shipments(self, caller: Principal, ask: ListShipments, page: PageAsked) -> Rows:
         visible = self._access.visible(caller, "ReadShipment", "Shipment", SHIPMENTS)

@@ -3,13 +3,14 @@
 It is read from the site's own stream and has no table: a site is counted a few times a year.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping, Sequence
 from datetime import date
+from itertools import islice
 from typing import Final, TypeAlias
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from ledger.port import Recorded
 from services.registry.site import Event, StocktakeExceptionRecorded, StocktakeRecorded
@@ -52,30 +53,44 @@ _Raised: TypeAlias = tuple[StocktakeExceptionRecorded, bool]
 """An exception, and whether it is among those shown."""
 
 
-def stocktake_lines(connection: Connection, told: Sequence[tuple[Event, Recorded]]) -> list[StocktakeLine]:
+def stocktake_lines(
+    connection: Connection,
+    told: Sequence[tuple[Event, Recorded]],
+    after: tuple[int, str] | None = None,
+    limit: int | None = None,
+) -> list[StocktakeLine]:
     """What these events of one site, in their order, tell of its stocktakes: a line for each class of each, in their
-    order, then by class.
+    order, then by class; at most `limit` of those after the version and the class that are given.
     """
+    begin = after or (-1, "")
+    taken = [
+        (event, recorded)
+        for event, recorded in told
+        if isinstance(event, StocktakeRecorded) and recorded.version >= begin[0]
+    ]
+    if not taken:
+        return []
+    closings = _closings(connection, taken[0][0].site_id, sorted({event.day for event, _ in taken}))
     raised = [event for event, _ in told if isinstance(event, StocktakeExceptionRecorded)]
     left: defaultdict[str, list[_Raised]] = defaultdict(list)
     for number, exception in enumerate(raised, EXCEPTIONS_SHOWN - len(raised)):
         left[exception.stocktake].append((exception, number >= 0))
-    return [
+    lines = (
         line
-        for event, recorded in told
-        if isinstance(event, StocktakeRecorded)
-        for line in _lines(connection, event, recorded.version, left[recorded.id.hex()])
-    ]
+        for event, recorded in taken
+        for line in _lines(event, recorded.version, left[recorded.id.hex()], closings[event.day])
+        if (line.version, line.device_class) > begin
+    )
+    return list(islice(lines, limit))
 
 
 def _lines(
-    connection: Connection, stocktake: StocktakeRecorded, version: int, left: Sequence[_Raised]
+    stocktake: StocktakeRecorded, version: int, left: Sequence[_Raised], closing: Mapping[DeviceClass, int]
 ) -> list[StocktakeLine]:
     class_of = {one.asset_no: one.device_class for one in (*stocktake.short, *stocktake.over)}
     counted = {line.device_class: (line.book, line.counted) for line in stocktake.lines}
     short = [one.device_class for one in stocktake.short]
     over = [one.device_class for one in stocktake.over]
-    closing = _closing(connection, stocktake.site_id, stocktake.day)
     lines = []
     for device_class in sorted({*counted, *short, *over, *closing}):
         book, found = counted.get(device_class, (0, 0))
@@ -100,9 +115,18 @@ def _lines(
     return lines
 
 
-def _closing(connection: Connection, site: str, day: date) -> dict[DeviceClass, int]:
-    """What the record has at a site at the end of a day, class by class, where there is anything."""
+def _closings(connection: Connection, site: str, days: Sequence[date]) -> dict[date, dict[DeviceClass, int]]:
+    """What the record has at a site at the end of each of these days, which are in order, class by class, where there
+    is anything. One query for all: a page may stand for hundreds of days.
+    """
     of = BALANCE.columns.c
-    closing = func.sum(of.inflow - of.outflow)
-    query = select(of.device_class, closing).where(of.site == site, of.day <= day).group_by(of.device_class)
-    return {device_class: int(number) for device_class, number in connection.execute(query.having(closing != 0))}
+    query = select(of.day, of.device_class, of.inflow - of.outflow).where(of.site == site, of.day <= days[-1])
+    changes = deque(connection.execute(query.order_by(of.day)))
+    standing: Counter[DeviceClass] = Counter()
+    closings = {}
+    for day in days:
+        while changes and changes[0][0] <= day:
+            _, device_class, change = changes.popleft()
+            standing[device_class] += change
+        closings[day] = {device_class: number for device_class, number in standing.items() if number}
+    return closings

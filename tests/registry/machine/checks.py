@@ -45,7 +45,7 @@ async def views_answer_what_the_log_says(house: House, books: Books, log: Log, m
 
 async def stocktakes_stand_beside_the_balance(house: House, account: Account, log: Log) -> None:
     for site_id in {event.site_id for event, _ in log if isinstance(event, site.StocktakeRecorded)}:
-        for line in await house.asked.ask(ListStocktakes(site_id=site_id)):
+        for line in await house.asked.all(ListStocktakes(site_id=site_id), 2):
             assert line.on_record == account.closing(line.day)[site_id, line.device_class], line
             (taken,) = (one for one in log if (one[1].stream, one[1].version) == (f"site-{site_id}", line.version))
             left_behind = [

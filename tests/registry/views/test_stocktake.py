@@ -1,6 +1,9 @@
 """盘点对账: what was counted stands beside the record, and where the two differ that can be seen."""
 
+from sqlalchemy import event
+
 from services.registry.meter.missing import MarkFound, MarkMissing
+from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.site import CountLine, Difference, RecordStocktake
 from services.registry.views.card import CARD
 from services.registry.views.stocktake import EXCEPTIONS_SHOWN, StocktakeException, stocktake_lines
@@ -116,6 +119,37 @@ def test_of_many_exceptions_the_latest_are_shown_and_all_are_counted():
     assert (first.exceptions, len(first.exceptions_shown)) == (600, EXCEPTIONS_SHOWN - 600)
     assert (second.exceptions, len(second.exceptions_shown)) == (600, 600)
     assert first.exceptions_shown[-1].asset_no == strangers[-1].asset_no
+
+
+def test_pages_follow_each_other_without_gap_or_repetition():
+    told = in_store(A, B)
+    told.tell(ReceiveUnexpected(occurred_on=day(4), asset_no=D, site=STORE, device_class="02"))
+    for on in (4, 5, 5, 9):
+        counted(told, 2, 2, on=on)
+    stream = [one for one in told.events if one[1].stream == f"site-{STORE}"]
+    with held(told) as connection:
+        every = stocktake_lines(connection, stream)
+        assert [(line.day.day, line.device_class, line.on_record) for line in every] == [
+            (day, kind, number) for day in (4, 5, 5, 9) for kind, number in (("01", 2), ("02", 1))
+        ]
+        for limit in (1, 3, 8, 9):
+            paged, after = [], None
+            while page := stocktake_lines(connection, stream, after, limit):
+                assert len(page) <= limit
+                paged += page
+                after = page[-1].version, page[-1].device_class
+            assert paged == every
+
+
+def test_a_page_asks_the_balance_once_however_many_days_it_stands_for():
+    told = in_store(A)
+    for on in range(4, 24):
+        told.tell(RecordStocktake(occurred_on=day(on), site_id=STORE, lines=()))
+    asked = []
+    with held(told) as connection:
+        event.listen(connection, "before_cursor_execute", lambda *said: asked.append(said[2]))
+        assert len(stocktake_lines(connection, [one for one in told.events if one[1].stream == f"site-{STORE}"])) == 20
+    assert len(asked) == 1
 
 
 def test_each_stocktake_is_beside_its_own_day():
