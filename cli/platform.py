@@ -41,6 +41,9 @@ STARTING_WATCH_S: Final = 0.3
 """The same while it starts."""
 
 SERVICES: Final = ("registry", "gateway")
+STANDING_BACK: Final = 10
+"""The niceness of what may be some seconds late: people wait for the answers of the others."""
+
 LAST_LINES: Final = 5
 """Of a service's log, where it could not start."""
 
@@ -238,8 +241,8 @@ def _planned(settings: Settings, port: int, beside: Beside) -> tuple[list[Progra
     }
     programs = [
         Program("registry", "services.registry", 10, shared),
-        Program("sequencer", "cli.sequencing", 20, shared),
-        Program("discloser", "cli.disclosing", 30, shared),
+        Program("sequencer", "cli.sequencing", 20, shared, STANDING_BACK),
+        Program("discloser", "cli.disclosing", 30, shared, STANDING_BACK),
         Program("gateway", "gateway", 90, shared),
         *(msgspec.structs.replace(one, environ={**shared, **one.environ}) for one in beside.programs),
     ]

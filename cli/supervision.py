@@ -33,13 +33,14 @@ _TIED: Final = (*_PYTHON, "-m", "cli.tied")
 
 class Program(msgspec.Struct, frozen=True):
     """A process: `python -m module` with these variables beside the caller's. Lower `priority` starts first and stops
-    last.
+    last. One with `niceness` stands back for the others where the processor is short.
     """
 
     name: str
     module: str
     priority: int
     environ: Mapping[str, str]
+    niceness: int = 0
 
 
 def configuration(programs: Sequence[Program], data_dir: Path) -> str:
@@ -113,7 +114,7 @@ def supervised(programs: Sequence[Program], data_dir: Path) -> Iterator[Supervis
     path.write_bytes(os.fsencode(configuration(programs, data_dir)))
     # A session of its own: Ctrl-C is for us alone, who then stop the programs in order.
     supervisor = subprocess.Popen(  # noqa: S603  our own interpreter and file
-        [*_TIED, *_PYTHON, "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(path)],
+        [*_TIED, "0", *_PYTHON, "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(path)],
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
@@ -134,7 +135,7 @@ def _section(program: Program, log: str) -> str:
     environ = ",".join(f"{name}={_quoted(value)}" for name, value in sorted(program.environ.items()))
     return f"""
 [program:{program.name}]
-command={_escaped(shlex.join((*_TIED, *_PYTHON, "-m", program.module)))}
+command={_escaped(shlex.join((*_TIED, str(program.niceness), *_PYTHON, "-m", program.module)))}
 environment={environ}
 priority={program.priority}
 autorestart=true

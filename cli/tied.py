@@ -1,8 +1,9 @@
-"""Runs a program that is told to stop when whoever started it is gone: python -m cli.tied PROGRAM ARGUMENT...
+"""Runs a program that is told to stop when whoever started it is gone: python -m cli.tied NICENESS PROGRAM
+ARGUMENT...
 
 What is killed with -9 stops nothing that it started. Linux tells a child of its parent's death where the child asked
 for that (prctl(2), PR_SET_PDEATHSIG), and goes on doing so when the child becomes another program by exec. Elsewhere
-the program runs untied.
+the program runs untied. NICENESS is how far it stands back for others where the processor is short, 0 to 19 (nice(1)).
 """
 
 import ctypes
@@ -23,7 +24,8 @@ def main() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() == started_by:
-        os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606  no shell is wanted
+        os.nice(int(sys.argv[1]))
+        os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606  no shell is wanted
 
 
 if __name__ == "__main__":
