@@ -33,7 +33,7 @@ from auditor.finding import Fault, Findings
 from auditor.following import Following
 from auditor.hashes import Dispute
 from auditor.source import Closed, Gateway, Missing, Place, Source, Unreadable, opened
-from auditor.span import FOLDERS, SPAN, Examined, Part, Task, covered_by, examine
+from auditor.span import FOLDERS, SKEW_US, SPAN, Examined, Part, Task, covered_by, examine
 from auditor.streams import Replayed, replay
 from auditor.verdict import FAULT, SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, verdict
 from ledger.proof import errors
@@ -255,7 +255,7 @@ class Audit:
     def _in_order(self, examined: Examined, last_us: int | None) -> int | None:
         if examined.first_us is None:
             return last_us
-        if last_us is not None and examined.first_us < last_us:
+        if last_us is not None and examined.first_us < last_us - SKEW_US:
             self.findings.add(
                 Fault.BACKDATED,
                 "recorded_at",
@@ -263,7 +263,7 @@ class Audit:
                 at_us=examined.first_us,
                 before_us=last_us,
             )
-        return examined.last_us
+        return max(examined.last_us or 0, last_us or 0)
 
     def _hold_trees(self, source: Source, now: Checkpoint, *, whole: bool) -> None:
         """Every older checkpoint is of the beginning of this tree. Where the tiles are not whole, it cannot be told."""

@@ -33,6 +33,9 @@ RANGE: Final = 4_096
 RANGE_BYTES_MAX: Final = 1 << 30
 """Of a file of disclosures, expanded: 256 KiB an event."""
 
+SKEW_US: Final = 5_000_000
+"""By how much times may go back from one event to a later one: a ledger of several machines has several clocks."""
+
 JSON: Final = "application/json"
 
 T = TypeVar("T")
@@ -228,7 +231,8 @@ class _Span:
         self._steps[stream_hash(envelope.stream) % self._task.partitions].append(step)
 
     def _time(self, index: int, envelope: Envelope) -> None:
-        """Times do not go back, and are between those at which trees with and without the event were seen.
+        """Times do not go back by more than clocks of a cluster may, and are between those at which trees with and
+        without the event were seen.
 
         An event is not recorded while a tree without it was published again and again as the newest. What was recorded
         before that tree was first seen may come later: a log takes its time to catch up.
@@ -236,9 +240,9 @@ class _Span:
         at_us, shown = envelope.recorded_at_us, {"stream": envelope.stream, "index": index}
         if self._last_us is None:
             self._first_us = at_us
-        elif at_us < self._last_us:
+        elif at_us < self._last_us - SKEW_US:
             self._backdated(shown, at_us=at_us, before_us=self._last_us)
-        self._last_us = at_us
+        self._last_us = max(at_us, self._last_us or 0)
         bounds, tolerance_us = self._task.bounds, self._task.tolerance_us
         while self._bound_at < len(bounds) and bounds[self._bound_at].size <= index:
             self._bound_at += 1

@@ -2,6 +2,7 @@
 
 import shutil
 
+import msgspec
 import pytest
 
 from auditor.source import Place
@@ -95,3 +96,11 @@ def test_the_story_is_of_every_type():
     known = {of.type for _, of in everything().events}
     assert known == {event.type for event in every_kind().events}
     assert len(known) > 50
+
+
+def test_clocks_of_a_cluster_may_differ_by_seconds(tmp_path):
+    for at, back_us, found in ((50, 4_000_000, 0), (60, 6_000_000, 1)):
+        events = list(every_kind().events)
+        events[at] = msgspec.structs.replace(events[at], recorded_at_us=events[at - 1].recorded_at_us - back_us)
+        report = audited(TrueLog(tuple(events), every_kind().stops).write(tmp_path / str(at)))
+        assert len(report.findings) == found
