@@ -180,7 +180,7 @@ async def make_ready(settings: Settings) -> None:
     """Keys, ledger and folders; under a lock, so that two at once do it once. Raises NotReady before it makes any where
     the data folder cannot be.
     """
-    _require_configurable(settings.data_dir)
+    require_configurable(settings.data_dir)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     # What is in it concerns people, and whoever reads the keys is whoever they like.
     settings.data_dir.chmod(OWNERS_FOLDER)
@@ -201,7 +201,7 @@ def running(settings: Settings, port: int, beside: Callable[[Settings], Beside] 
     """Start everything, wait until it is ready, and stop it when the block ends. `beside` is asked, once there are keys
     and a ledger, what else is to run. Raises NotReady.
     """
-    _require_configurable(settings.data_dir)
+    require_configurable(settings.data_dir)
     for service in SERVICES:
         _require_issuer(service, os.environ)
     asyncio.run(make_ready(settings))
@@ -284,7 +284,7 @@ def alone(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def _require_configurable(data_dir: Path) -> None:
+def require_configurable(data_dir: Path) -> None:
     """Raises NotReady where a URL cannot hold this path, or the supervisor's configuration: what follows a semicolon
     after a space is a comment there, however it is quoted.
     """

@@ -1,5 +1,6 @@
 """The gateway put together: one door, the services behind it, the public events, the pages."""
 
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +40,7 @@ class Gateway:
         cursors: Cursors,
         until_draining: Callable[[], Awaitable[None]],
         limits: HttpLimits | None = None,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         door = HttpDoor(
             title="Meterloop",
@@ -61,7 +63,7 @@ class Gateway:
         Published(door.app, proof, access)
         Timeline(door.app, self._relay, access)
         add_verifier(door.app)
-        add_pages(door.app, [(REGISTRY, registry)], lambda: self.live.origin, lambda: [self.live.standing])
+        add_pages(door.app, [(REGISTRY, registry)], lambda: self.live.origin, lambda: [self.live.standing], clock_s)
 
     async def describe(self) -> None:
         """Ask the services for their paths. Raises CannotNow while one is away."""

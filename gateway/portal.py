@@ -1,8 +1,8 @@
 """The status page: how the platform is, and which doors it has."""
 
 import asyncio
+import math
 import re
-import time
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
@@ -42,19 +42,20 @@ _TYPED: Final = re.compile(r"`([^`]+)`")
 class _Services:
     """The services behind, asked at most so often."""
 
-    def __init__(self, peers: Sequence[tuple[Service, Peer]]) -> None:
+    def __init__(self, peers: Sequence[tuple[Service, Peer]], clock_s: Callable[[], float]) -> None:
         self._peers: Final = peers
         self._lock: Final = asyncio.Lock()
         self._parts: list[Part] = []
-        self._asked_at = -FRESH_S
+        self._clock_s: Final = clock_s
+        self._asked_at_s = -math.inf
 
     async def parts(self) -> list[Part]:
         async with self._lock:
-            if time.monotonic() - self._asked_at >= FRESH_S:
+            if self._clock_s() - self._asked_at_s >= FRESH_S:
                 found = await asyncio.gather(*(peer.checks_not_passed(PEER_S_MAX) for _, peer in self._peers))
                 services = (service for service, _ in self._peers)
                 self._parts = [of_service(*one) for one in zip(services, found, strict=True)]
-                self._asked_at = time.monotonic()
+                self._asked_at_s = self._clock_s()
             return self._parts
 
 
@@ -63,10 +64,11 @@ def add_pages(
     peers: Sequence[tuple[Service, Peer]],
     origin: Callable[[], str | None],
     own_parts: Callable[[], Sequence[Part]],
+    clock_s: Callable[[], float],
 ) -> None:
     """The status page at `/`, and what it needs. Everything on it anyone may know."""
     page = Template((PAGES / "status.html").read_text("utf-8"))
-    services = _Services(peers)
+    services = _Services(peers, clock_s)
 
     async def status() -> HTMLResponse:
         parts = [*await services.parts(), *own_parts()]

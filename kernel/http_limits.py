@@ -9,7 +9,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kernel.door import DEADLINE, FAULT, OVERLOADED, STOPPING, TooLarge
+from kernel.door import DEADLINE, FAULT, OVERLOADED, STOPPING, TooLarge, WrongMedia
 from kernel.http_operations import QUIET
 from kernel.http_problem import problem_response
 from kernel.refusal import Reason, Refusal
@@ -26,6 +26,13 @@ QUERY_TOO_LONG = Reason(
 )
 TOO_MANY_LINES = Reason(
     TooLarge, "request.too_many_lines", "一次最多 {limit} 行。", "at most {limit} lines in one call"
+)
+
+COMPRESSED = Reason(
+    WrongMedia,
+    "request.compressed",
+    "不接受压缩过的内容（Content-Encoding），请不压缩直接发送。",
+    "content is not read compressed (Content-Encoding); send it as it is",
 )
 
 COMMAND_BYTES_MAX: Final = 2 << 20
@@ -116,8 +123,15 @@ class LimitsMiddleware:
         await _refuse(refusal, scope, receive, send)
 
 
+def require_uncompressed(request: Request) -> None:
+    """Refuse what would be taken for something else than it is."""
+    if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise COMPRESSED()
+
+
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body, or a refusal as soon as it is known to be over the limit."""
+    """The whole body, or a refusal as soon as it is known to be over the limit, or compressed."""
+    require_uncompressed(request)
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise BODY_TOO_LARGE(limit=limit)

@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from kernel.door import BadRequest
 from kernel.http_files import growing_response
-from kernel.http_limits import HttpLimits, read_body
+from kernel.http_limits import HttpLimits, read_body, require_uncompressed
 from kernel.http_openapi import JSON, Schemas, header_parameter
 from kernel.http_page import idempotency_key
 from kernel.http_problem import problem_response
@@ -199,6 +199,7 @@ class _Door:
 
 async def _pieces(request: Request) -> AsyncIterator[bytes]:
     """The body in pieces of a size that can be recorded."""
+    require_uncompressed(request)
     held = bytearray()
     async for part in request.stream():
         held += part

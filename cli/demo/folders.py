@@ -1,21 +1,40 @@
 """Where demonstrations are: each in a numbered folder of its own, of which the last few are kept."""
 
 import shutil
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 from cli.connection import note, say
-from cli.platform import NotReady, alone
+from cli.platform import OWNERS_FOLDER, NotReady, alone
 
 EARLIER_KEPT: Final = 3
 """To be looked at and compared; each has some ten megabytes, and whoever shows it often would fill a disk."""
 
 
 def fresh(folder: Path) -> Path:
-    """A data folder that nobody has used, beside those of earlier demonstrations: the oldest of these go."""
+    """A data folder that nobody has used, made beside those of earlier demonstrations: the oldest of these go. Two
+    demonstrations at one moment have one each.
+    """
     earlier = _numbers(folder)
     _tidy([folder / str(number) for number in earlier[:-EARLIER_KEPT]])
-    return folder / str(earlier[-1] + 1 if earlier else 1)
+    for number in count(earlier[-1] + 1 if earlier else 1):
+        path = folder / str(number)
+        try:
+            path.mkdir(OWNERS_FOLDER, parents=True)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("there is always a next number")
+
+
+def say_how_long(path: Path) -> None:
+    """What whoever goes on working there would otherwise learn from a later demonstration only."""
+    note(
+        f"数据在 {path}。此后再演示满 {EARLIER_KEPT + 1} 次时随旧演示删除；要保留请复制。",
+        f"the data is in {path}; it goes with the demonstration that is {EARLIER_KEPT + 1} later, and with it all"
+        " that is done in it: copy it to keep it",
+    )
 
 
 def _numbers(folder: Path) -> list[int]:

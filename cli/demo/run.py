@@ -12,13 +12,13 @@ import msgspec
 import typer
 from rich.console import Console
 
-from cli.demo.folders import fresh
+from cli.demo.folders import fresh, say_how_long
 from cli.demo.generate import Expected, generate
 from cli.demo.real_meters import real_meters
 from cli.demo.showing import closing, percent, show_alarms, show_balances, show_imports, show_recovery
 from cli.demo.witnesses import cosigned, own_witnesses
 from cli.importing import Kind, fetch_errors, shown_progress, tell_refusals
-from cli.platform import PORT, interruptible, running
+from cli.platform import PORT, interruptible, require_configurable, running
 from cli.settings import CliSettings, Endpoints, cli_settings
 from cli.uploading import run_import
 from client import Client
@@ -80,12 +80,14 @@ def demo(
     """演示：从电子表格到结存 A season from spreadsheets to balances, on a platform of its own; Ctrl-C stops it."""
     begun = time.monotonic()
     shared = cli_settings()
+    require_configurable(shared.data_dir)
     settings = msgspec.structs.replace(shared, data_dir=fresh(shared.data_dir / "demo"))
     with interruptible(), running(settings, port, own_witnesses) as platform:
         console.rule("拆回器具的一个季度（合成数据） One season, synthetic data")
         outcome = tell(settings, platform.endpoints, begun)
         sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
         sys.stdout.flush()
+        say_how_long(settings.data_dir)
         if os.environ.get(ONCE) != "1":
             console.print(
                 f"\n平台继续运行 the platform goes on: [bold]{platform.endpoints.gateway}[/]  Ctrl-C 停止 to stop"

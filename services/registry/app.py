@@ -15,7 +15,7 @@ from kernel.folded import Folded
 from kernel.handling import Ask, Context, Handling, Outcome, Permit, Turn
 from kernel.policy import Policy, asks
 from kernel.policy_store import checkpoint, refused_at
-from kernel.projection import Projector
+from kernel.projection import NO_SUCH_POSITION, Projector
 from kernel.refusal import Refusal, Stale, not_found
 from kernel.view import Key, View
 from ledger.port import Ledger, Recorded
@@ -204,6 +204,11 @@ class Registry:
     async def head(self) -> int:
         """The position of the last event in the log."""
         return await self._ledger.head()
+
+    async def require_position(self, position: int | None) -> None:
+        """Nothing where the log has this position. Raises Refusal: what it will say there would be another answer."""
+        if position is not None and position > (head := await self.head()):
+            raise NO_SUCH_POSITION(position=position, head=head)
 
     async def require_open(self, *site_ids: str | None) -> None:
         """Nothing where all the sites that are named are open. Raises Refusal."""

@@ -233,6 +233,7 @@ class Questions:
     async def _device(self, caller: Principal, ask: GetDevice, _page: PageAsked) -> Shown:
         if ask.as_of_position is not None and ask.as_of_day is not None:
             raise ONE_TIME_ONLY()
+        await self._registry.require_position(ask.as_of_position)
         if ask.as_of_position is None and ask.as_of_day is None:
             card = await self._registry.card(ask.asset_no, seen=ask.seen)
         else:
@@ -248,6 +249,7 @@ class Questions:
         circle = self._access.circle(caller, await self._registry.card_as_of(ask.asset_no))
         if ask.as_of_position is not None and ask.as_of_day is not None:
             raise ONE_TIME_ONLY()
+        await self._registry.require_position(ask.as_of_position)
         (after,) = _after(page, int) or (-1,)
         told = await self._registry.meter_events(ask.asset_no, position=ask.as_of_position)
         happened = told if ask.as_of_day is None else happened_by(told, ask.as_of_day)

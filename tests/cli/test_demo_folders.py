@@ -1,8 +1,10 @@
 """Demonstrations do not pile up, and none goes that a platform uses."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from cli.demo.folders import EARLIER_KEPT, fresh
+from cli.demo.folders import EARLIER_KEPT, fresh, say_how_long
 from cli.platform import NotReady, alone
 
 
@@ -13,7 +15,7 @@ def folder(tmp_path):
 
 def ran(path):
     """What a platform leaves in its data folder."""
-    (path / "run").mkdir(parents=True)
+    (path / "run").mkdir()
     with alone(path):
         (path / "ledger.sqlite").write_bytes(b"events")
     return path
@@ -64,3 +66,23 @@ def test_what_is_not_a_demonstration_is_left_alone(folder, tmp_path):
         ran(fresh(folder))
     assert (elsewhere / "ledger.sqlite").exists()
     assert {"1", "2", "notes", "007", "99"} <= set(names(folder)), "no platform ran in any of these"
+
+
+def test_two_at_one_moment_have_each_their_own(folder):
+    with ThreadPoolExecutor(8) as at_once:
+        taken = list(at_once.map(lambda _: fresh(folder), range(16)))
+    assert sorted(int(path.name) for path in taken) == list(range(1, 17))
+
+
+def test_it_is_said_that_one_goes_with_later_ones(folder, capsys):
+    mine = ran(fresh(folder))
+    say_how_long(mine)
+    said = "".join(capsys.readouterr().err.split())
+    assert said.count(str(mine)) == 2
+    assert f"此后再演示满{EARLIER_KEPT + 1}次时随旧演示删除" in said
+    assert f"goeswiththedemonstrationthatis{EARLIER_KEPT + 1}later" in said
+    for _ in range(EARLIER_KEPT):
+        ran(fresh(folder))
+    assert mine.exists()
+    ran(fresh(folder))
+    assert not mine.exists()

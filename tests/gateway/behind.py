@@ -1,7 +1,8 @@
 """The gateway with a real registry behind it, over real gRPC on loopback, the ledger in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from kernel.database import Database
 from kernel.disclosure import load
 from kernel.grpc_client import Peer
 from kernel.grpc_server import RpcDoor
+from kernel.http_limits import HttpLimits
 from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
 from kernel.identity import Verifier
@@ -29,7 +31,7 @@ from ledger.transparency.evidence import EvidenceOfLog
 from services.registry.access import Access
 from services.registry.app import CODEC, STREAMS, Registry
 from services.registry.asset_number import CHECK_DIGIT, CheckDigit
-from services.registry.documents.workshop import Workshop
+from services.registry.documents.workshop import Limits, Workshop
 from services.registry.imports.jobs import Jobs
 from services.registry.imports.offered import LocalUploads, import_methods
 from services.registry.imports.running import Runner
@@ -46,6 +48,10 @@ ROOT = Path(__file__).parents[2]
 LOOPBACK = "127.0.0.1"
 PUBLIC = load(ROOT / "docs" / "disclosure.yaml").public
 CURSORS = Cursors(b"c" * 32)
+
+PATIENCE_S = 300
+"""Of every door, and of the workshop for a document: what is asked here is about the answer, not about the machine."""
+PATIENT = HttpLimits(request_s_max=PATIENCE_S)
 
 
 class Behind:
@@ -90,9 +96,14 @@ class Behind:
 
 @asynccontextmanager
 async def behind(
-    folder: Path, workshop: Workshop | None = None, *, check_digit: CheckDigit = CHECK_DIGIT
+    folder: Path,
+    workshop: Workshop | None = None,
+    *,
+    check_digit: CheckDigit = CHECK_DIGIT,
+    clock_s: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Behind]:
-    """The gateway and a registry, until the block ends."""
+    """The gateway and a registry, until the block ends. `clock_s` is what the status page goes by."""
+    workshop = workshop or Workshop(Limits(seconds_max=PATIENCE_S))
     write_keys(folder / "keys")
     verifier = built_in_verifier(folder / "keys", [LOOPBACK])
     ledger, database = MemoryLedger(), Database(f"sqlite:///{folder / 'registry.sqlite'}")
@@ -114,6 +125,8 @@ async def behind(
         verifier=verifier,
         cursors=CURSORS,
         until_draining=readiness.until_draining,
+        limits=PATIENT,
+        clock_s=clock_s,
     )
     tasks = [asyncio.create_task(follower()) for follower in (projector.run, gateway.live.run, runner.run)]
     while not (await projector.progress()).ready:  # noqa: ASYNC110  the views tell nobody when they are complete
@@ -133,15 +146,15 @@ async def behind(
 
 
 def _doors(
-    registry: Registry, verifier: Verifier, jobs: Jobs, workshop: Workshop | None, readiness: Readiness, proof: Path
+    registry: Registry, verifier: Verifier, jobs: Jobs, workshop: Workshop, readiness: Readiness, proof: Path
 ) -> tuple[HttpDoor, RpcDoor, Runner]:
     access = Access(Policies.load(ROOT / "services" / "registry"), registry)
     commands = access.offered()
     proofs = Proofs(registry, access, EvidenceOfLog(registry._ledger, proof))
     questions = [*Questions(registry, access).table(), *Papers(registry, access, workshop).table(), *proofs.table()]
     uploads = LocalUploads(jobs, access, CURSORS)
-    rest = HttpDoor(title="registry", version="1", verifier=verifier, cursors=CURSORS)
+    rest = HttpDoor(title="registry", version="1", verifier=verifier, cursors=CURSORS, limits=PATIENT)
     open_rest(rest, commands, questions, uploads)
-    rpc = RpcDoor(verifier=verifier, cursors=CURSORS, readiness=readiness)
+    rpc = RpcDoor(verifier=verifier, cursors=CURSORS, readiness=readiness, request_s_max=PATIENCE_S)
     open_rpc(rpc, commands, [*questions, *import_methods(uploads)], rest.app)
     return rest, rpc, Runner(jobs, registry, access)

@@ -40,6 +40,9 @@ from tests.gateway.season import (
 )
 from tests.registry.stories import on
 
+pytestmark = pytest.mark.timeout(600)
+"""Each document is a process of its own, which takes its time where the machine is busy."""
+
 HERE, DAMAGED, MISSING, STRANGER = (number(serial) for serial in range(1, 5))
 NOTE = f"/v1/shipments/{SHIPMENT}/transfer-note"
 LEDGER = "/v1/recovery/ledger"
@@ -288,6 +291,10 @@ async def test_a_maker_has_neither_the_ledger_nor_the_page_of_a_device_which_tel
         (NOTE, {"format": "docx"}, 422, "input.not_in_list"),
         (PAGE, {"format": "xlsx"}, 422, "input.not_in_list"),
         (NOTE, {"as_of_position": "soon"}, 422, "input.wrong_type"),
+        (NOTE, {"as_of_position": 1_000_000}, 422, "view.no_such_position"),
+        (PAGE, {"as_of_position": 1_000_000}, 422, "view.no_such_position"),
+        (f"/v1/meters/{HERE}/card", {"as_of_position": 1_000_000}, 422, "view.no_such_position"),
+        (f"/v1/meters/{HERE}/life", {"as_of_position": 1_000_000}, 422, "view.no_such_position"),
         (NOTE, {"colour": "red"}, 422, "input.unknown_field"),
         (LEDGER, {"first": "2026-03"}, 422, "input.missing_field"),
         (LEDGER, {"first": "2026-13", "last": "2026-13"}, 422, "input.wrong_format"),

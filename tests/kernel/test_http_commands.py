@@ -109,6 +109,8 @@ async def test_refusals_are_problems_in_both_languages(web):
         (key("k") | {"If-Match": 'W/"1"'}, 400, "request.bad_if_match"),
         (key("k") | {"If-Match": '"7"'}, 412, "command.stale_version"),
         (key("k") | {"Content-Type": "text/plain"}, 415, "request.wrong_media_type"),
+        (key("k") | {"Content-Encoding": "gzip"}, 415, "request.compressed"),
+        (key("k") | {"Content-Encoding": "identity, br"}, 415, "request.compressed"),
     ],
 )
 async def test_headers_of_a_command(web, headers, status, code):

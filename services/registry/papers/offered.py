@@ -106,6 +106,7 @@ class Papers:
 
     async def _transfer_note(self, caller: Principal, ask: GetTransferNote, _page: PageAsked) -> File:
         registry = self._registry
+        await registry.require_position(ask.as_of_position)
         # One position for everything that is read, or the note could not be made again.
         as_of = await registry.head() if ask.as_of_position is None else ask.as_of_position
         whole = await registry.consignment(ask.shipment_id, position=as_of)
@@ -150,6 +151,7 @@ class Papers:
 
     async def _asset_page(self, caller: Principal, ask: GetAssetPage, _page: PageAsked) -> File:
         registry, number = self._registry, ask.asset_no
+        await registry.require_position(ask.as_of_position)
         told = await registry.meter_events(number)
         circle = self._access.circle(caller, _known(number, told))
         if not circle.has_pages:
