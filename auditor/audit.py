@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -110,6 +111,9 @@ class Audit:
         self.report.findings_count = self.findings.count
         if self.findings.count:
             self.report.verdict = verdict(FAULT, count=self.findings.count)
+            if self._asked.place.keep_in:
+                # What was kept may be what is wrong: the next audit fetches all of it again.
+                shutil.rmtree(self._asked.place.keep_in, ignore_errors=True)
         self.report.seconds = time.monotonic() - begun
         return self.report
 

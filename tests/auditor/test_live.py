@@ -129,6 +129,18 @@ async def test_an_audit_fetches_only_what_is_new(platform, tmp_path):
     assert kept[0].read_bytes() != damaged
 
 
+async def test_after_a_fault_everything_is_fetched_again(platform, tmp_path):
+    state = tmp_path / "state"
+    await platform.tell(*dismantled([number(serial) for serial in range(200, 400)]))
+    await platform.disclose()
+    bundle = platform.folder / "proof/log/tile/entries/000"
+    true = bundle.read_bytes()
+    bundle.write_bytes(true[:-1] + bytes([true[-1] ^ 1]))
+    assert (await platform.audited(state=state)).verdict.status == FAULT
+    bundle.write_bytes(true)
+    assert (await platform.audited(state=state)).findings == []
+
+
 async def test_a_platform_that_is_away_cannot_be_read(tmp_path):
     report = await asyncio.to_thread(audited, tmp_path, place=Place("http://127.0.0.1:9"), policy=None)
     assert report.verdict.status == 2
