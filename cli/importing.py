@@ -53,7 +53,7 @@ def import_file(
     to_site: Annotated[str | None, typer.Option("--to", help="接收地 site it goes to")] = None,
     mapping: Annotated[Path | None, typer.Option(readable=False, help="表头映射文件 mapping of headers")] = None,
     check_digit: Annotated[
-        str | None, typer.Option(help="校验位 warn | refuse | ignore；不写则按服务设置 else as the registry is set")
+        str | None, typer.Option(help="校验位 warn | refuse | ignore；不宽于服务设置 no laxer than the registry is set")
     ] = None,
     units: Annotated[
         str, typer.Option(help="本机令牌所限的单位，缺省为全部 units the local token is limited to; all by default")

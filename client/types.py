@@ -541,8 +541,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class NewImport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is to be imported. The last six stand in where the file has no such column; `mapping` is a mapping
-    file's text that goes before the default one. Without a `check_digit`, here or there, the registry's setting
-    holds.
+    file's text that goes before the default one. Of `check_digit` here, there and as the registry is set the
+    strictest holds.
     """
 
     kind: Literal["devices", "dismantled", "dispatched", "received"]

@@ -118,7 +118,7 @@ class Registry:
 
     @property
     def check_digit(self) -> CheckDigit:
-        """What is done where a number with a wrong one comes onto the record, if whoever brings it does not say."""
+        """What is done at least where a number with a wrong one comes onto the record."""
         return self._numbering.check_digit
 
     async def do(self, command: Any, context: Context, permit: Permit | None = None) -> Outcome:
@@ -176,9 +176,11 @@ class Registry:
         numbers = {str(ask.context.command_id): ask.command.asset_no for ask in said}
         return [LeftBehind(numbers[one.command_id], one.code, one.zh, one.en) for one in refused]
 
-    async def preview(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
-        """What `do_many` would answer now but for its check of numbers, and nothing is recorded."""
-        return await self._by_noun(asks, self._previewed)
+    async def preview(self, asks: Sequence[Ask], *, check_digit: CheckDigit | None = None) -> list[Outcome | Refusal]:
+        """What `do_many` would answer now, and nothing is recorded."""
+        wrong = self._numbering.wrong_in(asks, check_digit)
+        judged = await self._numbering.held_against(asks, wrong, check_digit)
+        return warned(await self._by_noun(judged, self._previewed), wrong)
 
     async def sites_now(self, site_ids: Collection[str]) -> Mapping[str, Site]:
         """These sites as they are recorded now. Raises ledger.port.Unavailable."""

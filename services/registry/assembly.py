@@ -61,8 +61,8 @@ class RegistrySettings(Settings, frozen=True, kw_only=True):
     check_digit: Annotated[
         CheckDigit,
         Meta(
-            description="新编号的校验位不符时：warn 提示，refuse 拒收，ignore 不检查；导入未另作说明时亦然"
-            " / a new number with a wrong check digit: warn, refuse or ignore; also of an import that does not say"
+            description="新编号的校验位不符时：warn 提示，refuse 拒收，ignore 不检查；导入只可从严"
+            " / a new number with a wrong check digit: warn, refuse or ignore; an import may be stricter, not laxer"
         ),
     ] = CHECK_DIGIT
     spool_bytes_max: Annotated[

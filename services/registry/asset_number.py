@@ -18,6 +18,7 @@ CheckDigit: TypeAlias = Literal["warn", "refuse", "ignore"]
 """What is done about a wrong one: it is said and passes, it does not pass, nobody looks."""
 CHECK_DIGIT: Final[CheckDigit] = "warn"
 """Where nobody says otherwise."""
+_STRICTER: Final[tuple[CheckDigit, ...]] = ("ignore", "warn", "refuse")
 
 LENGTH: Final = 22
 
@@ -67,6 +68,11 @@ def wrong_check_digit(number: str) -> Refusal | None:
     if (3 * sum(digits[0::2]) + sum(digits[1::2]) - 48 * 44) % 10 == 0:
         return None
     return WRONG_CHECK_DIGIT(asset_no=number, right=check_digit(number[:-1]), found=number[-1])
+
+
+def strictest(*said: CheckDigit | None) -> CheckDigit | None:
+    """What holds where several say what is to be done, so that nobody relaxes it. None where nobody says anything."""
+    return max((one for one in said if one is not None), key=_STRICTER.index, default=None)
 
 
 def unit_of(number: str) -> str:

@@ -2,8 +2,8 @@
 
 It is said with the outcome, or the command is refused; which of them, or neither, is a setting. A device that is on
 record is never refused for its number: it is where it is, and what becomes of it is told. Where policies give commands
-nothing is asked any more: the command that they follow from was judged by the numbers that it named, and so was every
-row of an import, by its own rule, when it was read.
+nothing is asked any more: the command that they follow from was judged by the numbers that it named. Rows of an import
+that registers devices were judged when they were read; those of its other kinds are judged here.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence

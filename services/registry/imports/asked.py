@@ -16,10 +16,16 @@ Kind: TypeAlias = Literal["devices", "dismantled", "dispatched", "received"]
 ROW_IS_COMMAND: Final = frozenset({"devices", "dismantled"})
 """Kinds of which each row is a command; those of the others make a shipment's commands together."""
 
+NUMBERS_JUDGED_AS_READ: Final = frozenset({"devices"})
+"""Kinds that bring every number onto the record. Devices of the others mostly are there, so the registry, which can ask
+the record, judges their numbers.
+"""
+
 
 class NewImport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be imported. The last six stand in where the file has no such column; `mapping` is a mapping file's
-    text that goes before the default one. Without a `check_digit`, here or there, the registry's setting holds.
+    text that goes before the default one. Of `check_digit` here, there and as the registry is set the
+    strictest holds.
     """
 
     kind: Kind

@@ -68,10 +68,13 @@ FORMS: Final[dict[Form, tuple[re.Pattern[str], str, str]]] = {
 
 
 class Context(msgspec.Struct, kw_only=True):
-    """What converting needs to know besides the column. Warnings about the row at hand gather in `warnings`."""
+    """What converting needs to know besides the column. Warnings about the row at hand gather in `warnings`. Where it
+    `refuses_numbers` no longer, one with a wrong check digit is told at most.
+    """
 
     today: date
     check_digit: CheckDigit
+    refuses_numbers: bool = True
     blanks: frozenset[str] = frozenset()
     date1904: bool = False
     encoding: str = "UTF-8"
@@ -161,7 +164,8 @@ def or_default(convert: Convert, field: Field) -> Convert:
 
 
 def _asset_number(name: str, field: AssetNumberField, context: Context) -> Convert:
-    policy = field.check_digit or context.check_digit
+    policy = asset_number.strictest(field.check_digit, context.check_digit)
+    refuses = policy == "refuse" and context.refuses_numbers
 
     def convert(cell: Any) -> Value | None:
         if type(cell) is str and len(cell) == asset_number.LENGTH and cell.isascii() and cell.isdigit():
@@ -173,7 +177,7 @@ def _asset_number(name: str, field: AssetNumberField, context: Context) -> Conve
             if text[:1] in {"", "T"}:
                 return text or None
         if policy != "ignore" and (wrong := asset_number.wrong_check_digit(text)) is not None:
-            if policy == "refuse":
+            if refuses:
                 raise wrong
             context.warnings.append((name, wrong, cell))
         return text

@@ -14,7 +14,7 @@ import msgspec
 import yaml
 
 from kernel.yaml_file import LOADER, plain_of_yaml
-from services.registry.asset_number import CheckDigit
+from services.registry.asset_number import CheckDigit, strictest
 from services.registry.imports.faults import KIND_UNKNOWN, MAPPING_INVALID, MAPPING_UNREADABLE
 from services.registry.imports.wording import key_of
 
@@ -132,7 +132,8 @@ Fields: TypeAlias = dict[str, Field]
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole mapping. `blanks` are words for an empty cell; rows that begin with `totals` or `footers` are no data;
-    columns whose headers are `ignored` are not read. Without a `check_digit` the registry's setting holds.
+    columns whose headers are `ignored` are not read. `check_digit` may be stricter than the registry is set,
+    not laxer.
     """
 
     check_digit: CheckDigit | None = None
@@ -152,6 +153,11 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         if kind not in self.kinds:
             raise KIND_UNKNOWN(kind=kind, kinds=", ".join(self.kinds))
         return self.kinds[kind]
+
+    def check_digit_of(self, kind: str) -> CheckDigit | None:
+        """What it says, if anything, of the numbers of a kind's devices. Refuses a kind that it does not have."""
+        field = self.fields(kind)[KEY]
+        return strictest(self.check_digit, field.check_digit if isinstance(field, AssetNumberField) else None)
 
 
 def load(path: Path | None = None) -> Mapping:

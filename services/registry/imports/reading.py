@@ -16,9 +16,10 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from kernel.refusal import Refusal
-from services.registry.asset_number import CHECK_DIGIT, CheckDigit
+from services.registry.asset_number import CHECK_DIGIT, CheckDigit, strictest
 from services.registry.imports import faults
 from services.registry.imports.agreeing import Cells, columns_of, combined, gather
+from services.registry.imports.asked import NUMBERS_JUDGED_AS_READ
 from services.registry.imports.converting import Context, Convert, Disagreement, converter, remembering
 from services.registry.imports.heading import Bound, Headers
 from services.registry.imports.mapping import KEY, SHIPMENT, Mapping
@@ -34,7 +35,9 @@ COUNT_DIGITS_MAX: Final = 8
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """`today` bounds dates. `check_digit` overrides the mapping's. `after` is a batch's, to go on from there."""
+    """`today` bounds dates. of `check_digit` and the mapping's the stricter holds. `after` is a batch's, to go on
+    from there.
+    """
 
     today: date
     check_digit: CheckDigit | None = None
@@ -63,7 +66,8 @@ def read(file: BinaryIO, kind: str, mapping: Mapping, options: Options) -> Itera
         elif number >= start.table:
             yield _heading(table, headers, mapping)
             here = start if number == start.table else Position(table=number)
-            for batch in _Normaliser(headers, mapping, options, table, number).batches(here, seen=seen):
+            rows = _Normaliser(headers, mapping, options, table, number, refuses=kind in NUMBERS_JUDGED_AS_READ)
+            for batch in rows.batches(here, seen=seen):
                 seen, after = seen or bool(batch.rows or batch.refused), batch.after
                 yield batch
     if not seen:
@@ -129,12 +133,16 @@ def _also(columns: Sequence[Column], dropped: Sequence[Column], headers: Headers
 class _Normaliser:
     """Turns the records of one table into rows."""
 
-    def __init__(self, headers: Headers, mapping: Mapping, options: Options, table: Table, number: int) -> None:
+    def __init__(
+        self, headers: Headers, mapping: Mapping, options: Options, table: Table, number: int, *, refuses: bool
+    ) -> None:
+        """`refuses`: whether a number with a wrong check digit may be refused here."""
         self._table: Final = table
         self._number: Final = number
         self._context: Final = Context(
             today=options.today,
-            check_digit=options.check_digit or mapping.check_digit or CHECK_DIGIT,
+            check_digit=strictest(options.check_digit, mapping.check_digit) or CHECK_DIGIT,
+            refuses_numbers=refuses,
             blanks=frozenset(clean_code(word).casefold() for word in mapping.blanks),
             date1904=table.date1904,
             encoding=table.encoding,

@@ -22,7 +22,8 @@ from kernel.refusal import Refusal, Stale, unreadable
 from ledger.port import Unavailable
 from services.registry.access import Access
 from services.registry.app import Registry
-from services.registry.imports.asked import ROW_IS_COMMAND
+from services.registry.asset_number import CheckDigit, strictest
+from services.registry.imports.asked import NUMBERS_JUDGED_AS_READ, ROW_IS_COMMAND
 from services.registry.imports.child import Request, cpu_s_max
 from services.registry.imports.error_file import ErrorFile
 from services.registry.imports.following import Following, Shipped
@@ -164,6 +165,8 @@ class _Run:
         self._claimed: Final = set[UUID]()
         # Whether the last batch told nothing new, as all of a file do that is imported again.
         self._repeats = False
+        # What the registry does about numbers: nothing where they are judged, or only told, as they are read.
+        self._check_digit: CheckDigit = "ignore"
 
     async def go(self) -> None:
         """Read to the end, and say so. Raises what refuses the file as a whole."""
@@ -192,7 +195,10 @@ class _Run:
         """Deal with the file batch by batch. False where the import has been cancelled."""
         own = self._ask.mapping
         mapping = await (asyncio.to_thread(load) if own is None else asyncio.to_thread(parse, own.encode()))
-        check_digit = self._ask.check_digit or mapping.check_digit or self._registry.check_digit
+        said = mapping.check_digit_of(self._ask.kind)
+        check_digit = strictest(self._registry.check_digit, self._ask.check_digit, said)
+        if check_digit == "refuse" and self._ask.kind not in NUMBERS_JUDGED_AS_READ:
+            self._check_digit = "refuse"
         request = Request(
             path=str(self._jobs.file_path(self._record.id)),
             ask=msgspec.structs.replace(self._ask, mapping=None),
@@ -367,10 +373,9 @@ class _Run:
 
     async def _do(self, asks: Sequence[Ask], turn: Turn | None) -> list[Outcome | Refusal]:
         if self._ask.dry_run:
-            return await self._registry.preview(asks)
+            return await self._registry.preview(asks, check_digit=self._check_digit)
         in_turn = None if turn is None else turn.to_record
-        # Numbers were judged row by row when they were read, as this import or the setting has it.
-        return await self._registry.do_many(asks, turn=in_turn, known=self._repeats, check_digit="ignore")
+        return await self._registry.do_many(asks, turn=in_turn, known=self._repeats, check_digit=self._check_digit)
 
     def _is_new(self, command_id: UUID, outcome: Outcome) -> bool:
         """Whether it was this import that recorded this, now or before it was cut off, and not an earlier row of it."""
