@@ -60,8 +60,8 @@ NAMES: Final[dict[Fault, Named]] = {
     Fault.DROPPED: Named("事件被删去或未披露", "an event was dropped, or is withheld", *_ASK),
     Fault.REORDERED: Named("事件次序被改", "events were reordered", *_ASK),
     Fault.INSERTED: Named("事件被插入或重复", "an event was inserted or repeated", *_ASK),
-    Fault.FORGED_TILE: Named("哈希瓦片被伪造", "a hash tile was forged", *_AGAIN),
-    Fault.FORGED_WHOLE: Named("瓦片与条目一并被伪造", "a tile and its entries were forged together", *_ASK),
+    Fault.FORGED_TILE: Named("哈希块被伪造", "a hash tile was forged", *_AGAIN),
+    Fault.FORGED_WHOLE: Named("哈希块与条目一并被伪造", "a tile and its entries were forged together", *_ASK),
     Fault.CHECKPOINT_EDITED: Named("检查点被改动", "a checkpoint was edited", *_AGAIN),
     Fault.WRONG_KEY: Named(
         "签名密钥或日志名称不符",
