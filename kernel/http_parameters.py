@@ -46,7 +46,7 @@ def _refusal(field: str, kind: str, context: dict[str, Any], message: str) -> Re
         name, said = _LENGTHS[kind]
         return WRONG_LENGTH(field=field, limit=said.format(context.get(name)))
     if kind in {"enum", "literal_error"}:
-        return NOT_IN_LIST(field=field)
+        return NOT_IN_LIST(field=field, choices=context.get("expected", ""))
     if kind == "timezone_aware":
         return NO_ZONE(field=field)
     if kind == "string_pattern_mismatch":

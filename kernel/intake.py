@@ -8,10 +8,24 @@ several faults all fields at its top are named at once.
 import json
 import re
 from ast import literal_eval
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
+from msgspec.inspect import (
+    DictType,
+    EnumType,
+    FrozenSetType,
+    ListType,
+    LiteralType,
+    Metadata,
+    SetType,
+    StructType,
+    Type,
+    UnionType,
+    VarTupleType,
+    type_info,
+)
 
 from kernel.door import BadRequest
 from kernel.quantity import form_in_words
@@ -22,7 +36,7 @@ T = TypeVar("T")
 ERRORS_MAX: Final = 100
 """Faults named in one answer; whoever sends more has one problem, not a hundred."""
 
-WHOLE: Final = "$"
+WHOLE: Final = "内容 content"
 """How messages name all of what was sent."""
 
 ESCAPED_NUL: Final = b"\\u0000"
@@ -74,7 +88,7 @@ OUT_OF_RANGE = _malformed("input.out_of_range", "{field} 应 {limit}", "{field} 
 WRONG_LENGTH = _malformed("input.wrong_length", "{field} 的长度应 {limit}", "{field} must have a length {limit}")
 WRONG_FORMAT = _malformed("input.wrong_format", "{field} 格式不符，应为{expected_zh}", "{field} should be {expected}")
 NOT_IN_LIST = _malformed(
-    "input.not_in_list", "{field} 的取值不在允许范围内", "{field} is not one of the values allowed"
+    "input.not_in_list", "{field} 的取值应为以下之一：{choices}", "{field} must be one of: {choices}"
 )
 NUL = _malformed("input.nul_character", "{field} 含有空字符 U+0000", "{field} contains the character U+0000")
 INVALID = _malformed("input.invalid", "{field} 无效：{why}", "{field} is not valid: {why}")
@@ -126,6 +140,8 @@ def _typed(types: str) -> tuple[str, str]:
 
 
 _AT: Final = re.compile(r"(?s)^(.*?)(?: - at `(?:key in )?\$?(.*)`)?$")
+_NO_CHOICE: Final = re.compile(r"(?s)Invalid enum value .+|Invalid value .+")
+_STEP: Final = re.compile(r"\.([^.\[]+)|\[[^\]]*\]")
 _BELOW: Final[tuple[tuple[re.Pattern[str], Reason], ...]] = (
     (re.compile(r"(?s)Object missing required field `(.+)`"), MISSING_FIELD),
     (re.compile(r"(?s)Object contains unknown field `(.+)`"), UNKNOWN_FIELD),
@@ -145,7 +161,6 @@ _READINGS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], Ref
         lambda said, at: OUT_OF_RANGE(field=at, limit=said[1]),
     ),
     (re.compile(r"Expected `str` matching regex (.+)"), lambda said, at: wrong_pattern(at, literal_eval(said[1]))),
-    (re.compile(r"Invalid enum value .+|Invalid value .+"), lambda _, at: NOT_IN_LIST(field=at)),
     (re.compile(r".*out of range.*"), lambda _, at: OUT_OF_RANGE(field=at, limit="within what can be represented")),
     (re.compile(r"Invalid (.+)"), lambda said, at: wrong_encoding(at, said[1])),
 )
@@ -190,7 +205,7 @@ def value_of(kind: Any, text: str, field: str) -> Any:
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise malformed([_reading(str(error), field)]) from None
+        raise malformed([_reading(kind, str(error), field)]) from None
 
 
 def malformed(errors: Iterable[FieldError]) -> Malformed:
@@ -240,22 +255,24 @@ def _refuse(kind: type, plain: object, message: str, *, strict: bool) -> NoRetur
             elif field.required:
                 errors.append(field_error(MISSING_FIELD(field=name), name))
     # What only the whole shows (a check across fields) has no fault of its own in any field.
-    raise malformed(errors or [_reading(message, "")]) from None
+    raise malformed(errors or [_reading(kind, message, "")]) from None
 
 
 def _faults(kind: Any, value: object, name: str, *, strict: bool) -> list[FieldError]:
     try:
         msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        return [_reading(str(error), name)]
+        return [_reading(kind, str(error), name)]
     return []
 
 
-def _reading(message: str, below: str) -> FieldError:
-    """Msgspec's message as one of our codes. What is not recognised keeps msgspec's own words."""
+def _reading(kind: Any, message: str, below: str) -> FieldError:
+    """Msgspec's message about a value of this kind as one of our codes. What is not recognised keeps its words."""
     split = _AT.match(message)
-    said, at = (split[1], split[2] or "") if split else (message, "")
-    at = _shown((below + at).removeprefix("."))
+    said, path = (split[1], split[2] or "") if split else (message, "")
+    at = _shown((below + path).removeprefix("."))
+    if _NO_CHOICE.fullmatch(said) and (choices := _choices(kind, path)):
+        return field_error(NOT_IN_LIST(field=at or WHOLE, choices=", ".join(choices)), at)
     for pattern, reason in _BELOW:
         if (found := pattern.fullmatch(said)) is not None:
             field = _below(at, found[1])
@@ -264,6 +281,44 @@ def _reading(message: str, below: str) -> FieldError:
         if (found := pattern.fullmatch(said)) is not None:
             return field_error(refuse(found, at or WHOLE), at)
     return field_error(INVALID(field=at or WHOLE, why=said), at)
+
+
+def _choices(kind: Any, path: str) -> list[str]:
+    """The values that there are at a place in a kind, as msgspec names places; none where it lists none."""
+    found = [type_info(kind)]
+    for step in _STEP.finditer(path):
+        found = [below for one in _alternatives(found) for below in _members(one, step[1])]
+    listed: list[str] = []
+    for one in _alternatives(found):
+        if isinstance(one, LiteralType):
+            listed += map(str, one.values)
+        elif isinstance(one, EnumType):
+            listed += (str(member.value) for member in one.cls)
+    return listed
+
+
+def _alternatives(found: Iterable[Type]) -> Iterator[Type]:
+    for one in found:
+        match one:
+            case UnionType():
+                yield from _alternatives(one.types)
+            case Metadata():
+                yield from _alternatives([one.type])
+            case _:
+                yield one
+
+
+def _members(kind: Type, name: str | None) -> Iterator[Type]:
+    """What is in it: the field of this name, or, where there is none, each of a list or a mapping."""
+    match kind:
+        case StructType():
+            yield from (field.type for field in kind.fields if field.encode_name == name)
+        case ListType() | VarTupleType() | SetType() | FrozenSetType() if name is None:
+            yield kind.item_type
+        case DictType() if name is None:
+            yield kind.value_type
+        case _:
+            return
 
 
 def _below(at: str, name: str) -> str:

@@ -3,14 +3,17 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Annotated, Literal
 
 import httpx
+import msgspec
 import pytest
 
 from kernel.grpc_client import Peer
 from kernel.http_limits import COMMAND_BYTES_MAX
 from kernel.identity_issuer import issue
-from kernel.intake import Malformed, errors_of, plain_of_json
+from kernel.intake import Malformed, errors_of, plain_of_json, struct_of
+from kernel.principal import Role
 from kernel.refusal import Refusal
 from ledger.memory import MemoryLedger
 from tests.kernel.parcel_door import CLERK, client, parcel_door, parcel_rpc
@@ -231,3 +234,37 @@ def test_deep_json_that_is_shallow_enough_is_read():
     assert plain_of_json(deep)
     with pytest.raises(Refusal):
         plain_of_json(b"[" * 100_000 + b"]" * 100_000)
+
+
+class _Shade(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    colour: Annotated[Literal["red", "blue"], msgspec.Meta(description="of the paint")] | None = None
+    sizes: tuple[Literal[1, 2], ...] = ()
+    below: list["_Shade"] = []
+    named: dict[str, Role] = {}
+
+
+@pytest.mark.parametrize(
+    ("plain", "field", "choices"),
+    [
+        ({"colour": "green"}, "colour", "blue, red"),
+        ({"sizes": [1, 3]}, "sizes[1]", "1, 2"),
+        ({"below": [{}, {"colour": "green"}]}, "below[1].colour", "blue, red"),
+        ({"named": {"a": "king"}}, "named[...]", ", ".join(Role)),
+    ],
+)
+def test_what_is_not_in_a_list_is_told_with_what_is_in_it(plain, field, choices):
+    with pytest.raises(Malformed) as refused:
+        struct_of(_Shade, plain)
+    (error,) = errors_of(refused.value)
+    assert (error.code, error.field) == ("input.not_in_list", field)
+    assert error.en == f"{field} must be one of: {choices}"
+    assert error.zh == f"{field} 的取值应为以下之一：{choices}"
+    assert "green" not in error.en, "the value may be personal"
+
+
+def test_the_whole_is_not_named_by_a_sign():
+    with pytest.raises(Malformed) as refused:
+        struct_of(_Shade, [1])
+    (error,) = errors_of(refused.value)
+    assert (error.field, "$" in error.zh + error.en) == ("", False)
+    assert error.en.endswith("content must be an object, it is a list")
