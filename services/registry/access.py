@@ -47,7 +47,7 @@ from services.registry.shipment import (
     SignHandover,
 )
 from services.registry.shipment import UNKNOWN as NO_SHIPMENT
-from services.registry.site import SITE, RecordStocktake, RecordStocktakeException, Site
+from services.registry.site import SITE, STOCKTAKES, RecordStocktake, RecordStocktakeException, Site
 from services.registry.views.card import Card
 
 SIGNED_BY_ANOTHER = not_allowed(
@@ -342,7 +342,7 @@ def _resource(command: Any, state: Any, sites: Mapping[str, Site]) -> Resource:
         case SHIPMENT.category:
             sender = units.get(command.from_site) if isinstance(command, PrepareShipment) else None
             return shipment(state.unit or sender or own or "", charged=own)
-        case SITE.category:
+        case SITE.category | STOCKTAKES.category:
             return Resource(type="Site", attrs={"unit": state.unit or own or ""})
         case CONTAINER.category:
             return container(units.get(state.site or getattr(command, "site", "")))

@@ -29,7 +29,7 @@ from services.registry.numbering import Numbering, warned
 from services.registry.plan import PLAN
 from services.registry.policies import DEVICES_FOLLOW_CONTAINER, DEVICES_FOLLOW_SHIPMENT, exception_of
 from services.registry.shipment import SHIPMENT, Shipment
-from services.registry.site import SITE, Site, SiteOpened
+from services.registry.site import SITE, STOCKTAKES, Site, SiteOpened
 from services.registry.site import UNKNOWN as UNKNOWN_SITE
 from services.registry.views.card import CARD, Card, folded, folded_by
 from services.registry.views.consignment import Consignment, consignment
@@ -43,7 +43,7 @@ Told: TypeAlias = tuple[Any, Recorded]
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 SERVICE: Final = "registry"
-DECIDERS: Final[tuple[Decider[Any], ...]] = (METER, SHIPMENT, CONTAINER, SITE, PLAN)
+DECIDERS: Final[tuple[Decider[Any], ...]] = (METER, SHIPMENT, CONTAINER, SITE, STOCKTAKES, PLAN)
 CODEC: Final = Codec(SERVICE, [event for decider in DECIDERS for event in decider.events])
 _OPENINGS: Final = frozenset(name for name, event in CODEC.types.items() if event is SiteOpened)
 STREAMS_AT_ONCE: Final = 100
@@ -338,6 +338,7 @@ class Registry:
         told = await self._told(SITE, site_id, None)
         if not told:
             raise UNKNOWN_SITE(site_id=site_id)
+        told += await self._told(STOCKTAKES, site_id, None)
         return await self.ask(lambda connection: stocktake_lines(connection, told, after, limit), seen=seen)
 
     async def meter_events(self, asset_no: str, *, position: int | None = None) -> list[Told]:

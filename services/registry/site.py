@@ -3,7 +3,8 @@
     SiteOpened -> StocktakeRecorded ... -> SiteClosed
 
 A stocktake never changes a number: it records what was counted, and the devices that are short or over follow one by
-one as missing or unexpected. What a single device then refuses is an exception on the site, which names the stocktake.
+one as missing or unexpected. What a single device then refuses is an exception on the site, which names the stocktake,
+in a stream beside the site's: there may be thousands, and nothing that is decided of the site asks for them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -139,8 +140,8 @@ class StocktakeExceptionRecorded(Happened, frozen=True, kw_only=True):
     code: Code
 
 
-Command: TypeAlias = OpenSite | CloseSite | RecordStocktake | RecordStocktakeException
-Event: TypeAlias = SiteOpened | SiteClosed | StocktakeRecorded | StocktakeExceptionRecorded
+Command: TypeAlias = OpenSite | CloseSite | RecordStocktake
+Event: TypeAlias = SiteOpened | SiteClosed | StocktakeRecorded
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,9 +161,6 @@ def decide(command: Command, site: Site) -> Sequence[Event]:
         return [becomes(command, SiteOpened)]
     if site.phase == "none":
         raise UNKNOWN(site_id=command.site_id)
-    if isinstance(command, RecordStocktakeException):
-        # It was counted while it was open, and devices follow when they can.
-        return [becomes(command, StocktakeExceptionRecorded)]
     if site.phase == "closed":
         raise CLOSED(site_id=command.site_id)
     match command:
@@ -179,7 +177,7 @@ def evolve(site: Site, event: Event) -> Site:
             return Site(phase="open", unit=unit, kind=kind)
         case SiteClosed():
             return msgspec.structs.replace(site, phase="closed")
-        case StocktakeRecorded() | StocktakeExceptionRecorded():
+        case StocktakeRecorded():
             return site
 
 
@@ -223,4 +221,29 @@ SITE: Final = Decider(
     key="site_id",
     begins=(OpenSite,),
     parts=(Part(members(Command), members(Event), decide, evolve),),
+)
+
+
+class Stocktakes(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing: an exception is decided by nothing that came before. The site was open when it was counted, and devices
+    follow when they can.
+    """
+
+
+def _decide_exception(
+    command: RecordStocktakeException, _stocktakes: Stocktakes
+) -> Sequence[StocktakeExceptionRecorded]:
+    return [becomes(command, StocktakeExceptionRecorded)]
+
+
+def _evolve_exception(stocktakes: Stocktakes, _event: StocktakeExceptionRecorded) -> Stocktakes:
+    return stocktakes
+
+
+STOCKTAKES: Final = Decider(
+    category="stocktake",
+    initial=Stocktakes(),
+    key="site_id",
+    begins=(RecordStocktakeException,),
+    parts=(Part((RecordStocktakeException,), (StocktakeExceptionRecorded,), _decide_exception, _evolve_exception),),
 )

@@ -16,6 +16,7 @@ from services.registry.site import (
     OTHER_UNIT,
     SITE,
     SITE_KINDS,
+    STOCKTAKES,
     UNKNOWN,
     CloseSite,
     CountLine,
@@ -68,7 +69,6 @@ def test_a_closed_site_is_opened_again_as_the_place_it_was():
 
 def test_nothing_is_counted_or_closed_where_no_site_is():
     told(SITE, OPEN).when(OPEN).refused(ALREADY_OPEN, site_id=STORE)
-    given(SITE).when(on(RecordStocktakeException, **AT, **LEFT)).refused(UNKNOWN, site_id=STORE)
     for command in (CLOSE, count(("01", 5, 5))):
         given(SITE).when(command).refused(UNKNOWN)
         told(SITE, OPEN, CLOSE).when(command).refused(CLOSED)
@@ -90,12 +90,12 @@ def test_a_class_or_a_device_stands_once_on_the_lists():
     told(SITE, OPEN).when(twice).refused(LISTED_TWICE, what=NUMBER)
 
 
-@pytest.mark.parametrize("life", [(OPEN, SHORT), (OPEN, SHORT, CLOSE)], ids=["open", "closed"])
-def test_what_a_device_refused_is_an_exception_on_the_site_also_when_that_is_closed(life):
-    story = told(SITE, *life)
-    before = story.state
-    story.when(on(RecordStocktakeException, **AT, **LEFT)).then([on(StocktakeExceptionRecorded, **AT, **LEFT)])
-    assert story.state == before
+def test_what_a_device_refused_is_an_exception_in_a_stream_beside_the_sites():
+    left = on(RecordStocktakeException, **AT, **LEFT)
+    story = given(STOCKTAKES).when(left).then([on(StocktakeExceptionRecorded, **AT, **LEFT)])
+    story.when(left).then([on(StocktakeExceptionRecorded, **AT, **LEFT)])
+    assert STOCKTAKES.stream_of(STORE) != SITE.stream_of(STORE)
+    assert not {*STOCKTAKES.commands} & {*SITE.commands}
 
 
 @pytest.mark.parametrize("wrong", ["", "0" * 31, "0" * 33, "A" * 32, "00000000-0000-0000-0000-000000000000"])

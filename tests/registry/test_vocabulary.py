@@ -31,10 +31,10 @@ from services.registry.meter import (
 )
 from services.registry.plan import PLAN
 from services.registry.shipment import SHIPMENT
-from services.registry.site import SITE
+from services.registry.site import SITE, STOCKTAKES
 from services.registry.vocabulary import AssetNo, class_in_number
 
-DECIDERS: tuple[Decider[Any], ...] = (METER, SHIPMENT, CONTAINER, SITE, PLAN)
+DECIDERS: tuple[Decider[Any], ...] = (METER, SHIPMENT, CONTAINER, SITE, STOCKTAKES, PLAN)
 NOUNS = (
     container,
     plan,

@@ -163,8 +163,6 @@ def evolve_site(row: SiteRow | None, event: Any, recorded: Recorded, _key: tuple
         case site.StocktakeRecorded() if row:
             taken = {"stocktaken_on": event.day, "short": len(event.short), "over": len(event.over)}
             return msgspec.structs.replace(row, **taken, version=recorded.version)
-        case site.StocktakeExceptionRecorded() if row:
-            return msgspec.structs.replace(row, version=recorded.version)
     return row
 
 

@@ -1,6 +1,7 @@
 """盘点对账: what each stocktake of a site counted, class by class, beside what the record has there that day.
 
-It is read from the site's own stream and has no table: a site is counted a few times a year.
+It is read from the site's own stream and from that of its exceptions, and has no table: a site is counted a few times a
+year.
 """
 
 from collections import Counter, defaultdict, deque
@@ -55,12 +56,12 @@ _Raised: TypeAlias = tuple[StocktakeExceptionRecorded, bool]
 
 def stocktake_lines(
     connection: Connection,
-    told: Sequence[tuple[Event, Recorded]],
+    told: Sequence[tuple[Event | StocktakeExceptionRecorded, Recorded]],
     after: tuple[int, str] | None = None,
     limit: int | None = None,
 ) -> list[StocktakeLine]:
-    """What these events of one site, in their order, tell of its stocktakes: a line for each class of each, in their
-    order, then by class; at most `limit` of those after the version and the class that are given.
+    """What these events of one site, each kind in its order, tell of its stocktakes: a line for each class of each, by
+    version, then by class; at most `limit` of those after the version and the class that are given.
     """
     begin = after or (-1, "")
     taken = [

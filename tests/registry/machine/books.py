@@ -90,7 +90,9 @@ class Books:
             case container.ContainerRegistered(container_id=key):
                 assert key not in self.containers, event
                 self.containers[key] = ContainerBook(event.site, version)
-            case site.SiteClosed() | site.StocktakeRecorded() | site.StocktakeExceptionRecorded():
+            case site.StocktakeExceptionRecorded(site_id=key):
+                self.sites[key].left_behind.append((event.stocktake, event.asset_no))
+            case site.SiteClosed() | site.StocktakeRecorded():
                 self._of_site(self.sites[event.site_id], event, version)
             case _ if hasattr(event, "shipment_id"):
                 self._of_shipment(self.shipments[event.shipment_id], event, version)
@@ -101,9 +103,6 @@ class Books:
 
     def _of_site(self, book: SiteBook, event: Any, version: int) -> None:
         book.version = version
-        if isinstance(event, site.StocktakeExceptionRecorded):
-            book.left_behind.append((event.stocktake, event.asset_no))
-            return
         assert book.open, event
         if isinstance(event, site.SiteClosed):
             book.open = False

@@ -29,8 +29,9 @@ def lines_of(told):
 def whole(told):
     lines = []
     with held(told) as connection:
-        for stream in (f"site-{STORE}", f"site-{CENTRE}"):
-            lines += stocktake_lines(connection, [one for one in told.events if one[1].stream == stream])
+        for at in (STORE, CENTRE):
+            streams = {f"site-{at}", f"stocktake-{at}"}
+            lines += stocktake_lines(connection, [one for one in told.events if one[1].stream in streams])
     return lines
 
 
