@@ -1,6 +1,6 @@
 """What one may ask the registry, who may ask it, and the answer: the same table for both doors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
 from typing import Annotated, Any, Final
 
@@ -14,6 +14,7 @@ from kernel.refusal import NotFound, unreadable
 from services.registry.access import REPORT, Access, owed_by
 from services.registry.app import Entry, Registry, entry
 from services.registry.disclosed import NOT_THE_MAKERS
+from services.registry.meter.state import UNKNOWN
 from services.registry.views.alarm import Alarm, Duplicate, Gap, alarms, custody_gaps, duplicates
 from services.registry.views.balance import BalanceLine, balances
 from services.registry.views.card import CARD, Card, happened_by
@@ -351,7 +352,10 @@ class Questions:
         self._access.may(caller, "ReadBalances", owed_by(site.unit))
         after = _after(page, int, str)
         lines = await self._registry.stocktakes(ask.site_id, after, page.limit, seen=ask.seen)
-        return _paged(lines, page, "version", "device_class")
+        numbers = {one.asset_no for line in lines for one in line.exceptions_shown}
+        cards = await self._registry.cards_as_of(sorted(numbers), None)
+        readable = {number for number, card in cards.items() if self._access.reads(caller, card)}
+        return _paged([_without_others(line, readable) for line in lines], page, "version", "device_class")
 
     async def _shipments(self, caller: Principal, ask: ListShipments, page: PageAsked) -> Rows:
         visible = self._access.visible(caller, "ReadShipment", "Shipment", SHIPMENTS)
@@ -411,3 +415,12 @@ def _after(page: PageAsked, *kinds: Callable[[Any], Any]) -> Any:
 
 def _said(value: Any) -> str | int:
     return value.isoformat() if isinstance(value, date) else value
+
+
+def _without_others(line: StocktakeLine, readable: Collection[str]) -> StocktakeLine:
+    """The line as one reads it who may read these devices: of any other it does not say whether there is one."""
+    shown = tuple(
+        one if one.asset_no in readable else msgspec.structs.replace(one, code=UNKNOWN.code)
+        for one in line.exceptions_shown
+    )
+    return msgspec.structs.replace(line, exceptions_shown=shown)

@@ -1,14 +1,17 @@
 """At every door: what policies would do to other devices is refused with the command that asks for it."""
 
+from uuid import UUID
+
 import pytest
 
+from kernel.handling import Context, event_id
 from kernel.principal import Role
 from services.registry.asset_number import compose
 from services.registry.meter.binding import BindIdentity
 from services.registry.meter.dismantling import Dismantle
 from services.registry.meter.identity import AssignTemporaryIdentity, Register
 from services.registry.shipment import Line, PrepareShipment
-from services.registry.site import CountLine, Difference, OpenSite, RecordStocktake
+from services.registry.site import CountLine, Difference, OpenSite, RecordStocktake, RecordStocktakeException
 from tests.gateway.behind import behind
 from tests.gateway.season import tell
 from tests.registry.doors.entrances import Entrances, workshop
@@ -58,3 +61,25 @@ async def test_the_centre_gives_the_same_commands(entrances):
     token = entrances.token(Role.STOREKEEPER)
     for command in NAMING:
         assert (await entrances.rest.give(command, token)).code is None
+
+
+async def test_an_exception_of_a_stocktake_does_not_tell_which_numbers_of_others_there_are(entrances):
+    nobodys = compose(THEIR, "01", "99999999000048")
+    short = tuple(Difference(asset_no=number, device_class="01") for number in (FOREIGN, nobodys, TEMPORARY))
+    lines = (CountLine(device_class="01", book=3, counted=0),)
+    counted = on(RecordStocktake, site_id=f"S-{OWN}", lines=lines, short=short)
+    registry, command_id = entrances.platform.registry, UUID(int=7)
+    await registry.do(counted, Context(command_id=command_id, actor="u-1"))
+    stocktake = event_id(command_id, 0).hex()
+    codes = {FOREIGN: "meter.not_here_to_miss", nobodys: "meter.unknown", TEMPORARY: "meter.not_here_to_miss"}
+    left = [
+        on(RecordStocktakeException, site_id=f"S-{OWN}", stocktake=stocktake, asset_no=number, code=code)
+        for number, code in codes.items()
+    ]
+    await tell(registry, left)
+    for entrance in entrances.all():
+        for role, foreign in ((Role.OPERATOR, "meter.unknown"), (Role.STOREKEEPER, "meter.not_here_to_miss")):
+            token = entrances.token(role, units=(OWN,))
+            answer = await entrance.ask("ListStocktakes", {"site_id": f"S-{OWN}"}, token)
+            (line,) = answer.value["items"]
+            assert {one["asset_no"]: one["code"] for one in line["exceptions_shown"]} == codes | {FOREIGN: foreign}
