@@ -12,7 +12,7 @@ from kernel.database_copy import check_sqlite, copy_database
 from kernel.keys import OWNER_ONLY, write_file
 from ledger.port import LedgerError
 from ledger.transparency.keys import LogKeys, new_key
-from ledger.transparency.layout import CHECKPOINT, CHECKPOINTS, KEYS, POLICY, STORE
+from ledger.transparency.layout import CHECKPOINT, CHECKPOINTS, DAYS, KEYS, POLICY, STORE, days_file, days_in
 from ledger.transparency.store import SequencerStore
 
 PROOF: Final = "proof"
@@ -39,13 +39,14 @@ def copy_proof(proof: Path, folder: Path) -> None:
     if published is None:
         return
     _write(target / CHECKPOINT, published.note)
-    for day in sorted((proof / CHECKPOINTS).iterdir()):
-        if day.name < published.day:
-            _write(target / CHECKPOINTS / day.name, day.read_bytes())
-        elif day.name == published.day:
+    days = [day for day in days_in(file.name for file in (proof / CHECKPOINTS).iterdir()) if day <= published.day]
+    for day in days:
+        notes = (proof / CHECKPOINTS / day).read_bytes()
+        if day == published.day:
             # What follows was published since.
-            notes = day.read_bytes()[: published.day_bytes + len(published.added)]
-            _write(target / CHECKPOINTS / day.name, notes)
+            notes = notes[: published.day_bytes + len(published.added)]
+        _write(target / CHECKPOINTS / day, notes)
+    _write(target / DAYS, days_file(days))
 
 
 def renew_key(folder: Path, clock: Clock) -> bool:

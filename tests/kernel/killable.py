@@ -34,9 +34,9 @@ class Killable:
         assert self._process.stdout.readline().split() == ["ended", str(-signal.SIGKILL)]
 
     async def killed(self) -> None:
-        """Wait until the child has died of `die_after`."""
+        """Wait until the child has died of its own alarm."""
         answer = await asyncio.to_thread(self._process.stdout.readline)
-        assert answer.split() == ["ended", str(-signal.SIGPROF)]
+        assert answer.split() == ["ended", str(-signal.SIGALRM)]
 
     def _say(self, word: str) -> None:
         self._process.stdin.write(word + "\n")
@@ -49,15 +49,6 @@ class Killable:
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
-
-
-def die_after(cpu_s: float) -> None:
-    """Let the kernel end this process, wherever it is, when it has worked so long.
-
-    A busy machine, which makes a parent late, does not move the moment.
-    """
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_PROF, cpu_s)
 
 
 def main(module: str, function: str, *arguments: str) -> None:

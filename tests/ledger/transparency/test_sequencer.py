@@ -243,7 +243,7 @@ async def test_a_checkpoint_stands_in_the_file_of_its_day_once(tmp_path):
     for _ in range(3):
         clock.pass_s(60)
         await sequencer.round(refresh=True)
-    assert [day.name for day in days.iterdir()] == ["2023-11-14"]
+    assert sorted(day.name for day in days.glob("2*")) == ["2023-11-14"]
     assert [one.size for one in published(tmp_path)] == [0, 1]
     clock.pass_s(24 * 3_600)
     await sequencer.round(refresh=True)
@@ -252,6 +252,6 @@ async def test_a_checkpoint_stands_in_the_file_of_its_day_once(tmp_path):
     clock.pass_s(-48 * 3_600)
     await record(ledger, 1)
     await sequencer.round()
-    assert sorted(day.name for day in days.iterdir()) == ["2023-11-14", "2023-11-15"]
+    assert sorted(day.name for day in days.glob("2*")) == ["2023-11-14", "2023-11-15"]
     assert [one.size for one in await check(ledger, tmp_path)] == [0, 1, 1, 2]
     await sequencer.close()
