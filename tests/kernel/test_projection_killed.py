@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import signal
 from contextlib import aclosing
 
 import pytest
@@ -14,7 +13,7 @@ from kernel.projection import Projector
 from kernel.view_store import rebuild, slots
 from ledger.open import open_ledger
 from tests.given import rows
-from tests.kernel.killable import Killable
+from tests.kernel.killable import Killable, die_after
 from tests.kernel.parcel import CODEC
 from tests.kernel.parcel_views import READER, VIEWS
 from tests.kernel.projecting import (
@@ -54,7 +53,7 @@ class Doomed:
             async for page in pages:
                 self._pages -= 1
                 if self._pages == 0:
-                    signal.setitimer(signal.ITIMER_REAL, CHANCE.uniform(0.00001, 0.004))
+                    die_after(CHANCE.uniform(0.00001, 0.004))
                 yield page
 
 

@@ -19,11 +19,11 @@ LIFE_S = (0.01, 0.12)
 CHECKED_EVERY = 6
 
 
-async def sequence_until_killed(folder, cpu_s):
+async def sequence_until_killed(folder, life_s):
     folder = Path(folder)
     ledger = await SqliteLedger.open(folder / "ledger.sqlite")
     sequencer = await sequencer_of(ledger, folder, clock=Clock())
-    die_after(float(cpu_s))
+    die_after(float(life_s))
     for size in iter(lambda: os.urandom(1)[0], None):
         await record(ledger, size)
         await sequencer.round(refresh=True)
