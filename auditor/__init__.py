@@ -9,6 +9,8 @@ balance.py      balances, reckoned anew
 comparing.py    what the platform shows, against what its log says
 audit.py        the run
 verdict.py      what it comes to: one sentence, one exit status
+report_proof.py      the proof that a report draws
+report_gathering.py  what a report needs to know beside the findings
 
 It stands on `ledger.proof` and on nothing else of the house, so that a mistake there is not made here again.
 """

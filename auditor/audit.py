@@ -33,10 +33,12 @@ from auditor.comparing import PAUSES_S, Said, compare
 from auditor.finding import Fault, Findings
 from auditor.following import Following
 from auditor.hashes import Dispute
+from auditor.report_gathering import believed, printable, wanted
+from auditor.report_proof import read_proof
 from auditor.source import Closed, Gateway, Missing, Place, Source, Unreadable, opened
 from auditor.span import FOLDERS, SKEW_US, SPAN, Examined, Part, Task, covered_by, examine
 from auditor.streams import Replayed, replay
-from auditor.verdict import FAULT, SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, verdict
+from auditor.verdict import FAULT, SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, Seen, verdict
 from ledger.proof import errors
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.errors import Malformed, ProofFault
@@ -84,6 +86,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     tolerance_s: int = TOLERANCE_S
     pauses_s: tuple[float, ...] = PAUSES_S
     jobs: int = 2
+    with_proof: bool = False
+    """Also read the proof that a report draws."""
 
 
 class Audit:
@@ -105,7 +109,10 @@ class Audit:
         try:
             with opened(self._asked.place) as source:
                 self._audit(source)
+                if self._asked.with_proof and self.report.origin is not None:
+                    self.report.proof = read_proof(source, wanted(self.report, self.findings.kept))
         except (Unreadable, Closed) as error:
+            self.report.broken_off = str(error)
             self.report.verdict = verdict(UNREADABLE, en=str(error))
         self.report.findings = self.findings.kept
         self.report.findings_count = self.findings.count
@@ -124,7 +131,7 @@ class Audit:
         if found is None:
             return
         now = found.checkpoint
-        self._note(found)
+        self._note(found, trust, remembered)
         self._age_of(found)
         times = self._history(source, trust, now)
         heads = _heads(source, trust, now, self.findings)
@@ -134,6 +141,7 @@ class Audit:
         with TemporaryDirectory(prefix="meterloop-audit-") as spill:
             self._entries(source, now, heads, times, spill)
             self._streams(Path(spill))
+        self.report.as_of = self._last_day().isoformat()
         self.report.balances = closing(self.cells, self._last_day())
         if self._asked.place.is_url and heads.part == "supervisor":
             self._compare(source, trust, now, heads.covered)
@@ -169,10 +177,13 @@ class Audit:
             platform.close()
         self._watch("platform", 1, 1)
 
-    def _note(self, found: Standing) -> None:
+    def _note(self, found: Standing, trust: Trust, remembered: Remembered | None) -> None:
         report, now = self.report, found.checkpoint
         report.origin, report.tree_size, report.root = now.origin, now.size, now.root.hex()
-        report.witnesses = dict(found.cosigned_at_s)
+        report.witnesses = {printable(name): time_s for name, time_s in found.cosigned_at_s.items()}
+        report.believed = believed(trust, found, self._asked.policy, remembered)
+        if remembered is not None:
+            report.remembered = Seen(remembered.size, remembered.root.hex())
 
     def _age_of(self, found: Standing) -> None:
         """The newest checkpoint is not old."""

@@ -6,6 +6,7 @@ import msgspec
 
 from auditor.balance import Stock
 from auditor.finding import Finding
+from auditor.report_proof import Proof
 from auditor.span import Part
 
 Status: TypeAlias = Literal[0, 1, 2, 3]
@@ -39,8 +40,28 @@ def verdict(status: Status, **said: object) -> Verdict:
     return Verdict(status, zh.format(**said), en.format(**said))
 
 
+class Believed(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom the audit believed: the policy's title and hash; whether it was `given`, `remembered` from the last audit or
+    is the `log`'s own, which proves nothing. Keys as they are written in a policy, those of witnesses by name.
+    """
+
+    title: str
+    policy: Literal["given", "remembered", "log"]
+    policy_sha256: str
+    quorum: str
+    log_key: str
+    witnesses: dict[str, str]
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The checkpoint of this auditor's last complete audit."""
+
+    size: int
+    root: str
+
+
 class Report(msgspec.Struct, kw_only=True):
-    """What an audit found, for whoever reads it and for machines."""
+    """What an audit found, for whoever reads it and for machines. `broken_off` is why it could not be finished."""
 
     source: str
     verdict: Verdict
@@ -59,3 +80,8 @@ class Report(msgspec.Struct, kw_only=True):
     findings: list[Finding] = []
     findings_count: int = 0
     seconds: float = 0.0
+    broken_off: str = ""
+    as_of: str = ""
+    believed: Believed | None = None
+    remembered: Seen | None = None
+    proof: Proof | None = None
