@@ -1,7 +1,8 @@
 """`python -m bench.gateway [--json] [--devices N]`: the platform as those outside meet it, on loopback.
 
-An import by the command line against a running platform, what memory it takes, reads against an empty FastAPI route on
-the same uvicorn, and commands at 100 a second, alone and while an import runs. Everything in one run, on one disk.
+An import by the command line against a running platform, what memory it takes, and how long views, proof log and
+disclosures go on afterwards. When they are done: reads against an empty FastAPI route on the same uvicorn, and commands
+at 100 a second, alone and while another import runs. Everything in one run, on one disk, with every part running.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import Final, Self
 import msgspec
 import uvloop
 
+from bench.gateway.catching_up import Work
 from bench.gateway.http_load import Connection, paced, request, saturate
 from bench.measure import Measure, fsync_p50_us, interleave, report, scratch_folder
 from cli.demo.generate import plain_devices
@@ -88,8 +90,7 @@ def _descendants(pid: int) -> Iterator[int]:
 class Platform:
     """A running platform, and a token for who operates it."""
 
-    def __init__(self, folder: Path, gateway: str, token: str) -> None:
-        self._folder: Final = folder
+    def __init__(self, gateway: str, token: str) -> None:
         self._url: Final = gateway
         self._token: Final = token
         self.address: Final = gateway.removeprefix("http://")
@@ -110,6 +111,18 @@ class Platform:
     def card(self, asset_no: str) -> bytes:
         """A question for the card of a device."""
         return self._request("GET", f"/v1/meters/{asset_no}/card")
+
+    async def shows(self, asset_no: str) -> bool:
+        """Whether the card of this device can be read."""
+        connection = await Connection.open(self.address)
+        try:
+            await connection.ask(self.card(asset_no))
+        except ValueError:
+            return False
+        else:
+            return True
+        finally:
+            await connection.close()
 
     async def imports(self) -> list[Import]:
         """How the imports stand."""
@@ -158,32 +171,18 @@ async def reads(platform: Platform, peer: str, asset_no: str) -> dict[str, float
     )
 
 
-async def views_caught_up(platform: Platform, asset_no: str) -> float:
-    """Seconds until the last device of an import can be read."""
-    started = time.perf_counter()
-    connection = await Connection.open(platform.address)
-    while True:
-        try:
-            await connection.ask(platform.card(asset_no))
-        except ValueError:
-            await asyncio.sleep(0.1)
-        else:
-            await connection.close()
-            return time.perf_counter() - started
-
-
-async def measure(folder: Path, platform: Platform, peer: str, devices: int) -> list[Measure]:
+async def measure(folder: Path, platform: Platform, work: Work, peer: str, devices: int) -> list[Measure]:
     first, second = files_of(folder, devices)
+    last = first.read_bytes().rsplit(b"\n", 2)[1].split(b",")[0].decode()
     fsync_us = fsync_p50_us(folder)
     with Peaks("services.registry", "services.registry.imports.child") as peaks:
         started = time.perf_counter()
         importing = platform.start_import(first)
         await asyncio.to_thread(importing.wait)
         import_s = time.perf_counter() - started
+    done_s = await work.done_s(lambda: platform.shows(last))
     (done,) = await platform.imports()
     assert (done.state, done.accepted) == ("done", devices), done
-    last = first.read_bytes().rsplit(b"\n", 2)[1].split(b",")[0].decode()
-    views_s = await views_caught_up(platform, last)
     answers = await reads(platform, peer, last)
     alone_s = await paced(
         platform.address, platform.registrations(), COMMANDS_PER_S, lambda passed_s: passed_s < COMMANDS_S
@@ -201,7 +200,9 @@ async def measure(folder: Path, platform: Platform, peer: str, devices: int) -> 
             f"`meterloop import` of {devices:,} devices from CSV, from its start to its end",
             at_least=20_000,
         ),
-        Measure("import_views_s", views_s, "seconds after that until the views had all of it"),
+        Measure("import_views_s", done_s["views"], "seconds after that until the views had all of it"),
+        Measure("import_provable_s", done_s["provable"], "the same until a published checkpoint covered it"),
+        Measure("import_disclosed_s", done_s["disclosed"], "the same until all of it was disclosed"),
         Measure(
             "import_rss_mb",
             max(peaks.bytes_max.values()) / 1e6,
@@ -237,8 +238,9 @@ def main() -> None:
         settings = CliSettings(data_dir=folder / "var")
         with running(settings, 0) as running_here, empty_route() as peer:
             operator = Principal(subject="bench", roles=frozenset({Role.OPERATOR}), units=UNITS)
-            platform = Platform(folder, running_here.endpoints.gateway, issue(settings.keys_dir, operator))
-            measures = uvloop.run(measure(folder, platform, peer, given.devices))
+            platform = Platform(running_here.endpoints.gateway, issue(settings.keys_dir, operator))
+            work = Work(settings.ledger, settings.proof, running_here.endpoints.operations["registry"])
+            measures = uvloop.run(measure(folder, platform, work, peer, given.devices))
     report("gateway", measures, as_json=given.json)
 
 
