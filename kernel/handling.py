@@ -86,7 +86,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is recorded beside an event: who and why. `command_digest` is SHA-256 over the command's name
-    and the command itself, a pair in MessagePack.
+    and the command itself, a pair in MessagePack. `warnings` are those of its Ask.
     """
 
     correlation_id: UUID = msgspec.field(name="$correlationId")
@@ -95,12 +95,14 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     command_digest: bytes
     schema: int = 1
     traceparent: str | None = None
+    warnings: tuple[CommandWarning, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What came of a command. `position` is that of its last event, 0 where nothing was recorded because it was so
     already. `repeated`: it had been done before, and this is what was recorded then. `warnings` are of the service
-    that handles it, about the command as it was given: none of them is recorded.
+    that handles it, about the command as it was given: those of its Ask, which are recorded beside the events, and
+    others that are the same whenever they are asked for.
     """
 
     stream: str
@@ -126,7 +128,8 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     the same caller has done by the same command is answered whatever it says.
     `hindrance` is what other streams have against the command, if it has not been done before. `asked` is the command
     as it was given, where something has been added to it from other streams: by that it is recognised when it comes
-    again.
+    again. `warnings` are what others have to say of it without hindering it: said with the outcome, and recorded beside
+    its events, since asked again later they would say something else.
     """
 
     command: Any
@@ -134,6 +137,7 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     permit: Permit | None = None
     hindrance: Refusal | None = None
     asked: Any = None
+    warnings: tuple[CommandWarning, ...] = ()
 
     @property
     def given(self) -> Any:
@@ -284,13 +288,15 @@ class Handling(Generic[State]):
         except Refusal as refusal:
             return refusal
         if events:
-            metadata = self._metadata(context, digest)
+            metadata = self._metadata(context, digest, ask.warnings)
             for i, event in enumerate(events):
                 type_name, data = self._codec.type_of(event), self._codec.encode(event)
                 history.drafts.append(Draft(event_id(context.command_id, i), type_name, data, metadata))
             history.unfolded = events
             history.version += len(events)
-        outcome = Outcome(stream=history.stream, version=history.version, position=0, events=events)
+        outcome = Outcome(
+            stream=history.stream, version=history.version, position=0, events=events, warnings=ask.warnings
+        )
         if history.done is not None:
             history.done[context.command_id.int] = (digest, outcome)
         return outcome
@@ -318,7 +324,8 @@ class Handling(Generic[State]):
         start = next((i for i, one in enumerate(history.recorded) if one.id == first), None)
         if start is None:
             return None
-        if self._read_metadata(history.recorded[start].metadata).command_digest != digest:
+        metadata = self._read_metadata(history.recorded[start].metadata)
+        if metadata.command_digest != digest:
             raise ID_REUSED(command_id=context.command_id)
         run = [history.recorded[start]]
         for i, one in enumerate(history.recorded[start + 1 :], 1):
@@ -331,6 +338,7 @@ class Handling(Generic[State]):
             position=run[-1].position,
             events=tuple(self._codec.decode(one) for one in run),
             repeated=True,
+            warnings=metadata.warnings,
         )
 
     def _done_by_caller(self, ask: Ask, history: _History[State]) -> Outcome | None:
@@ -350,7 +358,7 @@ class Handling(Generic[State]):
         # In MessagePack an instant is the same in whichever zone it was said: gRPC knows none.
         return hashlib.sha256(self._packed((type(command).__name__, _alike(command)))).digest()
 
-    def _metadata(self, context: Context, digest: bytes) -> bytes:
+    def _metadata(self, context: Context, digest: bytes, warnings: tuple[CommandWarning, ...]) -> bytes:
         return self._metadata_json(
             Metadata(
                 correlation_id=context.correlation_id or context.command_id,
@@ -358,6 +366,7 @@ class Handling(Generic[State]):
                 actor=context.actor,
                 command_digest=digest,
                 traceparent=context.traceparent,
+                warnings=warnings,
             )
         )
 

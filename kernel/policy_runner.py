@@ -48,8 +48,10 @@ from kernel.telemetry import METER
 from ledger.port import PAGE_EVENTS_MAX, Ledger, Page, Recorded, Unavailable
 
 DoMany: TypeAlias = Callable[[Sequence[Ask]], Awaitable[list[Outcome | Refusal]]]
-OnRefused: TypeAlias = Callable[[Sequence[tuple[Ask, str]]], Awaitable[None]]
-"""What follows from refusals, each a command and the code it was refused with. After a crash it is said again."""
+OnRefused: TypeAlias = Callable[[str, Sequence[tuple[Ask, str]]], Awaitable[None]]
+"""What follows from refusals of the policy of this name, each a command and the code it was refused with. After a crash
+it is said again.
+"""
 Read: TypeAlias = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
 State: TypeAlias = Literal["following", "retrying", "stopped", "superseded"]
 
@@ -217,7 +219,7 @@ class _Asking:
         self._database, self._do_many, self._on_refused = database, do_many, on_refused
         self.clock, self.batch_commands, self.retry_s = clock, batch_commands, retry_s
 
-    async def unanswered(self, items: Sequence[_Item]) -> list[_Item]:
+    async def unanswered(self, policy: str, items: Sequence[_Item]) -> list[_Item]:
         """Those that were not refused before. Of the others it is said again what follows from that."""
         if not items:
             return []
@@ -225,7 +227,7 @@ class _Asking:
         codes = await self._database.read(lambda connection: refused_before(connection, ids))
         if codes and self._on_refused is not None:
             await self._on_refused(
-                [(item.ask, codes[own]) for item, own in zip(items, ids, strict=True) if own in codes]
+                policy, [(item.ask, codes[own]) for item, own in zip(items, ids, strict=True) if own in codes]
             )
         return [item for item, own in zip(items, ids, strict=True) if own not in codes]
 
@@ -266,7 +268,7 @@ class _Asking:
         await self._database.write(lambda connection: record_refused(connection, rows))
         # At this point a crash leaves what follows unsaid; taken up again, `unanswered` says it.
         if self._on_refused is not None:
-            await self._on_refused([(item.ask, refusal.code) for item, refusal in refused])
+            await self._on_refused(policy, [(item.ask, refusal.code) for item, refusal in refused])
 
     def refused(self, policy: str, item: _Item, refusal: Refusal) -> RefusedCommand:
         """The command as one that was refused now."""
@@ -393,7 +395,7 @@ class _Follower:
         """Have these commands done, and move the checkpoint behind them."""
         if not items and position - self._stood.position < PASSED_POSITIONS_MAX:
             return
-        await self._ask(await self._asking.unanswered(items))
+        await self._ask(await self._asking.unanswered(self.name, items))
         await self._move(position, done)
 
     async def _ask(self, items: Sequence[_Item]) -> None:
@@ -406,7 +408,7 @@ class _Follower:
                 raise _Undigested(recorded, error, items[0]) from error
         else:
             return
-        for item in await self._asking.unanswered(items):
+        for item in await self._asking.unanswered(self.name, items):
             try:
                 await self._ask([item])
             except _Undigested:

@@ -22,6 +22,7 @@ from ledger.port import Ledger, Recorded
 from services.registry.admission import Admission
 from services.registry.asset_number import CHECK_DIGIT, CheckDigit
 from services.registry.container import CONTAINER, Container
+from services.registry.counting import Counting
 from services.registry.loading import Loading
 from services.registry.meter import METER
 from services.registry.meter.state import UNKNOWN, Meter
@@ -108,6 +109,7 @@ class Registry:
         self._containers: Final = Folded(ledger, CONTAINER, CODEC)
         self._shipments: Final = Folded(ledger, SHIPMENT, CODEC, kept=SHIPMENTS_KEPT)
         self._admission: Final = Admission(self._sites, self._ask_now)
+        self._counting: Final = Counting(self._ask_now)
         self._numbering: Final = Numbering(check_digit, self.meters_now)
         self._loading: Final = Loading(self.shipments_now, self.containers_as_of, self._packed, self._ask_now)
 
@@ -151,11 +153,11 @@ class Registry:
         """
         return await self._by_noun(asks, Handling.handle_many)
 
-    async def refused(self, refused: Sequence[tuple[Ask, str]]) -> None:
-        """What follows where a policy's command was refused, with which code: a device that cannot follow its shipment,
-        its container or its stocktake is an exception on the shipment, the container or the site.
+    async def refused(self, policy: str, refused: Sequence[tuple[Ask, str]]) -> None:
+        """What follows where commands of a policy were refused, with which code: a device that cannot follow its
+        shipment, its container or its stocktake is an exception on the shipment, the container or the site.
         """
-        exceptions = [one for ask, code in refused if (one := exception_of(ask, code)) is not None]
+        exceptions = [one for ask, code in refused if (one := exception_of(policy, ask, code)) is not None]
         answers = await self.follow(exceptions) if exceptions else []
         if stale := [answer for answer in answers if isinstance(answer, Stale)]:
             # Somebody else writes to it all the time; what is said here is said again until it is on record.
@@ -226,7 +228,7 @@ class Registry:
 
     async def _against_others(self, asks: Sequence[Ask]) -> Sequence[Ask]:
         """The same, each with what other streams say to it."""
-        return await self._admission.held_against(await self._loading.loaded(asks))
+        return await self._counting.compared(await self._admission.held_against(await self._loading.loaded(asks)))
 
     async def _packed(self, position: int) -> bool:
         return await self._reached(DEVICES_FOLLOW_CONTAINER, position)

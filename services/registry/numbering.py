@@ -73,11 +73,11 @@ class Numbering:
 
 
 def warned(answers: list[Outcome | Refusal], wrong: Wrong) -> list[Outcome | Refusal]:
-    """The same, what was done all the same with its warnings."""
+    """The same, what was done all the same with its warnings beside those that it has."""
     for i, found in wrong.items():
         if isinstance(answer := answers[i], Outcome):
             said = tuple(warning_of(one) for one in islice(found, WARNINGS_MAX))
-            answers[i] = msgspec.structs.replace(answer, warnings=said)
+            answers[i] = msgspec.structs.replace(answer, warnings=(*answer.warnings, *said))
     return answers
 
 

@@ -3,8 +3,8 @@ their new number.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -180,6 +180,10 @@ DEVICES_FOLLOW_CONTAINER: Final = Policy(
     when={Packed: when_packed_place_devices, Unpacked: when_unpacked_take_devices_out},
 )
 
+DEVICES_FOLLOW_STOCKTAKE: Final = Policy(
+    name="devices_follow_stocktake", when={StocktakeRecorded: when_stocktake_recorded_follow_differences}
+)
+
 POLICIES: Final = (
     DEVICES_FOLLOW_SHIPMENT,
     DEVICES_FOLLOW_CONTAINER,
@@ -190,7 +194,7 @@ POLICIES: Final = (
             ShipmentReceived: when_shipment_received_move_containers,
         },
     ),
-    Policy(name="devices_follow_stocktake", when={StocktakeRecorded: when_stocktake_recorded_follow_differences}),
+    DEVICES_FOLLOW_STOCKTAKE,
     Policy(
         name="identity_follows_binding",
         when={
@@ -209,24 +213,37 @@ taken out.
 """
 
 
-def exception_of(ask: Ask, code: str) -> Ask | None:
-    """What a shipment, a container or a site is to know of a device that did not follow it: its command was refused
-    with this code.
+def _on_shipment(command: Dispatch | Receive | ReceiveUnexpected | MarkMissing, code: str) -> msgspec.Struct:
+    assert command.shipment is not None
+    return RecordShipmentException(**command.moment, shipment_id=command.shipment, asset_no=command.asset_no, code=code)
+
+
+def _on_container(command: PlaceInContainer | TakeOutOfContainer, code: str) -> msgspec.Struct:
+    return RecordContainerException(
+        **command.moment, container_id=command.container, asset_no=command.asset_no, code=code
+    )
+
+
+def _at_site(command: MarkMissing | ReceiveUnexpected, code: str) -> msgspec.Struct:
+    assert command.stocktake is not None
+    assert command.site is not None
+    return RecordStocktakeException(
+        **command.moment, site_id=command.site, stocktake=command.stocktake, asset_no=command.asset_no, code=code
+    )
+
+
+_EXCEPTIONS: Final[Mapping[str, Callable[[Any, str], msgspec.Struct]]] = {
+    DEVICES_FOLLOW_SHIPMENT.name: _on_shipment,
+    DEVICES_FOLLOW_CONTAINER.name: _on_container,
+    DEVICES_FOLLOW_STOCKTAKE.name: _at_site,
+}
+
+
+def exception_of(policy: str, ask: Ask, code: str) -> Ask | None:
+    """What a shipment, a container or a site is to know of a device that did not follow it: its command, which this
+    policy asked, was refused with this code.
     """
-    command = ask.command
-    shipment, asset_no = getattr(command, "shipment", None), getattr(command, "asset_no", None)
-    exception: RecordShipmentException | RecordContainerException | RecordStocktakeException
-    if isinstance(command, PlaceInContainer | TakeOutOfContainer):
-        exception = RecordContainerException(
-            **command.moment, container_id=command.container, asset_no=command.asset_no, code=code
-        )
-    elif shipment is not None and asset_no is not None:
-        exception = RecordShipmentException(**command.moment, shipment_id=shipment, asset_no=asset_no, code=code)
-    elif isinstance(command, MarkMissing | ReceiveUnexpected) and command.stocktake and command.site:
-        exception = RecordStocktakeException(
-            **command.moment, site_id=command.site, stocktake=command.stocktake, asset_no=command.asset_no, code=code
-        )
-    else:
+    if (exception := _EXCEPTIONS.get(policy)) is None:
         return None
     context = msgspec.structs.replace(ask.context, command_id=uuid.uuid5(ask.context.command_id, "exception"))
-    return Ask(exception, context)
+    return Ask(exception(ask.command, code), context)

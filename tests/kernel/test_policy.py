@@ -208,7 +208,8 @@ async def test_what_was_refused_is_not_decided_again_when_it_is_taken_up_again(d
         (answer,) = await handle_many([ask])
         return answer
 
-    async def on_refused(refused):
+    async def on_refused(policy, refused):
+        assert policy == SEND_PARCELS.name
         told.extend((ask.command.parcel, code) for ask, code in refused)
         if crash:
             raise TimeoutError("the process ends here, the refusal kept and the checkpoint where it was")
@@ -383,7 +384,7 @@ async def test_a_command_that_breaks_the_code_is_found_and_the_others_are_done(d
     await load(ledger, "v2", ["p2", "p3", "p4"])
     told = []
 
-    async def on_refused(refused):
+    async def on_refused(_policy, refused):
         told.extend((ask.command.parcel, code) for ask, code in refused)
 
     async with running(database, ledger, do_many=do_many, on_refused=on_refused) as company:

@@ -5,8 +5,6 @@ from collections import Counter
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-import msgspec
-
 from kernel.codec import Reader
 from kernel.database import Database
 from kernel.handling import Ask, Context, Outcome, event_id
@@ -16,11 +14,16 @@ from ledger.memory import MemoryLedger
 from services.registry.app import CODEC, STREAMS, Registry
 from services.registry.asset_number import CHECK_DIGIT, compose
 from services.registry.container import Pack, RegisterContainer
-from services.registry.meter.binding import EndTemporaryIdentity
 from services.registry.meter.custody import Dispatch
 from services.registry.meter.missing import MarkMissing
 from services.registry.meter.unexpected import ReceiveUnexpected
-from services.registry.policies import POLICIES, exception_of
+from services.registry.policies import (
+    DEVICES_FOLLOW_CONTAINER,
+    DEVICES_FOLLOW_SHIPMENT,
+    DEVICES_FOLLOW_STOCKTAKE,
+    POLICIES,
+    exception_of,
+)
 from services.registry.shipment import DispatchShipment, Line, PrepareShipment, RecordShipmentException
 from services.registry.site import CloseSite, CountLine, Difference, RecordStocktake, RecordStocktakeException
 from services.registry.views import VIEWS
@@ -75,9 +78,9 @@ async def until(true, seconds=30):
 CAUSE = UUID(int=7)
 
 
-def exception(command):
-    """What follows where a policy's command was refused."""
-    said = exception_of(Ask(command, Context(command_id=fresh_id(), actor="p", causation_id=CAUSE)), "meter.unknown")
+def exception(policy, command):
+    """What follows where a command of this policy was refused."""
+    said = exception_of(policy.name, Ask(command, Context(command_id=fresh_id(), actor="p")), "meter.unknown")
     return said.command if said else None
 
 
@@ -85,16 +88,16 @@ def test_what_a_stocktake_asked_and_was_refused_is_an_exception_on_the_site():
     left = on(RecordStocktakeException, site_id=STORE, stocktake=CAUSE.hex, asset_no=NUMBERS[0], code="meter.unknown")
     short = on(MarkMissing, asset_no=NUMBERS[0], site=STORE, stocktake=CAUSE.hex)
     over = on(ReceiveUnexpected, asset_no=NUMBERS[0], site=STORE, device_class="01", stocktake=CAUSE.hex)
-    assert [exception(one) for one in (short, over)] == [left, left]
-    assert exception(msgspec.structs.replace(short, stocktake=None)) is None
+    assert [exception(DEVICES_FOLLOW_STOCKTAKE, one) for one in (short, over)] == [left, left]
 
 
-def test_what_a_shipment_asked_is_none_on_a_site_though_it_names_one():
+def test_whose_exception_it_is_the_policy_says_and_not_what_the_command_names():
     over = on(ReceiveUnexpected, asset_no=NUMBERS[0], site=STORE, device_class="01", shipment="SH-1")
     left = on(RecordShipmentException, shipment_id="SH-1", asset_no=NUMBERS[0], code="meter.unknown")
-    assert exception(over) == left
-    assert exception(on(MarkMissing, asset_no=NUMBERS[0], shipment="SH-1")) == left
-    assert exception(on(EndTemporaryIdentity, asset_no="T99401A", bound_to=NUMBERS[0])) is None
+    assert exception(DEVICES_FOLLOW_SHIPMENT, over) == left
+    assert exception(DEVICES_FOLLOW_SHIPMENT, on(MarkMissing, asset_no=NUMBERS[0], shipment="SH-1")) == left
+    telling = (DEVICES_FOLLOW_SHIPMENT, DEVICES_FOLLOW_CONTAINER, DEVICES_FOLLOW_STOCKTAKE)
+    assert {exception(one, over) for one in POLICIES if one not in telling} == {None}
 
 
 async def rows(registry, view):
@@ -142,7 +145,7 @@ async def test_every_refusal_is_one_exception_on_a_busy_shipment_however_often_i
         async def told(some):
             while True:
                 try:
-                    return await registry.refused(some)
+                    return await registry.refused(DEVICES_FOLLOW_SHIPMENT.name, some)
                 except TimeoutError:
                     await asyncio.sleep(0)
 
@@ -193,9 +196,9 @@ async def test_a_refusal_is_told_of_a_stocktake_once_also_when_its_site_is_close
         context = Context(command_id=fresh_id(), actor="policy", causation_id=stocktake)
         missed = on(MarkMissing, asset_no=NUMBERS[0], site=STORE, stocktake=stocktake.hex)
         refused = [(Ask(missed, context), "meter.unknown")]
-        await registry.refused(refused)
+        await registry.refused(DEVICES_FOLLOW_STOCKTAKE.name, refused)
         head = await registry.head()
-        await registry.refused(refused)
+        await registry.refused(DEVICES_FOLLOW_STOCKTAKE.name, refused)
         assert await registry.head() == head
         (line,) = await registry.stocktakes(STORE)
         assert (line.version, line.exceptions) == (taken.version, 1)

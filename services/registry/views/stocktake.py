@@ -4,18 +4,18 @@ It is read from the site's own stream and from that of its exceptions, and has n
 year.
 """
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import islice
 from typing import Final, TypeAlias
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from ledger.port import Recorded
 from services.registry.site import Event, StocktakeExceptionRecorded, StocktakeRecorded
-from services.registry.views.balance import BALANCE
+from services.registry.views.balance import closings
 from services.registry.vocabulary import DeviceClass
 
 EXCEPTIONS_SHOWN: Final = 1_000
@@ -71,7 +71,7 @@ def stocktake_lines(
     ]
     if not taken:
         return []
-    closings = _closings(connection, taken[0][0].site_id, sorted({event.day for event, _ in taken}))
+    closed = closings(connection, taken[0][0].site_id, sorted({event.day for event, _ in taken}))
     raised = [event for event, _ in told if isinstance(event, StocktakeExceptionRecorded)]
     left: defaultdict[str, list[_Raised]] = defaultdict(list)
     for number, exception in enumerate(raised, EXCEPTIONS_SHOWN - len(raised)):
@@ -79,7 +79,7 @@ def stocktake_lines(
     lines = (
         line
         for event, recorded in taken
-        for line in _lines(event, recorded.version, left[recorded.id.hex()], closings[event.day])
+        for line in _lines(event, recorded.version, left[recorded.id.hex()], closed[event.day])
         if (line.version, line.device_class) > begin
     )
     return list(islice(lines, limit))
@@ -114,20 +114,3 @@ def _lines(
             )
         )
     return lines
-
-
-def _closings(connection: Connection, site: str, days: Sequence[date]) -> dict[date, dict[DeviceClass, int]]:
-    """What the record has at a site at the end of each of these days, which are in order, class by class, where there
-    is anything. One query for all: a page may stand for hundreds of days.
-    """
-    of = BALANCE.columns.c
-    query = select(of.day, of.device_class, of.inflow - of.outflow).where(of.site == site, of.day <= days[-1])
-    changes = deque(connection.execute(query.order_by(of.day)))
-    standing: Counter[DeviceClass] = Counter()
-    closings = {}
-    for day in days:
-        while changes and changes[0][0] <= day:
-            _, device_class, change = changes.popleft()
-            standing[device_class] += change
-        closings[day] = {device_class: number for device_class, number in standing.items() if number}
-    return closings

@@ -127,7 +127,7 @@ class Told:
                 if refusal := self.refused(command, recorded_on):
                     cause = UUID(bytes=of.id)
                     context = Context(command_id=uuid5(cause, str(number)), actor="policy", causation_id=cause)
-                    if exception := exception_of(Ask(command, context), refusal.code):
+                    if exception := exception_of(policy.name, Ask(command, context), refusal.code):
                         self._do(exception.command, recorded_on)
 
 
