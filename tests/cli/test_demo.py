@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from cli.reference import ROOT
 from ledger.proof.policy import Policy, satisfied
+from tests.independent.verifiers import VERIFIERS, figures, verify
 
 COLUMNS = 80
 HEADINGS = (
@@ -47,6 +48,12 @@ def test_the_demonstration_ends_with_balances_that_agree(tmp_path):
     assert policy.startswith(b"# the demo policy: both witnesses are run by this demo\n")
     standing = satisfied(Policy.parse(policy), (log / "checkpoint").read_bytes())
     assert set(standing.cosigned_at_s) == {"witness-one", "witness-two"}
+    vkeys = [*(log / "keys").read_text().split(), *(str(one.key) for one in Policy.parse(policy).witnesses.values())]
+    for verifier, missing in VERIFIERS.values():
+        if missing() is None:
+            verified = verify(verifier(tmp_path), log, vkeys)
+            assert verified.returncode == 0, verified.stderr
+            assert figures(verified.stdout)["entries"] == outcome["tree_size"]
     assert [line for line in told.stderr.splitlines() if cell_len(line) > COLUMNS and str(tmp_path) not in line] == []
     assert "…" not in told.stderr, "nothing is cut off"
     for heading in HEADINGS:
