@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import apsw
 import msgspec
 import uvloop
 
@@ -99,16 +100,25 @@ class Typical:
         self._made += count
 
 
+def begin_log_anew(path: Path) -> None:
+    """Copy the write-ahead log into the database. Otherwise whoever writes when it is full pays for those before."""
+    connection = connect(path, writes=True)
+    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+    connection.close()
+
+
 class Raw:
     """SQLite as the ledger sets it up, without the ledger."""
 
     def __init__(self, path: Path) -> None:
         open_file(path)
+        self._path = path
         self.connection = connect(path, writes=True)
         self._typical = Typical()
 
     async def append_one(self) -> float:
         rows = self._typical.rows(SINGLE_APPENDS)
+        begin_log_anew(self._path)
         started = time.perf_counter()
         for row in rows:
             self.connection.execute(_INSERT, row)
@@ -116,6 +126,7 @@ class Raw:
 
     async def append_bulk(self) -> float:
         batches = [self._typical.rows(BATCH_EVENTS) for _ in range(BATCHES)]
+        begin_log_anew(self._path)
         started = time.perf_counter()
         for rows in batches:
             self.connection.execute("BEGIN IMMEDIATE")
@@ -132,13 +143,15 @@ class Raw:
 class Ours:
     """The same through the port."""
 
-    def __init__(self, log: SqliteLedger) -> None:
+    def __init__(self, path: Path, log: SqliteLedger) -> None:
+        self._path = path
         self._log = log
         self._typical = Typical()
         self._decoder = msgspec.json.Decoder(Received)
 
     async def append_one(self) -> float:
         appends = self._typical.appends(SINGLE_APPENDS)
+        begin_log_anew(self._path)
         started = time.perf_counter()
         for append in appends:
             await self._log.append([append])
@@ -146,6 +159,7 @@ class Ours:
 
     async def append_concurrently(self) -> float:
         shares = [self._typical.appends(APPENDS_EACH) for _ in range(APPENDERS)]
+        begin_log_anew(self._path)
 
         async def appender(share: list[Append]) -> None:
             for append in share:
@@ -157,6 +171,7 @@ class Ours:
 
     async def append_bulk(self) -> float:
         batches = [self._typical.appends(BATCH_EVENTS) for _ in range(BATCHES)]
+        begin_log_anew(self._path)
         started = time.perf_counter()
         for batch in batches:
             await self._log.append(batch)
@@ -178,7 +193,7 @@ class Ours:
 async def measure(folder: Path) -> list[Measure]:
     raw = Raw(folder / "raw.db")
     log = await SqliteLedger.open(folder / "ledger.db")
-    ours = Ours(log)
+    ours = Ours(folder / "ledger.db", log)
     replayed_raw, replayed_log, replayed = await _replayed(folder)
     fsync_us = fsync_p50_us(folder)
     writing = await interleave(
@@ -238,7 +253,7 @@ async def _replayed(folder: Path) -> tuple[Raw, SqliteLedger, Ours]:
     for _ in range(REPLAYED_EVENTS // BATCH_EVENTS):
         await log.append(typical.appends(BATCH_EVENTS))
     raw = Raw(folder / "replayed.db")
-    return raw, log, Ours(log)
+    return raw, log, Ours(folder / "replayed.db", log)
 
 
 def main() -> None:
