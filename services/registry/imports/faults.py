@@ -1,12 +1,19 @@
 """Every way in which a file, a cell or a mapping can fail to be read, each saying what to do about it.
 
-`import_file` and `import_mapping` end a reading; `import_cell` and `import_row` refuse one row and let the rest pass.
+`import_file` and `import_mapping` end a reading; `import_cell` and `import_row` refuse one row and let the rest pass,
+or are said of it.
 """
 
 from typing import Final
 
 from kernel.refusal import stale, unreadable
 
+NOTE_BELOW: Final = unreadable(
+    "import_row.note_below",
+    "表格下方的文字，视为说明，未作数据读取。如果这是一只器具，请补全该行后重新导入。",
+    "words below the table, taken for a note and not read as data; if this is a device, complete its row and import "
+    "the table again",
+)
 EMPTY: Final = unreadable(
     "import_file.empty",
     "文件为空。请确认导出完成后重新上传。",

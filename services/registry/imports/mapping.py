@@ -132,8 +132,8 @@ Fields: TypeAlias = dict[str, Field]
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole mapping. `blanks` are words for an empty cell; rows that begin with `totals` or `footers` are no data;
-    columns whose headers are `ignored` are not read. `check_digit` may be stricter than the registry is set,
-    not laxer.
+    columns whose headers are `ignored` are not read. A cell with one of the `illegible` words is no note below a table.
+    `check_digit` may be stricter than the registry is set, not laxer.
     """
 
     check_digit: CheckDigit | None = None
@@ -141,6 +141,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     blanks: tuple[str, ...] = ()
     totals: tuple[str, ...] = ()
     footers: tuple[str, ...] = ()
+    illegible: tuple[str, ...] = ()
     kinds: dict[str, Fields]
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@
 What ends the reading as a whole is a Refusal; the batches before it stand.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from functools import partial
 from typing import Any, BinaryIO, Final
@@ -20,6 +20,7 @@ from services.registry.asset_number import CHECK_DIGIT, CheckDigit, strictest
 from services.registry.imports import faults
 from services.registry.imports.agreeing import Cells, columns_of, combined, gather
 from services.registry.imports.asked import NUMBERS_JUDGED_AS_READ
+from services.registry.imports.below import Below, Waiting
 from services.registry.imports.converting import Context, Convert, Disagreement, converter, remembering
 from services.registry.imports.heading import Bound, Headers
 from services.registry.imports.mapping import KEY, SHIPMENT, Mapping
@@ -46,13 +47,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True):
-    """Where to go on: the table, the place and the record in it, what cells looked merged, whether any row was seen."""
+    """Where to go on: the table, the place and the record in it, what cells looked merged, whether any row was seen,
+    which rows may be notes.
+    """
 
     table: int = 0
     place: int = 0
     index: int = 0
     carried: tuple[str, ...] = ()
     seen: bool = False
+    below: tuple[Waiting, ...] = ()
 
 
 def read(file: BinaryIO, kind: str, mapping: Mapping, options: Options) -> Iterator[Heading | Batch]:
@@ -130,6 +134,26 @@ def _also(columns: Sequence[Column], dropped: Sequence[Column], headers: Headers
     return None
 
 
+class _Part:
+    """What a block comes to."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.errors: list[Finding] = []
+        self.warnings: list[Finding] = []
+        self.lacking: dict[str | None, int] = {}
+        self.refused = self.skipped = 0
+
+    def refuse(self, row: int, shipment: str | None, found: Iterable[Finding]) -> None:
+        self.errors += found
+        self.refused += 1
+        self.lacking.setdefault(shipment, row)
+
+    def no_notes(self, waited: Iterable[Waiting]) -> None:
+        for one in waited:
+            self.refuse(one.row, one.shipment, one.found)
+
+
 class _Normaliser:
     """Turns the records of one table into rows."""
 
@@ -160,6 +184,7 @@ class _Normaliser:
         self._compile()
         self._shipment: Final = next((place for place in self._flat if place[0] == SHIPMENT), None)
         self._carried: dict[int, Any] = {}
+        self._below: Final = Below(table, mapping.illegible)
         self._prepare: Final[list[Callable[[Record], None]]] = []
         self._told: Final[set[str]] = set()
         filled = [one.indices for one in self._bound.values() if headers.fields[one.field].fill_down]
@@ -168,14 +193,22 @@ class _Normaliser:
         self._prepare.extend(partial(gather, one.indices) for one in self._bound.values() if len(one.indices) > 1)
 
     def batches(self, start: Position, *, seen: bool) -> Iterator[Batch]:
-        """A batch a block, from a position on."""
+        """A batch a block, from a position on, and one more where notes stand below the table."""
         self._carried = dict(zip(self._fill_columns(), start.carried, strict=False))
+        self._below.waiting = start.below
+        position = start
         for block in self._table.blocks(start.place, start.index):
             batch = self._batch(block)
             seen = seen or bool(batch.rows or batch.refused)
             carried = tuple(written(self._carried.get(column)) for column in self._fill_columns())
-            position = Position(self._number, block.after, block.first + len(block.records), carried, seen)
+            index, waiting = block.first + len(block.records), self._below.waiting
+            position = Position(self._number, block.after, index, carried, seen, waiting)
             yield msgspec.structs.replace(batch, after=_written(position))
+        if notes := self._below.notes():
+            part = _Part()
+            part.warnings, part.skipped = notes, len(notes)
+            after = _written(msgspec.structs.replace(position, below=()))
+            yield msgspec.structs.replace(self._made(part, position.place), after=after)
 
     def _compile(self) -> None:
         groups: dict[str, list[tuple[str, int, Convert]]] = {}
@@ -197,53 +230,59 @@ class _Normaliser:
         self._groups.extend(groups.items())
 
     def _batch(self, block: Block) -> Batch:
-        rows: list[Row] = []
-        errors: list[Finding] = []
-        warnings: list[Finding] = []
-        lacking: dict[str | None, int] = {}
-        refused = skipped = 0
+        part, below = _Part(), self._below
         first_data, width, prepare = self._table.header.last + 1, self._width, self._prepare
         pending = self._context.warnings
         for index, record in enumerate(block.records, block.first):
             if index < first_data:
                 continue
             if not isinstance(record, list):
-                errors.append(finding(record, index + 1, sheet=self._table.sheet))
-                refused += 1
-                lacking.setdefault(None, index + 1)
+                part.no_notes(below.none())
+                part.refuse(index + 1, None, [finding(record, index + 1, sheet=self._table.sheet)])
                 continue
             if not any(record):
                 continue
             if len(record) < width:
                 record += [""] * (width - len(record))  # noqa: PLW2901  the record is ours
+            as_read = record.copy() if prepare else record
             for step in prepare:
                 step(record)
             try:
                 values = self._values(record)
             except Refusal:
-                found, not_data = self._examined(record, index + 1)
-                skipped += not_data
-                if found:
-                    errors += found
-                    refused += 1
-                    lacking.setdefault(self._shipment_of(record), index + 1)
+                self._refuse(part, as_read, record, index + 1)
             else:
-                rows.append(Row(index + 1, values))
+                if below.waiting:
+                    part.no_notes(below.none())
+                part.rows.append(Row(index + 1, values))
                 if pending:
-                    warnings += self._warned(index + 1)
+                    part.warnings += self._warned(index + 1)
             if pending:
                 pending.clear()
+        return self._made(part, block.after)
+
+    def _refuse(self, part: _Part, as_read: Record, record: Record, row: int) -> None:
+        """A record that does not pass: it is no data, it may be a note, or it is refused."""
+        found, not_data = self._examined(record, row)
+        part.skipped += not_data
+        if found:
+            shipment = self._shipment_of(record)
+            if not self._below.takes(as_read, row, shipment, found):
+                part.no_notes(self._below.none())
+                part.refuse(row, shipment, found)
+
+    def _made(self, part: _Part, done: int) -> Batch:
         return Batch(
-            rows,
-            errors,
-            warnings,
-            refused,
-            skipped,
+            part.rows,
+            part.errors,
+            part.warnings,
+            part.refused,
+            part.skipped,
             "",
-            block.after,
+            done,
             self._table.total,
             sheet=self._table.sheet,
-            lacking=[] if self._shipment is None else list(lacking.items()),
+            lacking=[] if self._shipment is None else list(part.lacking.items()),
         )
 
     def _shipment_of(self, record: Record) -> str | None:

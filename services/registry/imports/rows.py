@@ -62,9 +62,10 @@ class Batch(msgspec.Struct, frozen=True, tag="batch"):
     Where each row is a command, `rows` is empty and `commands` holds them in MessagePack: see planning.py.
 
     `errors` refuse their rows, `refused` says how many rows; `warnings` concern rows that pass. `skipped` counts rows
-    that are not data: totals, repeated headers, signatures below the table. `after` is where to go on once this batch
-    has been dealt with. `done` of `total` (bytes or rows) tells how far the reading is. `lacking` are the shipments
-    that refused rows name, each with the number of the first of these; None where such a row does not say which.
+    that are not data: totals, repeated headers, signatures and notes below the table. `after` is where to go on once
+    this batch has been dealt with. `done` of `total` (bytes or rows) tells how far the reading is. `lacking` are the
+    shipments that refused rows name, each with the number of the first of these; None where such a row does not say
+    which.
     """
 
     rows: list[Row]
