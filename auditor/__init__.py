@@ -2,9 +2,11 @@
 
 finding.py      the seventeen faults, and where each was found
 source.py       the files: a folder, or a platform's gateway
+basis.py        whom to believe, and which sets may be read
 checkpoints.py  whom to believe, the newest checkpoint, and those before it
 span.py         65,536 entries at a time: hashes, disclosed events, metadata
 streams.py      what only a whole stream can tell
+lives.py        what the events of a device make of it
 balance.py      balances, reckoned anew
 comparing.py    what the platform shows, against what its log says
 audit.py        the run

@@ -16,37 +16,34 @@ from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
-from auditor.balance import BUSINESS_ZONE, Cells, closing, merge
+from auditor.balance import BUSINESS_ZONE, Cells, Undated, closing, merge
+from auditor.basis import Heads, heads_of, trust_of
 from auditor.checkpoints import (
     CHECKPOINT,
-    KEYS,
-    POLICY,
     Remembered,
     Times,
     Trust,
     compare_with_remembered,
     history,
     newest,
-    size_now,
 )
-from auditor.comparing import PAUSES_S, Said, compare
+from auditor.comparing import DEVICES_COMPARED, PAUSES_S, Said, compare
 from auditor.finding import Fault, Findings
 from auditor.following import Following
 from auditor.hashes import Dispute
+from auditor.lives import Life, Told, sample_of
 from auditor.report_gathering import believed, printable, wanted
 from auditor.report_proof import read_proof
 from auditor.source import Closed, Gateway, Missing, Place, Source, Unreadable, opened
-from auditor.span import FOLDERS, SKEW_US, SPAN, Examined, Part, Task, covered_by, examine
+from auditor.span import FOLDERS, SPAN, Examined, Part, Task, examine, stream_hash
 from auditor.streams import Replayed, replay
 from auditor.verdict import FAULT, SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, Seen, verdict
 from ledger.proof import errors
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.errors import Malformed, ProofFault
-from ledger.proof.keys import VerifierKey
 from ledger.proof.merkle import Range, SubtreeHash, root_at
 from ledger.proof.policy import NONE, Policy, Standing
 from ledger.proof.reading import TrustedTiles, read_tile, subtree_hashes
-from ledger.proof.strict import lines
 from ledger.proof.tiles import FULL_WIDTH, LEVEL_BITS, Tile, hashes_in, tile_root, tiles_of
 
 T = TypeVar("T")
@@ -62,6 +59,10 @@ PARTITION_EVENTS: Final = 131_072
 TOLERANCE_S: Final = 300
 """By how much the clocks of ledger and witnesses may differ."""
 
+SKEW_S: Final = 5
+"""By how much `recorded_at` may go back from one event to a later one: a ledger of several machines has several clocks.
+"""
+
 AGE_S_MAX: Final = 600
 """A log signs at least once a minute; one whose newest cosignature is older has stopped, or is kept from us."""
 
@@ -74,7 +75,9 @@ Watch: TypeAlias = Callable[[str, int, int], None]
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What to audit, and how. `policy` is the text of a tlog-policy file, `state` a folder in which this auditor
-    remembers what it saw. `age_s_max` None: the newest checkpoint may be of any age, as in a copy.
+    remembers what it saw. `age_s_max` None: the newest checkpoint may be of any age, as in a copy. `skew_s`: by how
+    much `recorded_at` may go back. Of so many `devices` whatever the platform shows is compared; `drawn`, a number that
+    nobody else knows, says which.
     """
 
     place: Place
@@ -84,6 +87,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     as_of: date | None = None
     age_s_max: int | None = AGE_S_MAX
     tolerance_s: int = TOLERANCE_S
+    skew_s: int = SKEW_S
+    devices: int = DEVICES_COMPARED
+    drawn: int = 1
     pauses_s: tuple[float, ...] = PAUSES_S
     jobs: int = 2
     with_proof: bool = False
@@ -99,7 +105,7 @@ class Audit:
         self._now_us: Final = now_us
         self.findings: Final = Findings()
         self.cells: Final[Cells] = {}
-        self.places: Final[dict[str, str | None]] = {}
+        self._told: Final[dict[str, list[Told]]] = {}
         self._trees: Final[list[tuple[str, int, bytes]]] = []
         self.report: Final = Report(source=asked.place.where, verdict=verdict(SELF_CONSISTENT))
 
@@ -126,7 +132,7 @@ class Audit:
 
     def _audit(self, source: Source) -> None:
         remembered = _remembered(self._asked.state)
-        trust = _trust(source, self._asked, remembered)
+        trust = trust_of(source, self._asked.policy, self._asked.title, remembered)
         found = newest(source, trust, self.findings)
         if found is None:
             return
@@ -134,7 +140,7 @@ class Audit:
         self._note(found, trust, remembered)
         self._age_of(found)
         times = self._history(source, trust, now)
-        heads = _heads(source, trust, now, self.findings)
+        heads = heads_of(source, trust, now, self.findings)
         if remembered is not None and compare_with_remembered(remembered, now, self.findings):
             self._trees.append((CHECKPOINT, remembered.size, remembered.root))
         self._withheld(heads, times)
@@ -161,9 +167,23 @@ class Audit:
         today = datetime.fromtimestamp(self._now_us() // 1_000_000, BUSINESS_ZONE).date()
         return max([today, *(date.fromisoformat(day) for _, _, day in self.cells)])
 
+    def _lives(self) -> dict[str, Life]:
+        """The devices of the sample, as their events leave them."""
+        lives: dict[str, Life] = {}
+        factor = self._asked.drawn | 1
+        drawn = sorted(self._told, key=lambda stream: (stream_hash(stream) * factor & 0xFFFF_FFFF, stream))
+        for stream in drawn[: self._asked.devices]:
+            lives[stream] = life = Life()
+            for told in self._told[stream]:
+                try:
+                    life.take(told.version, told.type, told.data)
+                except (Undated, KeyError, TypeError, ValueError) as error:
+                    self.findings.add(Fault.MALFORMED, told.type, index=told.index, stream=stream, why=repr(error))
+        return lives
+
     def _compare(self, source: Source, trust: Trust, now: Checkpoint, taken: int) -> None:
         """What the platform shows is what its log says."""
-        said = Said(self.cells, self.places)
+        said = Said(self.cells, self._lives())
         follow = Following(source, trust, now, taken, said, self.findings)
         platform = Gateway(self._asked.place.where, self._asked.place.token)
         self._watch("platform", 0, 1)
@@ -195,7 +215,7 @@ class Audit:
         if age_s > age_s_max:
             self.findings.add(Fault.STALE, CHECKPOINT, cosigned_at_s=cosigned, age_s=age_s, age_s_max=age_s_max)
 
-    def _withheld(self, heads: "_Heads", times: Times) -> None:
+    def _withheld(self, heads: Heads, times: Times) -> None:
         """What is in the log is disclosed, except what is so new that the files are still being written."""
         self.report.part, self.report.disclosed = heads.part, heads.covered
         parts: tuple[tuple[Part, int], ...] = (("public", heads.public), (heads.part, heads.covered))
@@ -226,11 +246,13 @@ class Audit:
                 latest_s[witness] = max(time_s, before_s)
         return times
 
-    def _entries(self, source: Source, now: Checkpoint, heads: "_Heads", times: Times, spill: str) -> None:
+    def _entries(self, source: Source, now: Checkpoint, heads: Heads, times: Times, spill: str) -> None:
         """Examine every span, and hold the tree that the entries make against every checkpoint."""
         size = now.size
         partitions = max(1, -(-heads.covered // PARTITION_EVENTS))
         edge_holds = _edge_leads_to_root(source, now)
+        compared = self._asked.place.is_url and heads.part == "supervisor"
+        sample = sample_of(self._asked.devices if compared else 0, heads.covered, self._asked.drawn)
         tasks = [
             Task(
                 span,
@@ -243,6 +265,8 @@ class Audit:
                 partitions,
                 times.around(span * SPAN, min((span + 1) * SPAN, size)),
                 self._asked.tolerance_s * 1_000_000,
+                self._asked.skew_s * 1_000_000,
+                sample,
             )
             for span in range(-(-size // SPAN))
         ]
@@ -255,6 +279,8 @@ class Audit:
             disputes += examined.disputes
             last_us = self._in_order(examined, last_us)
             merge(self.cells, examined.cells)
+            for told in examined.told:
+                self._told.setdefault(told.stream, []).append(told)
             self.report.events += examined.events
             self.findings.extend(examined.findings, examined.findings_count)
             self._watch("entries", min(done * SPAN, size), size)
@@ -270,7 +296,7 @@ class Audit:
     def _in_order(self, examined: Examined, last_us: int | None) -> int | None:
         if examined.first_us is None:
             return last_us
-        if last_us is not None and examined.first_us < last_us - SKEW_US:
+        if last_us is not None and examined.first_us < last_us - self._asked.skew_s * 1_000_000:
             self.findings.add(
                 Fault.BACKDATED,
                 "recorded_at",
@@ -326,7 +352,7 @@ class Audit:
         tasks = [(files, whole) for files in parts.values()]
         for done, replayed in enumerate(self._each(_replayed, tasks), 1):
             self.report.streams += replayed.streams
-            self.places.update(replayed.places)
+            self.report.devices += replayed.devices
             self.findings.extend(replayed.findings, replayed.findings_count)
             self._watch("streams", done, len(tasks))
 
@@ -389,68 +415,6 @@ def _edge_leads_to_root(source: Source, now: Checkpoint) -> bool:
     except ProofFault:
         return False
     return True
-
-
-def _trust(source: Source, asked: Asked, remembered: Remembered | None) -> Trust:
-    """Raises Unreadable where the policy is none."""
-    also = _keys(source)
-    try:
-        if asked.policy is not None:
-            return Trust(Policy.parse(asked.policy), asked.title or title_of(asked.policy), pinned=True, also=also)
-        data = remembered.policy if remembered is not None else source.get(POLICY)
-        return Trust(Policy.parse(data), "", pinned=False, also=also)
-    except Malformed as error:
-        raise Unreadable(f"the policy: {error}") from error
-    except Missing as error:
-        raise Unreadable(f"{POLICY}: there is none, and none was given") from error
-
-
-def _keys(source: Source) -> tuple[VerifierKey, ...]:
-    """The keys that the log says it has or had, none where it does not say."""
-    try:
-        return tuple(VerifierKey.parse(line) for line in lines(source.get(KEYS), KEYS))
-    except (Missing, Malformed):
-        return ()
-
-
-def title_of(policy: bytes) -> str:
-    """What a policy's first line says of it, where that is a comment."""
-    first = policy.decode("utf-8", "replace").partition("\n")[0]
-    return first.removeprefix("#").strip() if first.startswith("#") else "the policy given"
-
-
-class _Heads(msgspec.Struct, frozen=True):
-    """The larger set that may be read, how many entries its files cover, and how many those of the public set."""
-
-    part: Part = "public"
-    covered: int = 0
-    public: int = 0
-
-
-def _heads(source: Source, trust: Trust, now: Checkpoint, findings: Findings) -> _Heads:
-    public = _covered(source, "public", trust, now, findings)
-    supervisor = _covered(source, "supervisor", trust, now, findings)
-    if supervisor is None:
-        return _Heads("public", public or 0, public or 0)
-    return _Heads("supervisor", supervisor, public or 0)
-
-
-def _covered(source: Source, part: Part, trust: Trust, now: Checkpoint, findings: Findings) -> int | None:
-    """How many of the log's entries a set covers, None where it cannot be read by who asks."""
-    path = f"{FOLDERS[part]}/head"
-    try:
-        origin, size = covered_by(source.get(path), path)
-    except (Missing, Closed):
-        return None
-    except Malformed as error:
-        findings.add(Fault.MALFORMED, path, why=error)
-        return None
-    if origin != now.origin:
-        findings.add(Fault.WRONG_KEY, path, origin=origin, expected=now.origin)
-    rolled_back = any(one.fault is Fault.ROLLED_BACK for one in findings.kept)
-    if size > now.size and not rolled_back and size > (published := size_now(source, trust)):
-        findings.add(Fault.MALFORMED, path, covers=size, published=published)
-    return min(size, now.size)
 
 
 def _remembered(state: Path | None) -> Remembered | None:

@@ -7,23 +7,32 @@ fault.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
-from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from auditor.balance import SAID, Cells, add_to, moves_of
+import msgspec
+
+from auditor.balance import SAID, Cells, add_to
 from auditor.finding import Fault, Findings
-from auditor.source import Gateway, Missing
+from auditor.lives import DEVICES, SHOWN, Hold, Life, card_of
+from auditor.source import Closed, Gateway, Missing
 from ledger.proof.commitment import Envelope
 
 BALANCES: Final = "v1/balances"
 CARD: Final = "v1/meters/{asset_no}/card"
-DEVICES: Final = "meter-"
+HOLDS: Final = "v1/holds/due"
 NO_CARD: Final = "no card"
 
-CARDS_MAX: Final = 200
-"""Cards that are asked for, one by one: enough that a platform which shows one in fifty wrong is found out."""
+DEVICES_COMPARED: Final = 200
+"""Devices whose cards are asked for, one by one, unless more are asked for: enough that a platform which shows one in
+fifty wrong is found out, most likely.
+"""
+
+HOLDS_MAX: Final = 20_000
+"""Holds that are read; they are listed by their ends, and those of the sample may be anywhere among them."""
+
+LAST_DAY: Final = "9999-12-31"
 
 PAUSES_S: Final = (2.0, 4.0, 8.0, 16.0)
 """How long after each time of asking the log is followed; the last of them is the last time."""
@@ -37,27 +46,47 @@ Days: TypeAlias = dict[str, tuple[int, int]]
 Figures: TypeAlias = tuple[int, int, int, int]
 """Opening, inflow, outflow, closing."""
 
-Place: TypeAlias = str | None
+Shown: TypeAlias = Mapping[str, Any] | None
+"""A card as a platform shows it, None where it shows none."""
+
+Holds: TypeAlias = Mapping[str, Hold]
+
+
+class Device(msgspec.Struct):
+    """A device of the sample: what it is, and what its card and its holds were to be while the log was followed."""
+
+    life: Life
+    cards: list[Mapping[str, Any]]
+    holds: list[Holds]
+
+    def take(self, version: int, type_: str, data: bytes) -> None:
+        """One more event of it. Raises as `Life.take`."""
+        self.life.take(version, type_, data)
+        self.cards.append(self.life.card)
+        self.holds.append(_listed(self.life.holds))
+
+
+def device_of(life: Life) -> Device:
+    return Device(life, [life.card], [_listed(life.holds)])
 
 
 class Said:
     """What the log says, and what it said before as long as it was followed."""
 
-    def __init__(self, cells: Cells, places: Mapping[str, Place]) -> None:
+    def __init__(self, cells: Cells, lives: Mapping[str, Life]) -> None:
         self.balances: Final[dict[Group, list[Days]]] = {}
         for (site, device_class, day), (inflow, outflow) in cells.items():
             days = self.balances.setdefault((site, device_class), [{}])[0]
             days[day] = inflow, outflow
-        chosen = (stream for stream in sorted(places) if stream.startswith(DEVICES))
-        self.places: Final[dict[str, list[Place]]] = {stream: [places[stream]] for stream in islice(chosen, CARDS_MAX)}
+        self.devices: Final = {stream: device_of(life) for stream, life in lives.items()}
 
     def take(self, envelope: Envelope) -> None:
-        """One more event of the log. Raises DecodeError, Undated."""
+        """One more event of the log. Raises DecodeError, and what `Life.take` raises."""
         if not envelope.type.startswith("registry."):
             return
         said = SAID.decode(envelope.data)
-        if envelope.stream in self.places:
-            self.places[envelope.stream] += [to_site for _, to_site in moves_of(said)]
+        if envelope.stream in self.devices:
+            self.devices[envelope.stream].take(envelope.version, envelope.type, envelope.data)
         cells: Cells = {}
         add_to(cells, said)
         changed: dict[Group, Days] = {}
@@ -89,11 +118,40 @@ class Said:
                     continue
                 yield " ".join((BALANCES, *group, day)), str(ours[-1]), str(there)
 
-    def misplaced(self, shown: Mapping[str, Place]) -> Iterator[tuple[str, str, str]]:
-        """(stream, log, platform) of each card that shows a device where the log never had it."""
-        for stream, there in shown.items():
-            if there not in self.places[stream]:
-                yield stream, str(self.places[stream][-1]), str(there)
+    def mistaken(self, shown: Mapping[str, Shown]) -> Iterator[tuple[str, str, str]]:
+        """(stream, log, platform) of each card that shows a device as the log never had it."""
+        for stream, answer in shown.items():
+            cards = self.devices[stream].cards
+            there = {} if answer is None else card_of(answer)
+            if there in cards:
+                continue
+            same = [card for card in cards if card.get("version") == there.get("version")]
+            ours = (same or cards)[-1]
+            if answer is None or not ours:
+                yield stream, _spoken(ours) or NO_CARD, NO_CARD if answer is None else _spoken(there)
+                continue
+            differ = [name for name in SHOWN if ours[name] != there[name]]
+            yield (
+                stream,
+                _spoken({name: ours[name] for name in differ}),
+                _spoken({name: there[name] for name in differ}),
+            )
+
+    def misheld(self, shown: Mapping[str, Holds] | None) -> Iterator[tuple[str, str, str]]:
+        """(stream, log, platform) of each device of the sample whose holds with an end are others than the log said."""
+        for stream, device in self.devices.items() if shown is not None else ():
+            there = (shown or {}).get(stream, {})
+            if there not in device.holds:
+                yield stream, str(device.holds[-1]), str(there)
+
+
+def _listed(holds: Holds) -> Holds:
+    """Those that a platform lists: holds that have an end."""
+    return {name: hold for name, hold in holds.items() if hold[2] is not None}
+
+
+def _spoken(said: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in said.items())
 
 
 def figures(days: Days, of: list[str]) -> dict[str, Figures]:
@@ -114,34 +172,54 @@ def compare(
     findings: Findings,
     pauses_s: tuple[float, ...] = PAUSES_S,
 ) -> dict[str, int]:
-    """Compare the platform's balances up to a day, and where it shows some devices. `follow` takes what is new in the
-    log into `said`; False where that cannot be relied on. Returns how many of each were compared.
+    """Compare the platform's balances up to a day, and the cards and holds of some devices. `follow` takes what is new
+    in the log into `said`; False where that cannot be relied on. Returns how many of each were compared.
     """
-    balances: dict[Group, dict[str, Figures]] = {}
-    cards: dict[str, Place] = {}
+    day = last.isoformat()
     for pause_s in pauses_s:
-        first = said.first or last.isoformat()
-        balances = _balances(platform, min(first, last.isoformat()), last.isoformat())
-        cards = {stream: _place(platform, stream) for stream in said.places}
+        balances = _balances(platform, min(said.first or day, day), day)
+        cards = {stream: _card(platform, stream) for stream in said.devices}
+        holds = _holds(platform, said.devices)
         time.sleep(pause_s)
         if not follow():
             return {}
-        if not any(said.differ(balances, last.isoformat())) and not any(said.misplaced(cards)):
+        wrong = [
+            *((where, None, log, shown) for where, log, shown in said.differ(balances, day)),
+            *(
+                (CARD.format(asset_no=stream.removeprefix(DEVICES)), stream, log, shown)
+                for stream, log, shown in said.mistaken(cards)
+            ),
+            *((HOLDS, stream, log, shown) for stream, log, shown in said.misheld(holds)),
+        ]
+        if not wrong:
             break
-    for where, log, shown in said.differ(balances, last.isoformat()):
-        findings.add(Fault.SHOWN_DIFFERS, where, log=log, platform=shown)
-    for stream, log, shown in said.misplaced(cards):
-        path = CARD.format(asset_no=stream.removeprefix(DEVICES))
-        findings.add(Fault.SHOWN_DIFFERS, path, stream=stream, log=log, platform=shown)
-    return {"balances": sum(map(len, balances.values())), "cards": len(cards)}
+    for where, of, log, there in wrong:
+        findings.add(Fault.SHOWN_DIFFERS, where, stream=of, log=log, platform=there)
+    compared = {"balances": sum(map(len, balances.values())), "cards": len(cards)}
+    return compared if holds is None else compared | {"holds": sum(map(len, holds.values()))}
 
 
-def _place(platform: Gateway, stream: str) -> Place:
+def _card(platform: Gateway, stream: str) -> Shown:
     try:
-        site: Place = platform.ask(CARD.format(asset_no=stream.removeprefix(DEVICES))).get("site")
+        answer: Shown = platform.ask(CARD.format(asset_no=stream.removeprefix(DEVICES)))
     except Missing:
-        return NO_CARD
-    return site
+        return None
+    return answer
+
+
+def _holds(platform: Gateway, of: Collection[str]) -> dict[str, Holds] | None:
+    """The holds with an end on these devices; None where there are more than are read, or who asks may not see them."""
+    found: dict[str, dict[str, Hold]] = {}
+    try:
+        for number, row in enumerate(_rows(platform, HOLDS, by=LAST_DAY)):
+            if number >= HOLDS_MAX:
+                return None
+            stream = DEVICES + row["asset_no"]
+            if stream in of:
+                found.setdefault(stream, {})[row["hold"]] = row["kind"], row["reference"], row["until"]
+    except Closed:
+        return None
+    return dict(found)
 
 
 def _balances(platform: Gateway, first: str, last: str) -> dict[Group, dict[str, Figures]]:

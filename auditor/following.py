@@ -66,7 +66,7 @@ class Following:
             self._take(tiles, self._taken, now.size)
         except (errors.Missing, Missing) as error:
             self._findings.add(Fault.MISSING, str(error), index=before.size)
-        except (ProofFault, msgspec.DecodeError, Undated) as error:
+        except (ProofFault, msgspec.DecodeError, Undated, KeyError) as error:
             fault = Fault.REWRITTEN if isinstance(error, Mismatch) else Fault.MALFORMED
             self._findings.add(fault, CHECKPOINT, size=now.size, why=error)
         else:

@@ -18,6 +18,7 @@ from auditor.balance import SAID, Cells, Undated, add_to, moves_of
 from auditor.checkpoints import Bound
 from auditor.finding import Fault, Finding, Findings
 from auditor.hashes import Dispute, Hashed, hold
+from auditor.lives import DEVICES, KINDS, Sample, Told
 from auditor.source import Missing, Source
 from ledger.proof.commitment import Envelope, commitment, decode_envelope
 from ledger.proof.disclosure import decode_events, decode_metadata, must_open
@@ -33,9 +34,6 @@ RANGE: Final = 4_096
 RANGE_BYTES_MAX: Final = 1 << 30
 """Of a file of disclosures, expanded: 256 KiB an event."""
 
-SKEW_US: Final = 5_000_000
-"""By how much times may go back from one event to a later one: a ledger of several machines has several clocks."""
-
 JSON: Final = "application/json"
 
 T = TypeVar("T")
@@ -44,14 +42,17 @@ Part: TypeAlias = Literal["public", "supervisor"]
 FOLDERS: Final[dict[Part, str]] = {"public": "log/disclosed", "supervisor": "supervisor/disclosed"}
 METADATA: Final = "supervisor/metadata"
 
-Step: TypeAlias = tuple[str, int, bytes, int, list[tuple[str | None, str | None]]]
-"""What a stream's part of the audit needs of an event: stream, version, id, index, and its movements between sites."""
+Step: TypeAlias = tuple[str, int, bytes, int, list[tuple[str | None, str | None]], int]
+"""What a stream's part of the audit needs of an event: stream, version, id, index, its movements between sites, and
+which step of a device's life it is, by `lives.KINDS`, 0 for none.
+"""
 
 
 class Task(msgspec.Struct, frozen=True):
     """A span to be examined: which, of a log of how many entries, of which set how many are disclosed and how many of
     the public set, its steps into which folder, in how many parts. `bounds`: when the trees that bound these entries
-    were cosigned. `edge_leads_to_root` is that of `hashes.hold`.
+    were cosigned. `edge_leads_to_root` is that of `hashes.hold`; `skew_us` by how much times may go back from one event
+    to a later one; `sample` the devices of which every event is wanted.
     """
 
     span: int
@@ -64,6 +65,8 @@ class Task(msgspec.Struct, frozen=True):
     partitions: int
     bounds: list[Bound]
     tolerance_us: int
+    skew_us: int
+    sample: Sample
 
 
 class Examined(msgspec.Struct):
@@ -79,6 +82,7 @@ class Examined(msgspec.Struct):
     cells: Cells
     first_us: int | None
     last_us: int | None
+    told: list[Told]
 
 
 def examine(task: Task, source: Source) -> Examined:
@@ -97,6 +101,7 @@ class _Span:
         self._findings: Final = Findings()
         self._steps: Final[list[list[Step]]] = [[] for _ in range(task.partitions)]
         self._cells: Final[Cells] = {}
+        self._told: Final[list[Told]] = []
         self._named: Final[set[int]] = set()
         self._hashed = Hashed()
         self._events = 0
@@ -128,6 +133,7 @@ class _Span:
             self._cells,
             self._first_us,
             self._last_us,
+            self._told,
         )
 
     def _get(self, path: str) -> bytes | None:
@@ -227,8 +233,11 @@ class _Span:
                 add_to(self._cells, said)
         except (msgspec.DecodeError, Undated, Malformed) as error:
             self._findings.add(Fault.MALFORMED, envelope.type, index=index, stream=envelope.stream, why=error)
-        step = envelope.stream, envelope.version, envelope.id, index, moved
-        self._steps[stream_hash(envelope.stream) % self._task.partitions].append(step)
+        stream, version, kind = envelope.stream, envelope.version, KINDS.get(envelope.type, 0)
+        hashed = stream_hash(stream)
+        self._steps[hashed % self._task.partitions].append((stream, version, envelope.id, index, moved, kind))
+        if self._task.sample.has(hashed) and stream.startswith(DEVICES):
+            self._told.append(Told(stream, version, index, envelope.type, envelope.data))
 
     def _time(self, index: int, envelope: Envelope) -> None:
         """Times do not go back by more than clocks of a cluster may, and are between those at which trees with and
@@ -240,7 +249,7 @@ class _Span:
         at_us, shown = envelope.recorded_at_us, {"stream": envelope.stream, "index": index}
         if self._last_us is None:
             self._first_us = at_us
-        elif at_us < self._last_us - SKEW_US:
+        elif at_us < self._last_us - self._task.skew_us:
             self._backdated(shown, at_us=at_us, before_us=self._last_us)
         self._last_us = max(at_us, self._last_us or 0)
         bounds, tolerance_us = self._task.bounds, self._task.tolerance_us

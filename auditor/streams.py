@@ -7,30 +7,29 @@ from typing import Final
 import msgspec
 
 from auditor.finding import Fault, Finding, Findings
-from auditor.span import Step, stream_hash
+from auditor.lives import CORRECTED, DEVICES, NOT_YET, after, lead, name_of
+from auditor.span import Step
 
 _STEPS: Final = msgspec.msgpack.Decoder(list[Step])
 
-SAMPLED: Final = 64
-"""Streams of each part of whom the audit remembers where they were in the end: those whose names hash lowest."""
-
 
 class Replayed(msgspec.Struct):
-    """What came of a part of the streams. `places` are where some of the devices are in the end, by stream."""
+    """What came of a part of the streams."""
 
     streams: int = 0
-    places: dict[str, str | None] = {}
+    devices: int = 0
     findings: list[Finding] = []
     findings_count: int = 0
 
 
 class _Stream:
-    __slots__ = ("ids", "place", "version")
+    __slots__ = ("ids", "phase", "place", "version")
 
     def __init__(self) -> None:
         self.version = -1
         self.ids: set[bytes] = set()
         self.place: str | None = None
+        self.phase = NOT_YET
 
 
 def replay(files: Iterable[Path], *, whole: bool) -> Replayed:
@@ -40,7 +39,7 @@ def replay(files: Iterable[Path], *, whole: bool) -> Replayed:
     streams: dict[str, _Stream] = {}
     findings = Findings()
     for file in files:
-        for stream, version, event_id, index, moved in _STEPS.decode(file.read_bytes()):
+        for stream, version, event_id, index, moved, kind in _STEPS.decode(file.read_bytes()):
             if (told := streams.get(stream)) is None:
                 told = streams[stream] = _Stream()
             expected = told.version + 1
@@ -58,6 +57,19 @@ def replay(files: Iterable[Path], *, whole: bool) -> Replayed:
                         Fault.STREAM_BROKEN, "custody", index=index, stream=stream, leaves=from_site, is_at=told.place
                     )
                 told.place = to_site
-    moving = sorted((stream for stream in streams if stream.startswith("meter-")), key=stream_hash)[:SAMPLED]
-    places = {stream: streams[stream].place for stream in moving}
-    return Replayed(len(streams), places, findings.kept, findings.count)
+            if whole and kind:
+                _live(told, kind, stream, index, findings)
+    devices = sum(stream.startswith(DEVICES) for stream in streams)
+    return Replayed(len(streams), devices, findings.kept, findings.count)
+
+
+def _live(told: _Stream, kind: int, stream: str, index: int, findings: Findings) -> None:
+    """A device's life goes on from the phase that it is in."""
+    phase = after(told.phase, kind)
+    if phase is None:
+        findings.add(
+            Fault.STREAM_BROKEN, "life", index=index, stream=stream, event=name_of(kind), after=told.phase or "nothing"
+        )
+        phase = lead(kind) or told.phase
+    # A dismantling that did not happen: the device never came to the site that it now leaves.
+    told.phase = "in_service" if kind == CORRECTED and phase == "at_site" and told.place is None else phase

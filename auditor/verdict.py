@@ -72,6 +72,7 @@ class Report(msgspec.Struct, kw_only=True):
     disclosed: int = 0
     events: int = 0
     streams: int = 0
+    devices: int = 0
     checkpoints: int = 0
     witnesses: dict[str, int] = {}
     balances: list[Stock] = []

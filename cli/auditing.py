@@ -20,7 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from auditor.audit import AGE_S_MAX, Asked, Audit, Watch, title_of
+from auditor.audit import AGE_S_MAX, Asked, Audit, Watch
+from auditor.basis import title_of
 from auditor.device import DeviceReport, audit_device
 from auditor.finding import NAMES, Finding
 from auditor.source import Place

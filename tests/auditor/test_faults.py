@@ -342,6 +342,13 @@ def device_that_leaves_from_where_it_is_not(folder: Path) -> Made:
 
 
 @makes
+def device_that_is_destroyed_on_its_shelf(folder: Path) -> Made:
+    at = next(at for at in range(300, SIZE) if LOG.events[at].type == "registry.Stored")
+    relogged(folder, at, type="registry.Destroyed")
+    return Fault.STREAM_BROKEN, at, LOG.events[at].stream
+
+
+@makes
 def signed_again_without_witnesses(folder: Path) -> Made:
     TrueLog(LOG.events[:-1], ((SIZE - 1, LAST_S),), witnesses=()).write(folder)
     return Fault.RE_SIGNED, None, None

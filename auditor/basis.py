@@ -1,0 +1,77 @@
+"""What an audit stands on: whom it believes, and which sets of disclosures it may read."""
+
+import msgspec
+
+from auditor.checkpoints import KEYS, POLICY, Remembered, Trust, size_now
+from auditor.finding import Fault, Findings
+from auditor.source import Closed, Missing, Source, Unreadable
+from auditor.span import FOLDERS, Part, covered_by
+from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.errors import Malformed
+from ledger.proof.keys import VerifierKey
+from ledger.proof.policy import Policy
+from ledger.proof.strict import lines
+
+
+def trust_of(source: Source, policy: bytes | None, title: str, remembered: Remembered | None) -> Trust:
+    """Whom to believe: a policy that is given, else that of the last audit, else the log's own. Raises Unreadable where
+    there is none.
+    """
+    also = _keys(source)
+    try:
+        if policy is not None:
+            return Trust(Policy.parse(policy), title or title_of(policy), pinned=True, also=also)
+        data = remembered.policy if remembered is not None else source.get(POLICY)
+        return Trust(Policy.parse(data), "", pinned=False, also=also)
+    except Malformed as error:
+        raise Unreadable(f"the policy: {error}") from error
+    except Missing as error:
+        raise Unreadable(f"{POLICY}: there is none, and none was given") from error
+
+
+def _keys(source: Source) -> tuple[VerifierKey, ...]:
+    """The keys that the log says it has or had, none where it does not say."""
+    try:
+        return tuple(VerifierKey.parse(line) for line in lines(source.get(KEYS), KEYS))
+    except (Missing, Malformed):
+        return ()
+
+
+def title_of(policy: bytes) -> str:
+    """What a policy's first line says of it, where that is a comment."""
+    first = policy.decode("utf-8", "replace").partition("\n")[0]
+    return first.removeprefix("#").strip() if first.startswith("#") else "the policy given"
+
+
+class Heads(msgspec.Struct, frozen=True):
+    """The larger set that may be read, how many entries its files cover, and how many those of the public set."""
+
+    part: Part = "public"
+    covered: int = 0
+    public: int = 0
+
+
+def heads_of(source: Source, trust: Trust, now: Checkpoint, findings: Findings) -> Heads:
+    public = _covered(source, "public", trust, now, findings)
+    supervisor = _covered(source, "supervisor", trust, now, findings)
+    if supervisor is None:
+        return Heads("public", public or 0, public or 0)
+    return Heads("supervisor", supervisor, public or 0)
+
+
+def _covered(source: Source, part: Part, trust: Trust, now: Checkpoint, findings: Findings) -> int | None:
+    """How many of the log's entries a set covers, None where it cannot be read by who asks."""
+    path = f"{FOLDERS[part]}/head"
+    try:
+        origin, size = covered_by(source.get(path), path)
+    except (Missing, Closed):
+        return None
+    except Malformed as error:
+        findings.add(Fault.MALFORMED, path, why=error)
+        return None
+    if origin != now.origin:
+        findings.add(Fault.WRONG_KEY, path, origin=origin, expected=now.origin)
+    rolled_back = any(one.fault is Fault.ROLLED_BACK for one in findings.kept)
+    if size > now.size and not rolled_back and size > (published := size_now(source, trust)):
+        findings.add(Fault.MALFORMED, path, covers=size, published=published)
+    return min(size, now.size)
