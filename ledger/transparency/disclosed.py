@@ -31,8 +31,8 @@ _BUNDLES: Final = "tile/entries/"
 UNPACKED_BYTES_MAX: Final = 1 << 32
 """Of one file: 4,096 events of the ledger's largest size."""
 
-LEVEL: Final = 3
-"""zstd's own default: a last range is packed anew each second."""
+LEVEL: Final = 1
+"""Of zstd: a third faster than its default, and files larger by a fiftieth. A last range is packed anew each second."""
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -6,18 +6,23 @@ heads: what they cover is never decided again, so that a label that changes hold
 and nobody's copy of a set is contradicted. There is no cursor beside the heads; where an index is in the ledger, the
 sequencer's marks say.
 
+While the log grows fast, nothing is disclosed for a while: what makes it grow, an import say, needs the processor, and
+a range that is whole is written once instead of anew each second.
+
 Which types are public is given in; of an event that it does not know the discloser decides by its type alone. One whose
 type has no label is for supervisors, and counted: it stops nothing, and nothing is published by mistake.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
-from ledger.port import PAGE_EVENTS, Ledger, Recorded, Unavailable
+from ledger.port import PAGE_EVENTS_MAX, Ledger, Recorded, Unavailable
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.commitment import commitment, envelope_of
 from ledger.proof.disclosure import decode_events, decode_metadata, encode_event, encode_metadata, metadata_record
@@ -70,6 +75,22 @@ class Labels(msgspec.Struct, frozen=True):
     labelled: frozenset[str]
 
 
+class GiveWay(msgspec.Struct, frozen=True):
+    """How disclosing gives way to what makes the log grow.
+
+    A log grows fast that has grown by `fast_entries` from one look to the next; less than that is disclosed as it
+    comes. `look_s`: from look to look, longer than between two checkpoints of a log that grows. After `s_max` it is
+    caught up in any case: an audit asks after ten minutes for what is missing.
+    """
+
+    fast_entries: int = RANGE_ENTRIES
+    look_s: float = 1.5
+    s_max: float = 20.0
+
+
+GIVE_WAY: Final = GiveWay()
+
+
 class Disclosed(msgspec.Struct, frozen=True):
     """What a step did: entries it went through, how many are covered, and how many are published."""
 
@@ -84,9 +105,13 @@ class _Range:
     def __init__(self, number: int) -> None:
         self.number: Final = number
         self.records: Final = {of: bytearray() for of in SETS}
+        self._written_bytes: Final = dict.fromkeys(SETS, -1)
 
-    def files(self) -> dict[str, bytes]:
-        return {range_name(of, self.number): packed(bytes(records)) for of, records in self.records.items()}
+    def write(self, storage: Storage) -> None:
+        """Its files, those that have records which they did not have when this was called before."""
+        grown = {of: records for of, records in self.records.items() if len(records) != self._written_bytes[of]}
+        storage.put({range_name(of, self.number): packed(bytes(records)) for of, records in grown.items()})
+        self._written_bytes.update({of: len(records) for of, records in grown.items()})
 
 
 class _Place:
@@ -108,17 +133,25 @@ class _Entries:
         self._bundle = -1
         self._entries: list[bytes] = []
 
-    def at(self, index: int) -> bytes:
-        bundle, place = divmod(index, FULL_WIDTH)
-        if bundle != self._bundle:
-            self._bundle, self._entries = bundle, self._tiles.entries(bundle)
-        return self._entries[place]
+    def first_other(self, begin: int, found: Sequence[bytes]) -> int | None:
+        """Of these commitments of the entries from `begin` on, the index of the first that is not the log's."""
+        at = 0
+        while at < len(found):
+            bundle, place = divmod(begin + at, FULL_WIDTH)
+            if bundle != self._bundle:
+                self._bundle, self._entries = bundle, self._tiles.entries(bundle)
+            held = self._entries[place : place + len(found) - at]
+            if found[at : at + len(held)] != held:
+                return begin + next(place for place, entry in enumerate(held, at) if found[place] != entry)
+            at += len(held)
+        return None
 
 
 class Discloser:
     """See the module. `step` is called by one task at a time; `run` does it for ever. One process a log."""
 
-    def __init__(self, ledger: Ledger, storage: Storage, labels: Labels) -> None:
+    def __init__(self, ledger: Ledger, storage: Storage, labels: Labels, giving_way: GiveWay = GIVE_WAY) -> None:
+        self._giving_way: Final = giving_way
         self._ledger: Final = ledger
         self._storage: Final = storage
         self._labels: Final = labels
@@ -129,11 +162,16 @@ class Discloser:
         self.trouble: str | None = None
 
     async def run(self) -> None:
-        """Steps until cancelled: at once while there is more, else when the checkpoint has changed. Raises LogFault."""
+        """Steps until cancelled: at once while there is more, else when the checkpoint has changed and the log does not
+        grow fast, or has for long. Raises LogFault.
+        """
         pause_s, pause_s_max = RETRY_S
+        done = Disclosed(0, 0, 0)
         while True:
-            seen = self._storage.read(CHECKPOINT)
             try:
+                if done.covered == done.published:
+                    await self._give_way()
+                seen = self._storage.read(CHECKPOINT)
                 done = await self.step()
             except PASSING as error:
                 self.trouble = f"{type(error).__name__}: {error}"
@@ -143,6 +181,23 @@ class Discloser:
             self.trouble, pause_s = None, RETRY_S[0]
             while done.covered == done.published and self._storage.read(CHECKPOINT) == seen:  # noqa: ASYNC110  a file
                 await asyncio.sleep(POLL_S)
+
+    async def _give_way(self) -> None:
+        """Return once the log does not grow fast, or has for as long as is given way to it."""
+        way, size = self._giving_way, self._published_size()
+        grown, until_s = size - self.covered, time.monotonic() + way.s_max
+        while grown >= way.fast_entries and time.monotonic() < until_s:
+            await asyncio.sleep(way.look_s)
+            before, size = size, self._published_size()
+            grown = size - before
+
+    def _published_size(self) -> int:
+        """None is published where there is no checkpoint, or one of which `step` will say what is wrong with it."""
+        with suppress(ProofFault):
+            if (note := self._storage.read(CHECKPOINT)) is not None:
+                self.published = Checkpoint.parse(Note.parse(note).text).size
+                return self.published
+        return 0
 
     async def step(self) -> Disclosed:
         """Disclose what is published and not covered, as much as goes into one step. Raises LogFault, and what may pass
@@ -171,7 +226,7 @@ class Discloser:
         entries = _Entries(await asyncio.to_thread(TrustedTiles, checkpoint.size, checkpoint.root, self._log_file))
         at = begin - place.known
         while at < end:
-            page = await self._ledger.read_all(place.position, limit=min(end - at, PAGE_EVENTS))
+            page = await self._ledger.read_all(place.position, limit=min(end - at, PAGE_EVENTS_MAX))
             if not page.events and page.at_head:
                 raise LEDGER_SHORTER(head=await self._ledger.head(), position=place.position, size=checkpoint.size)
             await asyncio.to_thread(self._take, place, at, page.events, entries)
@@ -188,12 +243,11 @@ class Discloser:
 
     def _take(self, place: _Place, begin: int, events: Sequence[Recorded], entries: "_Entries") -> None:
         """Hold these events against the log, and put into the range those that are not covered yet."""
-        for index, event in enumerate(events, begin):
-            envelope = envelope_of(event)
-            if commitment(envelope) != entries.at(index):
-                raise DISCLOSURE_DIFFERS(index=index, position=event.position)
-            if index < place.covered:
-                continue
+        envelopes = [envelope_of(event) for event in events]
+        if (other := entries.first_other(begin, [commitment(envelope) for envelope in envelopes])) is not None:
+            raise DISCLOSURE_DIFFERS(index=other, position=events[other - begin].position)
+        known = max(0, place.covered - begin)
+        for index, (event, envelope) in enumerate(zip(events[known:], envelopes[known:], strict=True), begin + known):
             records = place.range.records
             record = encode_event(index, envelope)
             records[SUPERVISOR] += record
@@ -203,13 +257,13 @@ class Discloser:
             elif event.type not in self._labels.labelled:
                 self.unlabelled[event.type] += 1
             if (index + 1) % RANGE_ENTRIES == 0:
-                self._storage.put(place.range.files())
+                place.range.write(self._storage)
                 # At this point the files of a whole range lie there, and no head knows of them.
                 place.range = _Range(place.range.number + 1)
 
     def _cover(self, place: _Place, end: int) -> None:
         if end % RANGE_ENTRIES:
-            self._storage.put(place.range.files())
+            place.range.write(self._storage)
         # At this point every file is durable that the heads will cover. One head may come to be without the other:
         # what is covered is the lesser of the two.
         head = Head(place.origin, end).encoded()

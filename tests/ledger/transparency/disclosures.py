@@ -11,7 +11,7 @@ from ledger.proof.disclosure import DisclosedMetadata, decode_events, decode_met
 from ledger.proof.note import Note
 from ledger.proof.reading import TrustedTiles
 from ledger.transparency.disclosed import METADATA, PUBLIC, RANGE_ENTRIES, SUPERVISOR, Head, range_name, unpacked
-from ledger.transparency.discloser import STAGING, Discloser, Labels
+from ledger.transparency.discloser import GIVE_WAY, STAGING, Discloser, GiveWay, Labels
 from ledger.transparency.layout import CHECKPOINT
 from ledger.transparency.storage import DirectoryStorage, Disk
 from tests.ledger.making import everything
@@ -40,8 +40,14 @@ async def sequence(ledger: Ledger, folder: Path) -> int:
     return outcome.published_size
 
 
-def discloser_of(ledger: Ledger, folder: Path, labels: Labels = LABELS, disk: Disk | None = None) -> Discloser:
-    return Discloser(ledger, DirectoryStorage(folder / "proof", disk, STAGING), labels)
+def discloser_of(
+    ledger: Ledger,
+    folder: Path,
+    labels: Labels = LABELS,
+    disk: Disk | None = None,
+    giving_way: GiveWay = GIVE_WAY,
+) -> Discloser:
+    return Discloser(ledger, DirectoryStorage(folder / "proof", disk, STAGING), labels, giving_way)
 
 
 async def disclose(discloser: Discloser) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -10,9 +11,10 @@ from ledger.port import ANY, Append, Draft
 from ledger.sqlite import SqliteLedger
 from ledger.transparency import discloser as module
 from ledger.transparency.disclosed import METADATA, PUBLIC, RANGE_ENTRIES, SUPERVISOR, head_name, packed, range_name
-from ledger.transparency.discloser import Labels
+from ledger.transparency.discloser import GiveWay, Labels
 from ledger.transparency.faults import LogFault
 from ledger.transparency.layout import CHECKPOINT, MARKS
+from tests.ledger.making import everything
 from tests.ledger.transparency.disclosures import (
     CLOSED,
     LABELS,
@@ -127,6 +129,59 @@ async def test_it_follows_the_checkpoint_by_itself(tmp_path):
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+@asynccontextmanager
+async def growing(ledger, folder, following):
+    """While the block lasts the log grows without a pause, and somebody discloses it. Yields how to end the growth."""
+    calming = asyncio.Event()
+
+    async def grow():
+        while not calming.is_set():
+            await record(ledger, 10)
+            await sequence(ledger, folder)
+
+    growth = asyncio.create_task(grow())
+    running = asyncio.create_task(following.run())
+
+    async def calm():
+        calming.set()
+        await growth
+
+    try:
+        yield calm
+    finally:
+        await calm()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_it_gives_way_while_the_log_grows_fast(tmp_path):
+    ledger = MemoryLedger()
+    await record(ledger, 10)
+    await sequence(ledger, tmp_path)
+    following = discloser_of(ledger, tmp_path, giving_way=GiveWay(fast_entries=10, look_s=0.5, s_max=60))
+    async with growing(ledger, tmp_path, following) as calm:
+        async with asyncio.timeout(20):
+            while following.published < 40:  # noqa: ASYNC110  it tells nobody
+                await asyncio.sleep(0.01)
+        assert following.covered == 0
+        await calm()
+        size = len(await everything(ledger))
+        async with asyncio.timeout(20):
+            while following.covered < size:  # noqa: ASYNC110  it tells nobody
+                await asyncio.sleep(0.01)
+    assert await check(ledger, tmp_path) == size
+
+
+async def test_it_gives_way_so_long_and_no_longer(tmp_path):
+    ledger = MemoryLedger()
+    await record(ledger, 10)
+    await sequence(ledger, tmp_path)
+    following = discloser_of(ledger, tmp_path, giving_way=GiveWay(fast_entries=1, look_s=0.2, s_max=0.3))
+    async with growing(ledger, tmp_path, following), asyncio.timeout(20):
+        while following.covered < 40:  # noqa: ASYNC110  it tells nobody
+            await asyncio.sleep(0.01)
 
 
 async def standing(ledger, folder, count=300):
