@@ -149,12 +149,13 @@ class Policies:
         batch_commands: int = BATCH_COMMANDS_MAX,
         page_events: int = PAGE_EVENTS_MAX,
         retry_s: tuple[float, float] = RETRY_S,
+        watch_s: float = WATCH_S,
     ) -> None:
         asking = _Asking(database, do_many, on_refused, clock, batch_commands, retry_s)
         self._database: Final = database
         self._clock: Final = clock
         self._followers: Final = [
-            _Follower(policy, database, ledger, reader, asking, streams, page_events) for policy in policies
+            _Follower(policy, database, ledger, reader, asking, streams, page_events, watch_s) for policy in policies
         ]
         self._timers: Final = [_Timer(policy, database, read or database.read, asking) for policy in clock_policies]
         self._all: Final[list[_Follower | _Timer]] = [*self._followers, *self._timers]
@@ -298,11 +299,13 @@ class _Follower:
         asking: _Asking,
         streams: Collection[str],
         page_events: int,
+        watch_s: float,
     ) -> None:
         self.name: Final = policy.name
         self.standing = Standing(policy.name, "following")
         self._policy, self._database, self._ledger, self._asking = policy, database, ledger, asking
         self._decode, self._streams, self._page_events = reader.decode, streams, page_events
+        self._watch_s: Final = watch_s
         self._names: Final = reader.names_of(policy.when)
         if not self._names:
             # To follow no types is to follow all of them.
@@ -348,7 +351,7 @@ class _Follower:
             self._stood, self._reached = stood, stood.position
             self._stand("following")
             await self._pages(stood.position)
-        await asyncio.sleep(WATCH_S)
+        await asyncio.sleep(self._watch_s)
 
     async def _pages(self, after: int) -> None:
         pages = self._ledger.follow(after, limit=self._page_events, types=self._names, stream_prefixes=self._streams)

@@ -93,7 +93,8 @@ class Provider:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.discovery = {"issuer": self.url, "jwks_uri": f"{self.url}/jwks"}
-        self.thread = threading.Thread(target=self.server.serve_forever)
+        # It looks that often whether it is to end, and each test has a provider of its own.
+        self.thread = threading.Thread(target=self.server.serve_forever, args=[0.01])
         self.thread.start()
 
     @property

@@ -52,10 +52,9 @@ def fresh_url(request, database_url, tmp_path):
 
 @asynccontextmanager
 async def running(database, ledger, policies=(SEND_PARCELS,), *, do_many=None, reader=READER, **options):
-    """Policies at work."""
-    company = Policies(
-        database, ledger, reader, do_many or parcels_of(ledger).handle_many, policies=policies, **options
-    )
+    """Policies at work. One that has stopped looks often whether it may go on."""
+    do_many, options = do_many or parcels_of(ledger).handle_many, {"watch_s": 0.01} | options
+    company = Policies(database, ledger, reader, do_many, policies=policies, **options)
     await company.open()
     task = asyncio.create_task(company.run())
     try:
