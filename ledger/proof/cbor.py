@@ -54,12 +54,3 @@ def read_head(data: bytes, at: int, major: int) -> tuple[int, int]:
     if number < least:
         raise Malformed(f"CBOR that is not in its shortest form at byte {at}")
     return number, end
-
-
-def read_bytes(data: bytes, at: int, major: int = BYTES) -> tuple[bytes, int]:
-    """The string at `at`, and where the next item begins."""
-    length, begin = read_head(data, at, major)
-    end = begin + length
-    if len(data) < end:
-        raise Malformed(f"a CBOR string of {length} bytes at byte {at} goes beyond the end")
-    return data[begin:end], end

@@ -5,11 +5,13 @@ A file covers a range of the log and is a CBOR sequence (RFC 8742) in the determ
 the log. Which entries are left out is not said, and what is left out cannot be told from the log.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from struct import Struct
+from typing import Final
 
 import msgspec
 
-from ledger.proof.cbor import ARRAY, BYTES, UINT, head, read_bytes, read_head
+from ledger.proof.cbor import ARRAY, BYTES, UINT, head, read_head
 from ledger.proof.commitment import SALT_BYTES, SALT_HALF_BYTES, Envelope, Event, opens_metadata
 from ledger.proof.errors import Malformed, Mismatch, OutOfRange
 from ledger.proof.merkle import SIZE_MAX
@@ -17,6 +19,11 @@ from ledger.proof.merkle import SIZE_MAX
 _EVENT = head(ARRAY, 2)
 _METADATA = head(ARRAY, 3)
 _SALT_HEAD = head(BYTES, SALT_HALF_BYTES)
+
+_INDEX_16: Final = Struct(">HHBH")
+_INDEX_32: Final = Struct(">HIBH")
+_BYTES_8_MAX: Final = (1 << 8) - 1
+_BYTES_16: Final = head(BYTES, _BYTES_8_MAX + 1)[0]
 
 
 class DisclosedMetadata(msgspec.Struct, frozen=True, gc=False):
@@ -54,29 +61,47 @@ def decode_events(data: bytes, begin: int, end: int) -> Iterator[tuple[int, byte
     """(index, envelope) one by one, from the whole file of the entries from `begin` to `end`. The envelopes are to be
     held against the log: `commitment.disclosed`.
     """
-    at, least = 0, begin
+    at, least, usual = 0, begin, _usual(_EVENT, begin, end)
+    last = len(data) - usual.size
     while at < len(data):
-        if data[at] != _EVENT[0]:
-            raise Malformed(f"a disclosed event is a CBOR array of two, unlike what is at byte {at}")
-        index, at = _index(data, at, least, end)
-        envelope, at = read_bytes(data, at)
+        if at <= last:
+            heads, index, kind, length = usual.unpack(data, at)
+            quick = heads == usual.heads and kind == _BYTES_16 and length > _BYTES_8_MAX and least <= index < end
+        else:
+            quick = False
+        if quick:
+            at += usual.size
+        else:
+            index, at, length = _record(_EVENT, data, at, least, end)
+        envelope = data[at : at + length]
+        if len(envelope) < length:
+            raise Malformed(f"a disclosed event of {length} bytes at byte {at} goes beyond the end")
+        at += length
         least = index + 1
         yield index, envelope
 
 
 def decode_metadata(data: bytes, begin: int, end: int) -> Iterator[DisclosedMetadata]:
     """The metadata, one by one, in the whole file of the entries from `begin` to `end`."""
-    at, least = 0, begin
+    at, least, usual = 0, begin, _usual(_METADATA, begin, end)
+    last = len(data) - usual.size
     while at < len(data):
-        if data[at] != _METADATA[0]:
-            raise Malformed(f"disclosed metadata is a CBOR array of three, unlike what is at byte {at}")
-        index, at = _index(data, at, least, end)
-        metadata, at = read_bytes(data, at)
-        salt_rest, at = read_bytes(data, at)
-        if len(salt_rest) != SALT_HALF_BYTES:
-            raise Malformed(f"the rest of a salt has {SALT_HALF_BYTES} bytes, not {len(salt_rest)}")
+        if at <= last:
+            heads, index, kind, length = usual.unpack(data, at)
+            quick = heads == usual.heads and kind == _BYTES_16 and length > _BYTES_8_MAX and least <= index < end
+        else:
+            quick = False
+        if quick:
+            at += usual.size
+        else:
+            index, at, length = _record(_METADATA, data, at, least, end)
+        salt_at = at + length + 1
+        salt_rest = data[salt_at : salt_at + SALT_HALF_BYTES]
+        if len(salt_rest) < SALT_HALF_BYTES or data[salt_at - 1] != _SALT_HEAD[0]:
+            raise Malformed(f"no {SALT_HALF_BYTES} bytes of salt after the metadata of {length} bytes at byte {at}")
         least = index + 1
-        yield DisclosedMetadata(index, metadata, salt_rest)
+        yield DisclosedMetadata(index, data[at : at + length], salt_rest)
+        at = salt_at + SALT_HALF_BYTES
 
 
 def must_open(shown: DisclosedMetadata, envelope: Envelope) -> None:
@@ -85,8 +110,33 @@ def must_open(shown: DisclosedMetadata, envelope: Envelope) -> None:
         raise Mismatch(f"the metadata disclosed for entry {shown.index} is not that of the event in the log")
 
 
-def _index(data: bytes, at: int, least: int, end: int) -> tuple[int, int]:
+class _Usual(msgspec.Struct, frozen=True):
+    """How nearly all records of a file begin, to be read at once: the heads of array and index, the index, the head of
+    a string whose length is in two bytes, and that length. `size` is that of all of it.
+    """
+
+    heads: int
+    unpack: Callable[[bytes, int], tuple[int, int, int, int]]
+    size: int
+
+
+def _usual(array: bytes, begin: int, end: int) -> _Usual:
+    """For a file of the entries from `begin` to `end`, where all indices are written in as many bytes; else none is
+    read so.
+    """
+    for bytes_of_index, form in ((2, _INDEX_16), (4, _INDEX_32)):
+        least = 1 << 4 * bytes_of_index
+        if least <= begin and end <= 1 << 8 * bytes_of_index:
+            return _Usual(array[0] << 8 | head(UINT, least)[0], form.unpack_from, form.size)
+    return _Usual(-1, _INDEX_32.unpack_from, _INDEX_32.size)
+
+
+def _record(array: bytes, data: bytes, at: int, least: int, end: int) -> tuple[int, int, int]:
+    """The index of the record at `at`, and where its string begins and how long it is, which may be too long."""
+    if data[at] != array[0]:
+        raise Malformed(f"a record of a disclosure is a CBOR array, unlike what is at byte {at}")
     index, after = read_head(data, at + 1, UINT)
     if not least <= index < end:
         raise Malformed(f"index {index} at byte {at}, where one from {least} to below {end} can be")
-    return index, after
+    length, begin = read_head(data, after, BYTES)
+    return index, begin, length

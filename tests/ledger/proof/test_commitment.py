@@ -96,13 +96,58 @@ def test_numbers_about_which_the_form_changes(number):
     assert decode_envelope(encoded) == envelope
 
 
-def test_any_changed_byte_of_an_envelope_is_another_or_none():
-    for changed in every_changed_byte(ENVELOPE):
-        assert not opens_entry(changed, entry_of(ONE))
+def of_a_device(data_bytes: int, **other: object) -> bytes:
+    """An envelope as most are: of a stream with a long name, with JSON."""
+    seen = msgspec.structs.replace(
+        decode_envelope(ENVELOPE),
+        stream="meter-0000000000000000000007",
+        type="synthetic.MeterSeen",
+        data=b'{"seen":"%s"}' % (b"x" * (data_bytes - 11)),
+    )
+    return encode_envelope(msgspec.structs.replace(seen, **other))
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        ENVELOPE,
+        of_a_device(23),
+        of_a_device(24),
+        of_a_device(255),
+        of_a_device(256),
+        of_a_device(300, type="synthetic.MeterSeenWithALongName", version=23),
+        of_a_device(60, stream="meter-" + "0" * 17, version=24),
+        of_a_device(60, stream="meter-" + "0" * 18, recorded_at_us=(1 << 32) - 1),
+        of_a_device(60, stream="meter-" + "0" * 250, content_type="application/cbor"),
+    ],
+)
+def test_any_changed_byte_of_an_envelope_is_another_or_none(encoded):
+    for changed in every_changed_byte(encoded):
+        assert not opens_entry(changed, commitment(encoded))
         try:
-            assert encode_envelope(decode_envelope(changed)) == changed
+            decoded = decode_envelope(changed)
         except Malformed:
-            continue
+            assert not is_envelope_to_another(changed)
+        else:
+            assert encode_envelope(decoded) == changed
+            assert list(msgspec.structs.astuple(decoded)) == cbor2.loads(changed)
+
+
+def is_envelope_to_another(data: bytes) -> bool:
+    """Whether another reads the nine fields of an envelope in it, and writes the same bytes for them."""
+    try:
+        fields = cbor2.loads(data)
+        if cbor2.dumps(fields, canonical=True) != data:
+            return False
+    except (cbor2.CBORDecodeError, cbor2.CBOREncodeError, OverflowError, ValueError):
+        return False
+    kinds = [str, int, bytes, str, str, int, bytes, bytes, bytes]
+    return (
+        isinstance(fields, list)
+        and [type(field) for field in fields] == kinds
+        and min(fields[1], fields[5]) >= 0
+        and [len(fields[at]) for at in (2, 7, 8)] == [16, 16, 32]
+    )
 
 
 @given(ENVELOPES, st.data())

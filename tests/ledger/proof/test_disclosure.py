@@ -159,3 +159,52 @@ def test_any_changed_byte_of_a_file_is_refused():
         # A file cut between two records shows less, and all that it shows is so.
         assert EVENTS.startswith(changed)
         assert list(shown) == SHOWN[: len(shown)]
+
+
+@pytest.mark.parametrize("begin", [0, 252, 256, 61_440, 65_536, (1 << 32) - 4, 1 << 32])
+@pytest.mark.parametrize("length", [0, 23, 24, 255, 256, 65_535, 65_536])
+def test_records_of_every_width_are_those_of_another(begin, length):
+    end, data = begin + 4_096, bytes(length)
+    events = [encode_event(index, data) for index in range(begin, begin + 6)]
+    metadata = [encode_metadata(index, data, bytes(16)) for index in range(begin, begin + 6)]
+    assert b"".join(events) == b"".join(cbor2.dumps([begin + at, data], canonical=True) for at in range(6))
+    assert [index for index, shown in decode_events(b"".join(events), begin, end) if shown == data] == [
+        *range(begin, begin + 6)
+    ]
+    assert [one.index for one in decode_metadata(b"".join(metadata), begin, end) if one.metadata == data] == [
+        *range(begin, begin + 6)
+    ]
+    for records, decode in ((events, decode_events), (metadata, decode_metadata)):
+        for wrong in (
+            [records[0], records[2], records[1]],
+            [records[0], records[0]],
+            [*records, records[0]],
+            [records[0], records[1][:-1]],
+            [records[0][:-1], records[1]],
+            [records[0], records[1], b"\0"],
+        ):
+            with pytest.raises(Malformed):
+                list(decode(b"".join(wrong), begin, end))
+        with pytest.raises(Malformed):
+            list(decode(b"".join(records), begin, begin + 5))
+        with pytest.raises(Malformed):
+            list(decode(b"".join(records), begin + 1, end))
+
+
+@pytest.mark.parametrize("begin", [256, 65_536])
+def test_any_changed_byte_of_the_usual_records_is_refused_or_another_record(begin):
+    record = encode_event(begin + 3, bytes(300))
+    shown = encode_metadata(begin + 3, bytes(300), bytes(16))
+    for changed in every_changed_byte(record[:12]):
+        _same_or_refused(changed + record[12:], decode_events, encode_event, begin)
+    for changed in every_changed_byte(shown[:12]):
+        _same_or_refused(changed + shown[12:], decode_metadata, encode_metadata, begin)
+
+
+def _same_or_refused(data, decode, encode, begin):
+    try:
+        found = list(decode(data, begin, begin + 4_096))
+    except Malformed:
+        return
+    fields = [one if isinstance(one, tuple) else msgspec.structs.astuple(one) for one in found]
+    assert b"".join(encode(*one) for one in fields) == data
