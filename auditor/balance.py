@@ -5,7 +5,7 @@ it comes to, the day `on` which it counts where that is not the event's own, and
 until now. So balances are a plain sum over the log, in any order.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Final, TypeAlias
@@ -61,15 +61,34 @@ def moves_of(said: Said) -> list[tuple[str | None, str | None]]:
     ]
 
 
-def add_to(cells: Cells, said: Said) -> None:
-    """Count what an event moves."""
+def moves_anything(said: Said) -> bool:
+    """Whether an event has a movement, or the correction of one."""
+    return not (said.moved is None and said.restated is None and said.moved_out is None and said.moved_in is None)
+
+
+def counted() -> defaultdict[Cell, list[int]]:
+    """Cells in which nothing is counted yet."""
+    return defaultdict(_none)
+
+
+def _none() -> list[int]:
+    return [0, 0]
+
+
+def add_to(cells: defaultdict[Cell, list[int]], said: Said) -> None:
+    """Count what an event moves. Raises Undated."""
     for one in (said.moved, said.moved_out, said.moved_in, said.restated):
         if one is not None:
-            for day, change in _days(said, one):
-                if one.from_site is not None:
-                    cells.setdefault((one.from_site, one.device_class, day), [0, 0])[1] += change
+            day, device_class = one.on or said.occurred_on or _own_day(said), one.device_class
+            if one.to_site is not None:
+                cells[one.to_site, device_class, day][0] += 1
+            if one.from_site is not None:
+                cells[one.from_site, device_class, day][1] += 1
+            if one.instead_of is not None:
                 if one.to_site is not None:
-                    cells.setdefault((one.to_site, one.device_class, day), [0, 0])[0] += change
+                    cells[one.to_site, device_class, one.instead_of][0] -= 1
+                if one.from_site is not None:
+                    cells[one.from_site, device_class, one.instead_of][1] -= 1
 
 
 def merge(cells: Cells, more: Cells) -> None:
@@ -97,15 +116,7 @@ def closing(cells: Cells, last: date) -> list[Stock]:
     return sorted(Stock(*group, count) for group, count in found.items() if count)
 
 
-def _days(said: Said, moved: Moved) -> Iterator[tuple[str, int]]:
-    yield moved.on or _own_day(said), 1
-    if moved.instead_of is not None:
-        yield moved.instead_of, -1
-
-
 def _own_day(said: Said) -> str:
-    if said.occurred_on is not None:
-        return said.occurred_on
     if said.occurred_at is None:
         raise Undated("an event that moves a device has no day")
     return _business_day(said.occurred_at.astimezone(UTC).replace(microsecond=0))

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from auditor.balance import SAID, Cells, add_to
+from auditor.balance import SAID, Cells, add_to, counted
 from auditor.finding import Fault, Findings
 from auditor.lives import DEVICES, SHOWN, Hold, Life, card_of
 from auditor.source import Closed, Gateway, Missing
@@ -87,7 +87,7 @@ class Said:
         said = SAID.decode(envelope.data)
         if envelope.stream in self.devices:
             self.devices[envelope.stream].take(envelope.version, envelope.type, envelope.data)
-        cells: Cells = {}
+        cells = counted()
         add_to(cells, said)
         changed: dict[Group, Days] = {}
         for (site, device_class, day), (inflow, outflow) in cells.items():

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from auditor.finding import Fault, Finding, Findings
-from auditor.span import must_say_one_thing
+from auditor.saying import must_say_one_thing
 from auditor.verdict import FAULT, SELF_CONSISTENT, UNREADABLE, VERIFIED, Verdict, verdict
 from ledger.proof.commitment import Envelope, commitment, decode_envelope
 from ledger.proof.errors import BadSignature, Malformed, NoQuorum, ProofFault, UnknownSigner

@@ -56,15 +56,14 @@ class Folder:
     """The files in a folder: a platform's own, or a copy of them."""
 
     def __init__(self, root: Path) -> None:
-        self._root: Final = root
         self.name: Final = str(root)
 
     def get(self, path: str) -> bytes:
         try:
-            file = self._root / path
-            if file.stat().st_size > FILE_BYTES_MAX:
-                raise Unreadable(f"{path}: over {FILE_BYTES_MAX} bytes")
-            return file.read_bytes()
+            with open(f"{self.name}/{path}", "rb", buffering=0) as file:  # noqa: PTH123  half the time of a Path
+                if os.fstat(file.fileno()).st_size > FILE_BYTES_MAX:
+                    raise Unreadable(f"{path}: over {FILE_BYTES_MAX} bytes")
+                return file.read()
         except (FileNotFoundError, NotADirectoryError):
             raise Missing(path) from None
         except PermissionError:

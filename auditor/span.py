@@ -5,8 +5,9 @@ against the entries, the metadata against the events; what an event moves is sum
 stream can tell is written to files, one for each part of the streams.
 """
 
-import json
-from collections.abc import Callable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 from zlib import crc32
@@ -14,15 +15,16 @@ from zlib import crc32
 import msgspec
 import zstandard
 
-from auditor.balance import SAID, Cells, Undated, add_to, moves_of
+from auditor.balance import Cells, Said, Undated, add_to, counted, moves_anything, moves_of
 from auditor.checkpoints import Bound
 from auditor.finding import Fault, Finding, Findings
 from auditor.hashes import Dispute, Hashed, hold
 from auditor.lives import DEVICES, KINDS, Sample, Told
+from auditor.saying import said_at_once, said_by
 from auditor.source import Missing, Source
-from ledger.proof.commitment import Envelope, commitment, decode_envelope
-from ledger.proof.disclosure import decode_events, decode_metadata, must_open
-from ledger.proof.errors import Malformed, Mismatch
+from ledger.proof.commitment import Envelope, commitments, decode_envelope
+from ledger.proof.disclosure import decode_events, decode_metadata, metadata_hashes
+from ledger.proof.errors import Malformed
 from ledger.proof.merkle import leaf_hash
 from ledger.proof.strict import decimal, lines
 from ledger.proof.tiles import FULL_WIDTH, Tile
@@ -34,7 +36,8 @@ RANGE: Final = 4_096
 RANGE_BYTES_MAX: Final = 1 << 30
 """Of a file of disclosures, expanded: 256 KiB an event."""
 
-JSON: Final = "application/json"
+PIECE: Final = 64
+"""Events that are examined together."""
 
 T = TypeVar("T")
 Part: TypeAlias = Literal["public", "supervisor"]
@@ -42,10 +45,13 @@ Part: TypeAlias = Literal["public", "supervisor"]
 FOLDERS: Final[dict[Part, str]] = {"public": "log/disclosed", "supervisor": "supervisor/disclosed"}
 METADATA: Final = "supervisor/metadata"
 
-Step: TypeAlias = tuple[str, int, bytes, int, list[tuple[str | None, str | None]], int]
+Step: TypeAlias = tuple[str, int, bytes, int, Sequence[tuple[str | None, str | None]], int]
 """What a stream's part of the audit needs of an event: stream, version, id, index, its movements between sites, and
 which step of a device's life it is, by `lives.KINDS`, 0 for none.
 """
+
+
+_STEP: Final = msgspec.msgpack.Encoder()
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -99,8 +105,8 @@ class _Span:
         self._begin: Final = task.span * SPAN
         self._end: Final = min(self._begin + SPAN, task.size)
         self._findings: Final = Findings()
-        self._steps: Final[list[list[Step]]] = [[] for _ in range(task.partitions)]
-        self._cells: Final[Cells] = {}
+        self._steps: Final[list[list[bytes]]] = [[] for _ in range(task.partitions)]
+        self._cells: Final = counted()
         self._told: Final[list[Told]] = []
         self._named: Final[set[int]] = set()
         self._hashed = Hashed()
@@ -130,7 +136,7 @@ class _Span:
             self._findings.kept,
             self._findings.count,
             self._events,
-            self._cells,
+            dict(self._cells),
             self._first_us,
             self._last_us,
             self._told,
@@ -146,62 +152,83 @@ class _Span:
         """What is disclosed of these entries, each event held against its entry."""
         task = self._task
         path = f"{FOLDERS[task.part]}/{range_name(begin // RANGE)}"
-        envelopes: dict[int, Envelope] = {}
-        for index, data in self._shown(path, begin, end):
-            try:
-                envelopes[index] = envelope = decode_envelope(data)
-            except Malformed as error:
-                self._findings.add(Fault.MALFORMED, path, index=index, why=error)
-            else:
-                self._event(index, envelope)
+        opens: dict[int, tuple[bytes, str]] = {}
+        for shown in self._shown(path, begin, end):
+            envelopes: dict[int, Envelope] = {}
+            for index, data in shown:
+                try:
+                    envelopes[index] = decode_envelope(data)
+                except Malformed as error:
+                    self._findings.add(Fault.MALFORMED, path, index=index, why=error)
+            self._take(envelopes)
+            for index, envelope in envelopes.items():
+                opens[index] = envelope.metadata_hash, envelope.stream
         if task.part == "public":
             return
-        if len(envelopes) + len(self._named) < end - begin or self._named:
+        if len(opens) + len(self._named) < end - begin or self._named:
             for index in range(begin, end):
-                if index not in envelopes and index not in self._named:
+                if index not in opens and index not in self._named:
                     self._findings.add(Fault.DROPPED, path, index=index, leaf=self._leaf(index))
-        self._read_metadata(f"{METADATA}/{range_name(begin // RANGE)}", envelopes, begin, end)
+        self._read_metadata(f"{METADATA}/{range_name(begin // RANGE)}", opens, begin, end)
 
     def _read_public(self, begin: int, end: int) -> None:
         """The public set beside the supervisors': whoever may read both holds both against the log."""
         for _ in self._shown(f"{FOLDERS['public']}/{range_name(begin // RANGE)}", begin, end):
             pass
 
-    def _shown(self, path: str, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
+    def _shown(self, path: str, begin: int, end: int) -> Iterator[list[tuple[int, bytes]]]:
         """(index, envelope) of the events in a file that are what their entries stand for."""
-        for index, data in self._records(path, decode_events, begin):
-            if index >= end:
-                break
-            own = commitment(data)
-            entry = self._hashed.entries[index - self._begin]
-            if own == entry or (not entry and leaf_hash(own) == self._leaf(index)):
-                yield index, data
+        for piece in self._records(path, decode_events, begin):
+            records = piece if piece[-1][0] < end else [record for record in piece if record[0] < end]
+            own = commitments([data for _, data in records])
+            if own == [self._hashed.entries[index - self._begin] for index, _ in records]:
+                yield records
             else:
-                self._not_its_entry(path, index, data, own)
+                yield [
+                    (index, data)
+                    for (index, data), one in zip(records, own, strict=True)
+                    if self._is_entry(path, index, data, one)
+                ]
 
-    def _read_metadata(self, path: str, envelopes: dict[int, Envelope], begin: int, end: int) -> None:
+    def _is_entry(self, path: str, index: int, data: bytes, own: bytes) -> bool:
+        entry = self._hashed.entries[index - self._begin]
+        found = own == entry or (not entry and leaf_hash(own) == self._leaf(index))
+        if not found:
+            self._not_its_entry(path, index, data, own)
+        return found
+
+    def _read_metadata(self, path: str, opens: dict[int, tuple[bytes, str]], begin: int, end: int) -> None:
+        """The metadata of these entries, held against the hash that the envelope of each has."""
         seen = 0
-        for shown in self._records(path, decode_metadata, begin):
-            if shown.index >= end:
-                break
-            seen += 1
-            envelope = envelopes.get(shown.index)
-            if envelope is None:
-                continue
-            try:
-                must_open(shown, envelope)
-            except Mismatch as error:
-                self._findings.add(Fault.REWRITTEN, path, index=shown.index, stream=envelope.stream, why=error)
+        for piece in self._records(path, decode_metadata, begin):
+            shown = piece if piece[-1].index < end else [one for one in piece if one.index < end]
+            seen += len(shown)
+            for one, own in zip(shown, metadata_hashes(shown), strict=True):
+                expected, stream = opens.get(one.index, (own, ""))
+                if own != expected:
+                    why = f"the metadata disclosed for entry {one.index} is not that of the event in the log"
+                    self._findings.add(Fault.REWRITTEN, path, index=one.index, stream=stream, why=why)
         if seen < end - begin:
             self._findings.add(Fault.DROPPED, path, shown=seen, entries=end - begin)
 
-    def _records(self, path: str, decode: Callable[[bytes, int, int], Iterator[T]], begin: int) -> Iterator[T]:
-        """The records of a file of disclosures; what is wrong with the file ends them."""
+    def _records(self, path: str, decode: Callable[[bytes, int, int], Iterator[T]], begin: int) -> Iterator[list[T]]:
+        """The records of a file of disclosures, some at a time: what is soon done with stays in the processor's cache.
+        What is wrong with the file ends them.
+        """
+        piece: list[T] = []
         try:
-            yield from decode(expanded(self._source.get(path)), begin, begin + RANGE)
+            records = decode(expanded(self._source.get(path)), begin, begin + RANGE)
+            while True:
+                piece = []
+                piece.extend(islice(records, PIECE))
+                if not piece:
+                    return
+                yield piece
         except Missing:
             self._findings.add(Fault.MISSING, path, index=begin)
         except (Malformed, zstandard.ZstdError) as error:
+            if piece:
+                yield piece
             self._findings.add(Fault.MALFORMED, path, index=begin, why=error)
 
     def _leaf(self, index: int) -> bytes:
@@ -218,26 +245,75 @@ class _Span:
             stream = _stream_in(data)
             self._findings.add(Fault.REWRITTEN, path, index=index, stream=stream, leaf=self._leaf(index), own=leaf)
 
-    def _event(self, index: int, envelope: Envelope) -> None:
-        """Take what a disclosed event says."""
-        self._events += 1
-        self._time(index, envelope)
-        moved: list[tuple[str | None, str | None]] = []
+    def _take(self, envelopes: dict[int, Envelope]) -> None:
+        """Take what disclosed events say."""
+        self._events += len(envelopes)
+        self._times(envelopes)
+        steps, partitions, cells, encode, kind_of = (
+            self._steps, self._task.partitions, self._cells, _STEP.encode, KINDS.get
+        )  # fmt: skip
+        sample = self._task.sample if self._task.sample.below else None
+        events = list(envelopes.values())
+        said = said_at_once(events)
+        if said is None:
+            said = [self._said(*one) for one in envelopes.items()]
+        for index, envelope, one in zip(envelopes, events, said, strict=True):
+            moved: Sequence[tuple[str | None, str | None]] = ()
+            if one is not None and moves_anything(one):
+                moved = moves_of(one)
+                try:
+                    add_to(cells, one)
+                except Undated as error:
+                    self._misread(index, envelope, error)
+            stream, version, kind = envelope.stream, envelope.version, kind_of(envelope.type, 0)
+            hashed = crc32(stream.encode())
+            steps[hashed % partitions].append(encode((stream, version, envelope.id, index, moved, kind)))
+            if sample is not None and sample.has(hashed) and stream.startswith(DEVICES):
+                self._told.append(Told(stream, version, index, envelope.type, envelope.data))
+
+    def _said(self, index: int, envelope: Envelope) -> Said | None:
         try:
-            data = envelope.data
-            plain = envelope.content_type == JSON and must_say_one_thing(data)
-            # In plain JSON a member's name is written in one way: without it there is no such member.
-            if envelope.type.startswith("registry.") and not (plain and b'"moved' not in data and b'"rest' not in data):
-                said = SAID.decode(data)
-                moved = moves_of(said)
-                add_to(self._cells, said)
-        except (msgspec.DecodeError, Undated, Malformed) as error:
-            self._findings.add(Fault.MALFORMED, envelope.type, index=index, stream=envelope.stream, why=error)
-        stream, version, kind = envelope.stream, envelope.version, KINDS.get(envelope.type, 0)
-        hashed = stream_hash(stream)
-        self._steps[hashed % self._task.partitions].append((stream, version, envelope.id, index, moved, kind))
-        if self._task.sample.has(hashed) and stream.startswith(DEVICES):
-            self._told.append(Told(stream, version, index, envelope.type, envelope.data))
+            return said_by(envelope)
+        except Malformed as error:
+            self._misread(index, envelope, error)
+            return None
+
+    def _misread(self, index: int, envelope: Envelope, why: Exception) -> None:
+        self._findings.add(Fault.MALFORMED, envelope.type, index=index, stream=envelope.stream, why=why)
+
+    def _times(self, envelopes: dict[int, Envelope]) -> None:
+        """As `_time`, of all of them. Times that only rise are looked at only where the bounds change."""
+        times = [envelope.recorded_at_us for envelope in envelopes.values()]
+        if not times or times != sorted(times) or not self._within_bounds(list(envelopes), times):
+            for index, envelope in envelopes.items():
+                self._time(index, envelope)
+            return
+        if self._first_us is None:
+            self._first_us = times[0]
+        self._last_us = max(times[-1], self._last_us or 0)
+
+    def _within_bounds(self, indices: list[int], times: list[int]) -> bool:
+        """Whether these rising times are all in order, told from the first and the last of those with the same bounds.
+        Where it is False, some may not be.
+        """
+        task, at = self._task, 0
+        if self._last_us is not None and times[0] < self._last_us - task.skew_us:
+            return False
+        while at < len(indices):
+            place = bisect_right(task.bounds, indices[at], key=_size_of)
+            until = len(indices)
+            if place < len(task.bounds):
+                within = task.bounds[place]
+                until = bisect_left(indices, within.size)
+                if times[until - 1] > within.first_s * 1_000_000 + task.tolerance_us:
+                    return False
+            if place:
+                without = task.bounds[place - 1]
+                after_us = without.last_s * 1_000_000 - task.tolerance_us
+                if times[until - 1] > without.first_s * 1_000_000 and times[at] < after_us:
+                    return False
+            at = until
+        return True
 
     def _time(self, index: int, envelope: Envelope) -> None:
         """Times do not go back by more than clocks of a cluster may, and are between those at which trees with and
@@ -268,6 +344,10 @@ class _Span:
         self._findings.add(Fault.BACKDATED, "recorded_at", **shown, **evidence)
 
 
+def _size_of(bound: Bound) -> int:
+    return bound.size
+
+
 def stream_hash(stream: str) -> int:
     """By which streams are dealt out to parts."""
     return crc32(stream.encode())
@@ -282,25 +362,6 @@ def covered_by(head: bytes, path: str) -> tuple[str, int]:
     """The origin of the log in a set's head, and how many of its entries the set covers. Raises Malformed."""
     origin, *rest = lines(head, path)
     return origin, decimal("\n".join(rest), path)
-
-
-def must_say_one_thing(data: bytes) -> bool:
-    """Raise Malformed where JSON names a member twice, so that one reader takes the one and one the other. Returns
-    whether it is written as plainly as can be: no spaces, no escapes without need.
-    """
-    try:
-        if msgspec.json.encode(msgspec.json.decode(data)) == data:
-            return True
-        json.loads(data, object_pairs_hook=_once_each)
-    except ValueError as error:
-        raise Malformed(f"not JSON: {error}") from error
-    return False
-
-
-def _once_each(members: list[tuple[str, Any]]) -> None:
-    names = [name for name, _ in members]
-    if len(set(names)) < len(names):
-        raise Malformed("JSON that names a member twice")
 
 
 def expanded(data: bytes) -> bytes:

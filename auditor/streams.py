@@ -1,6 +1,6 @@
 """What only the whole of a stream can tell: no version left out or given twice, no event twice, one place at a time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,8 @@ from auditor.finding import Fault, Finding, Findings
 from auditor.lives import CORRECTED, DEVICES, NOT_YET, after, lead, name_of
 from auditor.span import Step
 
-_STEPS: Final = msgspec.msgpack.Decoder(list[Step])
+_STEPS: Final = msgspec.msgpack.Decoder(list[bytes])
+_STEP: Final = msgspec.msgpack.Decoder(Step)
 
 
 class Replayed(msgspec.Struct):
@@ -23,11 +24,10 @@ class Replayed(msgspec.Struct):
 
 
 class _Stream:
-    __slots__ = ("ids", "phase", "place", "version")
+    __slots__ = ("phase", "place", "version")
 
     def __init__(self) -> None:
         self.version = -1
-        self.ids: set[bytes] = set()
         self.place: str | None = None
         self.phase = NOT_YET
 
@@ -37,9 +37,14 @@ def replay(files: Iterable[Path], *, whole: bool) -> Replayed:
     versions follow each other without a gap, and devices leave from where they are.
     """
     streams: dict[str, _Stream] = {}
+    ids: set[bytes] = set()
     findings = Findings()
+    steps = 0
+    files = list(files)
     for file in files:
-        for stream, version, event_id, index, moved, kind in _STEPS.decode(file.read_bytes()):
+        for stream, version, event_id, index, moved, kind in _steps_in(file):
+            steps += 1
+            ids.add(event_id)
             if (told := streams.get(stream)) is None:
                 told = streams[stream] = _Stream()
             expected = told.version + 1
@@ -47,10 +52,7 @@ def replay(files: Iterable[Path], *, whole: bool) -> Replayed:
                 findings.add(
                     Fault.STREAM_BROKEN, "version", index=index, stream=stream, version=version, expected=expected
                 )
-            if event_id in told.ids:
-                findings.add(Fault.INSERTED, "id", index=index, stream=stream, id=event_id)
             told.version = version
-            told.ids.add(event_id)
             for from_site, to_site in moved:
                 if whole and from_site != told.place:
                     findings.add(
@@ -59,6 +61,9 @@ def replay(files: Iterable[Path], *, whole: bool) -> Replayed:
                 told.place = to_site
             if whole and kind:
                 _live(told, kind, stream, index, findings)
+    if len(ids) < steps:
+        del ids
+        _name_repeated(files, findings)
     devices = sum(stream.startswith(DEVICES) for stream in streams)
     return Replayed(len(streams), devices, findings.kept, findings.count)
 
@@ -73,3 +78,18 @@ def _live(told: _Stream, kind: int, stream: str, index: int, findings: Findings)
         phase = lead(kind) or told.phase
     # A dismantling that did not happen: the device never came to the site that it now leaves.
     told.phase = "in_service" if kind == CORRECTED and phase == "at_site" and told.place is None else phase
+
+
+def _steps_in(file: Path) -> Iterator[Step]:
+    return map(_STEP.decode, _STEPS.decode(file.read_bytes()))
+
+
+def _name_repeated(files: Iterable[Path], findings: Findings) -> None:
+    """Find the ids that a stream has twice. Two streams may have the same."""
+    ids: dict[str, set[bytes]] = {}
+    for file in files:
+        for stream, _, event_id, index, *_ in _steps_in(file):
+            seen = ids.setdefault(stream, set())
+            if event_id in seen:
+                findings.add(Fault.INSERTED, "id", index=index, stream=stream, id=event_id)
+            seen.add(event_id)

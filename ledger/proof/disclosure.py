@@ -5,7 +5,8 @@ A file covers a range of the log and is a CBOR sequence (RFC 8742) in the determ
 the log. Which entries are left out is not said, and what is left out cannot be told from the log.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
 from struct import Struct
 from typing import Final
 
@@ -102,6 +103,11 @@ def decode_metadata(data: bytes, begin: int, end: int) -> Iterator[DisclosedMeta
         least = index + 1
         yield DisclosedMetadata(index, data[at : at + length], salt_rest)
         at = salt_at + SALT_HALF_BYTES
+
+
+def metadata_hashes(shown: Iterable[DisclosedMetadata]) -> list[bytes]:
+    """The hashes of metadata that envelopes must have if they are those of the events that these are about."""
+    return [sha256(one.salt_rest + one.metadata).digest() for one in shown]
 
 
 def must_open(shown: DisclosedMetadata, envelope: Envelope) -> None:
