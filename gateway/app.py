@@ -12,12 +12,15 @@ from gateway.live import Live, with_events
 from gateway.openapi import merged
 from gateway.paths import REGISTRY, SERVICES
 from gateway.portal import add_pages
+from gateway.proof_log import ProofLog
 from gateway.published import ACTION as DISCLOSURE
 from gateway.published import Published, with_published
 from gateway.relay import Relay
+from gateway.standing import Part
 from gateway.timeline import ACTION, Timeline, with_timeline
 from gateway.uploads import IMPORT, RemoteUploads
 from gateway.verifier import add_verifier
+from kernel.clock import Clock, system_clock_us
 from kernel.grpc_client import Peer
 from kernel.http_limits import HttpLimits
 from kernel.http_page import Cursors
@@ -29,7 +32,9 @@ DESCRIPTION: Final = "拆回计量器具全流程平台的统一入口。 / The 
 
 
 class Gateway:
-    """`app` is the door; `live` must run; `describe` completes the OpenAPI document once the services are there."""
+    """`app` is the door; `live` and `proof_log` must run; `describe` completes the OpenAPI document once the services
+    are there.
+    """
 
     def __init__(
         self,
@@ -41,6 +46,7 @@ class Gateway:
         until_draining: Callable[[], Awaitable[None]],
         limits: HttpLimits | None = None,
         clock_s: Callable[[], float] = time.monotonic,
+        clock: Clock = system_clock_us,
     ) -> None:
         door = HttpDoor(
             title="Meterloop",
@@ -55,6 +61,7 @@ class Gateway:
         access = Access(verifier, [*commands, IMPORT], [*questions, ACTION], [DISCLOSURE])
         self.app: Final[FastAPI] = door.app
         self.live: Final = Live(door.app, proof, until_draining)
+        self.proof_log: Final = ProofLog(proof, clock)
         self._own_openapi: Final = door.app.openapi
         self._relay: Final = Relay(door.app, registry, access, door.limits)
         self._relay.add(REGISTRY)
@@ -63,7 +70,10 @@ class Gateway:
         Published(door.app, proof, access)
         Timeline(door.app, self._relay, access)
         add_verifier(door.app)
-        add_pages(door.app, [(REGISTRY, registry)], lambda: self.live.origin, lambda: [self.live.standing], clock_s)
+        add_pages(door.app, [(REGISTRY, registry)], lambda: self.live.origin, self._own_parts, clock_s)
+
+    def _own_parts(self) -> list[Part]:
+        return [*self.proof_log.parts, self.live.standing]
 
     async def describe(self) -> None:
         """Ask the services for their paths. Raises CannotNow while one is away."""

@@ -46,9 +46,10 @@ async def assemble(process: Process) -> Parts:
 
     process.readiness.add("registry", registry_answers)
     process.readiness.add("live", gateway.live.health)
+    process.readiness.add("proof log", gateway.proof_log.health)
     return Parts(
         rest=gateway.app,
         operations=operations_app(process.readiness, process.telemetry) if process.telemetry else None,
-        followers={"public events": gateway.live.run},
+        followers={"public events": gateway.live.run, "proof log": gateway.proof_log.run},
         closing=[registry.close],
     )

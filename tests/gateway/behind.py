@@ -128,7 +128,8 @@ async def behind(
         limits=PATIENT,
         clock_s=clock_s,
     )
-    tasks = [asyncio.create_task(follower()) for follower in (projector.run, gateway.live.run, runner.run)]
+    followers = (projector.run, gateway.live.run, gateway.proof_log.run, runner.run)
+    tasks = [asyncio.create_task(follower()) for follower in followers]
     while not (await projector.progress()).ready:  # noqa: ASYNC110  the views tell nobody when they are complete
         await asyncio.sleep(0.01)
     try:

@@ -21,6 +21,7 @@ async def platform(tmp_path):
     async with behind(tmp_path) as started:
         await started.disclose()
         await looked(started, f"meterloop.local/{started.ledger.ledger_id}")
+        started.gateway.proof_log.look()
         yield started
 
 
@@ -45,7 +46,14 @@ def words(html):
 async def test_what_is_up_is_said_in_one_sentence_and_part_by_part(platform):
     page = await platform.client.get("/")
     assert page.status_code == 200
-    assert rows(page.text) == {"登记服务 registry": "正常 up", "公开事件流 public events": "正常 up 0 条 events"}
+    shown = {name: re.sub(r"\d\d:\d\d:\d\d", "TIME", state) for name, state in rows(page.text).items()}
+    assert shown == {
+        "登记服务 registry": "正常 up",
+        "存证日志 proof log": "正常 up TIME，0 项 entries",
+        "见证人 witnesses": "正常 up 未指定 none named",
+        "披露 disclosures": "正常 up 0 项 entries",
+        "公开事件流 public events": "正常 up 0 条 events",
+    }
     assert "各部分均正常。 Every part is up." in words(page.text)
     assert platform.ledger.ledger_id in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
@@ -68,7 +76,7 @@ async def test_a_service_whose_view_has_stopped_is_degraded_and_says_what_to_do(
     assert "A view has stopped, is behind or is being built" in state
     assert "meterloop rebuild 重建" in state
     assert "Operators: /readyz?verbose" in state
-    assert "须注意：2 个部分中的 1 个。 To be looked at: 1 of 2 parts." in words(page)
+    assert "须注意：5 个部分中的 1 个。 To be looked at: 1 of 5 parts." in words(page)
     assert "secret" not in page, "why it stopped is for those who run it"
     assert "<code>meterloop rebuild</code>" in page
 
