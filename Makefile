@@ -10,6 +10,9 @@ endif
 # Many processes are started here, all of the same modules: to compile them once is enough.
 unexport PYTHONDONTWRITEBYTECODE
 
+# One more than two cores: many tests wait for a disk or for processes of their own, a quarter of the time in all.
+TESTS_AT_ONCE ?= 3
+
 .PHONY: help
 help: ## What one can do here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,7 +53,7 @@ demo: setup ## A season from spreadsheets to balances, on a platform of its own
 
 .PHONY: test
 test: setup ## Every test
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal
 
 .PHONY: bench
 bench: setup ## Every measurement, with its limit
