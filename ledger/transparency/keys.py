@@ -21,6 +21,8 @@ OVERLAP_US: Final = 30 * 24 * 3_600 * 1_000_000
 """How long the key before signs along, unless told otherwise."""
 
 _OTHERS: Final = 0o077
+_NOT_THERE: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+"""What does not pass by itself."""
 
 
 def new_key() -> bytes:
@@ -31,12 +33,12 @@ def new_key() -> bytes:
 
 
 def signer_in(file: Path, origin: str) -> SignerKey:
-    """The key in this file under the log's name. Raises LogFault (log.key_missing)."""
+    """The key in this file under the log's name. Raises LogFault (log.key_missing), OSError where the disk fails."""
     try:
         if file.stat().st_mode & _OTHERS:
             raise KEY_MISSING(file=file)
         key = serialization.load_pem_private_key(file.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (*_NOT_THERE, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise KEY_MISSING(file=file) from error
     if not isinstance(key, Ed25519PrivateKey):
         raise KEY_MISSING(file=file)
@@ -58,7 +60,7 @@ class LogKeys:
             self._store.add_key(KEY_FILE, str(signer.verifier), now_us, {})
 
     def signers(self, now_us: int) -> list[SignerKey]:
-        """Those that sign now, the newest last. Raises LogFault (log.key_missing)."""
+        """Those that sign now, the newest last. Raises LogFault (log.key_missing), OSError."""
         return [self._signer(key) for key in self._store.log_keys() if key.until_us is None or now_us < key.until_us]
 
     def verifiers(self) -> list[VerifierKey]:

@@ -6,8 +6,8 @@ it is not known whether the change was made: read again before anything else is 
 """
 
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,9 @@ APPLICATION_ID: Final = 0x4D4C5331
 
 SCHEMA_VERSION: Final = 1
 OWNER_ONLY: Final = 0o600
-BUSY_TIMEOUT_MS: Final = 10_000
+BUSY_TIMEOUT_MS: Final = 2_000
+"""Others read, and now and then change a key: nothing of it takes long."""
+
 
 _SCHEMA: Final = """
 CREATE TABLE signed (
@@ -114,77 +116,107 @@ class SequencerStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY))
-        self._connection: Final = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-        self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        self._connection.pragma("synchronous", "FULL")
-        self._connection.pragma("journal_mode", "wal")
-        self._connection.pragma("mmap_size", 0)
-        with self._connection:
-            if self._connection.pragma("application_id") != APPLICATION_ID:
-                self._connection.execute(_SCHEMA)
-                self._connection.pragma("application_id", APPLICATION_ID)
-                self._connection.pragma("user_version", SCHEMA_VERSION)
+        self._path: Final = path
+        self._connection = _connected(path)
+        self._broken = False
 
     def close(self) -> None:
         self._connection.close()
 
+    @contextmanager
+    def _asked(self) -> Iterator[apsw.Connection]:
+        """The connection. After an error it is made anew, for nobody knows which locks the one before holds."""
+        if self._broken:
+            self._connection.close()
+            self._connection = _connected(self._path)
+            self._broken = False
+        try:
+            yield self._connection
+        except apsw.Error:
+            self._broken = True
+            raise
+
+    @contextmanager
+    def _changed(self) -> Iterator[apsw.Connection]:
+        """As above, in one transaction."""
+        with self._asked() as connection, connection:
+            yield connection
+
     def cursor(self) -> Cursor | None:
         """How far was signed; None where nothing was."""
-        row = self._connection.execute(
-            "SELECT ledger_id, origin, size, position, commitment, root, note, signed_at_us FROM signed"
-        ).fetchone()
+        with self._asked() as connection:
+            row = connection.execute(
+                "SELECT ledger_id, origin, size, position, commitment, root, note, signed_at_us FROM signed"
+            ).fetchone()
         return None if row is None else Cursor(*row)
 
     def begin(self, cursor: Cursor) -> None:
         """The first cursor. Raises LogFault (log.moved) where there is one."""
-        with self._connection:
-            self._connection.execute(
+        with self._changed() as connection:
+            connection.execute(
                 "INSERT INTO signed VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 msgspec.structs.astuple(cursor),
             )
-            self._must_have_changed()
+            _must_have_changed(connection)
 
     def swap(self, old: Cursor, new: Cursor) -> None:
         """The new cursor in place of the old. Raises LogFault (log.moved) where the old one is not there any more."""
-        with self._connection:
-            self._connection.execute(
+        with self._changed() as connection:
+            connection.execute(
                 "UPDATE signed SET (ledger_id, origin, size, position, commitment, root, note, signed_at_us) ="
                 " (?, ?, ?, ?, ?, ?, ?, ?) WHERE size = ? AND root = ? AND note = ? AND signed_at_us = ?",
                 (*msgspec.structs.astuple(new), old.size, old.root, old.note, old.signed_at_us),
             )
-            self._must_have_changed()
+            _must_have_changed(connection)
 
     def published(self) -> Published | None:
         """The newest published checkpoint; None where there is none."""
-        row = self._connection.execute(
-            "SELECT size, note, published_at_us, day, day_bytes, added, swept, settled FROM published"
-        ).fetchone()
+        with self._asked() as connection:
+            row = connection.execute(
+                "SELECT size, note, published_at_us, day, day_bytes, added, swept, settled FROM published"
+            ).fetchone()
         if row is None:
             return None
         return msgspec.structs.replace(Published(*row), settled=bool(row[-1]))
 
     def publish(self, published: Published) -> None:
         """Let this be the newest published checkpoint from now on."""
-        with self._connection:
-            self._connection.execute(
+        with self._changed() as connection:
+            connection.execute(
                 "INSERT OR REPLACE INTO published VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
                 msgspec.structs.astuple(published),
             )
 
     def log_keys(self) -> list[LogKey]:
         """All keys there ever were, the newest last."""
-        rows = self._connection.execute("SELECT number, file, vkey, since_us, until_us FROM key ORDER BY number")
-        return [LogKey(*row) for row in rows]
+        with self._asked() as connection:
+            rows = connection.execute("SELECT number, file, vkey, since_us, until_us FROM key ORDER BY number")
+            return [LogKey(*row) for row in rows]
 
     def add_key(self, file: str, vkey: str, now_us: int, ending: Mapping[int, int]) -> None:
         """A new key; those before, by their number, sign along until then."""
-        with self._connection:
+        with self._changed() as connection:
             for number, until_us in ending.items():
-                self._connection.execute("UPDATE key SET until_us = ? WHERE number = ?", (until_us, number))
-            self._connection.execute(
+                connection.execute("UPDATE key SET until_us = ? WHERE number = ?", (until_us, number))
+            connection.execute(
                 "INSERT INTO key (file, vkey, since_us, until_us) VALUES (?, ?, ?, NULL)", (file, vkey, now_us)
             )
 
-    def _must_have_changed(self) -> None:
-        if self._connection.changes() != 1:
-            raise MOVED()
+
+def _connected(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.pragma("synchronous", "FULL")
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("mmap_size", 0)
+    with connection:
+        if connection.pragma("application_id") != APPLICATION_ID:
+            connection.execute(_SCHEMA)
+            connection.pragma("application_id", APPLICATION_ID)
+            connection.pragma("user_version", SCHEMA_VERSION)
+    return connection
+
+
+def _must_have_changed(connection: apsw.Connection) -> None:
+    if connection.changes() != 1:
+        raise MOVED()

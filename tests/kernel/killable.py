@@ -38,6 +38,12 @@ class Killable:
         answer = await asyncio.to_thread(self._process.stdout.readline)
         assert answer.split() == ["ended", str(-signal.SIGALRM)]
 
+    def ended(self) -> int:
+        """Wait until the child is gone. Its exit status, or the signal that ended it, negative."""
+        word, status = self._process.stdout.readline().split()
+        assert word == "ended"
+        return int(status)
+
     def _say(self, word: str) -> None:
         self._process.stdin.write(word + "\n")
         self._process.stdin.flush()
