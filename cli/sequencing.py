@@ -1,6 +1,5 @@
 """The sequencer of the proof log as a process: `python -m cli.sequencing`, or `meterloop ledger sequence`."""
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -8,8 +7,8 @@ from typing import Annotated, Final
 import structlog
 from msgspec import Meta
 
+from cli.at_work import AtWork
 from kernel.clock import Clock, system_clock_us
-from kernel.http_operations import operations_app
 from kernel.process import Parts, Process, run
 from kernel.quantity import instant_of_us
 from kernel.readiness import Health
@@ -20,11 +19,10 @@ from ledger.port import Ledger, LedgerError, Unavailable
 from ledger.proof.errors import Malformed
 from ledger.proof.policy import Policy
 from ledger.transparency.cosigning import Witnesses, WitnessStanding, read_policy
-from ledger.transparency.faults import Fault, LogFault
+from ledger.transparency.faults import Fault
 from ledger.transparency.sequencer import NO_POLICY, PUBLISHED_EVERY_US_MAX, Sequencer
 
 NAME: Final = "sequencer"
-WATCH_S: Final = 1.0
 STALE_US: Final = 3 * PUBLISHED_EVERY_US_MAX
 """A checkpoint older than this should have been followed by another."""
 
@@ -36,11 +34,6 @@ _UNPUBLISHED: Final = METER.create_gauge(
     "log.unpublished", unit="{entry}", description="signed entries that no published checkpoint covers"
 )
 _AGE: Final = METER.create_gauge("log.checkpoint.age", unit="s", description="age of the newest published checkpoint")
-_ROUNDS: Final = METER.create_gauge("log.rounds", unit="{round}", description="rounds of the sequencer since its start")
-_STOPPED: Final = METER.create_gauge(
-    "log.stopped", unit="1", description="1 where the sequencer has stopped at a fault"
-)
-
 _WITNESS_UP: Final = METER.create_gauge("log.witness.up", unit="1", description="1 where the witness cosigns")
 _WITNESS_BEHIND: Final = METER.create_gauge(
     "log.witness.behind", unit="{entry}", description="signed entries that the witness has not cosigned"
@@ -70,54 +63,34 @@ class SequencerSettings(Settings, frozen=True, kw_only=True):
     ] = None
 
 
-class Following:
-    """A sequencer at work: what it is at, for probes and metrics."""
+class Looking:
+    """What a sequencer and its witnesses are at, for probes and metrics."""
 
     def __init__(self, sequencer: Sequencer, ledger: Ledger, witnesses: Witnesses, clock: Clock) -> None:
         self._sequencer: Final = sequencer
         self._witnesses: Final = witnesses
         self._ledger: Final = ledger
         self._clock: Final = clock
-        self._fault: LogFault | None = None
         # In trouble the sequencer knows nothing until it has read it again; what was known last is still told.
         self._cursor = sequencer.cursor
         self._published = sequencer.published
 
-    async def run(self) -> None:
-        """Sequence until cancelled. A fault stops the log and not the process: the rest of the platform goes on, and
-        the probe says what is wrong.
-        """
-        try:
-            await self._sequencer.run()
-        except LogFault as fault:
-            self._fault = fault
-            _LOG.exception("stopped", code=fault.code)
-        await asyncio.Event().wait()
+    async def look(self) -> None:
+        """Set the metrics."""
+        cursor = self._cursor = self._sequencer.cursor or self._cursor
+        published = self._published = self._sequencer.published or self._published
+        self._look_at_witnesses()
+        if cursor is not None:
+            _SIZE.set(cursor.size)
+            _UNPUBLISHED.set(cursor.size - (published.size if published else 0))
+            try:
+                _LAG.set(max(0, await self._ledger.head() - cursor.position))
+            except LedgerError as error:
+                _LOG.warning("the ledger is away", error=str(error))
+        if published is not None:
+            _AGE.set((self._clock() - published.published_at_us) / 1e6)
 
-    async def watch(self) -> None:
-        """Keep the metrics, and log when trouble comes and goes."""
-        trouble = None
-        while True:
-            await asyncio.sleep(WATCH_S)
-            if self._sequencer.trouble != trouble:
-                trouble = self._sequencer.trouble
-                _LOG.warning("in trouble" if trouble else "out of trouble", error=trouble)
-            cursor = self._cursor = self._sequencer.cursor or self._cursor
-            published = self._published = self._sequencer.published or self._published
-            self._watch_witnesses()
-            _ROUNDS.set(self._sequencer.rounds)
-            _STOPPED.set(0 if self._fault is None else 1)
-            if cursor is not None:
-                _SIZE.set(cursor.size)
-                _UNPUBLISHED.set(cursor.size - (published.size if published else 0))
-                try:
-                    _LAG.set(max(0, await self._ledger.head() - cursor.position))
-                except LedgerError as error:
-                    _LOG.warning("the ledger is away", error=str(error))
-            if published is not None:
-                _AGE.set((self._clock() - published.published_at_us) / 1e6)
-
-    def _watch_witnesses(self) -> None:
+    def _look_at_witnesses(self) -> None:
         for one in self._witnesses.standing:
             labels = {"witness": one.name}
             _WITNESS_UP.set(0 if one.trouble else 1, labels)
@@ -131,13 +104,9 @@ class Following:
             return Health(ok=True, degraded=True, detail="; ".join(map(_missing, missing)))
         return Health(ok=True, detail=f"{len(self._witnesses.standing)} witnesses")
 
-    async def health(self) -> Health:
-        """Fails where the log has stopped; degraded where it is in trouble, or says nothing new."""
-        if self._fault is not None:
-            return Health(ok=False, detail=self._fault.code)
+    def well(self) -> Health:
+        """Degraded where the log says nothing new."""
         published = self._sequencer.published
-        if self._sequencer.trouble is not None:
-            return Health(ok=True, degraded=True, detail=self._sequencer.trouble)
         if published is None or self._clock() - published.published_at_us > STALE_US:
             return Health(ok=True, degraded=True, detail="no new checkpoint")
         return Health(ok=True, detail=f"{published.size} entries")
@@ -177,15 +146,11 @@ async def assemble(process: Process) -> Parts:
     await process.wait_for("log", sequencer.load, Unavailable, OSError)
     if sequencer.published is not None:
         witnesses.remember(sequencer.published.note)
-    following = Following(sequencer, ledger, witnesses, system_clock_us)
-    process.readiness.add("log", following.health)
-    process.readiness.add("witnesses", following.witnessed)
-    assert process.telemetry is not None
-    return Parts(
-        rest=operations_app(process.readiness, process.telemetry),
-        followers={"sequencer": following.run, "metrics": following.watch},
-        closing=[sequencer.close, witnesses.close, ledger.close],
-    )
+    looking = Looking(sequencer, ledger, witnesses, system_clock_us)
+    working = AtWork(sequencer, looking.look, looking.well)
+    process.readiness.add("log", working.health)
+    process.readiness.add("witnesses", looking.witnessed)
+    return working.parts(process, NAME, [sequencer.close, witnesses.close, ledger.close])
 
 
 def main() -> int:

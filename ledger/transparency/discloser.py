@@ -158,6 +158,7 @@ class Discloser:
         self._place: _Place | None = None
         self.published = 0
         self.covered = 0
+        self.rounds = 0
         self.unlabelled: Final[Counter[str]] = Counter()
         self.trouble: str | None = None
 
@@ -235,6 +236,7 @@ class Discloser:
         place.known = 0
         if end > begin or self._place is None:
             await asyncio.to_thread(self._cover, place, end)
+            self.rounds += 1
         self._place, self.covered, self.published = place, end, checkpoint.size
         return Disclosed(end - begin, end, checkpoint.size)
 

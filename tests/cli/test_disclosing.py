@@ -5,19 +5,20 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from cli.disclosing import DISCLOSURE, WATCH_S, Following
+from cli.at_work import WATCH_S
+from cli.disclosing import DISCLOSURE, at_work
 from kernel.disclosure import load
 from ledger.memory import MemoryLedger
 from tests.ledger.transparency.disclosures import OPEN, UNKNOWN, Forged, discloser_of, record, sequence
 
 
 @pytest.fixture
-async def at_work(tmp_path):
+async def set_to_work(tmp_path):
     """A function that sets a discloser of this ledger to work."""
     tasks = []
 
     def begin(ledger):
-        following = Following(discloser_of(ledger, tmp_path))
+        following = at_work(discloser_of(ledger, tmp_path))
         tasks.extend(asyncio.create_task(part()) for part in (following.run, following.watch))
         return following
 
@@ -34,12 +35,12 @@ async def until(holds):
             await asyncio.sleep(0.02)
 
 
-async def test_what_has_no_label_is_told_once_and_by_its_type(tmp_path, at_work):
+async def test_what_has_no_label_is_told_once_and_by_its_type(tmp_path, set_to_work):
     ledger = MemoryLedger()
     await record(ledger, 8)
     await sequence(ledger, tmp_path)
     with capture_logs() as logs:
-        following = at_work(ledger)
+        following = set_to_work(ledger)
 
         async def degraded():
             return (await following.health()).degraded
@@ -51,13 +52,13 @@ async def test_what_has_no_label_is_told_once_and_by_its_type(tmp_path, at_work)
     assert [log["type"] for log in logs if log["event"] == "no label"] == [UNKNOWN]
 
 
-async def test_a_fault_stops_it_loudly_with_the_index(tmp_path, at_work):
+async def test_a_fault_stops_it_loudly_with_the_index(tmp_path, set_to_work):
     ledger = Forged()
     await record(ledger, 8)
     await sequence(ledger, tmp_path)
     ledger.forged = 6
     with capture_logs() as logs:
-        following = at_work(ledger)
+        following = set_to_work(ledger)
 
         async def stopped():
             return not (await following.health()).ok

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from cli.sequencing import STALE_US, Following
+from cli.at_work import AtWork
+from cli.sequencing import STALE_US, Looking
 from ledger.memory import MemoryLedger
 from ledger.transparency.cosigning import Witnesses
 from ledger.transparency.faults import LogFault
@@ -18,7 +19,8 @@ async def following(tmp_path):
     await record(ledger, 10)
     sequencer = await sequencer_of(ledger, tmp_path, clock=clock)
     witnesses = Witnesses(NO_POLICY, clock)
-    yield Following(sequencer, ledger, witnesses, clock), sequencer, clock
+    looking = Looking(sequencer, ledger, witnesses, clock)
+    yield AtWork(sequencer, looking.look, looking.well), sequencer, clock
     await sequencer.close()
     await witnesses.close()
 
