@@ -8,6 +8,7 @@ import grpc
 import jwt
 import msgspec
 import pytest
+import pytest_asyncio
 
 from kernel.grpc_refusal import refusal_of_error
 from kernel.identity_issuer import PRIVATE_KEY_FILE, issue, write_keys
@@ -29,8 +30,19 @@ TEXT_FOR_READING = b"\x4a\x03\x0a\x01x"
 """Field 9, the reading, whose field 1, a number, comes as text."""
 
 
-@pytest.fixture
-async def entrances(tmp_path):
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def entrances(tmp_path_factory):
+    """Of one platform, on which nothing is ever recorded."""
+    async with behind(tmp_path_factory.mktemp("faults")) as platform:
+        yield Entrances(platform)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_entrances(tmp_path):
+    """Of a platform of the test's own."""
     async with behind(tmp_path) as platform:
         yield Entrances(platform)
 
@@ -179,33 +191,35 @@ async def test_what_goes_along_is_wrong(entrances, code, headers, metadata):
     assert_same(answers, code)
 
 
-async def test_what_came_too_late_or_twice(entrances):
-    token = issue(entrances.platform.keys, CLERK)
+async def test_what_came_too_late_or_twice(own_entrances):
+    token = issue(own_entrances.platform.keys, CLERK)
     opened = on(OpenSite, site_id="store-1", kind="unit_store", name="合成表库", unit=UNIT)
-    await tell(entrances.platform.registry, [opened])
+    await tell(own_entrances.platform.registry, [opened])
     register = msgspec.json.encode({"occurred_on": "2026-03-01", "device_class": "01", "unit": UNIT})
     path = f"/v1/meters/{NUMBER}/register"
-    assert (await by_http(entrances.rest.client, token, register, path)).status == 201
-    stale = [await by_http(one.client, token, **{"If-Match": '"7"'}) for one in (entrances.rest, entrances.gateway)]
-    stale.append(await by_rpc(entrances.platform.peer, token, **{"if-match": "7"}))
+    assert (await by_http(own_entrances.rest.client, token, register, path)).status == 201
+    stale = [
+        await by_http(one.client, token, **{"If-Match": '"7"'}) for one in (own_entrances.rest, own_entrances.gateway)
+    ]
+    stale.append(await by_rpc(own_entrances.platform.peer, token, **{"if-match": "7"}))
     assert_same(stale, "command.stale_version")
     assert [answer.status for answer in stale] == [412, 412, None]
-    assert (await by_http(entrances.rest.client, token)).code is None
+    assert (await by_http(own_entrances.rest.client, token)).code is None
     other = plain(work_order="WO-2")
-    reused = [await by_http(one.client, token, other) for one in (entrances.rest, entrances.gateway)]
+    reused = [await by_http(one.client, token, other) for one in (own_entrances.rest, own_entrances.gateway)]
     message = registry_pb2.Dismantle(asset_no=NUMBER, **GOOD | {"work_order": "WO-2"})
-    reused.append(await by_rpc(entrances.platform.peer, token, message.SerializeToString()))
+    reused.append(await by_rpc(own_entrances.platform.peer, token, message.SerializeToString()))
     assert_same(reused, "command.id_reused")
-    again = [await by_http(one.client, token) for one in (entrances.rest, entrances.gateway)]
+    again = [await by_http(one.client, token) for one in (own_entrances.rest, own_entrances.gateway)]
     assert [answer.value["repeated"] for answer in again] == [True, True]
     unknown = [
         await by_http(one.client, token, path=f"/v1/meters/{OTHER}/dismantle")
-        for one in (entrances.rest, entrances.gateway)
+        for one in (own_entrances.rest, own_entrances.gateway)
     ]
     message = registry_pb2.Dismantle(asset_no=OTHER, **GOOD)
-    unknown.append(await by_rpc(entrances.platform.peer, token, message.SerializeToString()))
+    unknown.append(await by_rpc(own_entrances.platform.peer, token, message.SerializeToString()))
     assert_same(unknown, "meter.unknown")
-    assert await entrances.ledger.head() == 3
+    assert await own_entrances.ledger.head() == 3
 
 
 async def test_rows_of_a_file_are_refused_under_the_same_codes_at_both_doors(entrances):

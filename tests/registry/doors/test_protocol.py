@@ -1,7 +1,10 @@
 """HTTP as the registry's own door and the gateway speak it alike: versions, pages, keys."""
 
+from contextlib import asynccontextmanager
+
 import msgspec
 import pytest
+import pytest_asyncio
 
 from kernel.principal import Role
 from services.registry.asset_number import compose
@@ -29,9 +32,13 @@ LISTS = {
 }
 
 
-@pytest.fixture
-async def entrances(tmp_path):
-    async with behind(tmp_path) as platform:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@asynccontextmanager
+async def told_in_advance(folder):
+    """A platform with several of everything that is listed."""
+    async with behind(folder) as platform:
         told = [on(OpenSite, site_id=f"S-{nth}", kind="unit_store", name="合成", unit=UNIT) for nth in range(ROWS)]
         for nth, number in enumerate(NUMBERS):
             told += [
@@ -59,6 +66,20 @@ async def entrances(tmp_path):
         yield Entrances(platform)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def entrances(tmp_path_factory):
+    """Of one platform for all that change nothing there."""
+    async with told_in_advance(tmp_path_factory.mktemp("protocol")) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_entrances(tmp_path):
+    """Of a platform of the test's own."""
+    async with told_in_advance(tmp_path) as opened:
+        yield opened
+
+
 @pytest.fixture(params=["rest", "gateway"])
 def web(request, entrances):
     return getattr(entrances, request.param).client
@@ -66,6 +87,10 @@ def web(request, entrances):
 
 @pytest.fixture
 def headers(entrances):
+    return keeper(entrances)
+
+
+def keeper(entrances):
     return bearer(entrances.token(Role.STOREKEEPER, Role.OPERATOR, units=(UNIT,)))
 
 
@@ -100,7 +125,9 @@ async def test_a_cursor_is_good_for_its_own_question_alone(web, headers):
 
 
 @pytest.mark.parametrize("path", [f"/v1/meters/{NUMBERS[0]}/card", "/v1/shipments/SH-0"])
-async def test_what_is_shown_has_the_version_that_if_match_takes(web, headers, path):
+@pytest.mark.parametrize("name", ["rest", "gateway"])
+async def test_what_is_shown_has_the_version_that_if_match_takes(own_entrances, name, path):
+    web, headers = getattr(own_entrances, name).client, keeper(own_entrances)
     shown = await web.get(path, headers=headers)
     tag = shown.headers["etag"]
     assert tag == f'"{shown.json()["version"]}"'

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+import pytest_asyncio
 
 from kernel.principal import Role
 from services.registry.access import INSIDE
@@ -38,9 +39,13 @@ IMPORTERS = {Role.OPERATOR, Role.STOREKEEPER, Role.DISPATCHER}
 ANNOUNCED = {"kind": "devices", "name": "合成.csv", "bytes": 1}
 
 
-@pytest.fixture
-async def entrances(tmp_path):
-    async with behind(tmp_path, workshop()) as platform:
+of_one_platform = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def entrances(tmp_path_factory):
+    """Of one platform for all: what is asked here is never recorded."""
+    async with behind(tmp_path_factory.mktemp("who-may"), workshop()) as platform:
         opened = Entrances(platform)
         await set_up(opened)
         yield opened
@@ -61,6 +66,7 @@ def test_the_table_is_whole_and_in_its_own_form():
     assert set(QUESTIONS) == {name for name in ACTIONS if name[:3] in {"Get", "Lis"}}
 
 
+@of_one_platform
 @pytest.mark.parametrize("name", ENTRANCES)
 async def test_each_role_may_do_what_the_table_says_and_nothing_else(entrances, name):
     own, outer = expected()
@@ -70,11 +76,13 @@ async def test_each_role_may_do_what_the_table_says_and_nothing_else(entrances, 
     assert await entrances.ledger.head() == head
 
 
+@of_one_platform
 async def test_the_table_asks_every_question_there_is(entrances):
     assert set(QUESTIONS) == set(entrances.offered.questions)
     assert set(OFFERED) == set(entrances.offered.groups)
 
 
+@of_one_platform
 @pytest.mark.parametrize("name", ENTRANCES)
 async def test_nobody_is_told_to_come_with_a_token(entrances, name):
     entrance, head = named(entrances, name), await entrances.ledger.head()
@@ -87,6 +95,7 @@ async def test_nobody_is_told_to_come_with_a_token(entrances, name):
     assert await entrances.ledger.head() == head
 
 
+@of_one_platform
 @pytest.mark.parametrize("name", ENTRANCES)
 async def test_a_token_without_a_role_of_ours_is_nobodys(entrances, name):
     entrance, token = named(entrances, name), entrances.token(units=(OWN,))
@@ -95,6 +104,7 @@ async def test_a_token_without_a_role_of_ours_is_nobodys(entrances, name):
         assert (await entrance.ask(question, {}, token)).code == "identity.missing_claim"
 
 
+@of_one_platform
 @pytest.mark.parametrize("name", ["rest", "gateway"])
 async def test_many_at_once_are_let_line_by_line_as_one_at_a_time(entrances, name):
     client = named(entrances, name).client
@@ -120,6 +130,7 @@ def is_let(line):
     return True
 
 
+@of_one_platform
 async def test_what_policies_give_has_no_way_in(entrances):
     token = entrances.token(*Role, units=(OWN,), organisation=MAKER)
     for kind in INSIDE:
@@ -136,6 +147,7 @@ async def test_what_policies_give_has_no_way_in(entrances):
     assert Dispatch in INSIDE
 
 
+@of_one_platform
 @pytest.mark.parametrize("name", ENTRANCES)
 async def test_three_roles_may_import(entrances, name):
     entrance = named(entrances, name)
@@ -153,6 +165,7 @@ async def test_three_roles_may_import(entrances, name):
     assert let == IMPORTERS
 
 
+@of_one_platform
 async def test_whoever_sees_a_card_sees_the_timeline_and_nobody_else(entrances):
     for role in Role:
         headers = bearer(asker(entrances, role))
@@ -162,6 +175,7 @@ async def test_whoever_sees_a_card_sees_the_timeline_and_nobody_else(entrances):
             assert (life.status_code, card.status_code) in {(200, 200), (403, 403), (404, 404)}, role
 
 
+@of_one_platform
 @pytest.mark.parametrize("name", ENTRANCES)
 async def test_rights_of_several_roles_and_units_add_up(entrances, name):
     entrance = named(entrances, name)
@@ -176,6 +190,7 @@ async def test_rights_of_several_roles_and_units_add_up(entrances, name):
     assert (await entrance.ask("ListDevices", {}, no_maker)).code == "access.denied"
 
 
+@of_one_platform
 @pytest.mark.parametrize("name", ENTRANCES)
 async def test_what_one_may_not_read_is_as_if_it_were_not_there(entrances, name):
     entrance, nobodys = named(entrances, name), compose(OWN, "01", "99999999999999")
