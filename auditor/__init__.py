@@ -11,8 +11,18 @@ balance.py      balances, reckoned anew
 comparing.py    what the platform shows, against what its log says
 audit.py        the run
 verdict.py      what it comes to: one sentence, one exit status
-report_proof.py      the proof that a report draws
+
+Reports of an audit, each step from the one before it:
+
 report_gathering.py  what a report needs to know beside the findings
+report_proof.py      the proof that is drawn, read from the log
+report_words.py      what is said whatever was found
+report_text.py       texts out of a log, made fit for a page
+report_checks.py     what was checked, and what came of it
+report_content.py    facts, findings and balances, in both languages
+report_drawing.py    the proof as lines, shapes and labels
+report_html.py       one HTML file
+report_paper.py      the working paper, 审计工作底稿, as PDF
 
 It stands on `ledger.proof` and on nothing else of the house, so that a mistake there is not made here again.
 """

@@ -211,7 +211,7 @@ class Audit:
         age_s_max = self._asked.age_s_max
         if age_s_max is None or cosigned is None:
             return
-        age_s = self._now_us() // 1_000_000 - cosigned
+        self.report.age_s = age_s = self._now_us() // 1_000_000 - cosigned
         if age_s > age_s_max:
             self.findings.add(Fault.STALE, CHECKPOINT, cosigned_at_s=cosigned, age_s=age_s, age_s_max=age_s_max)
 

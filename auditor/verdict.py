@@ -61,7 +61,9 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """What an audit found, for whoever reads it and for machines. `broken_off` is why it could not be finished."""
+    """What an audit found, for whoever reads it and for machines. `broken_off` is why it could not be finished,
+    `age_s` how old the newest checkpoint was, where that was checked.
+    """
 
     source: str
     verdict: Verdict
@@ -82,6 +84,7 @@ class Report(msgspec.Struct, kw_only=True):
     findings_count: int = 0
     seconds: float = 0.0
     broken_off: str = ""
+    age_s: int | None = None
     as_of: str = ""
     believed: Believed | None = None
     remembered: Seen | None = None

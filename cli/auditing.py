@@ -1,6 +1,7 @@
 """`meterloop audit`: verifies a log, replays what is disclosed of it, and says in one sentence what that comes to.
 
-Exit statuses: 0 verified; 1 a fault was found; 2 it could not be read; 3 consistent with itself only.
+Exit statuses: 0 verified; 1 a fault was found; 2 it could not be read; 3 consistent with itself only; 4 audited, and a
+report could not be written.
 """
 
 import io
@@ -26,12 +27,14 @@ from auditor.device import DeviceReport, audit_device
 from auditor.finding import NAMES, Finding
 from auditor.source import Place
 from auditor.verdict import SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, Verdict
-from cli.connection import USAGE, connect, console, explained, note, say
+from cli.audit_reports import Reports
+from cli.connection import PARTLY, USAGE, connect, console, explained, note, say
 from cli.settings import cli_settings
 from client.types import GetProofs
 from kernel.clock import system_clock_us
 from kernel.principal import Role
 from kernel.quantity import BUSINESS_ZONE, instant_of_us
+from kernel.refusal import Refusal
 
 DEVICE: Final = "meter"
 """The word before a device's number, in the place of a source. A folder of that name is `./meter`."""
@@ -72,10 +75,16 @@ def audit(
         int | None, typer.Option(min=1, help=f"检查点最长秒数；在线缺省 {AGE_S_MAX} age of the checkpoint, seconds")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="进程数 processes")] = os.cpu_count() or 1,
+    html: Annotated[Path | None, typer.Option(help="将报告写成 HTML 文件 a report, as one HTML file")] = None,
+    paper: Annotated[
+        Path | None, typer.Option(help="将审计工作底稿写成 PDF 文件 a Chinese working paper, as PDF")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="机器可读结果 for machines")] = False,  # noqa: FBT002  Typer's way
 ) -> None:
     """审计存证日志：验签、验树、重放，并与平台比对 Audit a log: signatures, tree, replay, and the platform."""
+    reports = Reports(html, paper)
     if source == DEVICE and device is not None:
+        _must_have_no_report(reports)
         _audit_device(device, url, token, _policy(policy), as_json=as_json)
     if device is not None or url is not None:
         raise typer.BadParameter(
@@ -83,6 +92,8 @@ def audit(
             f" Only `{DEVICE} ASSET_NO` has a second argument and --url.",
             param_hint="SOURCE",
         )
+    with _reports_refused(USAGE):
+        reports.must_be_possible()
     with explained():
         place = Place(source, (token or cli_settings().token).strip(), str(state / "kept") if state else "")
         asked = Asked(
@@ -92,14 +103,33 @@ def audit(
             as_of=as_of.date() if as_of else None,
             age_s_max=max_age or (AGE_S_MAX if place.is_url else None),
             jobs=jobs,
+            with_proof=bool(reports),
         )
         with shown_progress() as watch:
             report = Audit(asked, watch, system_clock_us).run()
-    if as_json:
-        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
-    else:
-        tell(report)
+    tell(report, as_json=as_json)
+    with _reports_refused(PARTLY):
+        reports.write(report)
     raise typer.Exit(report.verdict.status)
+
+
+def _must_have_no_report(reports: Reports) -> None:
+    if reports:
+        raise typer.BadParameter(
+            "单件器具的审计没有报告，请去掉 --html 与 --paper。"
+            " The audit of one device has no report: leave out --html and --paper.",
+            param_hint="--html",
+        )
+
+
+@contextmanager
+def _reports_refused(status: int) -> Iterator[None]:
+    """Say why there is no report, and end with this status."""
+    try:
+        yield
+    except Refusal as refused:
+        say(refused.zh, refused.en, refused.code)
+        raise typer.Exit(status) from None
 
 
 def _audit_device(device: str, url: str | None, token: str | None, policy: bytes | None, *, as_json: bool) -> NoReturn:
@@ -152,8 +182,11 @@ def shown_progress() -> Iterator[Watch]:
         yield watch
 
 
-def tell(report: Report) -> None:
+def tell(report: Report, *, as_json: bool = False) -> None:
     """The verdict, what was audited, and every finding with what to do next, on standard output."""
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+        return
     out = Console()
     _tell_verdict(out, report.verdict)
     if report.origin is not None:
