@@ -113,7 +113,11 @@ class Audit:
         """Audit. Every fault is in the report; nothing but a fault of this program raises."""
         begun = time.monotonic()
         try:
-            with opened(self._asked.place) as source:
+            # Processes are started when there is work for them, and go on from the entries to the streams.
+            workers = ProcessPoolExecutor(
+                max(1, self._asked.jobs), mp_context=get_context("spawn"), initializer=gc.disable
+            )
+            with opened(self._asked.place) as source, workers as self._pool:
                 self._audit(source)
                 if self._asked.with_proof and self.report.origin is not None:
                     self.report.proof = read_proof(source, wanted(self.report, self.findings.kept))
@@ -363,16 +367,15 @@ class Audit:
             with _without_collector():
                 yield from (work(self._asked.place, task) for task in tasks)
             return
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=gc.disable) as pool:
-            ahead: deque[Future[U]] = deque()
-            left = iter(tasks)
-            for task in itertools.islice(left, 2 * jobs):
-                ahead.append(pool.submit(work, self._asked.place, task))
-            while ahead:
-                answer = ahead.popleft().result()
-                for task in itertools.islice(left, 1):
-                    ahead.append(pool.submit(work, self._asked.place, task))
-                yield answer
+        ahead: deque[Future[U]] = deque()
+        left = iter(tasks)
+        for task in itertools.islice(left, 2 * jobs):
+            ahead.append(self._pool.submit(work, self._asked.place, task))
+        while ahead:
+            answer = ahead.popleft().result()
+            for task in itertools.islice(left, 1):
+                ahead.append(self._pool.submit(work, self._asked.place, task))
+            yield answer
 
 
 @contextmanager

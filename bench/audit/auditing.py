@@ -4,6 +4,7 @@ The log is of made-up devices with five events each, whole sets and metadata dis
 audit reads, disclosures as they are once expanded.
 """
 
+import gc
 import itertools
 import os
 import threading
@@ -19,21 +20,23 @@ from typing import Final
 import msgspec
 import zstandard
 
-from auditor.audit import Asked, Audit
+from auditor.audit import Asked, Audit, Watch
 from auditor.source import Place
 from auditor.span import RANGE, expanded, range_name
-from bench.registry.history import FILE_DEVICES, Device, steps
+from bench.registry.history import EVENTS_EACH, Device, steps
 from kernel.clock import system_clock_us
 from ledger.port import Recorded
 from ledger.proof.checkpoint import Checkpoint
-from ledger.proof.commitment import commitment, envelope_of
+from ledger.proof.commitment import commitments, envelope_of
 from ledger.proof.disclosure import encode_event, metadata_record
 from ledger.proof.keys import KeyType, SignerKey
-from ledger.proof.merkle import leaf_hashes
+from ledger.proof.merkle import HASH_BYTES, leaf_hashes
 from ledger.proof.policy import NONE, Log, Policy
 from ledger.proof.tiles import ENTRIES, FULL_WIDTH, Edge, Tile, encode_bundle
 
 JOBS: Final = 2
+PART_EVENTS: Final = 10 * RANGE
+"""Written by one process at a time: whole ranges, and the whole lives of some devices."""
 ORIGIN: Final = "log.example/bench"
 SAMPLED_S: Final = 0.05
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
@@ -49,38 +52,28 @@ class Measured(msgspec.Struct, frozen=True):
     rss_bytes: int
 
 
-def measure(folder: Path, events: int) -> Measured:
+def measure(folder: Path, events: int, say: Watch) -> Measured:
     """Write a log of so many events into this folder, audit it, and hash what it read."""
     key = SignerKey(ORIGIN, KeyType.ED25519, bytes(32))
-    _write(folder, events, key)
+    _write(folder, events, key, say)
     policy = Policy((Log(key.verifier),), {}, {}, NONE).encoded()
     asked = Asked(place=Place(str(folder)), policy=policy, age_s_max=None, jobs=JOBS)
     with _rss() as rss:
-        report = Audit(asked, lambda *_: None, system_clock_us).run()
+        report = Audit(asked, say, system_clock_us).run()
     if report.findings or report.events != events:
         raise AssertionError(report)
     return Measured(events, report.seconds, _hash_s(folder), max(rss))
 
 
-def _write(folder: Path, count: int, key: SignerKey) -> None:
-    edge, last_us = Edge(), system_clock_us()
+def _write(folder: Path, count: int, key: SignerKey, say: Watch) -> None:
+    edge, first_us = Edge(), system_clock_us() - count
     (folder / "log/checkpoints").mkdir(parents=True)
-    for begin, events in _ranges(count, last_us):
-        envelopes = [envelope_of(event) for event in events]
-        entries = [commitment(envelope) for envelope in envelopes]
-        for at in range(0, len(entries), FULL_WIDTH):
-            bundle = entries[at : at + FULL_WIDTH]
-            tile = Tile(ENTRIES, (begin + at) // FULL_WIDTH, len(bundle))
-            _put(folder / "log" / tile.path, encode_bundle(bundle))
-        for tile, data in edge.extend(leaf_hashes(entries)):
-            _put(folder / "log" / tile.path, data)
-        records = {
-            "log/disclosed": b"",
-            "supervisor/disclosed": b"".join(encode_event(*one) for one in enumerate(envelopes, begin)),
-            "supervisor/metadata": b"".join(metadata_record(*one) for one in enumerate(events, begin)),
-        }
-        for of, data in records.items():
-            _put(folder / of / range_name(begin // RANGE), zstandard.compress(data))
+    parts = [(folder, begin, min(begin + PART_EVENTS, count), first_us) for begin in range(0, count, PART_EVENTS)]
+    with ProcessPoolExecutor(JOBS, mp_context=get_context("spawn"), initializer=gc.disable) as pool:
+        for leaves in pool.map(_write_part, parts):
+            for tile, data in edge.extend([leaves[at : at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES)]):
+                _put(folder / "log" / tile.path, data)
+            say("written", edge.size, count)
     for tile, data in edge.partials():
         _put(folder / "log" / tile.path, data)
     note = Checkpoint(ORIGIN, edge.size, edge.root()).signed_by([key]).encoded()
@@ -91,33 +84,51 @@ def _write(folder: Path, count: int, key: SignerKey) -> None:
         _put(folder / name, data)
 
 
-def _ranges(count: int, last_us: int) -> Iterator[tuple[int, list[Recorded]]]:
-    """What is recorded, in the ranges of the files of disclosures: the index of the first with each."""
-    events = itertools.islice(_recorded(last_us - count), count)
-    for begin in range(0, count, RANGE):
-        yield begin, list(itertools.islice(events, RANGE))
+def _write_part(part: tuple[Path, int, int, int]) -> bytes:
+    """Write the bundles and the disclosures of a part of the log. Returns its leaf hashes, one after the other."""
+    folder, first, end, first_us = part
+    recorded = _recorded(first, first_us)
+    leaves: list[bytes] = []
+    for begin in range(first, end, RANGE):
+        events = list(itertools.islice(recorded, min(RANGE, end - begin)))
+        envelopes = [envelope_of(event) for event in events]
+        entries = commitments(envelopes)
+        for at in range(0, len(entries), FULL_WIDTH):
+            bundle = entries[at : at + FULL_WIDTH]
+            tile = Tile(ENTRIES, (begin + at) // FULL_WIDTH, len(bundle))
+            _put(folder / "log" / tile.path, encode_bundle(bundle))
+        leaves += leaf_hashes(entries)
+        records = {
+            "log/disclosed": b"",
+            "supervisor/disclosed": b"".join(encode_event(*one) for one in enumerate(envelopes, begin)),
+            "supervisor/metadata": b"".join(metadata_record(*one) for one in enumerate(events, begin)),
+        }
+        for of, data in records.items():
+            _put(folder / of / range_name(begin // RANGE), zstandard.compress(data))
+    return b"".join(leaves)
 
 
-def _recorded(at_us: int) -> Iterator[Recorded]:
-    number = itertools.count()
-    for first in itertools.count(0, FILE_DEVICES):
-        file = [Device(serial) for serial in range(first, first + FILE_DEVICES)]
-        for append in itertools.chain.from_iterable(steps(file)):
-            begun = append.expected + 1 if isinstance(append.expected, int) else 0
-            for version, draft in enumerate(append.drafts, begun):
-                index = next(number)
-                yield Recorded(
-                    id=draft.id,
-                    stream=append.stream,
-                    version=version,
-                    position=index + 1,
-                    type=draft.type,
-                    content_type=draft.content_type,
-                    data=draft.data,
-                    metadata=draft.metadata,
-                    recorded_at_us=at_us + index,
-                    salt=sha256(index.to_bytes(8, "big")).digest(),
-                )
+def _recorded(first: int, first_us: int) -> Iterator[Recorded]:
+    """The events of the part that begins with entry `first`: whole lives of its own devices."""
+    begin = first // EVENTS_EACH
+    number = itertools.count(first)
+    file = [Device(serial) for serial in range(begin, begin + PART_EVENTS // EVENTS_EACH)]
+    for append in itertools.chain.from_iterable(steps(file)):
+        begun = append.expected + 1 if isinstance(append.expected, int) else 0
+        for version, draft in enumerate(append.drafts, begun):
+            index = next(number)
+            yield Recorded(
+                id=draft.id,
+                stream=append.stream,
+                version=version,
+                position=index + 1,
+                type=draft.type,
+                content_type=draft.content_type,
+                data=draft.data,
+                metadata=draft.metadata,
+                recorded_at_us=first_us + index,
+                salt=sha256(index.to_bytes(8, "big")).digest(),
+            )
 
 
 def _put(path: Path, data: bytes) -> None:
