@@ -295,6 +295,17 @@ UNKNOWN_FIELD: Final = unreadable(
     "there is no field '{field}'; where keys are fields' names each must be right; one that is not wanted can be named "
     "under 'ignored' in the mapping file",
 )
+NUMBER_AS_TEXT: Final = unreadable(
+    "import_row.number_as_text",
+    "“{field}”的值“{value}”是文本。以字段名为键的行，数值须以数字给出（不加引号）。",
+    "'{field}' has the text '{value}'; where keys are fields' names a number is given as one, without quotation marks",
+)
+TIME_WITHOUT_ZONE: Final = unreadable(
+    "import_row.time_without_zone",
+    "“{field}”的时间“{value}”没有时区。以字段名为键的行，时间须带时区，如 2024-03-05T08:30:00+08:00，或只写日期。",
+    "the time '{value}' of '{field}' lacks its zone; where keys are fields' names a time has one, as in "
+    "2024-03-05T08:30:00+08:00, or is left out",
+)
 
 MAPPING_UNREADABLE: Final = unreadable(
     "import_mapping.unreadable",

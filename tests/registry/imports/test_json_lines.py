@@ -136,6 +136,32 @@ def test_a_misspelt_field_refuses_its_line(more):
     assert next(iter(more)) in error.en
 
 
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"reading": {"total_wh": "12"}}, "import_row.number_as_text"),
+        ({"reading.ratio_micro": "约80"}, "import_row.number_as_text"),
+        ({"occurred_on": "2025-05-01T10:00:00"}, "import_row.time_without_zone"),
+        ({"occurred_on": "2025-05-01 10:00"}, "import_row.time_without_zone"),
+        ({"reading": {"total_wh": 10**30}}, "import_cell.out_of_range"),
+        ({"occurred_on": "2025-05-01T10:00:00+08:00", "reading": {"total_wh": 12}}, None),
+    ],
+    ids=str,
+)
+def test_what_the_other_doors_refuse_is_refused_where_keys_are_fields_names(more, code):
+    row = {"asset_no": number(1), "work_order": "GD1", "reason": "burnt", "occurred_on": "2025-05-01"}
+    result = result_of(msgspec.json.encode(row | more), "dismantled")
+    assert result.codes == ([code] if code else [])
+    by_header = {
+        "资产编号": number(1),
+        "工单编号": "GD1",
+        "更换原因": "burnt",
+        "拆回日期": "2025-05-01 10:00",
+        "底度": "12",
+    }
+    assert result_of(msgspec.json.encode(by_header), "dismantled").codes == []
+
+
 def test_keys_of_a_sheet_that_nothing_takes_are_dropped_and_told():
     result = result_of(f'{{"资产编号": "{number(1)}", "设备类别": "01", "户名": "不应保留"}}'.encode())
     assert [row.number for row in result.rows] == [1]

@@ -1,5 +1,6 @@
 """NDJSON: one object a line. Keys are headers or fields' names; objects within the object are groups of fields."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
@@ -7,10 +8,17 @@ import msgspec
 
 from kernel.refusal import Refusal
 from services.registry.imports.converting import Disagreement, Measured
-from services.registry.imports.faults import BAD_POSITION, LINE_TOO_LONG, NOT_JSON, UNKNOWN_FIELD
+from services.registry.imports.faults import (
+    BAD_POSITION,
+    LINE_TOO_LONG,
+    NOT_JSON,
+    NUMBER_AS_TEXT,
+    TIME_WITHOUT_ZONE,
+    UNKNOWN_FIELD,
+)
 from services.registry.imports.heading import Bound, Header, Headers
-from services.registry.imports.mapping import KEY, QuantityField
-from services.registry.imports.rows import Column
+from services.registry.imports.mapping import KEY, DateField, InstantField, QuantityField
+from services.registry.imports.rows import Column, shown
 from services.registry.imports.tables import BLOCK_RECORDS_MAX, Block, Limits, Record, Table
 from services.registry.imports.wording import key_of
 
@@ -18,6 +26,7 @@ BLOCK_BYTES: Final = 1 << 16
 KEYS_MAX: Final = 10_000
 """Different keys whose meaning is remembered. Beyond them each is looked up again."""
 _BOM: Final = b"\xef\xbb\xbf"
+_ZONELESS: Final = re.compile(r".*[0-9][T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?")
 
 
 class _Keys(dict[str, tuple[int, str | None] | None]):
@@ -27,15 +36,30 @@ class _Keys(dict[str, tuple[int, str | None] | None]):
         super().__init__()
         self._headers = headers
         self._places = {name: index for index, name in enumerate(headers.fields)}
+        self._numbers = {name for name, field in headers.fields.items() if isinstance(field, QuantityField)}
+        self._times = {
+            name
+            for name, field in headers.fields.items()
+            if isinstance(field, DateField) or (isinstance(field, InstantField) and not field.zone)
+        }
         self.width = len(self._places)
 
-    def unknown(self, found: dict[str, Any]) -> str | None:
-        """The first key that nothing takes, of an object that goes by our fields' names: there it is misspelt, and what
-        it says would be lost. Objects by headers are like sheets, whose other columns are not kept.
+    def refused(self, found: dict[str, Any]) -> Refusal | None:
+        """What the other doors would refuse too, of an object that goes by our fields' names: a key that nothing takes
+        is misspelt, and what it says would be lost; a number is no text, a time has its zone. Objects by headers are
+        like sheets, whose cells are as people type them and whose other columns are not kept.
         """
-        if KEY not in found:
-            return None
-        return next((key for key, value in _pairs(found) if value is not None and not self._headers.takes(key)), None)
+        for key, value in _pairs(found):
+            if value is None:
+                continue
+            if key not in self._places and not self._headers.takes(key):
+                return UNKNOWN_FIELD(field=key)
+            if type(value) is str and value:
+                if key in self._numbers:
+                    return NUMBER_AS_TEXT(field=key, value=shown(value))
+                if key in self._times and _ZONELESS.fullmatch(value.strip()):
+                    return TIME_WITHOUT_ZONE(field=key, value=shown(value))
+        return None
 
     def __missing__(self, key: str) -> tuple[int, str | None] | None:
         match = self._headers.match(key)
@@ -111,19 +135,19 @@ def _by_line_feed(content: bytes) -> list[bytes]:
 
 def _record(line: bytes, keys: _Keys) -> Record | Refusal:
     """The cells of a line in the order of the fields; [] of an empty line; why it is refused where it is no object, or
-    has a misspelt key.
+    goes by fields' names and has what no door takes.
     """
     if not line.strip():
         return []
     if (found := _object(line)) is None:
         return NOT_JSON()
+    if KEY in found and (refused := keys.refused(found)) is not None:
+        return refused
     record: Record = [None] * keys.width
     for key, value in _pairs(found):
         if value is None or value == "":
             continue
         if (place := keys[key]) is None:
-            if unknown := keys.unknown(found):
-                return UNKNOWN_FIELD(field=unknown)
             continue
         index, unit = place
         cell = Measured(value, unit) if unit is not None else value
