@@ -100,7 +100,7 @@ def of_a_device(data_bytes: int, **other: object) -> bytes:
     """An envelope as most are: of a stream with a long name, with JSON."""
     seen = msgspec.structs.replace(
         decode_envelope(ENVELOPE),
-        stream="meter-0000000000000000000007",
+        stream="meter-9900000000000000000007",
         type="synthetic.MeterSeen",
         data=b'{"seen":"%s"}' % (b"x" * (data_bytes - 11)),
     )
