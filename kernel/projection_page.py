@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from kernel.codec import Undecodable
 from kernel.database import Database
 from kernel.view import Key, View
-from kernel.view_rows import Misplaced, Rows
+from kernel.view_rows import Misplaced, rows_of
 from kernel.view_store import Slot, advance
 from ledger.port import Recorded
 
@@ -40,7 +40,7 @@ class Member:
     def __init__(self, view: View[Any], slot: Slot, database: Database) -> None:
         self.view: Final = view
         self.slot = slot
-        self.rows = Rows(view, slot.table_name, database.dialect)
+        self.rows = rows_of(view, slot.table_name, database.dialect)
         self._classes: Final = frozenset(view.events)
 
     def touches(self, decoded: Sequence[_Decoded]) -> dict[Key, list[_Decoded]]:

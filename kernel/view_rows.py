@@ -22,6 +22,9 @@ VALUES_MAX: Final = 30_000
 UPSERT_ROWS: Final = 128
 """Rows in one upsert on SQLite, each statement being a time in which other threads run."""
 
+ROWS_KEPT: Final = 128
+"""Tables whose statements stay made: more than a service has views, each as it serves and as it is being built."""
+
 _SQLITE_VALUES: Final[dict[type, Callable[[Any], Any]]] = {date: date.isoformat, bool: int}
 """How SQLAlchemy keeps in SQLite what SQLite has no type for."""
 
@@ -85,6 +88,20 @@ class Rows(Generic[Row]):
         if keys:
             values = _flat(keys, self._key_conversions, self._key_width)
             connection.exec_driver_sql(self._delete, _cut(values, self._key_width))
+
+
+_MADE: Final[dict[tuple[View[Any], str, str, str], Rows[Any]]] = {}
+
+
+def rows_of(view: View[Row], table_name: str, dialect: Dialect) -> Rows[Row]:
+    """The rows of the view in that table, their statements made once: at a start each table is taken up three times."""
+    key = (view, table_name, dialect.name, dialect.driver)
+    rows = _MADE.get(key)
+    if rows is None:
+        if len(_MADE) >= ROWS_KEPT:
+            _MADE.clear()
+        rows = _MADE[key] = Rows(view, table_name, dialect)
+    return rows
 
 
 def _tuple_getter(places: Sequence[int]) -> Callable[[_Values], Key]:
