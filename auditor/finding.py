@@ -112,10 +112,15 @@ class Findings:
         self, fault: Fault, what: str, *, index: int | None = None, stream: str | None = None, **evidence: object
     ) -> None:
         """Note a fault. Bytes among the evidence are shown in hexadecimal."""
-        shown = {name: one.hex() if isinstance(one, bytes) else str(one) for name, one in evidence.items()}
+        shown = {name: one.hex() if isinstance(one, bytes) else _text(one) for name, one in evidence.items()}
         self.extend([Finding(fault=fault, what=what, index=index, stream=stream, evidence=shown)], 1)
 
     def extend(self, found: list[Finding], count: int) -> None:
         """Take over those that another part of the audit found."""
         self.kept += found[: max(0, FINDINGS_MAX - len(self.kept))]
         self.count += count
+
+
+def _text(one: object) -> str:
+    """In characters that every encoding has: a policy's names may be bytes that are no text."""
+    return str(one).encode("utf-8", "replace").decode("utf-8")

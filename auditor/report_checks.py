@@ -181,6 +181,13 @@ def _entries(report: Report) -> Pair:
     return f"条目 {report.disclosed:,} 条", f"{report.disclosed:,} entries"
 
 
+def _in_order(extent: Pair, report: Report) -> Pair:
+    """Of the public set alone nobody can tell what is left out."""
+    if report.part == "public":
+        return f"{extent[0]}（公开集，只核对递增）", f"{extent[1]} (public set: rising only)"
+    return extent
+
+
 def _metadata(report: Report) -> Pair:
     if report.part == "public":
         return "公开集不含元数据", "not in the public set"
@@ -227,8 +234,18 @@ _KINDS: Final = (
     _Kind("tiles", "哈希块与条目包逐一核对至根", "tiles and bundles, down to each entry, lead to the root", _tiles),
     _Kind("disclosures", "披露内容与承诺相符", "disclosures open their commitments", _events),
     _Kind("metadata", "元数据与事件相符", "metadata opens what its event says", _metadata, _is_supervisor),
-    _Kind("dense", "次序连续、无缺无改", "dense order, nothing left out", _entries),
-    _Kind("versions", "各事件流版本衔接", "versions of every stream follow each other", _streams),
+    _Kind(
+        "dense",
+        "次序连续、无缺无改",
+        "dense order, nothing left out",
+        lambda report: _in_order(_entries(report), report),
+    ),
+    _Kind(
+        "versions",
+        "各事件流版本衔接",
+        "versions of every stream follow each other",
+        lambda report: _in_order(_streams(report), report),
+    ),
     _Kind("ids", "事件编号在流内唯一", "event ids unique within their stream", _events),
     _Kind("times", "时间单调且与见证时间相容", "times rise, and agree with the witnesses'", _events),
     _Kind("replay", "按公开格式重演", "schemas replayed", _events),

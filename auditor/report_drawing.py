@@ -3,6 +3,7 @@
 Lengths are in units of which a page is some 720 wide. Marks carry what they are (`tone`), not how that looks.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, TypeAlias
 
@@ -23,6 +24,8 @@ _TEXT: Final = 12.0
 _SMALL: Final = 10.0
 _LABELLED: Final = 60.0
 """Columns at least so wide have room for a hash."""
+_NUMBERED: Final = 15.0
+"""Columns narrower than this are not numbered each."""
 _TREES_HIGH: Final = 120.0
 _FOLDS_HIGH: Final = 150.0
 _BOX_WIDE: Final = 148.0
@@ -105,7 +108,7 @@ def _trees(drawing: Drawing, trees: Sequence[Subtree], tones: Sequence[Tone], to
                 Label(x, base + 16, short(one.hash), tone, is_exact=True),
                 Label(x, base + 30, f"{one.end - one.begin:,}", "soft", size=_SMALL),
             ]
-        else:
+        elif number % math.ceil(_NUMBERED / column) == 0:
             drawing.marks.append(Label(x, base + 14, str(number + 1), "soft", size=_SMALL))
     drawing.height = base + 40
     return peaks
@@ -162,7 +165,7 @@ def growth(of: Consistency, root: str, words: Words) -> Drawing:
         said(
             f"上次的 {of.old_size:,} 条与新增的 {size - of.old_size:,} 条：前者合并为上次的根 {short(of.old_root)}，"
             f"全部合并为现在的根 {short(root)}",
-            f"the {of.old_size:,} entries seen before and {size - of.old_size:,} added: the former make the root seen"
+            f"The {of.old_size:,} entries seen before and {size - of.old_size:,} added: the former make the root seen"
             f" before, {short(of.old_root)}, all of them the root now, {short(root)}",
         ),
     )
@@ -239,7 +242,7 @@ def _path_says(proof: Proof, path: Path) -> Pair:
     hashes = len(path.steps) - 1
     return (
         f"第 {path.index:,} 条目经 {hashes} 个相邻哈希{zh}检查点的根",
-        f"the path of entry {path.index:,}, by {hashes} hashes beside it, {en} to the root of the checkpoint",
+        f"The path of entry {path.index:,}, by {hashes} hashes beside it, {en} to the root of the checkpoint",
     )
 
 

@@ -15,7 +15,7 @@ from auditor.report_content import Fact, Made, Shown
 from auditor.report_drawing import Drawing, Label, Line, Shape, entries_shown, forest, growth, ladder
 from auditor.report_proof import Consistency, Path, Proof, Subtree
 from auditor.report_text import shown
-from auditor.report_words import CANNOT, DRAWN, LEVELS, OF_FAULT, TITLE, Pair, meaning_of
+from auditor.report_words import CANNOT, DRAWN, LEVELS, NOT_RELIED_ON, OF_FAULT, TITLE, Pair, meaning_of
 from auditor.verdict import Report
 
 FINDINGS_MAX: Final = 200
@@ -186,6 +186,8 @@ def _balances(report: Report) -> list[Element]:
     day = report.as_of or "—"
     caption = (f"由日志重新计算，截至 {day} 日终", f"reckoned anew from the log, at the end of {day}")
     found = [_table(_BALANCE_COLUMNS, rows, caption)]
+    if report.findings_count:
+        found.append(_el("p", *_both(NOT_RELIED_ON), of="more"))
     if (left := len(report.balances) - len(rows)) > 0:
         found.append(
             _el("p", *_both((f"另有 {left:,} 行未列，见 --json。", f"{left:,} more rows are in --json.")), of="more")

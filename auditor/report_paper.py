@@ -21,10 +21,10 @@ from auditor import report_content as content
 from auditor.balance import BUSINESS_ZONE
 from auditor.report_checks import OUTCOMES, Check, Outcome, checks_of
 from auditor.report_content import Fact, Made
-from auditor.report_drawing import forest, growth, ladder
-from auditor.report_proof import Proof
+from auditor.report_drawing import entries_shown, forest, growth, ladder
+from auditor.report_proof import Proof, Subtree
 from auditor.report_text import shown
-from auditor.report_words import CANNOT, DRAWN, LEVELS, OF_FAULT, Pair, meaning_of
+from auditor.report_words import CANNOT, DRAWN, LEVELS, NOT_RELIED_ON, OF_FAULT, Pair, meaning_of
 from auditor.verdict import Report
 
 FINDINGS_MAX: Final = 40
@@ -42,6 +42,7 @@ MARKS: Final[dict[Outcome, str]] = {
 """审计标识: the marks of the paper, which it explains."""
 
 _INDEX_DIGITS: Final = 8
+_HASH_DIGITS: Final = 16
 
 
 class Typeface(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +177,7 @@ class _Sheet:
         return {
             "day": report.as_of or "—",
             "left": f"另有 {left:,} 行未列，见 --json 结果。" if left else "",
+            "trouble": NOT_RELIED_ON[0] if report.findings_count else "",
             "rows": [[self._text(one.site), self._text(one.device_class), f"{one.closing:,}"] for one in rows],
         }
 
@@ -184,6 +186,7 @@ class _Sheet:
         sheet: dict[str, Any] = {"forest": None, "path": None, "growth": None, "broken": "", "levels": LEVELS[0]}
         if proof.subtrees:
             sheet["forest"] = msgspec.to_builtins(forest(proof, _chinese))
+            sheet["subtrees"] = _numbered(proof.subtrees)
         if path is not None:
             sheet["of_fault"] = path.of_fault
             sheet["how"] = (OF_FAULT if path.of_fault else DRAWN)[0]
@@ -192,9 +195,18 @@ class _Sheet:
                 sheet["path"] = msgspec.to_builtins(ladder(proof, path, _chinese))
         if grown is not None:
             sheet["growth"] = msgspec.to_builtins(growth(grown, proof.root, _chinese))
+            sheet["grown"] = _numbered([*grown.old, *grown.new])
             holds = "成立" if grown.holds else f"不成立：{self._text(grown.broken)}"
             sheet["holds"] = f"RFC 6962 一致性证明（{grown.proof_hashes} 个哈希）{holds}。"
         return sheet
+
+
+def _numbered(subtrees: list[Subtree]) -> list[list[str]]:
+    """The subtrees of a drawing, by the numbers they have there where they are many."""
+    return [
+        [str(number), entries_shown(one.begin, one.end), (one.hash or "—")[:_HASH_DIGITS]]
+        for number, one in enumerate(subtrees, 1)
+    ]
 
 
 def _chinese(pair: Pair) -> str:

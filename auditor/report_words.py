@@ -97,6 +97,11 @@ DRAWN: Final[Pair] = said(
     "The root drew this entry (as a number, modulo the entries), so that nobody chose it.",
 )
 
+NOT_RELIED_ON: Final[Pair] = said(
+    "日志有问题时，结存只是由读得出的事件算得，不可据以判断。",
+    "Where the log is at fault, balances are reckoned from what could be read of it, and are not to be relied on.",
+)
+
 
 def meaning_of(report: Report) -> Pair:
     return MEANINGS[report.verdict.status]

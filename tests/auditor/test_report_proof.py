@@ -1,5 +1,6 @@
 """The proof that a report draws: reckoned from the log's files, and shown where it breaks."""
 
+import msgspec
 import pytest
 
 from auditor.finding import Fault
@@ -97,3 +98,17 @@ def test_an_audit_that_was_broken_off_says_why(tmp_path):
     report = audited(tmp_path / "nothing", policy=None)
     assert "log/policy" in report.broken_off
     assert report.proof is None
+
+
+def test_names_in_a_log_s_own_policy_need_not_be_text(tmp_path):
+    every_kind().write(tmp_path)
+    file = tmp_path / "log/policy"
+    file.write_bytes(file.read_bytes().replace(b"w0", b"w\xff").replace(b"both", b"b\xfe"))
+    report = audited(tmp_path, policy=None, with_proof=True)
+    assert report.verdict.status == 3
+    assert b"w\xef\xbf\xbd" in msgspec.json.encode(report)
+    note = tmp_path / "log/checkpoint"
+    note.write_bytes(b"\n".join(note.read_bytes().split(b"\n")[:-2]) + b"\n")
+    report = audited(tmp_path, policy=None, with_proof=True)
+    assert named(report, Fault.RE_SIGNED)
+    assert msgspec.json.encode(report)
