@@ -101,7 +101,7 @@ def _trees(drawing: Drawing, trees: Sequence[Subtree], tones: Sequence[Tone], to
         peak = base - 18 - (_TREES_HIGH - 22) * one.level / highest
         peaks.append((x, peak))
         drawing.marks.append(
-            Shape([(x, peak), (x + half, base), (x - half, base)], "bad" if one.hash is None else tone)
+            Shape([(x, peak), (x + half, base), (x - half, base)], "sibling" if one.hash is None else tone)
         )
         if column >= _LABELLED:
             drawing.marks += [
@@ -129,12 +129,12 @@ def _folds(
             drawing.marks.append(Label(x + 8, y - 3, short(folded[number]), "soft", "start", _SMALL, is_exact=True))
         below = x, y
     x, y = below
-    right: Tone = "good" if folded and folded[0] == root else "bad"
+    right = _judged(folded[0] if folded else None, root)
     said = words(("根", "root"))
     anchor: Literal["start", "middle"] = "start" if x < drawing.width / 3 else "middle"
     drawing.marks += [
         _dot(x, y, right),
-        Label(x, y - 12, f"{said} {short(folded[0] if folded else root)}", right, anchor),
+        Label(x, y - 12, _compared(said, folded[0] if folded else None, root, words), right, anchor),
     ]
 
 
@@ -186,7 +186,7 @@ def _bracket(
     drawing: Drawing, place: tuple[float, float, float], name: Pair, reckoned: str | None, root: str, words: Words
 ) -> None:
     left, right, y = place
-    tone: Tone = "good" if reckoned == root else "bad"
+    tone = _judged(reckoned, root)
     drawing.marks += [
         Line(left, y, right, y, tone),
         Line(left, y, left, y + 6, tone),
@@ -195,9 +195,16 @@ def _bracket(
     ]
 
 
+def _judged(reckoned: str | None, root: str) -> Tone:
+    """Nothing is said of a root that could not be reckoned."""
+    return "soft" if reckoned is None else "good" if reckoned == root else "bad"
+
+
 def _compared(name: str, reckoned: str | None, root: str, words: Words) -> str:
     if reckoned == root:
         return f"{name} {short(root)} = {words(('重新计算所得', 'as reckoned'))}"
+    if reckoned is None:
+        return f"{name} {short(root)}{words(('，有文件未能取得，未能核对', ', not checked: files could not be had'))}"
     return f"{name} {short(root)} ≠ {words(('重新计算所得', 'as reckoned'))} {short(reckoned)}"
 
 
@@ -207,7 +214,7 @@ def ladder(proof: Proof, path: Path, words: Words) -> Drawing:
     row = 50.0 if len(steps) <= 20 else 42.0  # noqa: PLR2004  so that the path of a million entries fits a page
     drawing = Drawing(WIDTH, 0, _path_says(proof, path))
     middle, side = WIDTH / 2, 210.0
-    tone_of_root: Tone = "good" if path.reckoned_root == proof.root else "bad"
+    tone_of_root = _judged(path.reckoned_root, proof.root)
     said = _compared(words(("检查点的根", "root of the checkpoint")), path.reckoned_root, proof.root, words)
     drawing.marks.append(Label(middle, 20, said, tone_of_root))
     y = 34.0

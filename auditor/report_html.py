@@ -233,16 +233,14 @@ def _path(proof: Proof, path: Path) -> list[Element]:
 
 def _growth(proof: Proof, of: Consistency) -> list[Element]:
     drawing = growth(of, proof.root, _words)
+    zh, en = {True: ("成立", "holds"), False: ("不成立", "does not hold"), None: ("未能核对", "could not be checked")}[
+        of.holds
+    ]
+    why = f": {shown(of.broken)}" if of.broken else ""
+    hashes = of.proof_hashes
     holds = (
-        (
-            f"RFC 6962 一致性证明，{of.proof_hashes} 个哈希：成立。",
-            f"The consistency proof of RFC 6962, {of.proof_hashes} hashes, holds.",
-        )
-        if of.holds
-        else (
-            f"RFC 6962 一致性证明不成立：{shown(of.broken)}。",
-            f"The consistency proof of RFC 6962 does not hold: {shown(of.broken)}.",
-        )
+        f"RFC 6962 一致性证明（{hashes} 个哈希）{zh}{why}。",
+        f"The consistency proof of RFC 6962 ({hashes} hashes) {en}{why}.",
     )
     caption = (f"{drawing.says[0]}。{holds[0]}", f"{drawing.says[1]}. {holds[1]}")
     title = _el("h3", *_both(("与上次所存检查点的一致性", "Consistency with the checkpoint saved last")))

@@ -196,7 +196,8 @@ class _Sheet:
         if grown is not None:
             sheet["growth"] = msgspec.to_builtins(growth(grown, proof.root, _chinese))
             sheet["grown"] = _numbered([*grown.old, *grown.new])
-            holds = "成立" if grown.holds else f"不成立：{self._text(grown.broken)}"
+            holds = {True: "成立", False: "不成立", None: "未能核对"}[grown.holds]
+            holds += f"：{self._text(grown.broken)}" if grown.broken else ""
             sheet["holds"] = f"RFC 6962 一致性证明（{grown.proof_hashes} 个哈希）{holds}。"
         return sheet
 

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from auditor.source import Closed, Missing, Source, Unreadable
-from ledger.proof.errors import ProofFault
+from ledger.proof.errors import Mismatch, ProofFault
 from ledger.proof.merkle import (
     Range,
     SubtreeHash,
@@ -78,7 +78,8 @@ class Path(msgspec.Struct, frozen=True, kw_only=True):
 
 class Consistency(msgspec.Struct, frozen=True, kw_only=True):
     """The tree that the auditor saw before is the beginning of this one: `old` are its subtrees, `new` what was added.
-    The two roots are reckoned from them; `holds` is what the proof of RFC 6962 of `proof_hashes` hashes comes to.
+    The two roots are reckoned from them; `holds` is what the proof of RFC 6962 of `proof_hashes` hashes comes to, None
+    where it could not be read.
     """
 
     old_size: int
@@ -88,7 +89,7 @@ class Consistency(msgspec.Struct, frozen=True, kw_only=True):
     old_reckoned: str | None
     reckoned: str | None
     proof_hashes: int
-    holds: bool
+    holds: bool | None
     broken: str = ""
 
 
@@ -230,10 +231,13 @@ def _consistency(reading: _Reading, wanted: Wanted) -> Consistency | None:
     old = [reading.shown(*one) for one in subtrees_of(0, old_size)]
     new = [reading.shown(*one) for one in subtrees_of(old_size, size)]
     proof: list[bytes] = []
-    broken = ""
+    broken, holds = "", None
     try:
         proof = consistency_proof(old_size, size, reading.subtree)
         verify_consistency(old_size, size, proof, wanted.old_root, wanted.root)
+        holds = True
+    except Mismatch as error:
+        broken, holds = str(error), False
     except ProofFault as error:
         broken = str(error)
     return Consistency(
@@ -244,7 +248,7 @@ def _consistency(reading: _Reading, wanted: Wanted) -> Consistency | None:
         old_reckoned=_root_of(old),
         reckoned=_root_of([*old, *new]),
         proof_hashes=len(proof),
-        holds=not broken,
+        holds=holds,
         broken=broken,
     )
 

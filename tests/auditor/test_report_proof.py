@@ -4,6 +4,10 @@ import msgspec
 import pytest
 
 from auditor.finding import Fault
+from auditor.report_content import Made
+from auditor.report_html import html_of
+from auditor.report_proof import Wanted, read_proof
+from auditor.source import Place, opened
 from ledger.proof.merkle import EMPTY_ROOT
 from tests.auditor.auditing import audited, named
 from tests.auditor.logs import TrueLog, every_kind, log_of, packed, put, range_of, read_range, season
@@ -112,3 +116,18 @@ def test_names_in_a_log_s_own_policy_need_not_be_text(tmp_path):
     report = audited(tmp_path, policy=None, with_proof=True)
     assert named(report, Fault.RE_SIGNED)
     assert msgspec.json.encode(report)
+
+
+def test_what_cannot_be_had_is_not_said_to_be_wrong(tmp_path):
+    whole = season()
+    audited(log_of(whole.events[:300]).write(tmp_path / "log"), state=tmp_path / "state")
+    report = audited(whole.write(tmp_path / "log"), state=tmp_path / "state", with_proof=True)
+    wanted = Wanted(size=report.tree_size, root=bytes.fromhex(report.root), old_size=300, old_root=b"\x01" * 32)
+    with opened(Place(str(tmp_path / "log"))) as source:
+        assert read_proof(source, wanted).consistency.holds is False
+    with opened(Place(str(tmp_path / "gone"))) as source:
+        proof = read_proof(source, wanted)
+    assert (proof.consistency.holds, proof.reckoned, proof.path.reckoned_root) == (None, None, None)
+    page = html_of(msgspec.structs.replace(report, proof=proof), Made(at_us=0, version="0.1.0")).decode("utf-8")
+    assert 'class="bad"' not in page
+    assert "未能核对" in page
