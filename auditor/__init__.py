@@ -5,11 +5,13 @@ source.py       the files: a folder, or a platform's gateway
 basis.py        whom to believe, and which sets may be read
 checkpoints.py  whom to believe, the newest checkpoint, and those before it
 span.py         65,536 entries at a time: hashes, disclosed events, metadata
+tree.py         tiles against the root, older checkpoints against the tree
 streams.py      what only a whole stream can tell
 lives.py        what the events of a device make of it
 balance.py      balances, reckoned anew
 comparing.py    what the platform shows, against what its log says
 audit.py        the run
+remembering.py  what this auditor verified before
 verdict.py      what it comes to: one sentence, one exit status
 
 Reports of an audit, each step from the one before it:

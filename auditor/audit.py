@@ -2,7 +2,6 @@
 
 import gc
 import itertools
-import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +19,13 @@ from auditor.balance import BUSINESS_ZONE, Cells, Undated, closing, merge
 from auditor.basis import Heads, heads_of, trust_of
 from auditor.checkpoints import (
     CHECKPOINT,
+    DAYS,
+    Day,
+    History,
     Remembered,
     Times,
     Trust,
     compare_with_remembered,
-    history,
     newest,
 )
 from auditor.comparing import DEVICES_COMPARED, PAUSES_S, Said, compare
@@ -32,29 +33,29 @@ from auditor.finding import Fault, Findings
 from auditor.following import Following
 from auditor.hashes import Dispute
 from auditor.lives import Life, Told, sample_of
+from auditor.remembering import Memory, emptied, files_of, keep_span, kept_span, opened_memory, steps_of
 from auditor.report_gathering import believed, printable, wanted
 from auditor.report_proof import read_proof
 from auditor.source import Closed, Gateway, Missing, Place, Source, Unreadable, opened
 from auditor.span import FOLDERS, SPAN, Examined, Part, Task, examine, stream_hash
 from auditor.streams import Replayed, replay
+from auditor.tree import hold_tiles_above, hold_trees, trusted_tiles
 from auditor.verdict import FAULT, SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, Seen, verdict
-from ledger.proof import errors
 from ledger.proof.checkpoint import Checkpoint
-from ledger.proof.errors import Malformed, ProofFault
-from ledger.proof.merkle import Range, SubtreeHash, root_at
+from ledger.proof.errors import ProofFault
+from ledger.proof.merkle import Range
 from ledger.proof.policy import NONE, Policy, Standing
-from ledger.proof.reading import TrustedTiles, read_tile, subtree_hashes
-from ledger.proof.tiles import FULL_WIDTH, LEVEL_BITS, Tile, hashes_in, tile_root, tiles_of
+from ledger.proof.reading import TrustedTiles
+from ledger.proof.tiles import LEVEL_BITS, tile_root
 
 T = TypeVar("T")
 U = TypeVar("U")
 
-TREES_A_READER: Final = 256
-"""Older checkpoints that are held against the tree before what was read of it is let go: some 2 MB of tiles."""
-
-REMEMBERED: Final = "remembered.json"
 PARTITION_EVENTS: Final = 131_072
 """Events of the streams that are replayed at once: some 60 MB."""
+
+PARTITIONS_REMEMBERED: Final = 64
+"""Parts where spans are remembered, up to 8 million events: then twice as many, and all is verified again."""
 
 TOLERANCE_S: Final = 300
 """By how much the clocks of ledger and witnesses may differ."""
@@ -77,7 +78,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What to audit, and how. `policy` is the text of a tlog-policy file, `state` a folder in which this auditor
     remembers what it saw. `age_s_max` None: the newest checkpoint may be of any age, as in a copy. `skew_s`: by how
     much `recorded_at` may go back. Of so many `devices` whatever the platform shows is compared; `drawn`, a number that
-    nobody else knows, says which.
+    nobody else knows, says which. `fresh`: nothing that `state` has is taken, but its checkpoint is compared.
     """
 
     place: Place
@@ -90,6 +91,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     skew_s: int = SKEW_S
     devices: int = DEVICES_COMPARED
     drawn: int = 1
+    fresh: bool = False
     pauses_s: tuple[float, ...] = PAUSES_S
     jobs: int = 2
     with_proof: bool = False
@@ -107,6 +109,9 @@ class Audit:
         self.cells: Final[Cells] = {}
         self._told: Final[dict[str, list[Told]]] = {}
         self._trees: Final[list[tuple[str, int, bytes]]] = []
+        self._days: Final[list[tuple[str, Day]]] = []
+        self._memory: Memory | None = None
+        self._drawn = asked.drawn
         self.report: Final = Report(source=asked.place.where, verdict=verdict(SELF_CONSISTENT))
 
     def run(self) -> Report:
@@ -117,10 +122,17 @@ class Audit:
             workers = ProcessPoolExecutor(
                 max(1, self._asked.jobs), mp_context=get_context("spawn"), initializer=gc.disable
             )
-            with opened(self._asked.place) as source, workers as self._pool:
+            with (
+                opened_memory(self._asked.state, fresh=self._asked.fresh) as self._memory,
+                opened(self._asked.place) as source,
+                workers as self._pool,
+            ):
                 self._audit(source)
                 if self._asked.with_proof and self.report.origin is not None:
                     self.report.proof = read_proof(source, wanted(self.report, self.findings.kept))
+                if self.findings.count and self._memory is not None:
+                    # What was kept may be what is wrong: the next audit verifies all of it again.
+                    self._memory.forget()
         except (Unreadable, Closed) as error:
             self.report.broken_off = str(error)
             self.report.verdict = verdict(UNREADABLE, en=str(error))
@@ -128,14 +140,13 @@ class Audit:
         self.report.findings_count = self.findings.count
         if self.findings.count:
             self.report.verdict = verdict(FAULT, count=self.findings.count)
-            if self._asked.place.keep_in:
-                # What was kept may be what is wrong: the next audit fetches all of it again.
-                shutil.rmtree(self._asked.place.keep_in, ignore_errors=True)
         self.report.seconds = time.monotonic() - begun
         return self.report
 
     def _audit(self, source: Source) -> None:
-        remembered = _remembered(self._asked.state)
+        memory = self._memory
+        remembered = None if memory is None else memory.checkpoint()
+        self._drawn = self._asked.drawn if memory is None else memory.drawn(self._asked.drawn)
         trust = trust_of(source, self._asked.policy, self._asked.title, remembered)
         found = newest(source, trust, self.findings)
         if found is None:
@@ -143,14 +154,16 @@ class Audit:
         now = found.checkpoint
         self._note(found, trust, remembered)
         self._age_of(found)
-        times = self._history(source, trust, now)
-        heads = heads_of(source, trust, now, self.findings)
+        held_to = -1
         if remembered is not None and compare_with_remembered(remembered, now, self.findings):
+            held_to = remembered.size
             self._trees.append((CHECKPOINT, remembered.size, remembered.root))
+        times = self._history(source, trust, now, held_to)
+        heads = heads_of(source, trust, now, self.findings)
         self._withheld(heads, times)
         with TemporaryDirectory(prefix="meterloop-audit-") as spill:
-            self._entries(source, now, heads, times, spill)
-            self._streams(Path(spill))
+            self._streams(self._entries(source, now, heads, times, spill))
+        self._say_what_was_taken()
         self.report.as_of = self._last_day().isoformat()
         self.report.balances = closing(self.cells, self._last_day())
         if self._asked.place.is_url and heads.part == "supervisor":
@@ -162,7 +175,27 @@ class Audit:
         elif remembered is not None:
             zh, en = "上次审计时的检查点", "the checkpoint of the last audit"
             self.report.verdict = verdict(VERIFIED, zh=zh, en=en)
-        _remember(self._asked.state, found, trust.policy)
+        if memory is not None:
+            self._remember(memory, found, trust.policy)
+
+    def _say_what_was_taken(self) -> None:
+        report = self.report
+        if report.taken_entries or report.taken_checkpoints:
+            entries, checkpoints = report.taken_entries, report.taken_checkpoints
+            report.notes.append(
+                f"{entries} 个条目与 {checkpoints} 个检查点由本审计者早前验证，本次未再验证（--fresh 则全部重验）。"
+                f"{entries} entries and {checkpoints} checkpoints were verified in an earlier audit of this auditor's "
+                "and are not verified again (--fresh verifies everything)"
+            )
+
+    def _remember(self, memory: Memory, found: Standing, policy: Policy) -> None:
+        """The checkpoint first: only with it does it count that older trees were held against this one."""
+        now = found.checkpoint
+        memory.keep_checkpoint(Remembered(now.origin, now.size, now.root, found.note.encoded(), policy.encoded()))
+        for day, came in self._days:
+            held = sum(tree.size <= now.size for tree in came.trees)
+            if held != came.held:
+                memory.keep_day(day, msgspec.structs.replace(came, held=held))
 
     def _last_day(self) -> date:
         """The day up to which balances are said: the one asked for, else the last on which anything moved, or today."""
@@ -174,7 +207,7 @@ class Audit:
     def _lives(self) -> dict[str, Life]:
         """The devices of the sample, as their events leave them."""
         lives: dict[str, Life] = {}
-        factor = self._asked.drawn | 1
+        factor = self._drawn | 1
         drawn = sorted(self._told, key=lambda stream: (stream_hash(stream) * factor & 0xFFFF_FFFF, stream))
         for stream in drawn[: self._asked.devices]:
             lives[stream] = life = Life()
@@ -196,7 +229,14 @@ class Audit:
                 platform, said, self._last_day(), follow, self.findings, self._asked.pauses_s
             )
         except Closed as error:
-            self.report.notes.append(f"the platform does not show this reader {error}; it was not compared")
+            self.report.notes.append(
+                f"平台不向此读者出示 {error}，故未比对。"
+                f"the platform does not show this reader {error}; it was not compared"
+            )
+        except Missing:
+            self.report.notes.append(
+                "该地址只有日志文件，没有平台可比对。there are the log's files alone, and no platform to compare with"
+            )
         finally:
             platform.close()
         self._watch("platform", 1, 1)
@@ -230,54 +270,39 @@ class Audit:
                 since_s, now_s = beyond.first_s, last.last_s
                 self.findings.add(Fault.DROPPED, shown, index=covered, in_log_since_s=since_s, cosigned_at_s=now_s)
 
-    def _history(self, source: Source, trust: Trust, now: Checkpoint) -> Times:
+    def _history(self, source: Source, trust: Trust, now: Checkpoint, held_to: int) -> Times:
         """Every checkpoint of the log's past, to be held against the tree. Returns when which trees were cosigned."""
         times = Times()
-        latest_s: dict[str, int] = {}
-        for path, found in history(source, trust, now, self.findings):
-            one = found.checkpoint
-            self.report.checkpoints += 1
-            self._watch("checkpoints", self.report.checkpoints, self.report.checkpoints)
-            if not self._trees or self._trees[-1][1:] != (one.size, one.root):
-                self._trees.append((path, one.size, one.root))
-            for witness, time_s in found.cosigned_at_s.items():
-                times.saw(one.size, time_s)
-                before_s = latest_s.get(witness, 0)
-                if time_s < before_s - self._asked.tolerance_s:
-                    self.findings.add(
-                        Fault.BACKDATED, path, size=one.size, witness=witness, at_s=time_s, before_s=before_s
-                    )
-                latest_s[witness] = max(time_s, before_s)
+        tolerance_s = self._asked.tolerance_s
+
+        def watch(seen: int) -> None:
+            self._watch("checkpoints", seen, seen)
+
+        past = History(source, trust, self.findings, tolerance_s, self._memory, watch)
+        for day, came in past.of(now):
+            self._days.append((day, came))
+            for number, tree in enumerate(came.trees):
+                if tree.size > now.size:
+                    continue
+                self.report.checkpoints += tree.count
+                if number >= came.held or tree.size > held_to:
+                    self._trees.append((f"{DAYS}/{day}", tree.size, tree.root))
+                if tree.last_s:
+                    times.saw(tree.size, tree.first_s, tree.last_s)
+        self.report.taken_checkpoints = past.taken
         return times
 
-    def _entries(self, source: Source, now: Checkpoint, heads: Heads, times: Times, spill: str) -> None:
-        """Examine every span, and hold the tree that the entries make against every checkpoint."""
+    def _entries(self, source: Source, now: Checkpoint, heads: Heads, times: Times, spill: str) -> list[Path]:
+        """Examine every span, and hold the tree that the entries make against every checkpoint. Returns the files of
+        the streams' steps.
+        """
         size = now.size
-        partitions = max(1, -(-heads.covered // PARTITION_EVENTS))
-        edge_holds = _edge_leads_to_root(source, now)
-        compared = self._asked.place.is_url and heads.part == "supervisor"
-        sample = sample_of(self._asked.devices if compared else 0, heads.covered, self._asked.drawn)
-        tasks = [
-            Task(
-                span,
-                size,
-                edge_holds,
-                heads.part,
-                heads.covered,
-                heads.public,
-                spill,
-                partitions,
-                times.around(span * SPAN, min((span + 1) * SPAN, size)),
-                self._asked.tolerance_s * 1_000_000,
-                self._asked.skew_s * 1_000_000,
-                sample,
-            )
-            for span in range(-(-size // SPAN))
-        ]
+        trusted = trusted_tiles(source, now)
+        jobs = [self._job(span, now, heads, times, spill, trusted) for span in range(-(-size // SPAN))]
         tree, last_us = Range(), None
         disputes: list[Dispute] = []
         before = len(self.findings.kept)
-        for done, examined in enumerate(self._each(_examined, tasks), 1):
+        for done, examined in enumerate(self._each(_examined, jobs), 1):
             tree.extend(examined.tiles, LEVEL_BITS)
             tree.extend(examined.edge)
             disputes += examined.disputes
@@ -286,16 +311,46 @@ class Audit:
             for told in examined.told:
                 self._told.setdefault(told.stream, []).append(told)
             self.report.events += examined.events
+            self.report.taken_entries += SPAN if examined.taken else 0
             self.findings.extend(examined.findings, examined.findings_count)
             self._watch("entries", min(done * SPAN, size), size)
-        self._tiles_above(source, size)
+        hold_tiles_above(source, size, self.findings)
         explained = disputes or any(one.what.startswith("tile/") for one in self.findings.kept[before:])
         if not explained and tree.root() != now.root:
             self.findings.add(Fault.FORGED_WHOLE, CHECKPOINT, size=size, root=now.root, reckoned=tree.root())
         for dispute in disputes:
             found = dispute.if_root_is_right if tree.root() == now.root else dispute.if_it_is_not
             self.findings.extend(found, len(found))
-        self._hold_trees(source, now, whole=not disputes and tree.root() == now.root)
+        whole = not disputes and tree.root() == now.root
+        self.report.notes += hold_trees(source, now.size, self._trees, self.findings, whole=whole)
+        return [*Path(spill).iterdir(), *(file for job in jobs if job.spans for file in steps_of(job.spans, job.task))]
+
+    def _job(
+        self, span: int, now: Checkpoint, heads: Heads, times: Times, spill: str, trusted: TrustedTiles | None
+    ) -> "_Job":
+        begin, end = span * SPAN, (span + 1) * SPAN
+        asked, memory = self._asked, self._memory
+        compared = asked.place.is_url and heads.part == "supervisor"
+        task = Task(
+            span,
+            now.size,
+            trusted is not None,
+            heads.part,
+            heads.covered,
+            heads.public,
+            spill,
+            _partitions(heads.covered, remembered=memory is not None),
+            times.around(begin, min(end, now.size)),
+            asked.tolerance_s * 1_000_000,
+            asked.skew_s * 1_000_000,
+            sample_of(asked.devices if compared else 0, heads.covered, self._drawn),
+        )
+        if memory is None or trusted is None or end > min(now.size, heads.covered, heads.public):
+            return _Job(task)
+        try:
+            return _Job(task, str(memory.spans), trusted(2 * LEVEL_BITS, span))
+        except ProofFault:
+            return _Job(task)
 
     def _in_order(self, examined: Examined, last_us: int | None) -> int | None:
         if examined.first_us is None:
@@ -310,48 +365,10 @@ class Audit:
             )
         return max(examined.last_us or 0, last_us or 0)
 
-    def _hold_trees(self, source: Source, now: Checkpoint, *, whole: bool) -> None:
-        """Every older checkpoint is of the beginning of this tree. Where the tiles are not whole, it cannot be told."""
-        subtree = _subtrees(source, now.size)
-        for number, (path, size, root) in enumerate(self._trees, 1):
-            if number % TREES_A_READER == 0:
-                subtree = _subtrees(source, now.size)
-            try:
-                reckoned = root_at(size, subtree)
-            except ProofFault as error:
-                self.report.notes.append(f"{path}: {error}")
-                return
-            if reckoned != root:
-                if not whole:
-                    self.report.notes.append(f"{path}: the tree of {size} entries cannot be told from these tiles")
-                    return
-                self.findings.add(Fault.SPLIT_VIEW, path, size=size, root=root, root_of_tiles=reckoned)
-
-    def _tiles_above(self, source: Source, size: int) -> None:
-        """The tiles of level 2 and above, against those below them: the lower ones were held against the entries."""
-        for tile in tiles_of(size):
-            if tile.level < 2:  # noqa: PLR2004  levels 0 and 1 are each span's
-                continue
-            try:
-                there = hashes_in(tile, read_tile(tile, lambda path: _get(source, path)))
-                below = [
-                    tile_root(read_tile(Tile(tile.level - 1, number), lambda path: _get(source, path)))
-                    for number in range(tile.index * FULL_WIDTH, tile.index * FULL_WIDTH + tile.width)
-                ]
-            except errors.Missing as error:
-                self.findings.add(Fault.MISSING, tile.path, index=tile.begin, why=error)
-            except Malformed as error:
-                self.findings.add(Fault.MALFORMED, tile.path, index=tile.begin, why=error)
-            else:
-                for at, (hash_there, own) in enumerate(zip(there, below, strict=True)):
-                    if hash_there != own:
-                        index = tile.begin + (at << LEVEL_BITS * tile.level)
-                        self.findings.add(Fault.FORGED_TILE, tile.path, index=index, tile=hash_there, reckoned=own)
-
-    def _streams(self, spill: Path) -> None:
+    def _streams(self, steps: list[Path]) -> None:
         whole = self.report.part == "supervisor"
         parts: dict[str, list[str]] = {}
-        for file in sorted(spill.iterdir()):
+        for file in sorted(steps, key=lambda file: file.name):
             parts.setdefault(file.name.partition("-")[0], []).append(str(file))
         tasks = [(files, whole) for files in parts.values()]
         for done, replayed in enumerate(self._each(_replayed, tasks), 1):
@@ -390,9 +407,28 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _examined(place: Place, task: Task) -> Examined:
+class _Job(msgspec.Struct, frozen=True):
+    """A task, and where its span is remembered under which hash; both empty where it is not."""
+
+    task: Task
+    spans: str = ""
+    subtree: bytes = b""
+
+
+def _examined(place: Place, job: _Job) -> Examined:
+    if not job.spans:
+        with opened(place) as source:
+            return examine(job.task, source)
+    spans, task = Path(job.spans), job.task
+    if (kept := kept_span(spans, place, task, job.subtree)) is not None:
+        return kept
+    files = files_of(place, task)
+    task = msgspec.structs.replace(task, spill=str(emptied(spans, task.span)))
     with opened(place) as source:
-        return examine(task, source)
+        examined = examine(task, source)
+    if not examined.findings_count and not examined.disputes and tile_root(b"".join(examined.tiles)) == job.subtree:
+        keep_span(spans, place, task, files, examined)
+    return examined
 
 
 def _replayed(_place: Place, task: tuple[list[str], bool]) -> Replayed:
@@ -400,44 +436,7 @@ def _replayed(_place: Place, task: tuple[list[str], bool]) -> Replayed:
     return replay([Path(file) for file in files], whole=whole)
 
 
-def _get(source: Source, path: str) -> bytes | None:
-    try:
-        return source.get(f"log/{path}")
-    except Missing:
-        return None
-
-
-def _subtrees(source: Source, size: int) -> SubtreeHash:
-    return subtree_hashes(size, lambda path: _get(source, path))
-
-
-def _edge_leads_to_root(source: Source, now: Checkpoint) -> bool:
-    """Whether the partial tiles have the root that the checkpoint says."""
-    try:
-        TrustedTiles(now.size, now.root, lambda path: _get(source, path))
-    except ProofFault:
-        return False
-    return True
-
-
-def _remembered(state: Path | None) -> Remembered | None:
-    """What the last complete audit saw. Raises Unreadable where the folder holds something else."""
-    if state is None:
-        return None
-    try:
-        return msgspec.json.decode((state / REMEMBERED).read_bytes(), type=Remembered)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise Unreadable(f"{state / REMEMBERED}: {error}") from error
-
-
-def _remember(state: Path | None, found: Standing, policy: Policy) -> None:
-    if state is None:
-        return
-    now = found.checkpoint
-    remembered = Remembered(now.origin, now.size, now.root, found.note.encoded(), policy.encoded())
-    state.mkdir(parents=True, exist_ok=True)
-    unfinished = state / f"{REMEMBERED}.new"
-    unfinished.write_bytes(msgspec.json.encode(remembered))
-    unfinished.replace(state / REMEMBERED)
+def _partitions(events: int, *, remembered: bool) -> int:
+    """Into how many parts streams are dealt out. What is remembered is dealt out alike while the log grows."""
+    needed = max(1, -(-events // PARTITION_EVENTS))
+    return needed if not remembered else PARTITIONS_REMEMBERED << max(0, (needed - 1).bit_length() - 6)

@@ -1,10 +1,11 @@
 """The signed side of a log: its newest checkpoint, those before it, and the one that this auditor remembers."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date
+from hashlib import sha256
 from itertools import pairwise
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -62,13 +63,13 @@ class Times:
     def __init__(self) -> None:
         self._bounds: list[Bound] = []
 
-    def saw(self, size: int, time_s: int) -> None:
-        """A tree of this size was cosigned then. Sizes come in rising order."""
+    def saw(self, size: int, first_s: int, last_s: int) -> None:
+        """A tree of this size was cosigned from then to then. Sizes come in rising order."""
         if self._bounds and self._bounds[-1].size == size:
-            last = self._bounds[-1]
-            self._bounds[-1] = Bound(size, min(last.first_s, time_s), max(last.last_s, time_s))
+            known = self._bounds[-1]
+            self._bounds[-1] = Bound(size, min(known.first_s, first_s), max(known.last_s, last_s))
         else:
-            self._bounds.append(Bound(size, time_s, time_s))
+            self._bounds.append(Bound(size, first_s, last_s))
 
     def around(self, begin: int, end: int) -> list[Bound]:
         """Those that bound when these entries were recorded."""
@@ -98,8 +99,7 @@ def newest(source: Source, trust: Trust, findings: Findings) -> Standing | None:
     found = opened(data, CHECKPOINT, trust, findings)
     if found is not None and not found.quorum_met:
         # Whoever holds the log's key alone can do so: a history that was signed again looks like this.
-        cosigned_by = ", ".join(sorted(found.cosigned_at_s)) or "nobody"
-        findings.add(Fault.RE_SIGNED, CHECKPOINT, size=found.checkpoint.size, cosigned_by=cosigned_by)
+        findings.add(Fault.RE_SIGNED, CHECKPOINT, size=found.checkpoint.size, cosigned_by=_cosigners(found))
     return found
 
 
@@ -145,32 +145,162 @@ def compare_with_remembered(before: Remembered, now: Checkpoint, findings: Findi
     return True
 
 
-def history(source: Source, trust: Trust, now: Checkpoint, findings: Findings) -> Iterator[tuple[str, Standing]]:
-    """Every checkpoint that was published, up to the newest, each verified, none smaller than the one before it. From
+class Tree(msgspec.Struct, frozen=True):
+    """A tree that was signed, how many times in turn, and when it was cosigned: first, and last; 0 where nobody did."""
+
+    size: int
+    root: bytes
+    count: int
+    first_s: int
+    last_s: int
+
+
+class Past(msgspec.Struct, frozen=True):
+    """What a log's checkpoints have come to at the end of some day: how large it was, whether a checkpoint has had the
+    policy's quorum, and when each witness cosigned last, by the bytes of its name.
+    """
+
+    size: int = -1
+    witnessed: bool = False
+    latest_s: dict[str, int] = {}
+
+
+class Day(msgspec.Struct, frozen=True):
+    """What the checkpoints of a day came to: the first `length` bytes of its file, with their SHA-256. `terms` are
+    those of `terms_of`; of so many `trees` it was seen that the tree of the last complete audit begins with them.
+    """
+
+    length: int
+    sha256: bytes
+    terms: bytes
+    before: Past
+    after: Past
+    trees: list[Tree] = []
+    held: int = 0
+
+
+class Days(Protocol):
+    """What is remembered of days."""
+
+    def day(self, day: str) -> Day | None: ...
+
+    def keep_day(self, day: str, came: Day) -> None: ...
+
+
+class History:
+    """Every checkpoint that was published, a day at a time, each verified, none smaller than the one before it. From
     the first that has the policy's quorum on, all must have it: witnesses may have come to a log that was there.
     """
-    size, witnessed = -1, False
-    for day in _days(source, findings):
-        path = f"{DAYS}/{day}"
-        for note in _notes_of_day(source, path, findings):
-            found = opened(note, path, trust, findings)
+
+    def __init__(
+        self,
+        source: Source,
+        trust: Trust,
+        findings: Findings,
+        tolerance_s: int,
+        days: Days | None,
+        watch: Callable[[int], None],
+    ) -> None:
+        """`watch` is told how many checkpoints were gone through."""
+        self._source: Final = source
+        self._trust: Final = trust
+        self._findings: Final = findings
+        self._tolerance_s: Final = tolerance_s
+        self._days: Final = days
+        self._watch: Final = watch
+        self._seen = 0
+        self.taken = 0
+
+    def of(self, now: Checkpoint) -> Iterator[tuple[str, Day]]:
+        """(day, what came of it), the trees of each that are larger than the newest left out."""
+        past, terms = Past(), terms_of(self._trust, now, self._tolerance_s)
+        for day in _days(self._source, self._findings):
+            path = f"{DAYS}/{day}"
+            try:
+                data = self._source.get(path)
+            except Missing:
+                self._findings.add(Fault.MISSING, path)
+                continue
+            came = self._begun(day, data, terms, past)
+            known = sum(tree.count for tree in came.trees)
+            self.taken += known
+            self._seen += known
+            before = self._findings.count
+            whole = self._through(path, data, came, now.origin)
+            if self._days is not None and self._findings.count == before and whole is not came:
+                self._days.keep_day(day, whole)
+            past = whole.after
+            yield day, whole
+        if past.size > now.size and (published := size_now(self._source, self._trust)) < past.size:
+            self._findings.add(Fault.ROLLED_BACK, CHECKPOINT, size=published, published_before=past.size)
+
+    def _begun(self, day: str, data: bytes, terms: bytes, past: Past) -> Day:
+        """What is remembered of the beginning of a day's file, or nothing of it."""
+        known = None if self._days is None else self._days.day(day)
+        if known is not None and (known.terms, known.before) == (terms, past) and len(data) >= known.length:
+            begin = data[: known.length]
+            if sha256(begin).digest() == known.sha256 and data[known.length : known.length + 1] in {b"", b"\n"}:
+                return known
+        return Day(0, b"", terms, past, past)
+
+    def _through(self, path: str, data: bytes, came: Day, origin: str) -> Day:
+        """The rest of a day."""
+        if came.length == len(data) and came.sha256:
+            return came
+        latest_s = dict(came.after.latest_s)
+        trees, size, witnessed = [*came.trees], came.after.size, came.after.witnessed
+        for note in _notes_of_day(data[came.length + 1 :] if came.length else data, path, self._findings):
+            found = opened(note, path, self._trust, self._findings)
+            self._seen += 1
+            self._watch(self._seen)
             if found is None:
                 continue
             one = found.checkpoint
             if witnessed and not found.quorum_met:
-                cosigned_by = ", ".join(sorted(found.cosigned_at_s)) or "nobody"
-                findings.add(Fault.RE_SIGNED, path, size=one.size, cosigned_by=cosigned_by)
+                self._findings.add(Fault.RE_SIGNED, path, size=one.size, cosigned_by=_cosigners(found))
             witnessed = witnessed or found.quorum_met
-            if one.origin != now.origin:
-                findings.add(Fault.WRONG_KEY, path, origin=one.origin)
+            if one.origin != origin:
+                self._findings.add(Fault.WRONG_KEY, path, origin=one.origin)
             elif one.size < size:
-                findings.add(Fault.ROLLED_BACK, path, size=one.size, before=size)
+                self._findings.add(Fault.ROLLED_BACK, path, size=one.size, before=size)
             else:
                 size = one.size
-                if size <= now.size:
-                    yield path, found
-    if size > now.size and (published := size_now(source, trust)) < size:
-        findings.add(Fault.ROLLED_BACK, CHECKPOINT, size=published, published_before=size)
+                self._cosigned(path, found, latest_s)
+                _grow(trees, found)
+        after = Past(size, witnessed, latest_s)
+        return Day(len(data), sha256(data).digest(), came.terms, came.before, after, trees, came.held)
+
+    def _cosigned(self, path: str, found: Standing, latest_s: dict[str, int]) -> None:
+        """No witness goes back in time."""
+        size = found.checkpoint.size
+        for witness, time_s in found.cosigned_at_s.items():
+            name = witness.encode("utf-8", "surrogateescape").hex()
+            before_s = latest_s.get(name, 0)
+            if time_s < before_s - self._tolerance_s:
+                self._findings.add(Fault.BACKDATED, path, size=size, witness=witness, at_s=time_s, before_s=before_s)
+            latest_s[name] = max(time_s, before_s)
+
+
+def terms_of(trust: Trust, now: Checkpoint, tolerance_s: int) -> bytes:
+    """Under which terms days of checkpoints are verified."""
+    told = "\n".join([now.origin, str(tolerance_s), *map(str, trust.known)])
+    return sha256(told.encode("utf-8", "surrogateescape") + b"\0" + trust.policy.encoded()).digest()
+
+
+def _grow(trees: list[Tree], found: Standing) -> None:
+    """One more checkpoint: of the tree before, or of a new one."""
+    one, times_s = found.checkpoint, [*found.cosigned_at_s.values()]
+    first_s, last_s = min(times_s, default=0), max(times_s, default=0)
+    last = trees[-1] if trees else None
+    if last is not None and (last.size, last.root) == (one.size, one.root):
+        first_s = min((time_s for time_s in (last.first_s, first_s) if time_s), default=0)
+        trees[-1] = Tree(one.size, one.root, last.count + 1, first_s, max(last.last_s, last_s))
+    else:
+        trees.append(Tree(one.size, one.root, 1, first_s, last_s))
+
+
+def _cosigners(found: Standing) -> str:
+    return ", ".join(sorted(found.cosigned_at_s)) or "nobody"
 
 
 def size_now(source: Source, trust: Trust) -> int:
@@ -206,13 +336,8 @@ def _days(source: Source, findings: Findings) -> list[str]:
     return found
 
 
-def _notes_of_day(source: Source, path: str, findings: Findings) -> list[bytes]:
+def _notes_of_day(data: bytes, path: str, findings: Findings) -> list[bytes]:
     """The checkpoints of a day as they were published: paragraphs of body and signatures in turn."""
-    try:
-        data = source.get(path)
-    except Missing:
-        findings.add(Fault.MISSING, path)
-        return []
     paragraphs = data.removesuffix(b"\n").split(b"\n\n")
     if len(paragraphs) % 2 or not data.endswith(b"\n"):
         findings.add(Fault.MALFORMED, path, paragraphs=len(paragraphs))

@@ -76,7 +76,9 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Examined(msgspec.Struct):
-    """What came of a span. `tiles`, `edge` and `disputes` are those of `hashes.Hashed`."""
+    """What came of a span. `tiles`, `edge` and `disputes` are those of `hashes.Hashed`; `told` is what happened to the
+    devices of the `sample`. `taken`: it was verified in an earlier audit.
+    """
 
     span: int
     tiles: list[bytes]
@@ -89,6 +91,8 @@ class Examined(msgspec.Struct):
     first_us: int | None
     last_us: int | None
     told: list[Told]
+    sample: Sample
+    taken: bool = False
 
 
 def examine(task: Task, source: Source) -> Examined:
@@ -140,6 +144,7 @@ class _Span:
             self._first_us,
             self._last_us,
             self._told,
+            task.sample,
         )
 
     def _get(self, path: str) -> bytes | None:
@@ -369,6 +374,12 @@ def expanded(data: bytes) -> bytes:
     size = zstandard.frame_content_size(data)
     if not 0 <= size <= RANGE_BYTES_MAX:
         raise Malformed(f"a file of disclosures says its size, at most {RANGE_BYTES_MAX} bytes")
+    if not size:
+        # Of nothing the function below takes any frame, whatever its checksum.
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        if frame.decompress(data) or not frame.eof or frame.unused_data:
+            raise Malformed("a file of disclosures is one frame, and nothing after it")
+        return b""
     return zstandard.ZstdDecompressor().decompress(data, max_output_size=size, allow_extra_data=False)
 
 

@@ -62,7 +62,8 @@ class Seen(msgspec.Struct, frozen=True):
 
 class Report(msgspec.Struct, kw_only=True):
     """What an audit found, for whoever reads it and for machines. `broken_off` is why it could not be finished,
-    `age_s` how old the newest checkpoint was, where that was checked.
+    `age_s` how old the newest checkpoint was, where that was checked; `taken_...` is what was verified in an earlier
+    audit, and not again.
     """
 
     source: str
@@ -76,6 +77,8 @@ class Report(msgspec.Struct, kw_only=True):
     streams: int = 0
     devices: int = 0
     checkpoints: int = 0
+    taken_entries: int = 0
+    taken_checkpoints: int = 0
     witnesses: dict[str, int] = {}
     balances: list[Stock] = []
     compared: dict[str, int] = {}

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from secrets import randbits
 from typing import Annotated, Final, NoReturn
 
 import msgspec
@@ -21,8 +22,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from auditor.audit import AGE_S_MAX, Asked, Audit, Watch
+from auditor.audit import AGE_S_MAX, SKEW_S, Asked, Audit, Watch
 from auditor.basis import title_of
+from auditor.comparing import DEVICES_COMPARED
 from auditor.device import DeviceReport, audit_device
 from auditor.finding import NAMES, Finding
 from auditor.source import Place
@@ -68,6 +70,15 @@ def audit(
     state: Annotated[
         Path | None, typer.Option(file_okay=False, help="记住所见的目录，下次据以比对 remembers what was seen")
     ] = None,
+    fresh: Annotated[  # noqa: FBT002  Typer's way
+        bool, typer.Option("--fresh", help="全部重新验证，不取用早前结果 verify all anew, take nothing from before")
+    ] = False,
+    devices: Annotated[
+        int, typer.Option(min=0, max=100_000, help="抽取多少器具与平台所示比对 devices compared with the platform")
+    ] = DEVICES_COMPARED,
+    skew: Annotated[
+        int, typer.Option(min=0, max=3_600, help="记录时间容许回退的秒数；内嵌账本可取 0 times may go back, seconds")
+    ] = SKEW_S,
     as_of: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="结存截至的业务日 balances as of this day")
     ] = None,
@@ -102,6 +113,10 @@ def audit(
             state=state,
             as_of=as_of.date() if as_of else None,
             age_s_max=max_age or (AGE_S_MAX if place.is_url else None),
+            skew_s=skew,
+            devices=devices,
+            drawn=randbits(32),
+            fresh=fresh,
             jobs=jobs,
             with_proof=bool(reports),
         )
@@ -229,6 +244,7 @@ def _facts(report: Report) -> Table:
     shown.add_row("见证 witnesses", ", ".join(sorted(report.witnesses)) or "无 none")
     shown.add_row(f"披露 disclosed（{sets[report.part]}）", f"{report.events:,} / {report.disclosed:,}")
     shown.add_row("事件流 streams", f"{report.streams:,}")
+    shown.add_row("器具 devices", f"{report.devices:,}")
     for name, count in report.compared.items():
         shown.add_row(f"比对 compared: {name}", f"{count:,}")
     shown.add_row("用时 seconds", f"{report.seconds:.1f}")

@@ -84,6 +84,12 @@ def test_what_follows_a_frame_is_found(tmp_path, more):
     assert named(audited(tmp_path), Fault.MALFORMED)
 
 
+def test_an_empty_file_with_another_checksum_is_found(tmp_path):
+    public = TrueLog(LOG.events[:2], LOG.stops[:1]).write(tmp_path) / range_of("log/disclosed")
+    public.write_bytes(packed([])[:-1] + b"\0")
+    assert named(audited(tmp_path), Fault.MALFORMED)
+
+
 @pytest.mark.parametrize(
     "data",
     [
