@@ -83,7 +83,7 @@ class GiveWay(msgspec.Struct, frozen=True):
     caught up in any case: an audit asks after ten minutes for what is missing.
     """
 
-    fast_entries: int = RANGE_ENTRIES
+    fast_entries: int = RANGE_ENTRIES // 4
     look_s: float = 1.5
     s_max: float = 20.0
 
