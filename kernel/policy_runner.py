@@ -72,6 +72,11 @@ WATCH_S: Final = 1.0
 PASSED_POSITIONS_MAX: Final = 10_000
 """Events of no interest that pass before a checkpoint is written for them alone."""
 
+REST_S: Final = 0.05
+"""At the end of the log a policy that found nothing for it looks no sooner again. An import commits dozens of times a
+second, and each commit would wake every policy.
+"""
+
 DUE_MAX: Final = 10_000
 """Deadlines taken up at one time; the next ones come the next time."""
 
@@ -303,6 +308,7 @@ class _Follower:
     ) -> None:
         self.name: Final = policy.name
         self.standing = Standing(policy.name, "following")
+        _STOPPED.set(0, {"policy": policy.name})
         self._policy, self._database, self._ledger, self._asking = policy, database, ledger, asking
         self._decode, self._streams, self._page_events = reader.decode, streams, page_events
         self._watch_s: Final = watch_s
@@ -363,6 +369,8 @@ class _Follower:
                     await self._stop(undigested)
                     return
                 self._stand("following")
+                if page.at_head and not page.events:
+                    await asyncio.sleep(REST_S)
 
     async def _take(self, page: Page) -> None:
         """Ask what the page's events lead to, batch by batch."""
@@ -436,8 +444,9 @@ class _Follower:
         self._stand("retrying", str(refusal))
 
     def _stand(self, state: State, why: str | None = None) -> None:
+        if state != self.standing.state:
+            _STOPPED.set(int(state == "stopped"), {"policy": self.name})
         self.standing = Standing(self.name, state, self._reached, why)
-        _STOPPED.set(int(state == "stopped"), {"policy": self.name})
 
 
 class _Timer:
