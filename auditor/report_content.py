@@ -16,9 +16,10 @@ import msgspec
 from auditor.balance import BUSINESS_ZONE
 from auditor.finding import NAMES, Fault, Finding
 from auditor.report_text import shown
-from auditor.report_words import BELIEVED, NO_TITLE, PARTS, WHO_RUNS_THEM, Pair
-from auditor.verdict import Report
+from auditor.report_words import BELIEVED, NO_WITNESSES, NOT_SAID, PARTS, WHO_RUNS_THEM, Pair
+from auditor.verdict import Believed, Report
 from ledger.proof.keys import VerifierKey
+from ledger.proof.policy import NONE
 
 EVIDENCE_MAX: Final = 8
 """Pieces of evidence of one finding that are shown; findings have fewer."""
@@ -108,13 +109,9 @@ def _trust_facts(report: Report) -> Iterator[Fact]:
         return
     yield _fact("依据的策略", "policy", BELIEVED[told.policy])
     yield Fact(name=("策略 SHA-256", "policy SHA-256"), value=_both(told.policy_sha256), is_exact=True)
-    yield _said("法定数", "quorum", shown(told.quorum))
-    title = _both(shown(told.title)) if told.title else NO_TITLE
-    yield _fact(
-        "见证方由谁运行",
-        "who runs the witnesses",
-        (f"{WHO_RUNS_THEM[0]}：{title[0]}", f"{WHO_RUNS_THEM[1]}: {title[1]}"),
-    )
+    none = ("不要求见证", "no witness is asked for")
+    yield _fact("法定数", "quorum", none if told.quorum == NONE else _both(shown(told.quorum)))
+    yield _fact("见证方由谁运行", "who runs the witnesses", _runners(told))
     if report.remembered is None:
         yield _fact("上次所存", "remembered", ("无", "nothing"))
     else:
@@ -124,6 +121,15 @@ def _trust_facts(report: Report) -> Iterator[Fact]:
             value=(f"{size} 条，根 {root}", f"{size} entries, root {root}"),
             is_exact=True,
         )
+
+
+def _runners(told: Believed) -> Pair:
+    """A policy lists keys and not who holds them; at most its first line, a comment, says so."""
+    if not told.witnesses:
+        return NO_WITNESSES
+    if not told.title:
+        return NOT_SAID
+    return f"{WHO_RUNS_THEM[0]}：{shown(told.title)}", f"{WHO_RUNS_THEM[1]}: {shown(told.title)}"
 
 
 def witnesses(report: Report) -> list[Witnessed]:

@@ -14,7 +14,7 @@ def believed(trust: Trust, found: Standing, given: bytes | None, remembered: Rem
     """Whom the audit believed. `given` is the policy's file, where one was given."""
     told = given if given is not None else trust.policy.encoded()
     return Believed(
-        title=trust.title,
+        title=trust.title if told.startswith(b"#") else "",
         policy="given" if given is not None else "log" if remembered is None else "remembered",
         policy_sha256=sha256(told).hexdigest(),
         quorum=printable(trust.policy.quorum),

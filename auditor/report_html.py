@@ -21,6 +21,9 @@ from auditor.verdict import Report
 FINDINGS_MAX: Final = 200
 FEW_FINDINGS: Final = 12
 """So many stand right below the verdict; more stand further down, for they would bury what was audited and checked."""
+
+NARROW_COLUMNS: Final = 3
+"""A table of so many columns stays one on a narrow page; the rows of a wider one become cards there."""
 BALANCES_MAX: Final = 1_000
 
 _LISTED: Final = "listed"
@@ -325,7 +328,7 @@ def _table(columns: Sequence[Pair], rows: Sequence[Element], caption: Pair | Non
     heads = [_el("th", *_both(one), scope="col", role="columnheader", of=_of(one)) for one in columns]
     parts = [_el("caption", *_both(caption))] if caption else []
     parts += [_el("thead", _el("tr", *heads, role="row"), role="rowgroup"), _el("tbody", *rows, role="rowgroup")]
-    return _el("table", *parts, role="table", of="cards")
+    return _el("table", *parts, role="table", of="cards" if len(columns) > NARROW_COLUMNS else "")
 
 
 def _row(cells: Sequence[Cell], columns: Sequence[Pair]) -> Element:

@@ -74,11 +74,12 @@ PARTS: Final[dict[str, Pair]] = {
 }
 
 WHO_RUNS_THEM: Final[Pair] = said(
-    "策略文件只列密钥，不说明由谁运行；其首行注释为",
-    "a policy lists keys and does not say who runs them; its first line says",
+    "须另行确认；策略文件的首行注释称",
+    "to be confirmed elsewhere; the first line of the policy says",
 )
 
-NO_TITLE: Final[Pair] = ("无首行注释，未说明", "nothing; it has no such line")
+NOT_SAID: Final[Pair] = ("策略文件未说明，须另行确认", "the policy does not say; to be confirmed elsewhere")
+NO_WITNESSES: Final[Pair] = ("策略没有见证方", "the policy has no witnesses")
 
 LEVELS: Final[Pair] = said(
     "树越高，条目越多；宽度不按比例。叶 = SHA-256(0x00 ‖ 承诺)，上级 = SHA-256(0x01 ‖ 左 ‖ 右)（RFC 6962）。",

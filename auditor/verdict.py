@@ -41,8 +41,9 @@ def verdict(status: Status, **said: object) -> Verdict:
 
 
 class Believed(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom the audit believed: the policy's title and hash; whether it was `given`, `remembered` from the last audit or
-    is the `log`'s own, which proves nothing. Keys as they are written in a policy, those of witnesses by name.
+    """Whom the audit believed: the policy's first line where that is a comment, and its hash; whether it was `given`,
+    `remembered` from the last audit or is the `log`'s own, which proves nothing. Keys as they are written in a policy,
+    those of witnesses by name.
     """
 
     title: str

@@ -10,7 +10,7 @@ from auditor.report_proof import Wanted, read_proof
 from auditor.source import Place, opened
 from ledger.proof.merkle import EMPTY_ROOT
 from tests.auditor.auditing import audited, named
-from tests.auditor.logs import TrueLog, every_kind, log_of, packed, put, range_of, read_range, season
+from tests.auditor.logs import TrueLog, every_kind, log_of, packed, policy, put, range_of, read_range, season
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 255, 256, 257, 600])
@@ -96,6 +96,9 @@ def test_what_a_report_says_of_trust(tmp_path):
     again = audited(tmp_path / "log", policy=None, state=tmp_path / "state")
     assert (again.believed.policy, again.remembered.size) == ("remembered", given.tree_size)
     assert audited(tmp_path / "log", policy=None).believed.policy == "log"
+    assert audited(tmp_path / "log", policy=policy().encoded()).believed.title == "", (
+        "it has no first line that says one"
+    )
 
 
 def test_an_audit_that_was_broken_off_says_why(tmp_path):
