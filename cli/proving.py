@@ -1,6 +1,8 @@
 """`meterloop ledger`: what keeps the proof of the log, and what checks it from within."""
 
 import asyncio
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -13,9 +15,14 @@ from rich.text import Text
 from cli.connection import REFUSED, CannotGoOn, console, explained, note
 from cli.settings import cli_settings
 from kernel.clock import system_clock_us
+from kernel.disclosure import load
 from kernel.keys import OWNER_ONLY, write_file
+from kernel.settings import read_settings
 from ledger.open import open_ledger
-from ledger.transparency.fsck import FINDINGS_MAX, Report, Told, check_log
+from ledger.transparency.discloser import Labels
+from ledger.transparency.faults import LogFault
+from ledger.transparency.findings import FINDINGS_MAX, Finding, Report
+from ledger.transparency.fsck import Told, check_log, mend_log
 from ledger.transparency.keys import LogKeys, new_key
 from ledger.transparency.layout import STORE
 from ledger.transparency.store import SequencerStore
@@ -57,30 +64,47 @@ def ledger() -> None:
 
 
 @ledger_app.command("fsck")
-def fsck() -> None:
-    """对照台账核验存证日志：全部承诺、文件、检查点 Check the proof log against the ledger: every commitment, file and
-    checkpoint. Changes nothing, and may run beside the platform. Exit status 1 where something is wrong.
+def fsck(
+    *,
+    mend: Annotated[
+        bool,
+        typer.Option(
+            "--mend",
+            help="平台停止后，从台账重新生成损坏的文件 make damaged files again from the ledger, the platform stopped",
+        ),
+    ] = False,
+) -> None:
+    """对照台账核验存证日志：全部承诺、文件、检查点、披露 Check the proof log against the ledger: every commitment,
+    file, checkpoint and disclosure. Changes nothing, and may run beside the platform. Exit status 1 where something is
+    wrong, or is left wrong by `--mend`, which signs nothing, and does nothing where the ledger is not the one that was
+    signed.
     """
     settings = cli_settings()
     folder = settings.proof
     with explained():
-        if not (folder / STORE).exists():
+        if not (folder / STORE).parent.exists():
             raise _no_log(folder)
+        labels = _labels() if mend else None
         columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
             task = bars.add_task("核验 checking", total=None)
-            report = asyncio.run(
-                _checked(settings.ledger, folder, lambda here, whole: bars.update(task, completed=here, total=whole))
-            )
+
+            def told(here: int, whole: int) -> None:
+                bars.update(task, completed=here, total=whole)
+
+            before, report = asyncio.run(_gone_through(settings.ledger, folder, labels, told))
+    if mended := [one for one in before.findings if one not in report.findings]:
+        console.print(_table(mended, "已重新生成 made again", report.origin, remedies=False))
     if report.findings:
-        output.print(_table(report))
+        output.print(_table(report.findings, "存证日志有误 the proof log is not sound", report.origin))
         raise typer.Exit(REFUSED)
     console.print(
         Text.assemble(("✓ ", "green"), f"存证日志与台账一致 the proof log is what the ledger says: {report.origin}"),
         soft_wrap=True,
     )
     console.print(
-        f"  {report.size:,} 项 entries，{report.files:,} 个文件 files，{report.checkpoints:,} 个检查点 checkpoints",
+        f"  {report.size:,} 项 entries，{report.files:,} 个文件 files，{report.checkpoints:,} 个检查点 checkpoints，"
+        f"{report.disclosed:,} 项已披露 disclosed",
         soft_wrap=True,
     )
 
@@ -121,22 +145,41 @@ def rotate_key(
     )
 
 
-async def _checked(url: str, folder: Path, told: Told) -> Report:
+async def _gone_through(url: str, folder: Path, labels: Labels | None, told: Told) -> tuple[Report, Report]:
+    """What was found, and what of it is left."""
     ledger = await open_ledger(url)
     try:
-        return await check_log(ledger, folder, told)
+        if labels is not None:
+            return await mend_log(ledger, folder, labels, told)
+        report = await check_log(ledger, folder, told)
+    except LogFault as fault:
+        raise CannotGoOn(fault.zh, fault.en, REFUSED) from fault
+    else:
+        return report, report
     finally:
         await ledger.close()
 
 
-def _table(report: Report) -> Table:
-    more = f"（只列前 {FINDINGS_MAX} 项 the first {FINDINGS_MAX}）" if len(report.findings) == FINDINGS_MAX else ""
-    table = Table(title=f"存证日志有误 the proof log is not sound: {report.origin}{more}", title_justify="left")
+def _labels() -> Labels:
+    """As the discloser has them."""
+    from cli.disclosing import DISCLOSURE, DiscloserSettings  # noqa: PLC0415  a whole service, as above
+
+    settings = read_settings(DiscloserSettings, "discloser", os.environ)
+    labels = load(settings.disclosure or DISCLOSURE)
+    return Labels(labels.public, frozenset(labels.events))
+
+
+def _table(findings: Sequence[Finding], title: str, origin: str, *, remedies: bool = True) -> Table:
+    more = f"（只列前 {FINDINGS_MAX} 项 the first {FINDINGS_MAX}）" if len(findings) == FINDINGS_MAX else ""
+    table = Table(title=f"{title}: {origin}{more}", title_justify="left")
     table.add_column("文件 file", overflow="fold")
     table.add_column("项 entry", justify="right")
     table.add_column("问题 what", overflow="fold")
-    for one in report.findings:
-        table.add_row(one.path, "" if one.index is None else str(one.index), f"{one.zh} {one.en}")
+    if remedies:
+        table.add_column("怎么办 what to do", overflow="fold")
+    for one in findings:
+        row = [one.path, "" if one.index is None else str(one.index), f"{one.zh} {one.en}"]
+        table.add_row(*row, *([f"{one.remedy.zh} {one.remedy.en}"] if remedies else []))
     return table
 
 

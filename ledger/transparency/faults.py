@@ -83,6 +83,12 @@ STORE_MISSING: Final = Fault(
     "there is a published checkpoint and no private/sequencer.sqlite; without it nobody knows what was signed, so"
     " nothing more is: put it back from a backup",
 )
+STORE_OLDER: Final = Fault(
+    "log.store_older",
+    "private/sequencer.sqlite 只知道 {size} 项，而已公布的有 {published} 项。请恢复最新的，或恢复一份完整的备份。",
+    "private/sequencer.sqlite knows of {size} entries, and {published} are published; put the newest back, or restore a"
+    " whole backup",
+)
 MOVED: Final = Fault(
     "log.moved",
     "存证日志的游标已被别的写者移动，没有发布任何内容。",

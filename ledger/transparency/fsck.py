@@ -1,7 +1,9 @@
-"""The whole log held against the ledger from within: every commitment, bundle, tile, mark and published checkpoint.
+"""The whole log held against the ledger from within: every commitment, bundle, tile, mark and published checkpoint, and
+what is disclosed of it.
 
-It changes nothing, needs little memory however long the log is, and may run beside the sequencer: it ends where the
-store's cursor stood when it began.
+To check changes nothing, needs little memory however long the log is, and may run beside the sequencer: it ends where
+the store's cursor stood when it began. To mend is to check, and to write what must stand there in place of what does:
+only where the ledger leads to the very root that was signed, as the log's single writer, and without signing anything.
 """
 
 import asyncio
@@ -9,38 +11,44 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
-import msgspec
+import apsw
 
 from ledger.port import Ledger
 from ledger.proof.checkpoint import Checkpoint, opened
 from ledger.proof.errors import ProofFault
+from ledger.proof.keys import VerifierKey
 from ledger.proof.merkle import HASH_BYTES, Range, leaf_hashes
+from ledger.proof.policy import Policy
 from ledger.proof.tiles import ENTRIES, FULL_WIDTH, LEVEL_BITS, Tile, bundle_at, edge_of
+from ledger.transparency.discloser import LOCK as DISCLOSER_LOCK
+from ledger.transparency.discloser import Labels
 from ledger.transparency.faults import LogFault
+from ledger.transparency.findings import COPY, LEDGER_BACK, MEND, REWRITTEN, STORE_BACK, Report
+from ledger.transparency.fsck_disclosed import check_disclosed
 from ledger.transparency.keys import keys_file, keys_of
 from ledger.transparency.layout import (
     CHECKPOINT,
     CHECKPOINTS,
     DAYS,
     KEYS,
+    LOCK,
     LOG,
     MARK_BYTES,
     MARKS,
+    POLICY,
     STORE,
     days_file,
     days_in,
     notes_in,
 )
+from ledger.transparency.lock import SingleWriter
 from ledger.transparency.reading import At, Run, read_run
 from ledger.transparency.storage import DirectoryStorage
-from ledger.transparency.store import Cursor, SequencerStore
+from ledger.transparency.store import Cursor, Published, SequencerStore
 from ledger.transparency.tree import Tree
 
 RUN_ENTRIES: Final = 16_384
 """Entries held in memory. A multiple of a tile's width."""
-
-FINDINGS_MAX: Final = 100
-"""More than these say nothing new."""
 
 SETTLING_S: Final = 0.2
 SETTLING_TRIES: Final = 10
@@ -50,106 +58,172 @@ Told: TypeAlias = Callable[[int, int], None]
 """Called with how many entries were checked, of how many."""
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """Something that is not as it must be: the file, the first entry that it concerns where it concerns one."""
-
-    path: str
-    index: int | None
-    zh: str
-    en: str
-
-
-class Report(msgspec.Struct, kw_only=True):
-    """What was checked, and everything that is wrong, the first hundred."""
-
-    origin: str = ""
-    size: int = 0
-    files: int = 0
-    checkpoints: int = 0
-    findings: list[Finding] = []
-
-    def found(self, path: str, index: int | None, zh: str, en: str) -> None:
-        """Note it."""
-        if len(self.findings) < FINDINGS_MAX:
-            self.findings.append(Finding(path, index, zh, en))
-
-
 async def check_log(ledger: Ledger, folder: Path, told: Told = lambda _here, _whole: None) -> Report:
     """Check the log in this folder. Raises what the ledger raises, OSError and apsw.Error where something cannot be
     read at all; everything else is in the report.
     """
+    return await _gone_through(ledger, folder, told)
+
+
+async def mend_log(
+    ledger: Ledger, folder: Path, labels: Labels, told: Told = lambda _here, _whole: None
+) -> tuple[Report, Report]:
+    """Check the log, make again what can be made from the ledger, and check it once more: what was found, and what is
+    left. Nothing is written where the first report is `blocked`. What the public may read of a file of disclosures that
+    is no more, the labels of today say.
+
+    Raises LogFault (log.locked) where the sequencer or the discloser is at work, and what `check_log` raises.
+    """
+    locks = [SingleWriter(folder / LOCK)]
+    try:
+        locks.append(SingleWriter(folder / DISCLOSER_LOCK))
+        before = await _gone_through(ledger, folder, told, alone=True)
+        if before.blocked or not any(one.remedy.mends for one in before.findings):
+            return before, before
+        # At this point the ledger is known to lead to what was signed.
+        await _gone_through(ledger, folder, told, labels, alone=True)
+        return before, await _gone_through(ledger, folder, told, alone=True)
+    finally:
+        for lock in locks:
+            lock.close()
+
+
+async def _gone_through(
+    ledger: Ledger, folder: Path, told: Told, labels: Labels | None = None, *, alone: bool = False
+) -> Report:
+    """One pass; with labels it mends. `alone`: nobody else writes."""
+    report = Report()
     if not (folder / STORE).exists():
-        report = Report()
-        report.found(STORE, None, "不在：不知道签过什么", "is not there: nobody knows what was signed")
+        report.found(STORE, None, "不在", "is not there", STORE_BACK)
         return report
-    check = await asyncio.to_thread(_Check, folder)
-    report, cursor = check.report, check.cursor
+    try:
+        check = await asyncio.to_thread(_Check, folder, report, mends=labels is not None)
+    except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, ProofFault) as error:
+        report.found(STORE, None, f"已损坏：{error}", f"is damaged: {error}", STORE_BACK)
+        return report
+    cursor = check.cursor
     if cursor is None:
         return report
     if cursor.ledger_id != ledger.ledger_id:
-        report.found(
-            STORE, None, f"属于台账 {cursor.ledger_id}", f"is of ledger {cursor.ledger_id}, not {ledger.ledger_id}"
-        )
-    await check.settle()
+        said = f"属于台账 {cursor.ledger_id}", f"is of ledger {cursor.ledger_id}, not {ledger.ledger_id}"
+        report.found(STORE, None, *said, LEDGER_BACK)
+    await check.settle(1 if alone else SETTLING_TRIES)
     place = At()
-    while place.size < cursor.size and len(report.findings) < FINDINGS_MAX:
+    while place.size < cursor.size:
         try:
             run = await read_run(ledger, place, min(RUN_ENTRIES, cursor.size - place.size))
         except LogFault as fault:
-            report.found("ledger", place.size - 1, fault.zh, fault.en)
+            report.found("ledger", place.size - 1, fault.zh, fault.en, LEDGER_BACK)
             break
         if not run.entries:
-            report.found("ledger", place.size, "台账到此为止", f"ends here, and {cursor.size} entries were signed")
+            said = "台账到此为止", f"ends here, and {cursor.size} entries were signed"
+            report.found("ledger", place.size, *said, LEDGER_BACK)
             break
         await asyncio.to_thread(check.run, run)
         place = run.end
         told(place.size, cursor.size)
     await asyncio.to_thread(check.end, place)
+    if not report.blocked:
+        await check_disclosed(ledger, folder, cursor, report, labels)
+    if report.blocked:
+        report.blame_ledger()
     return report
 
 
 class _Check:
     """One pass over the log, in the order of its entries."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, report: Report, *, mends: bool) -> None:
+        self.report: Final = report
+        self._mends: Final = mends
         self._storage: Final = DirectoryStorage(folder)
+        # Read before the store: what is published was signed before.
+        self._newest: Final = self._storage.read(CHECKPOINT)
         store = SequencerStore(folder / STORE)
         try:
             self.cursor: Final[Cursor | None] = store.cursor()
+            self._last: Final[Published | None] = store.published()
             self._keys: Final = keys_of(store)
         finally:
             store.close()
         self._tree = Tree(self._storage)
         self._range: Final = Range()
         self._marks: Final = self._storage.read(MARKS) or b""
-        self._newest: Final = self._storage.read(CHECKPOINT)
+        self._right_marks: Final = bytearray()
+        self._right: Final[dict[str, bytes]] = {}
         self._notes: Final = self._published()
         self._next: tuple[str, Checkpoint] | None = None
-        self._newest_seen = False
         cursor = self.cursor
         size = cursor.size if cursor else 0
         self._edge: Final = (
             {*edge_of(size), bundle_at(size // FULL_WIDTH, size)} if size % FULL_WIDTH else {*edge_of(size)}
         )
-        self.report: Final = Report(origin=cursor.origin if cursor else "", size=size)
+        report.origin, report.size = (cursor.origin if cursor else ""), size
 
-    async def settle(self) -> None:
+    async def settle(self, tries: int) -> None:
         """Look at what is said of the whole, and take up the first checkpoint."""
-        for _ in range(SETTLING_TRIES):
+        if self._mends:
+            self._publish_again()
+        for _ in range(tries):
+            newest = self._storage.read(CHECKPOINT)
             days = days_in(self._storage.names(CHECKPOINTS))
             last = (self._storage.read(f"{CHECKPOINTS}/{days[-1]}") or b"") if days else b""
-            listed = (self._storage.read(DAYS) or b"") == days_file(days)
-            if self._newest is None or (self._newest in last and listed):
+            listed = self._storage.read(DAYS) or b""
+            if newest is None or (last.endswith(newest) and listed == days_file(days)):
                 break
             await asyncio.sleep(SETTLING_S)
-        if self._newest is None:
+        if newest is None:
             self.report.found(CHECKPOINT, None, "不在", "is not there")
-        said = self._storage.read(KEYS)
-        if said != keys_file(self._keys):
-            self.report.found(KEYS, None, "不是日志的全部公钥", "does not list the log's keys")
-        if not listed:
-            self.report.found(DAYS, None, "与各日文件不一致", "does not list the days that have a file")
+        elif not last.endswith(newest):
+            self.report.found(CHECKPOINT, None, "不是最后一天的最后一个", "is not the last of the last day")
+        self._signed()
+        if self._storage.read(KEYS) != keys_file(self._keys):
+            self._differs(KEYS, keys_file(self._keys), "不是日志的全部公钥", "does not list the log's keys")
+        try:
+            Policy.parse(self._storage.read(POLICY) or b"quorum none\n")
+        except ProofFault as fault:
+            self.report.found(POLICY, None, f"不是策略文件：{fault}", f"is no policy: {fault}", REWRITTEN)
+        told = set(listed.decode("utf-8", "replace").split())
+        # A list that leaves out a day that is there is itself damaged, and what else it says counts for nothing.
+        missing = sorted(told - set(days)) if told >= set(days) else []
+        for day in missing:
+            said = "列在各日之中而不在", "is listed among the days and not there"
+            again = self._last is not None and self._last.day == day and not self._last.day_bytes
+            self.report.found(f"{CHECKPOINTS}/{day}", None, *said, MEND if again else COPY)
+        if not missing and listed != days_file(days):
+            self._differs(DAYS, days_file(days), "与各日文件不一致", "does not list the days that have a file")
+        self._write()
         self._advance()
+
+    def _signed(self) -> None:
+        """Hold the store against itself, and against what is published."""
+        cursor = self.cursor
+        assert cursor is not None
+        try:
+            said = opened(cursor.note, self._keys).checkpoint
+            if (said.origin, said.size, said.root) != (cursor.origin, cursor.size, cursor.root):
+                self.report.found(STORE, None, "自相矛盾", "contradicts itself", STORE_BACK)
+        except ProofFault as fault:
+            self.report.found(STORE, None, f"所存签名无效：{fault}", f"has no valid signature: {fault}", STORE_BACK)
+        if self._last is not None and _valid(self._last.note, self._keys) is None:
+            said_so = "所存的已公布检查点无效", "has no valid checkpoint as the one published last"
+            self.report.found(STORE, None, *said_so, STORE_BACK)
+        newest = _valid(self._newest, self._keys)
+        if newest is not None and newest.origin == cursor.origin and newest.size > cursor.size:
+            said_so = "比已公布的检查点旧", "is older than the newest published checkpoint"
+            self.report.found(STORE, newest.size, *said_so, STORE_BACK)
+
+    def _publish_again(self) -> None:
+        """The newest published checkpoint where it was, as the store has it."""
+        last, newest = self._last, _valid(self._newest, self._keys)
+        if last is None or (newest is not None and newest.size >= last.size and self._newest != last.note):
+            return
+        if self._newest != last.note:
+            self._storage.put({CHECKPOINT: last.note})
+        name = f"{CHECKPOINTS}/{last.day}"
+        found = self._storage.read(name) or b""
+        if last.added and len(found) >= last.day_bytes and found[last.day_bytes :] != last.added:
+            self._storage.extend(name, last.day_bytes, last.added)
 
     def run(self, run: Run) -> None:
         """Check the files that these entries make, and the checkpoints among them."""
@@ -160,7 +234,10 @@ class _Check:
             # What is partial at the end of a run alone is of no tree that anybody knows.
             if tile.width == FULL_WIDTH or tile in self._edge:
                 self._compare(tile, name, expected)
+            if tile in self._edge:
+                self._compare_earlier(tile, expected)
         for place, position in enumerate(run.marks, -(-first // FULL_WIDTH)):
+            self._right_marks.extend(position.to_bytes(MARK_BYTES, "big"))
             if self._marks[place * MARK_BYTES : (place + 1) * MARK_BYTES] != position.to_bytes(MARK_BYTES, "big"):
                 self.report.found(MARKS, place * FULL_WIDTH, "位置不符", f"does not say position {position}")
         leaves = leaf_hashes(run.entries)
@@ -171,6 +248,7 @@ class _Check:
             leaves = leaves[upto:]
             self._checkpoints()
         self._tree = tree
+        self._write()
 
     def end(self, place: At) -> None:
         """Check the cursor, and that no checkpoint is left over."""
@@ -181,9 +259,10 @@ class _Check:
             if (place.position, place.commitment, self._range.root()) != (
                 cursor.position, cursor.commitment, cursor.root,
             ):  # fmt: skip
-                self.report.found(STORE, cursor.size, "游标与台账不符", "has a cursor that the ledger does not lead to")
-        if self._newest is not None and not self._newest_seen and not self.report.findings:
-            self.report.found(CHECKPOINT, None, "不在任何一天的文件中", "is in no file of a day")
+                said = "游标与台账不符", "has a cursor that the ledger does not lead to"
+                self.report.found(STORE, cursor.size, *said, LEDGER_BACK)
+        if self._mends and self._marks[: len(self._right_marks)] != self._right_marks:
+            self._storage.put({MARKS: bytes(self._right_marks)})
 
     def _compare(self, tile: Tile, name: str, expected: bytes) -> None:
         self.report.files += 1
@@ -192,26 +271,45 @@ class _Check:
             # Gone since, for the full one is there: its beginning must be the same.
             full = self._storage.read(LOG + tile.full.path)
             found = None if full is None else full[: len(expected)]
+        if found == expected:
+            return
+        self._right[name] = expected
         if found is None:
             self.report.found(name, tile.begin, "不在", "is not there")
-        elif found != expected:
+        else:
             at = next((at for at, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b), len(found))
-            step = (2 + HASH_BYTES) if tile.level == ENTRIES else HASH_BYTES
-            index = tile.begin + ((at // step) << LEVEL_BITS * max(tile.level, 0))
+            index = tile.begin + ((at // _step(tile)) << LEVEL_BITS * max(tile.level, 0))
             self.report.found(name, index, "与台账不符", "is not what the ledger leads to")
+
+    def _compare_earlier(self, tile: Tile, expected: bytes) -> None:
+        """What is there of the same tile from when it was narrower must be its beginning."""
+        folder = f"{LOG}{tile.full.path}.p"
+        for width in self._storage.names(folder):
+            if width.isdigit() and int(width) < tile.width:
+                self._compare(
+                    Tile(tile.level, tile.index, int(width)), f"{folder}/{width}", expected[: int(width) * _step(tile)]
+                )
+
+    def _differs(self, name: str, right: bytes, zh: str, en: str) -> None:
+        self._right[name] = right
+        self.report.found(name, None, zh, en)
+
+    def _write(self) -> None:
+        """What is wrong, made right."""
+        if self._mends:
+            self._storage.put(self._right)
+        self._right.clear()
 
     def _checkpoints(self) -> None:
         """Hold every checkpoint of the size that was reached against the root."""
         while self._next is not None and self._next[1].size <= self._range.size:
             day, checkpoint = self._next
             if checkpoint.size < self._range.size:
-                self.report.found(
-                    day, checkpoint.size, "检查点的顺序倒退", "has a checkpoint that is smaller than one before"
-                )
+                said = "检查点的顺序倒退", "has a checkpoint that is smaller than one before"
+                self.report.found(day, checkpoint.size, *said, COPY)
             elif checkpoint.root != self._range.root():
-                self.report.found(
-                    day, checkpoint.size, "检查点的根与台账不符", "has a checkpoint that the ledger does not lead to"
-                )
+                said = "检查点的根与台账不符", "has a checkpoint that the ledger does not lead to"
+                self.report.found(day, checkpoint.size, *said, COPY)
             self.report.checkpoints += 1
             self._advance()
 
@@ -221,16 +319,30 @@ class _Check:
     def _published(self) -> Iterator[tuple[str, Checkpoint]]:
         for day in days_in(self._storage.names(CHECKPOINTS)):
             name = f"{CHECKPOINTS}/{day}"
-            for place, note in enumerate(notes_in(self._storage.read(name) or b"")):
-                self._newest_seen |= note == self._newest
+            notes = notes_in(self._storage.read(name) or b"")
+            for place, note in enumerate(notes):
                 try:
                     checkpoint = opened(note, self._keys).checkpoint
                 except ProofFault as fault:
-                    self.report.found(
-                        name, None, f"第 {place} 个检查点无效：{fault}", f"has no valid checkpoint at {place}: {fault}"
-                    )
+                    said = f"第 {place} 个检查点无效：{fault}", f"has no valid checkpoint at {place}: {fault}"
+                    last = self._last is not None and day == self._last.day and place == len(notes) - 1
+                    self.report.found(name, None, *said, MEND if last else COPY)
                     continue
                 if checkpoint.origin != self.report.origin:
-                    self.report.found(name, None, f"第 {place} 个检查点属于别的日志", f"has at {place} another log's")
+                    said = f"第 {place} 个检查点属于别的日志", f"has at {place} another log's"
+                    self.report.found(name, None, *said, COPY)
                 elif checkpoint.size <= self.report.size:
                     yield name, checkpoint
+
+
+def _valid(note: bytes | None, keys: list[VerifierKey]) -> Checkpoint | None:
+    """The checkpoint in this note where it is one of these keys."""
+    try:
+        return None if note is None else opened(note, keys).checkpoint
+    except ProofFault:
+        return None
+
+
+def _step(tile: Tile) -> int:
+    """The bytes that each entry or hash has in it."""
+    return (2 + HASH_BYTES) if tile.level == ENTRIES else HASH_BYTES

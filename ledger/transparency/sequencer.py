@@ -16,12 +16,19 @@ import apsw
 import msgspec
 
 from ledger.port import Ledger, Unavailable
-from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.checkpoint import Checkpoint, opened
 from ledger.proof.errors import ProofFault
 from ledger.proof.keys import Signature
 from ledger.proof.note import Note
 from ledger.proof.policy import NONE, Log, Policy, satisfied
-from ledger.transparency.faults import LEDGER_SHORTER, OTHER_LEDGER, OTHER_ORIGIN, STORE_MISSING, TREE_DIFFERS
+from ledger.transparency.faults import (
+    LEDGER_SHORTER,
+    OTHER_LEDGER,
+    OTHER_ORIGIN,
+    STORE_MISSING,
+    STORE_OLDER,
+    TREE_DIFFERS,
+)
 from ledger.transparency.keys import LogKeys, keys_file
 from ledger.transparency.layout import CHECKPOINT, KEYS, LOCK, POLICY, STORE
 from ledger.transparency.lock import SingleWriter
@@ -293,8 +300,9 @@ class Sequencer:
 
     def _begun(self) -> "_Loaded":
         """What the store says, of this log, made where there is nothing yet."""
-        published = self._publisher.resume()
         cursor = self._store.cursor()
+        self._must_not_be_older(cursor)
+        published = self._publisher.resume()
         now_us = self._clock()
         if cursor is None:
             if self._storage.read(CHECKPOINT) is not None:
@@ -309,6 +317,16 @@ class Sequencer:
         if cursor.origin != self._origin:
             raise OTHER_ORIGIN(kept=cursor.origin, found=self._origin)
         return _Loaded(cursor, published, Tree.load(self._storage, cursor.size) or Tree(self._storage))
+
+    def _must_not_be_older(self, cursor: Cursor | None) -> None:
+        """A store that was put back from an earlier day would have what was published since published over."""
+        newest = self._storage.read(CHECKPOINT)
+        if cursor is None or newest is None:
+            return
+        with suppress(ProofFault):
+            published = opened(newest, self._keys.verifiers()).checkpoint
+            if published.size > cursor.size and published.origin == cursor.origin:
+                raise STORE_OLDER(size=cursor.size, published=published.size)
 
     def _signed(self, size: int, root: bytes, now_us: int) -> bytes:
         told = {KEYS: keys_file(self._keys.verifiers()), POLICY: self._heading + self._standing_policy().encoded()}

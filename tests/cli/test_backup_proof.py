@@ -99,6 +99,15 @@ def test_the_log_is_checked_and_its_key_changed_from_the_command_line(settings):
     )
     assert told.exit_code == 1
     assert "log/tile/entries/000" in told.stdout
+    assert "fsck --mend" in told.stdout
+    assert meterloop(settings, "ledger", "fsck", "--mend") == ""
+    assert meterloop(settings, "ledger", "fsck") == ""
+    (settings.proof / "private/sequencer.sqlite").unlink()
+    told = CliRunner().invoke(
+        app, ["ledger", "fsck", "--mend"], env={"METERLOOP_DATA_DIR": str(settings.data_dir), "COLUMNS": "200"}
+    )
+    assert told.exit_code == 1
+    assert "newest backup" in told.stdout
 
 
 def test_without_a_log_it_says_so(settings):

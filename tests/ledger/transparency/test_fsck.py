@@ -61,7 +61,7 @@ async def test_a_whole_log(folder):
     report = await check_log(ledger, folder / "proof", lambda here, of: told.append((here, of)))
     await ledger.close()
     assert report.findings == []
-    assert (report.size, report.files, report.checkpoints) == (963, 9, 5)
+    assert (report.size, report.files, report.checkpoints) == (963, 10, 5)
     assert told == [(963, 963)]
 
 
@@ -162,13 +162,15 @@ async def test_checkpoints_that_are_out_of_order_are_found(folder):
 
 
 async def test_a_newest_checkpoint_that_is_in_no_day_is_found(folder):
+    last = days(folder)[-1].name
     days(folder)[-1].unlink()
     listed = folder / "proof/log/checkpoints/days"
-    (found,) = (await checked(folder)).findings
-    assert (found.path, found.en) == ("log/checkpoints/days", "does not list the days that have a file")
+    newest, gone = (await checked(folder)).findings
+    assert (newest.path, newest.en) == ("log/checkpoint", "is not the last of the last day")
+    assert (gone.path, gone.en) == (f"log/checkpoints/{last}", "is listed among the days and not there")
     listed.write_text("".join(f"{day.name}\n" for day in days(folder)))
     (found,) = (await checked(folder)).findings
-    assert (found.path, found.en) == ("log/checkpoint", "is in no file of a day")
+    assert (found.path, found.en) == ("log/checkpoint", "is not the last of the last day")
 
 
 async def test_another_ledger_is_said(folder):

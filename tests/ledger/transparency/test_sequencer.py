@@ -255,3 +255,26 @@ async def test_a_checkpoint_stands_in_the_file_of_its_day_once(tmp_path):
     assert sorted(day.name for day in days.glob("2*")) == ["2023-11-14", "2023-11-15"]
     assert [one.size for one in await check(ledger, tmp_path)] == [0, 1, 1, 2]
     await sequencer.close()
+
+
+async def test_a_store_of_an_earlier_day_is_refused(tmp_path):
+    """It would publish over what was published since."""
+    ledger, clock = MemoryLedger(), Clock()
+    sequencer = await sequencer_of(ledger, tmp_path, clock=clock)
+    await record(ledger, 3)
+    await sequencer.round()
+    await sequencer.close()
+    shutil.copytree(tmp_path / "proof/private", tmp_path / "then")
+    sequencer = await sequencer_of(ledger, tmp_path, clock=clock)
+    await record(ledger, 3)
+    await sequencer.round()
+    await sequencer.close()
+    files = {path: path.read_bytes() for path in (tmp_path / "proof/log").rglob("*") if path.is_file()}
+    shutil.rmtree(tmp_path / "proof/private")
+    shutil.copytree(tmp_path / "then", tmp_path / "proof/private")
+    sequencer = await sequencer_of(ledger, tmp_path, clock=clock)
+    with pytest.raises(LogFault) as refused:
+        await sequencer.round()
+    await sequencer.close()
+    assert refused.value.code == "log.store_older"
+    assert files == {path: path.read_bytes() for path in (tmp_path / "proof/log").rglob("*") if path.is_file()}
