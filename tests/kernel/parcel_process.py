@@ -7,6 +7,7 @@ import asyncio
 import os
 import sys
 
+import structlog
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
@@ -19,6 +20,7 @@ from ledger.open import open_ledger
 from tests.kernel.parcel_door import parcel_door, parcel_rpc_door
 
 FAULT = os.environ.get("SAMPLE_FAULT")
+_LOG = structlog.get_logger("sample")
 
 
 async def assemble(process: Process) -> Parts:
@@ -36,11 +38,15 @@ async def assemble(process: Process) -> Parts:
     door.operations(process.readiness, process.telemetry)
 
     async def slow(request: Request) -> Response:
+        """Answers so many seconds after it was told to stop."""
+        _LOG.info("in flight")
+        await process.readiness.until_draining()
         await asyncio.sleep(float(request.query_params["s"]))
         return JSONResponse({"done": True})
 
     async def events() -> Response:
         async def stream():
+            _LOG.info("in flight")
             yield "data: here\n\n"
             await process.readiness.until_draining()
             yield "data: bye\n\n"

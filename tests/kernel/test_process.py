@@ -124,11 +124,12 @@ async def test_only_a_proxy_that_is_named_says_for_whom_it_asks(tmp_path, proxie
 
 
 async def test_requests_in_flight_are_finished_and_new_ones_turned_away(tmp_path):
-    async with started(tmp_path, METERLOOP_DRAIN_S="0.5") as service:
+    async with started(tmp_path, METERLOOP_DRAIN_S="1.5") as service:
         async with service.web as web:
-            slow = [asyncio.create_task(web.get("/slow", params={"s": "1.5"})) for _ in range(20)]
+            slow = [asyncio.create_task(web.get("/slow", params={"s": "2"})) for _ in range(20)]
             stream = asyncio.create_task(web.get("/events"))
-            await asyncio.sleep(0.5)
+            for _ in range(len(slow) + 1):
+                await service.until("in flight")
             service.process.terminate()
             await service.until("draining")
             draining = await web.get("/readyz")
@@ -177,7 +178,7 @@ async def test_commands_acknowledged_while_it_stops_are_in_the_log(tmp_path):
 async def test_a_request_that_outlives_the_patience_is_given_up(tmp_path):
     async with started(tmp_path, METERLOOP_STOP_S_MAX="1") as service, service.web as web:
         slow = asyncio.create_task(web.get("/slow", params={"s": "25"}))
-        await asyncio.sleep(0.5)
+        await service.until("in flight")
         status, out, _ = await service.end(signal.SIGINT)
         assert (status, out) == (0, ["follower stopped", "ledger closed"])
         told = await slow
