@@ -103,7 +103,7 @@ class PublicKeyFile:
         return self._key
 
 
-def built_in_verifier(folder: Path, hosts: Iterable[str]) -> Verifier:
+def built_in_verifier(folder: Path, hosts: Iterable[str], *, clock: Clock = system_clock_us) -> Verifier:
     """What a service on loopback checks tokens with. Raises NotLoopback where any door listens beyond it."""
     require_loopback(hosts)
     return Verifier(
@@ -113,6 +113,7 @@ def built_in_verifier(folder: Path, hosts: Iterable[str]) -> Verifier:
         types=BUILT_IN.token_types,
         keys=PublicKeyFile(folder / PUBLIC_KEY_FILE),
         claims=BUILT_IN,
+        clock=clock,
     )
 
 

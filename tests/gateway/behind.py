@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from gateway.app import Gateway
 from kernel.authority import Policies
+from kernel.clock import Clock, system_clock_us
 from kernel.codec import Reader
 from kernel.database import Database
 from kernel.disclosure import load
@@ -101,11 +102,14 @@ async def behind(
     *,
     check_digit: CheckDigit = CHECK_DIGIT,
     clock_s: Callable[[], float] = time.monotonic,
+    clock: Clock = system_clock_us,
 ) -> AsyncIterator[Behind]:
-    """The gateway and a registry, until the block ends. `clock_s` is what the status page goes by."""
+    """The gateway and a registry, until the block ends. `clock_s` is what the status page goes by, `clock` what says
+    when a token has run out.
+    """
     workshop = workshop or Workshop(Limits(seconds_max=PATIENCE_S))
     write_keys(folder / "keys")
-    verifier = built_in_verifier(folder / "keys", [LOOPBACK])
+    verifier = built_in_verifier(folder / "keys", [LOOPBACK], clock=clock)
     ledger, database = MemoryLedger(), Database(f"sqlite:///{folder / 'registry.sqlite'}")
     projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
     await projector.open()
