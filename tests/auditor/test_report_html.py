@@ -1,6 +1,8 @@
 """The report as a page: whole, in both languages, bounded, and nothing of a log is ever markup in it."""
 
+import re
 from html.parser import HTMLParser
+from importlib.resources import files
 
 import pytest
 
@@ -119,3 +121,33 @@ def test_what_could_not_be_read_claims_nothing():
     assert "对日志的真伪不作任何结论" in text
     assert "✓" not in text
     assert "符合holds" not in text
+
+
+def luminance(colour):
+    """Relative luminance, as WCAG 2.2 defines it."""
+    digits = "".join(2 * one for one in colour) if len(colour) == 3 else colour
+    channels = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one, other):
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2], ids=["light", "dark", "print"])
+def test_every_text_stands_out_from_what_is_behind_it(number):
+    css = files("auditor").joinpath("templates/report.css").read_text("utf-8")
+    root = re.findall(r":root \{(.*?)\}", css, re.DOTALL)[number]
+    colours = dict(re.findall(r"--(\w+): #([0-9a-f]{3,6});", root))
+    behind = {"ink": ("paper", "tint", "fill", "tree", "path", "seen", "added")}
+    behind |= dict.fromkeys(("soft", "good", "warn", "bad", "link"), ("paper", "tint"))
+    behind |= {"bad ": ("badfill",), "good ": ("goodfill",), "soft ": ("fill", "path", "badfill", "goodfill")}
+    poor = {
+        (name, below): round(contrast(colours[name.strip()], colours[below]), 2)
+        for name, belows in behind.items()
+        for below in belows
+        if contrast(colours[name.strip()], colours[below]) < 4.5
+    }
+    assert poor == {}
