@@ -35,6 +35,9 @@ _UNPUBLISHED: Final = METER.create_gauge(
 )
 _AGE: Final = METER.create_gauge("log.checkpoint.age", unit="s", description="age of the newest published checkpoint")
 _WITNESS_UP: Final = METER.create_gauge("log.witness.up", unit="1", description="1 where the witness cosigns")
+_WITNESSES_MISSING: Final = METER.create_gauge(
+    "log.witness.missing", unit="{witness}", description="witnesses of the policy that do not cosign"
+)
 _WITNESS_BEHIND: Final = METER.create_gauge(
     "log.witness.behind", unit="{entry}", description="signed entries that the witness has not cosigned"
 )
@@ -91,6 +94,7 @@ class Looking:
             _AGE.set((self._clock() - published.published_at_us) / 1e6)
 
     def _look_at_witnesses(self) -> None:
+        _WITNESSES_MISSING.set(sum(bool(one.trouble) for one in self._witnesses.standing))
         for one in self._witnesses.standing:
             labels = {"witness": one.name}
             _WITNESS_UP.set(0 if one.trouble else 1, labels)

@@ -83,6 +83,7 @@ def test_no_checkpoint_without_the_quorum(tmp_path, unused_tcp_port_factory):
         assert "regulator: it is away" in alone["detail"]
         assert "since 20" in alone["detail"]
         eventually(lambda: 'log_witness_up{witness="regulator"} 0.0' in metrics(address))
+        assert "log_witness_missing 1.0" in metrics(address)
         assert not (settings.proof / CHECKPOINT).exists()
         words = ["-m", "cli", "witness", "--state", str(tmp_path / "witness"), "--log", str(log), "--port", str(port)]
         with process(*words):
