@@ -12,6 +12,7 @@ balance.py      balances, reckoned anew
 comparing.py    what the platform shows, against what its log says
 audit.py        the run
 remembering.py  what this auditor verified before
+trouble.py      why something could not be read, and what to do
 verdict.py      what it comes to: one sentence, one exit status
 
 Reports of an audit, each step from the one before it:

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias, TypeVar
 import msgspec
 
 from auditor.balance import BUSINESS_ZONE, Cells, Undated, closing, merge
-from auditor.basis import Heads, heads_of, trust_of
+from auditor.basis import Heads, heads_of, must_be_a_log, trust_of
 from auditor.checkpoints import (
     CHECKPOINT,
     DAYS,
@@ -40,7 +40,8 @@ from auditor.source import Closed, Gateway, Missing, Place, Source, Unreadable, 
 from auditor.span import FOLDERS, SPAN, Examined, Part, Task, examine, stream_hash
 from auditor.streams import Replayed, replay
 from auditor.tree import hold_tiles_above, hold_trees, trusted_tiles
-from auditor.verdict import FAULT, SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, Seen, verdict
+from auditor.trouble import Trouble
+from auditor.verdict import FAULT, SELF_CONSISTENT, VERIFIED, Report, Seen, unreadable, verdict
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.errors import ProofFault
 from ledger.proof.merkle import Range
@@ -135,7 +136,8 @@ class Audit:
                     self._memory.forget()
         except (Unreadable, Closed) as error:
             self.report.broken_off = str(error)
-            self.report.verdict = verdict(UNREADABLE, en=str(error))
+            trouble = error.trouble if isinstance(error, Unreadable) else Trouble.FILE
+            self.report.verdict = unreadable(trouble, str(error))
         self.report.findings = self.findings.kept
         self.report.findings_count = self.findings.count
         if self.findings.count:
@@ -147,6 +149,7 @@ class Audit:
         memory = self._memory
         remembered = None if memory is None else memory.checkpoint()
         self._drawn = self._asked.drawn if memory is None else memory.drawn(self._asked.drawn)
+        must_be_a_log(source)
         trust = trust_of(source, self._asked.policy, self._asked.title, remembered)
         found = newest(source, trust, self.findings)
         if found is None:
@@ -163,7 +166,7 @@ class Audit:
         self._withheld(heads, times)
         with TemporaryDirectory(prefix="meterloop-audit-") as spill:
             self._streams(self._entries(source, now, heads, times, spill))
-        self._say_what_was_taken()
+        self._say_what_was_not_done()
         self.report.as_of = self._last_day().isoformat()
         self.report.balances = closing(self.cells, self._last_day())
         if self._asked.place.is_url and heads.part == "supervisor":
@@ -178,8 +181,14 @@ class Audit:
         if memory is not None:
             self._remember(memory, found, trust.policy)
 
-    def _say_what_was_taken(self) -> None:
+    def _say_what_was_not_done(self) -> None:
         report = self.report
+        if report.part == "public":
+            report.notes.append(
+                "仅审计公开集：器具的流转、生命周期与结存未能重放，平台所示未能比对，公开集有无遗漏无从得知。"
+                "the public set alone was audited: custody, lives and balances of devices could not be replayed, nor "
+                "what the platform shows be compared, and what the set leaves out cannot be told"
+            )
         if report.taken_entries or report.taken_checkpoints:
             entries, checkpoints = report.taken_entries, report.taken_checkpoints
             report.notes.append(

@@ -1,14 +1,19 @@
 """What an audit stands on: whom it believes, and which sets of disclosures it may read."""
 
+from collections.abc import Callable
+from datetime import date
+
 import msgspec
 
-from auditor.checkpoints import KEYS, POLICY, Remembered, Trust, size_now
+from auditor.checkpoints import CHECKPOINT, KEYS, LISTED, POLICY, Remembered, Trust, size_now
 from auditor.finding import Fault, Findings
 from auditor.source import Closed, Missing, Source, Unreadable
 from auditor.span import FOLDERS, Part, covered_by
+from auditor.trouble import Trouble
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.errors import Malformed
 from ledger.proof.keys import VerifierKey
+from ledger.proof.note import Note
 from ledger.proof.policy import Policy
 from ledger.proof.strict import lines
 
@@ -24,9 +29,29 @@ def trust_of(source: Source, policy: bytes | None, title: str, remembered: Remem
         data = remembered.policy if remembered is not None else source.get(POLICY)
         return Trust(Policy.parse(data), "", pinned=False, also=also)
     except Malformed as error:
-        raise Unreadable(f"the policy: {error}") from error
+        raise Unreadable(str(error), Trouble.BAD_POLICY) from error
     except Missing as error:
-        raise Unreadable(f"{POLICY}: there is none, and none was given") from error
+        raise Unreadable(POLICY, Trouble.NO_POLICY) from error
+
+
+def must_be_a_log(source: Source) -> None:
+    """Raise Unreadable where there is no log, or one that has published nothing. One of its files alone may be missing,
+    or be something else: that is a fault.
+    """
+    if not (_is(source, CHECKPOINT, Note.parse) or _is(source, LISTED, _a_day)):
+        raise Unreadable(source.name, Trouble.NOTHING_PUBLISHED if _keys(source) else Trouble.NO_LOG)
+
+
+def _is(source: Source, path: str, read: Callable[[bytes], object]) -> bool:
+    try:
+        read(source.get(path))
+    except (Missing, Malformed, ValueError):
+        return False
+    return True
+
+
+def _a_day(data: bytes) -> None:
+    date.fromisoformat(data.decode("ascii").partition("\n")[0])
 
 
 def _keys(source: Source) -> tuple[VerifierKey, ...]:

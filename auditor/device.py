@@ -13,7 +13,8 @@ import msgspec
 
 from auditor.finding import Fault, Finding, Findings
 from auditor.saying import must_say_one_thing
-from auditor.verdict import FAULT, SELF_CONSISTENT, UNREADABLE, VERIFIED, Verdict, verdict
+from auditor.trouble import Trouble
+from auditor.verdict import FAULT, SELF_CONSISTENT, VERIFIED, Verdict, unreadable, verdict
 from ledger.proof.commitment import Envelope, commitment, decode_envelope
 from ledger.proof.errors import BadSignature, Malformed, NoQuorum, ProofFault, UnknownSigner
 from ledger.proof.policy import NONE, Policy, Standing
@@ -67,7 +68,7 @@ def audit_device(archive: bytes, stream: str, policy: bytes | None, title: str) 
         files = _files(archive)
         trusted = Policy.parse(files.get(POLICY_IN_ZIP, b"") if policy is None else policy)
     except (zipfile.BadZipFile, Malformed, NotImplementedError, RuntimeError) as error:
-        report.verdict = verdict(UNREADABLE, en=str(error))
+        report.verdict = unreadable(Trouble.NO_EVIDENCE, str(error))
         return report
     checked = _Checked(stream, trusted, report, findings)
     for name, data in sorted(files.items()):
@@ -76,7 +77,7 @@ def audit_device(archive: bytes, stream: str, policy: bytes | None, title: str) 
         elif name not in {POLICY_IN_ZIP, KEY_IN_ZIP}:
             findings.add(Fault.MALFORMED, name, why="no file of a device's evidence")
     if not report.proven and not findings.count:
-        report.verdict = verdict(UNREADABLE, en="there is no proof in the file")
+        report.verdict = unreadable(Trouble.NO_EVIDENCE, "there is no proof in the file")
     elif findings.count:
         report.verdict = verdict(FAULT, count=findings.count)
     elif policy is not None and trusted.quorum != NONE:

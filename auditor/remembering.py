@@ -22,6 +22,7 @@ import msgspec
 from auditor.checkpoints import Day, Remembered
 from auditor.source import Place, Unreadable
 from auditor.span import FOLDERS, METADATA, RANGE, SPAN, Examined, Task, range_name
+from auditor.trouble import Trouble
 from ledger.proof.tiles import ENTRIES, FULL_WIDTH, Tile, tile_root
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class Memory:
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError) as error:
-            raise Unreadable(f"{file}: {error}") from error
+            raise Unreadable(f"{file}: {error}", Trouble.STATE_DAMAGED) from error
 
     def keep_checkpoint(self, seen: Remembered) -> None:
         _put(self._folder / REMEMBERED, msgspec.json.encode(seen))
@@ -109,12 +110,12 @@ def opened_memory(folder: Path | None, *, fresh: bool) -> Iterator[Memory | None
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / LOCK).open("ab")
     except OSError as error:
-        raise Unreadable(f"{folder}: {error.strerror}") from error
+        raise Unreadable(f"{folder}: {error.strerror}", Trouble.STATE) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Unreadable(f"{folder}: another audit is at work with it") from None
+            raise Unreadable(str(folder), Trouble.STATE_IN_USE) from None
         memory = Memory(folder)
         if fresh:
             memory.forget()
@@ -163,7 +164,7 @@ def emptied(folder: Path, span: int) -> Path:
         shutil.rmtree(own, ignore_errors=True)
         own.mkdir(parents=True)
     except OSError as error:
-        raise Unreadable(f"{own}: {error.strerror}") from error
+        raise Unreadable(f"{own}: {error.strerror}", Trouble.STATE) from error
     return own
 
 
@@ -230,4 +231,4 @@ def _put(file: Path, data: bytes) -> None:
             os.fsync(writing.fileno())
         unfinished.replace(file)
     except OSError as error:
-        raise Unreadable(f"{file}: {error.strerror}") from error
+        raise Unreadable(f"{file}: {error.strerror}", Trouble.STATE) from error

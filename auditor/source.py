@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
+
+from auditor.trouble import Trouble
 
 TIMEOUT_S: Final = 30.0
 ATTEMPTS: Final = 4
@@ -26,7 +27,15 @@ _CLOSED: Final = frozenset({401, 403})
 
 
 class Unreadable(Exception):
-    """A file cannot be had now. It says nothing of whether the log is right."""
+    """A file cannot be had now, for this trouble. It says nothing of whether the log is right."""
+
+    def __init__(self, detail: str, trouble: Trouble = Trouble.FILE) -> None:
+        super().__init__(detail, trouble)
+        self.detail: Final = detail
+        self.trouble: Final = trouble
+
+    def __str__(self) -> str:
+        return self.detail
 
 
 class Missing(Exception):
@@ -79,10 +88,17 @@ class Gateway:
     """The files that a platform serves, and what it shows."""
 
     def __init__(self, url: str, token: str = "") -> None:
+        """Raises Unreadable where the URL or the token is none."""
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        self._http: Final = httpx.Client(
-            base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT_S, follow_redirects=False
-        )
+        try:
+            self._http: Final = httpx.Client(
+                base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT_S, follow_redirects=False
+            )
+        except UnicodeEncodeError as error:
+            raise Unreadable("a token is ASCII", Trouble.TOKEN_REFUSED) from error
+        except (httpx.InvalidURL, ValueError) as error:
+            raise Unreadable(f"{url}: {error}", Trouble.BAD_URL) from error
+        self._identified: Final = bool(token)
         self.name: Final = url
 
     def get(self, path: str) -> bytes:
@@ -110,10 +126,14 @@ class Gateway:
                     if answer.status_code in _AGAIN:
                         why = f"HTTP {answer.status_code}"
                         continue
+                    if answer.status_code == httpx.codes.UNAUTHORIZED and self._identified:
+                        raise Unreadable(f"{path}: HTTP {answer.status_code}", Trouble.TOKEN_REFUSED)
                     return _body(path, answer)
-            except httpx.TransportError as error:
+            except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL) as error:
+                raise Unreadable(f"{path}: {error}", Trouble.BAD_URL) from error
+            except httpx.RequestError as error:
                 why = str(error) or type(error).__name__
-        raise Unreadable(f"{path}: {why}")
+        raise Unreadable(f"{path}: {why}", Trouble.UNREACHABLE)
 
 
 class Kept:
@@ -139,10 +159,13 @@ class Kept:
         if found and sha256(data).digest() == found[:_HASH_BYTES]:
             return data
         data = self._source.get(path)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = kept.with_name(f"{kept.name}.{os.getpid()}.{time.monotonic_ns()}")
-        unfinished.write_bytes(sha256(data).digest() + data)
-        unfinished.replace(kept)
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = kept.with_name(f"{kept.name}.{os.getpid()}.{time.monotonic_ns()}")
+            unfinished.write_bytes(sha256(data).digest() + data)
+            unfinished.replace(kept)
+        except OSError as error:
+            raise Unreadable(f"{kept}: {error.strerror}", Trouble.STATE) from error
         return data
 
     def close(self) -> None:
@@ -158,7 +181,7 @@ class Place(msgspec.Struct, frozen=True):
 
     @property
     def is_url(self) -> bool:
-        return urlsplit(self.where).scheme in {"http", "https"}
+        return self.where.lower().startswith(("http://", "https://"))
 
 
 @contextmanager

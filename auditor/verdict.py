@@ -8,6 +8,7 @@ from auditor.balance import Stock
 from auditor.finding import Finding
 from auditor.report_proof import Proof
 from auditor.span import Part
+from auditor.trouble import TROUBLES, Trouble
 
 Status: TypeAlias = Literal[0, 1, 2, 3]
 
@@ -19,7 +20,7 @@ SELF_CONSISTENT: Final[Status] = 3
 SENTENCES: Final[dict[Status, tuple[str, str]]] = {
     VERIFIED: ("已验证，依据：{zh}", "verified under {en}"),
     FAULT: ("不可信：发现 {count} 处问题", "not to be relied on; faults found: {count}"),
-    UNREADABLE: ("无法读取：{en}", "could not read: {en}"),
+    UNREADABLE: ("无法读取：{zh}（{detail}）", "could not read: {en} ({detail})"),
     SELF_CONSISTENT: (
         "自身一致；未排除回退与两种版本并存",
         "consistent with itself; rollback and split view not ruled out",
@@ -28,16 +29,26 @@ SENTENCES: Final[dict[Status, tuple[str, str]]] = {
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """`status` is the exit status: 0 verified, 1 a fault, 2 could not read, 3 consistent with itself only."""
+    """`status` is the exit status: 0 verified, 1 a fault, 2 could not read, 3 consistent with itself only. `code` says
+    why it could not be read.
+    """
 
     status: Status
     zh: str
     en: str
+    code: Trouble | None = None
 
 
 def verdict(status: Status, **said: object) -> Verdict:
     zh, en = SENTENCES[status]
     return Verdict(status, zh.format(**said), en.format(**said))
+
+
+def unreadable(trouble: Trouble, detail: str) -> Verdict:
+    """What could not be read, and why."""
+    named = TROUBLES[trouble]
+    said = verdict(UNREADABLE, zh=named.zh, en=named.en, detail=detail)
+    return msgspec.structs.replace(said, code=trouble)
 
 
 class Believed(msgspec.Struct, frozen=True, kw_only=True):

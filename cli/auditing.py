@@ -28,6 +28,7 @@ from auditor.comparing import DEVICES_COMPARED
 from auditor.device import DeviceReport, audit_device
 from auditor.finding import NAMES, Finding
 from auditor.source import Place
+from auditor.trouble import TROUBLES
 from auditor.verdict import SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, Verdict
 from cli.audit_reports import Reports
 from cli.connection import PARTLY, USAGE, connect, console, explained, note, say
@@ -42,6 +43,10 @@ DEVICE: Final = "meter"
 """The word before a device's number, in the place of a source. A folder of that name is `./meter`."""
 
 SHOWN_FINDINGS: Final = 20
+SHOWN_BALANCES: Final = 20
+BAR_COLUMNS: Final = 18
+"""Beside it a stage, two numbers of eight digits and a time have room in 80 columns."""
+
 SHOWN_EVIDENCE: Final = 72
 """Characters of a piece of evidence that the table shows; --json has all of it."""
 
@@ -185,14 +190,16 @@ def _tell_device(report: DeviceReport) -> None:
 @contextmanager
 def shown_progress() -> Iterator[Watch]:
     """A bar for what is under way, on the terminal alone."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    bar = BarColumn(bar_width=BAR_COLUMNS)
+    columns = TextColumn("{task.description}"), bar, MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as progress:
         bars: dict[str, TaskID] = {}
 
         def watch(stage: str, done: int, total: int) -> None:
             if stage not in bars:
-                bars[stage] = progress.add_task(STAGES[stage])
-            progress.update(bars[stage], completed=done, total=total)
+                # How many checkpoints there are is known when they have been read.
+                bars[stage] = progress.add_task(STAGES[stage], total=None if stage == "checkpoints" else total)
+            progress.update(bars[stage], completed=done)
 
         yield watch
 
@@ -206,6 +213,8 @@ def tell(report: Report, *, as_json: bool = False) -> None:
     _tell_verdict(out, report.verdict)
     if report.origin is not None:
         out.print(_facts(report))
+    if report.balances:
+        out.print(_balances(report))
     for said in report.notes:
         out.print(Text(f"· {said}", "dim"))
     _tell_findings(out, report.findings, report.findings_count)
@@ -217,7 +226,12 @@ def _tell_verdict(out: Console, verdict: Verdict) -> None:
     shown = Table.grid(padding=(0, 1))
     shown.add_row(Text(mark, colour), Text(verdict.zh, "bold"))
     shown.add_row("", Text(verdict.en, "bold"))
+    if verdict.code is not None:
+        shown.add_row("", Text(verdict.code, "dim"))
     out.print(shown)
+    if verdict.code is not None:
+        next_ = TROUBLES[verdict.code]
+        note(next_.next_zh, next_.next_en)
 
 
 def _tell_findings(out: Console, findings: list[Finding], count: int) -> None:
@@ -248,6 +262,18 @@ def _facts(report: Report) -> Table:
     for name, count in report.compared.items():
         shown.add_row(f"比对 compared: {name}", f"{count:,}")
     shown.add_row("用时 seconds", f"{report.seconds:.1f}")
+    return shown
+
+
+def _balances(report: Report) -> Table:
+    shown = Table(title=f"{report.as_of} 日终结存 balances at the end of that day", title_justify="left")
+    for title in ("站点 site", "类别 class", "结存 closing"):
+        shown.add_column(title, overflow="fold", justify="right" if title.startswith("结存") else "left")
+    for one in report.balances[:SHOWN_BALANCES]:
+        shown.add_row(one.site, one.device_class, f"{one.closing:,}")
+    left = len(report.balances) - SHOWN_BALANCES
+    if left > 0:
+        shown.caption = f"另有 {left} 行，见 --json / {left} more, see --json"
     return shown
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from auditor.finding import Fault
 from auditor.source import Place
-from auditor.verdict import FAULT, SELF_CONSISTENT, VERIFIED
+from auditor.trouble import Trouble
+from auditor.verdict import FAULT, SELF_CONSISTENT, UNREADABLE, VERIFIED
 from kernel.clock import system_clock_us
 from kernel.principal import EVERY_UNIT, Role
 from services.registry.meter.custody import Store
@@ -87,6 +88,26 @@ async def test_without_a_token_the_public_set_is_audited(platform):
     assert (report.findings, report.verdict.status, report.part) == ([], SELF_CONSISTENT, "public")
     assert 0 < report.events < report.tree_size
     assert report.compared == {}
+    assert ["the public set alone" in note for note in report.notes] == [True]
+
+
+async def test_a_wrong_token_is_not_taken_for_none(platform):
+    report = await platform.audited(token="wrong")
+    assert (report.verdict.status, report.verdict.code) == (UNREADABLE, Trouble.TOKEN_REFUSED)
+
+
+async def test_balances_are_replayed_and_compared_as_of_a_day(platform):
+    await platform.tell(*dismantled([number(500), number(501)], DAY + timedelta(days=3)))
+    await platform.disclose()
+    for days, closing in ((-1, 0), (0, len(DEVICES)), (2, len(DEVICES)), (3, len(DEVICES) + 2)):
+        report = await platform.audited(as_of=DAY + timedelta(days=days), devices=1)
+        assert (report.findings, report.as_of) == ([], (DAY + timedelta(days=days)).isoformat())
+        assert sum(one.closing for one in report.balances) == closing
+        assert report.compared["balances"] == (closing > 0) + (days == 3)
+    platform.change_views(f"UPDATE balance_v1 SET inflow = 9 WHERE day = '{DAY + timedelta(days=3)}'")
+    assert (await platform.audited(as_of=DAY, devices=1)).findings == []
+    (found,) = (await platform.audited(as_of=DAY + timedelta(days=3), devices=1)).findings
+    assert found.fault is Fault.SHOWN_DIFFERS
 
 
 async def test_a_platform_that_goes_on_is_compared_without_a_false_alarm(platform):

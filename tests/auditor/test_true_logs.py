@@ -5,6 +5,7 @@ import shutil
 import msgspec
 import pytest
 
+from auditor.finding import Fault
 from auditor.source import Place
 from auditor.verdict import SELF_CONSISTENT, VERIFIED
 from tests.auditor.auditing import POLICY, audited
@@ -98,9 +99,26 @@ def test_the_story_is_of_every_type():
     assert len(known) > 50
 
 
-def test_clocks_of_a_cluster_may_differ_by_seconds(tmp_path):
-    for at, back_us, found in ((50, 4_000_000, 0), (60, 6_000_000, 1)):
-        events = list(every_kind().events)
-        events[at] = msgspec.structs.replace(events[at], recorded_at_us=events[at - 1].recorded_at_us - back_us)
-        report = audited(TrueLog(tuple(events), every_kind().stops).write(tmp_path / str(at)))
-        assert len(report.findings) == found
+@pytest.mark.parametrize(("skew_s", "back_us", "found"), [(5, 4_000_000, 0), (5, 6_000_000, 1), (0, 1, 1), (0, 0, 0)])
+def test_times_may_go_back_by_the_skew_that_is_stated(tmp_path, skew_s, back_us, found):
+    """A ledger of several machines has several clocks; the embedded one never records a time below the one before."""
+    events = list(every_kind().events)
+    events[50] = msgspec.structs.replace(events[50], recorded_at_us=events[49].recorded_at_us - back_us)
+    report = audited(TrueLog(tuple(events), every_kind().stops).write(tmp_path), skew_s=skew_s)
+    assert [one.fault for one in report.findings] == [Fault.BACKDATED] * found
+
+
+def test_within_the_skew_the_cosignatures_decide(tmp_path):
+    """An event set back by less than the skew, and all after it, so that the log alone cannot tell."""
+    log = every_kind()
+    at, last_us = len(log.events) - 1, log.events[-2].recorded_at_us
+    quiet = (at, last_us // 1_000_000 + 20)
+    later = msgspec.structs.replace(log.events[at], recorded_at_us=quiet[1] * 1_000_000 + 10_000_000)
+    stops = (*(stop for stop in log.stops if stop[0] < at), (at, last_us // 1_000_000 + 1), quiet)
+    stops = (*stops, (at + 1, quiet[1] + 12), (at + 1, quiet[1] + 7_200))
+    true = TrueLog((*log.events[:-1], later), stops)
+    assert audited(true.write(tmp_path / "true"), tolerance_s=1).findings == []
+    backdated = msgspec.structs.replace(later, recorded_at_us=last_us + 10_000_000)
+    report = audited(TrueLog((*log.events[:-1], backdated), stops).write(tmp_path / "untrue"), tolerance_s=1)
+    assert [one.fault for one in report.findings] == [Fault.BACKDATED]
+    assert "not_there_at_s" in report.findings[0].evidence
