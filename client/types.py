@@ -1627,7 +1627,7 @@ class ListHoldsDue(Question[Page[Hold]], frozen=True, kw_only=True):
 
 
 class ListImports(Question[Page[Import]], frozen=True, kw_only=True):
-    """See the API reference."""
+    """导入列表 The caller's own imports, the newest first."""
 
     PATH: ClassVar[str] = "/v1/imports"
     ANSWER: ClassVar[Any] = Page[Import]
@@ -1635,7 +1635,7 @@ class ListImports(Question[Page[Import]], frozen=True, kw_only=True):
 
 
 class GetImport(Question[Import], frozen=True, kw_only=True):
-    """See the API reference."""
+    """导入进度 How an import stands."""
 
     PATH: ClassVar[str] = "/v1/imports/{import_id}"
     ANSWER: ClassVar[Any] = Import
@@ -1643,7 +1643,7 @@ class GetImport(Question[Import], frozen=True, kw_only=True):
 
 
 class GetImportErrors(Download, frozen=True, kw_only=True):
-    """See the API reference."""
+    """被拒的行 What was refused, and what passed with a warning, as CSV."""
 
     PATH: ClassVar[str] = "/v1/imports/{import_id}/errors"
     import_id: str

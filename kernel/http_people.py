@@ -103,9 +103,15 @@ def add_people_routes(door: HttpDoor, people: People, may: Callable[[Principal],
             response_class=Response,
             response_model=None,
             responses=responses,
-            openapi_extra=extra,
+            openapi_extra={"description": _SAID[name]} | extra,
         )
 
+
+_SAID: Final = {
+    "RememberPerson": "登记姓名 Put a person's name beside the log, or another in its place.",
+    "GetPerson": "查询姓名 What is kept of a person.",
+    "ForgetPerson": "删除姓名 Erase a person's name. The log has never had it.",
+}
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
 _NOT_KEPT: Final = {"Cache-Control": "no-store"}

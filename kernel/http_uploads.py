@@ -67,6 +67,16 @@ _KEY_HEADER: Final = header_parameter(
 )
 
 
+_SAID: Final = {
+    "CreateImport": "上传表格 Announce a table. Its content follows in pieces.",
+    "ListImports": "导入列表 The caller's own imports, the newest first.",
+    "AppendImport": "续传 Send what follows in the file, from `Upload-Offset` on. Of no bytes: how far it has come.",
+    "GetImport": "导入进度 How an import stands.",
+    "CancelImport": "取消导入 End an import. What it has recorded stays.",
+    "GetImportErrors": "被拒的行 What was refused, and what passed with a warning, as CSV.",
+}
+
+
 class Asker(msgspec.Struct, frozen=True):
     """Who asks, and the header that says so, to be passed on unchanged."""
 
@@ -137,7 +147,7 @@ def add_upload_routes(
             response_class=Response,
             response_model=None,
             responses=responses,  # type: ignore[arg-type]  # a dict of dicts is invariant
-            openapi_extra=extra,
+            openapi_extra={"description": _SAID[name]} | extra,
         )
 
 
@@ -155,8 +165,8 @@ class _Door:
         plain = plain_of_json(await read_body(request, self._limits.bulk_bytes_max))
         return _json(await self._uploads.create(who, plain, key), 201)
 
-    async def append(self, request: Request, import_id: str) -> Response:
-        who, import_id = await self._asker(request), _known(import_id)
+    async def append(self, request: Request) -> Response:
+        who, import_id = await self._asker(request), _named(request)
         offset = _offset(request)
         # A piece of nothing says how the upload stands, or why it takes no more.
         stands = await self._uploads.append(who, import_id, offset, b"")
@@ -171,8 +181,8 @@ class _Door:
             return answer
         return _json(stands, 200)
 
-    async def get(self, request: Request, import_id: str) -> Response:
-        return _json(await self._uploads.get(await self._asker(request), _known(import_id)), 200)
+    async def get(self, request: Request) -> Response:
+        return _json(await self._uploads.get(await self._asker(request), _named(request)), 200)
 
     async def every(self, request: Request) -> Response:
         who = await self._asker(request)
@@ -182,13 +192,13 @@ class _Door:
             answer.headers["Link"] = next_link(request, listed.next)
         return answer
 
-    async def cancel(self, request: Request, import_id: str) -> Response:
+    async def cancel(self, request: Request) -> Response:
         who = await self._asker(request)
         idempotency_key(request.headers.get("idempotency-key"))
-        return _json(await self._uploads.cancel(who, _known(import_id)), 200)
+        return _json(await self._uploads.cancel(who, _named(request)), 200)
 
-    async def errors(self, request: Request, import_id: str) -> Response:
-        who, import_id = await self._asker(request), _known(import_id)
+    async def errors(self, request: Request) -> Response:
+        who, import_id = await self._asker(request), _named(request)
         first = await self._uploads.errors(who, import_id, 0)
         return growing_response(f"{import_id}.errors.csv", CSV, _rest(self._uploads, who, import_id, first))
 
@@ -218,10 +228,12 @@ async def _rest(uploads: Uploads, who: Asker, upload_id: str, piece: bytes) -> A
         piece = await uploads.errors(who, upload_id, offset)
 
 
-def _known(upload_id: str) -> str:
-    """The id from the path, or a refusal where it can be none."""
-    known: str = value_of(UploadId, upload_id, "import_id")
-    return known
+def _named(request: Request) -> str:
+    """The id from the path, or a refusal where it can be none. An endpoint that took it by name would have it in the
+    OpenAPI document a second time, without its form.
+    """
+    named: str = value_of(UploadId, request.path_params["import_id"], "import_id")
+    return named
 
 
 def _offset(request: Request) -> int:

@@ -1,6 +1,7 @@
 """The documents say what is so: made from the code where they can be, held against it where they cannot."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -83,6 +84,19 @@ def test_every_setting_is_documented():
             settings |= set(kind.__struct_fields__)
     documented = re.findall(r"(?m)^\| `([A-Z_]+)`", PAGES["settings.md"])
     assert [name for name in sorted(settings) if not any(one.endswith(name.upper()) for one in documented)] == []
+
+
+@pytest.mark.parametrize("name", ["registry", "gateway"])
+def test_every_operation_says_in_both_languages_what_it_does_and_names_each_parameter_once(name):
+    """OpenAPI 3.1, Operation Object: the list of parameters must not hold one twice."""
+    document = json.loads((ROOT / "docs" / "reference" / "openapi" / f"{name}.json").read_text("utf-8"))
+    for path, operations in document["paths"].items():
+        for verb, operation in operations.items():
+            said = operation["summary"]
+            assert re.search(r"[\u4e00-\u9fff]", said), (verb, path, said)
+            assert re.search(r"[a-z]", said), (verb, path, said)
+            named = [(one["name"], one["in"]) for one in operation.get("parameters", ())]
+            assert len(named) == len(set(named)), (verb, path, named)
 
 
 def _is_code(value: object) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from cli.connection import note
 from cli.demo.folders import fresh, say_how_long
 from cli.demo.generate import Expected, generate
 from cli.demo.real_meters import real_meters
@@ -167,6 +168,11 @@ def _prepare(platform: Client, expected: Expected) -> int:
     found = real_meters()
     for register in found:
         platform.do(register)
+    if found:
+        note(
+            f"另登记 {len(found)} 只真实电能表：来自公开数据集，资产编号为演示而编。",
+            f"{len(found)} real meters of a public data set are on record too, under numbers made up for them",
+        )
     return len(found)
 
 
