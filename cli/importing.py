@@ -190,7 +190,7 @@ def _tell_counts(stands: Import) -> None:
         ("green", "预检可接受 would be accepted" if stands.dry_run else "已入账 accepted", stands.accepted),
         ("", "此前已入账 unchanged", stands.unchanged),
         ("red", "被拒 refused", stands.refused),
-        ("yellow", "有疑问但接受 accepted with a warning", stands.warned),
+        ("yellow", "有提示 with a warning", stands.warned),
         ("dim", "非数据行 rows that are no data", stands.skipped),
     ):
         if number:

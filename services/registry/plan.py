@@ -28,7 +28,9 @@ CUT_OFF_TOO_EARLY = against_rules(
 PlanId: TypeAlias = Annotated[
     str,
     formed(
-        r"[0-9]{5}-[0-9]{4}-(0[1-9]|1[0-2])", "单位与月份，如 99401-2026-03", "a unit and a month, as 99401-2026-03"
+        r"[0-9]{5}-[1-9][0-9]{3}-(0[1-9]|1[0-2])",
+        "单位与月份，如 99401-2026-03",
+        "a unit and a month, as 99401-2026-03",
     ),
 ]
 TargetPpm: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1_000_000, description="a share in millionths")]

@@ -46,7 +46,7 @@ FIRST_AFTER_LAST = unreadable(
 
 Position = Annotated[int, msgspec.Meta(ge=0, le=2**53, description="a position of the log")]
 Text = Annotated[str, msgspec.Meta(max_length=64)]
-Month = Annotated[str, formed(r"[0-9]{4}-(0[1-9]|1[0-2])", "月份，如 2026-03", "a month, as 2026-03")]
+Month = Annotated[str, formed(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])", "月份，如 2026-03", "a month, as 2026-03")]
 
 
 class _Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

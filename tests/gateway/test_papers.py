@@ -298,6 +298,7 @@ async def test_a_maker_has_neither_the_ledger_nor_the_page_of_a_device_which_tel
         (NOTE, {"colour": "red"}, 422, "input.unknown_field"),
         (LEDGER, {"first": "2026-03"}, 422, "input.missing_field"),
         (LEDGER, {"first": "2026-13", "last": "2026-13"}, 422, "input.wrong_format"),
+        (LEDGER, {"first": "0000-01", "last": "2026-03"}, 422, "input.wrong_format"),
         (LEDGER, {"first": "2026-04", "last": "2026-03"}, 422, "query.months_reversed"),
         (LEDGER, {"first": "2026-03", "last": "2026-03", "unit": "x"}, 422, "input.wrong_format"),
     ],

@@ -46,7 +46,7 @@ def test_the_cut_off_comes_after_the_month(cut_off):
 
 
 @pytest.mark.parametrize(
-    "plan_id", ["99401-2026-13", "99401-2026-00", "99401-26-03", "9940-2026-03", "99401-2026-03\n"]
+    "plan_id", ["99401-2026-13", "99401-2026-00", "99401-0000-01", "99401-26-03", "9940-2026-03", "99401-2026-03\n"]
 )
 def test_a_plan_is_named_after_its_unit_and_month(plan_id):
     with pytest.raises(msgspec.ValidationError):
