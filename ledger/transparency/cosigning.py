@@ -35,7 +35,7 @@ PAUSE_US: Final = (1_000_000, 30_000_000)
 ATTEMPTS_MAX: Final = 3
 """Sizes that one witness may name for one checkpoint, before it is left out of it."""
 
-TIME_OFF_S_MAX: Final = 600
+TIME_OFF_S_MAX: Final = 120
 """An audit believes the time of a cosignature. One that is further from ours is one of two wrong clocks, and would be
 on the record for good.
 """

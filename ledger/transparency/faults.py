@@ -67,6 +67,13 @@ FILE_SHORT: Final = Fault(
     "{name} 只有 {found} 字节，应至少有 {length} 字节。请从备份恢复此文件。",
     "{name} has {found} bytes and had {length}; put it back from a backup",
 )
+FILE_LONGER: Final = Fault(
+    "log.file_longer",
+    "{name} 有 {found} 字节，至多应有 {length} 字节：其中有 private/sequencer.sqlite 所不知道的检查点，不会被覆盖。"
+    "请恢复最新的 private/。",
+    "{name} has {found} bytes and had {length} at most: it holds checkpoints that private/sequencer.sqlite does not"
+    " know of, and they are not written over; put the newest private/ back",
+)
 NOT_AS_WRITTEN: Final = Fault(
     "log.not_as_written",
     "{name} 读回的内容与写入的不符，没有签名。请检查磁盘与内存。",

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from ledger.transparency.faults import FILE_LONGER
 from ledger.transparency.layout import CHECKPOINT, CHECKPOINTS, DAYS, day_of_us, days_file, days_in
 from ledger.transparency.storage import Storage
 from ledger.transparency.store import Published, SequencerStore
@@ -36,7 +37,9 @@ class Publisher:
         at_us = max(now_us, before.published_at_us) if before else now_us
         day = day_of_us(at_us)
         today = before if before and before.day == day else None
-        day_bytes = today.day_bytes + len(today.added) if today else 0
+        known_bytes = today.day_bytes + len(today.added) if today else 0
+        # A store of an earlier moment does not know all that a day's file holds: what is there stays.
+        day_bytes = max(known_bytes, self._storage.length(f"{CHECKPOINTS}/{day}"))
         repeated = today is not None and today.note == note
         published = Published(
             size=size,
@@ -56,6 +59,7 @@ class Publisher:
         self._storage.put({CHECKPOINT: published.note})
         # At this point everybody can, and the day's file may lack it.
         if published.added:
+            self._must_be_the_end(published)
             self._storage.extend(f"{CHECKPOINTS}/{published.day}", published.day_bytes, published.added)
             if not published.day_bytes or not self._storage.length(DAYS):
                 # At this point there is a day that nobody is told of.
@@ -64,3 +68,9 @@ class Publisher:
         settled = msgspec.structs.replace(published, swept=published.size, settled=True)
         self._store.publish(settled)
         return settled
+
+    def _must_be_the_end(self, published: Published) -> None:
+        name = f"{CHECKPOINTS}/{published.day}"
+        found, length = self._storage.length(name), published.day_bytes + len(published.added)
+        if found > length:
+            raise FILE_LONGER(name=name, found=found, length=length)

@@ -325,7 +325,8 @@ class Sequencer:
             return
         with suppress(ProofFault):
             published = opened(newest, self._keys.verifiers()).checkpoint
-            if published.size > cursor.size and published.origin == cursor.origin:
+            differs = published.size == cursor.size and published.root != cursor.root
+            if published.origin == cursor.origin and (differs or published.size > cursor.size):
                 raise STORE_OLDER(size=cursor.size, published=published.size)
 
     def _signed(self, size: int, root: bytes, now_us: int) -> bytes:

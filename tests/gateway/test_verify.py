@@ -178,6 +178,20 @@ async def test_files_are_dropped_one_by_one_or_with_the_keys_beside_them():
         assert await page.locator("#verdict").count() == 0
 
 
+@needs_browser
+async def test_keys_that_came_with_the_evidence_are_the_operator_s_when_it_is_unpacked_too():
+    members = TRUE.members()
+    assert {"policy", "log.vkey"} <= members.keys()
+    async with saved_page() as page:
+        await dropped(page, members)
+        await page.wait_for_selector("#verdict[data-status='3']")
+        assert "经营者自己随证据给的，并非独立" in await page.inner_text("#report")
+        assert await page.input_value("#trust") == ""
+        await dropped(page, {"policy": members["policy"]})
+        await page.wait_for_selector("#verdict[data-status='3']")
+        assert await page.locator(".event").count() == len(TRUE.indexes)
+
+
 async def dropped(page, files):
     coded = [[name, base64.b64encode(data).decode()] for name, data in files.items()]
     await page.evaluate(

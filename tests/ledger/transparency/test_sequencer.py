@@ -9,7 +9,10 @@ from ledger.memory import MemoryLedger
 from ledger.proof.merkle import EMPTY_ROOT
 from ledger.sqlite import SqliteLedger
 from ledger.transparency.faults import LogFault
-from ledger.transparency.layout import STORE
+from ledger.transparency.layout import CHECKPOINTS, STORE
+from ledger.transparency.publishing import Publisher
+from ledger.transparency.storage import DirectoryStorage
+from ledger.transparency.store import Published, SequencerStore
 from tests.ledger.transparency.logs import Clock, check, make_key, published, record, sequencer_of
 
 
@@ -179,6 +182,43 @@ async def test_without_its_store_it_signs_nothing(tmp_path):
     ledger = await sequenced(tmp_path, 10)
     (tmp_path / "proof" / STORE).unlink()
     await refused(ledger, tmp_path, "log.store_missing")
+
+
+async def test_what_a_day_s_file_holds_stays_though_the_store_does_not_know_it(tmp_path):
+    clock = Clock()
+    ledger = await sequenced(tmp_path, 10)
+    shutil.copytree(tmp_path / "proof/private", tmp_path / "earlier")
+    (day,) = (path for path in (tmp_path / "proof/log/checkpoints").iterdir() if path.name != "days")
+    later = day.read_bytes() + b"\n" + published_note(tmp_path)
+    day.write_bytes(later)
+    shutil.rmtree(tmp_path / "proof/private")
+    shutil.copytree(tmp_path / "earlier", tmp_path / "proof/private")
+    await record(ledger, 10)
+    clock.pass_s(2)
+    await one_round(ledger, tmp_path, clock)
+    assert day.read_bytes() == later + b"\n" + published_note(tmp_path)
+    await ledger.close()
+
+
+def test_a_day_that_goes_on_past_what_a_crash_broke_off_is_not_cut(tmp_path):
+    storage, store = DirectoryStorage(tmp_path), SequencerStore(tmp_path / "store.sqlite")
+    begun = Published(3, b"note\n", 1_700_000_000_000_000, "2023-11-14", 0, b"note\n", 0, settled=False)
+    store.publish(begun)
+    storage.extend(f"{CHECKPOINTS}/2023-11-14", 0, b"note\n\nanother\n")
+    with pytest.raises(LogFault, match=r"^log\.file_longer: "):
+        Publisher(storage, store).resume()
+    assert storage.read(f"{CHECKPOINTS}/2023-11-14") == b"note\n\nanother\n"
+    store.close()
+
+
+async def one_round(ledger, folder, clock):
+    sequencer = await sequencer_of(ledger, folder, clock=clock)
+    await sequencer.round()
+    await sequencer.close()
+
+
+def published_note(folder):
+    return (folder / "proof/log/checkpoint").read_bytes()
 
 
 async def test_a_tile_of_the_edge_that_says_something_else_is_refused(tmp_path):
