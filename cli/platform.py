@@ -191,7 +191,8 @@ async def make_ready(settings: Settings) -> None:
         if settings.issuer_file is None:
             write_keys(settings.keys_dir)
         write_cursor_key(settings.keys_dir)
-        if not (settings.keys_dir / KEY_FILE).exists():
+        # A log whose key was changed has others, and this one no more.
+        if not any(settings.keys_dir.glob("log*.pem")):
             write_file(settings.keys_dir / KEY_FILE, new_key(), OWNER_ONLY)
         await (await open_ledger(settings.ledger)).close()
 

@@ -109,7 +109,10 @@ class Looking:
         return Health(ok=True, detail=f"{len(self._witnesses.standing)} witnesses")
 
     def well(self) -> Health:
-        """Degraded where the log says nothing new."""
+        """Degraded where the log says nothing new, or lacks tiles."""
+        if self._sequencer.remaking is not None:
+            made, size = self._sequencer.remaking
+            return Health(ok=True, degraded=True, detail=f"making the tiles again: {made} of {size} entries")
         published = self._sequencer.published
         if published is None or self._clock() - published.published_at_us > STALE_US:
             return Health(ok=True, degraded=True, detail="no new checkpoint")
@@ -147,7 +150,8 @@ async def assemble(process: Process) -> Parts:
         policy=policy,
         heading=heading,
     )
-    await process.wait_for("log", sequencer.load, Unavailable, OSError)
+    # A restored log comes without its tiles. They are made again while the platform serves, however many they are.
+    await process.wait_for("log", lambda: sequencer.load(remake=False), Unavailable, OSError)
     if sequencer.published is not None:
         witnesses.remember(sequencer.published.note)
     looking = Looking(sequencer, ledger, witnesses, system_clock_us)

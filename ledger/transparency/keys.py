@@ -5,6 +5,7 @@ it, checkpoints that carry the new one too.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -67,6 +68,15 @@ class LogKeys:
         """All there ever were, the newest last."""
         return keys_of(self._store)
 
+    def retire(self, now_us: int) -> None:
+        """Remove the private halves of keys that sign no more, so that nobody can take them. Where they cannot be
+        removed, as from a folder that is only read, they stay.
+        """
+        for key in self._store.log_keys():
+            if key.until_us is not None and key.until_us <= now_us and self._is_there(key):
+                with suppress(OSError):
+                    (self._folder / key.file).unlink()
+
     def next_file(self) -> Path:
         """Where the next key's private half is to be."""
         return self._folder / f"log-{len(self._store.log_keys()) + 1}.pem"
@@ -88,7 +98,7 @@ class LogKeys:
     def _is_there(self, key: LogKey) -> bool:
         try:
             self._signer(key)
-        except LogFault:
+        except (LogFault, OSError):
             return False
         return True
 

@@ -156,6 +156,8 @@ class Sequencer:
         self._under_way: asyncio.Future[Any] | None = None
         self.rounds = 0
         self.trouble: str | None = None
+        self.remaking: tuple[int, int] | None = None
+        """Where tiles are made again: of how many entries they are there, and of how many they are to be."""
 
     @property
     def cursor(self) -> Cursor | None:
@@ -167,15 +169,20 @@ class Sequencer:
         """The newest published checkpoint, as far as is known now."""
         return self._loaded.published if self._loaded else None
 
-    async def load(self) -> Cursor:
-        """Take up what the store says, and hold the ledger and the files against it. Raises LogFault where they
+    async def load(self, *, remake: bool = True) -> Cursor:
+        """Take up what the store says, and hold the ledger and the files against it. Tiles that are gone are made
+        again, which takes as long as it did the first time, or are left to the first round. Raises LogFault where they
         differ, and what may pass by itself.
         """
         loaded = await self._in_thread(self._begun)
         cursor = loaded.cursor
         await read_run(self._ledger, cursor, 0)
         if loaded.tree.size < cursor.size:
+            self.remaking = 0, cursor.size
+            if not remake:
+                return cursor
             loaded.tree = await self._remade(cursor)
+        self.remaking = None
         if loaded.tree.root() != cursor.root:
             raise TREE_DIFFERS(size=cursor.size)
         self._loaded = loaded
@@ -334,6 +341,7 @@ class Sequencer:
         changed = {name: said for name, said in told.items() if self._storage.read(name) != said}
         if changed:
             self._storage.put(changed)
+        self._keys.retire(now_us)
         return Checkpoint(self._origin, size, root).signed_by(self._keys.signers(now_us)).encoded()
 
     def _standing_policy(self) -> Policy:
@@ -350,6 +358,7 @@ class Sequencer:
             staged = await self._in_thread(tree.stage, run.entries, run.marks)
             await self._in_thread(staged.read_back)
             tree, place = staged.tree, run.end
+            self.remaking = tree.size, cursor.size
         return tree
 
 

@@ -1,6 +1,7 @@
 """The sequencer as a program: what its probe says while it works, in trouble, and stopped at a fault."""
 
 import asyncio
+import shutil
 
 import pytest
 
@@ -36,6 +37,28 @@ async def test_it_is_degraded_until_there_is_a_checkpoint_and_when_it_is_old(fol
     assert (await probe.health()).degraded
     await sequencer.round(refresh=True)
     assert not (await probe.health()).degraded
+
+
+async def test_tiles_that_a_restored_log_lacks_are_made_again_while_it_serves(tmp_path):
+    clock, ledger = Clock(), MemoryLedger()
+    await record(ledger, 10)
+    sequencer = await sequencer_of(ledger, tmp_path, clock=clock)
+    await sequencer.round()
+    await sequencer.round()
+    await sequencer.close()
+    shutil.rmtree(tmp_path / "proof/log/tile")
+    sequencer, witnesses = await sequencer_of(ledger, tmp_path, clock=clock), Witnesses(NO_POLICY, clock)
+    looking = Looking(sequencer, ledger, witnesses, clock)
+    probe = AtWork(sequencer, looking.look, looking.well)
+    await sequencer.load(remake=False)
+    health = await probe.health()
+    assert (health.ok, health.degraded, health.detail) == (True, True, "making the tiles again: 0 of 10 entries")
+    assert not (tmp_path / "proof/log/tile").exists()
+    await sequencer.round(refresh=True)
+    assert (await probe.health()).detail == "10 entries"
+    assert (tmp_path / "proof/log/tile/0/000.p/10").exists()
+    await sequencer.close()
+    await witnesses.close()
 
 
 async def test_trouble_is_told_and_does_not_fail_the_probe(following):

@@ -52,13 +52,29 @@ async def test_a_key_is_changed_with_an_overlap(tmp_path):
     assert [log.key for log in policy.logs] == [old, new]
     assert satisfied(policy, (tmp_path / "proof/log/checkpoint").read_bytes()).checkpoint.size == 11
 
-    clock.pass_s(30 * DAY_S)
+    clock.pass_s(30 * DAY_S - 1)
     await sequencer.round(refresh=True)
+    assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == ["log-2.pem", "log.pem"]
+    clock.pass_s(1)
+    await sequencer.round(refresh=True)
+    assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == ["log-2.pem"]
     assert signers(tmp_path, [old, new]) == [new]
     with pytest.raises(UnknownSigner):
         signers(tmp_path, [old])
-    assert [one.size for one in await check(ledger, tmp_path)] == [0, 10, 11, 11]
+    assert [one.size for one in await check(ledger, tmp_path)] == [0, 10, 11, 11, 11]
     assert (await check_log(ledger, tmp_path / "proof")).findings == []
+    await sequencer.close()
+
+
+async def test_another_key_in_the_place_of_one_that_signs_no_more_is_left_there(tmp_path):
+    clock, ledger = Clock(), MemoryLedger()
+    sequencer = await sequencer_of(ledger, tmp_path, clock=clock)
+    await sequencer.round()
+    rotated(tmp_path, clock, DAY_S)
+    clock.pass_s(DAY_S)
+    make_key(tmp_path / "keys", "log.pem")
+    await sequencer.round(refresh=True)
+    assert (tmp_path / "keys" / "log.pem").exists()
     await sequencer.close()
 
 
