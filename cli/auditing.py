@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from secrets import randbits
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final, NoReturn, TypeAlias
 
 import msgspec
 import typer
@@ -59,6 +59,16 @@ STAGES: Final = {
     "platform": "平台 platform",
 }
 
+PolicyFile: TypeAlias = Annotated[
+    Path | None, typer.Option(readable=False, help="信任策略（tlog-policy），须取自别处 whom to trust")
+]
+StateFolder: TypeAlias = Annotated[
+    Path | None, typer.Option(file_okay=False, help="记住所见的目录，下次据以比对 remembers what was seen")
+]
+PaperFile: TypeAlias = Annotated[
+    Path | None, typer.Option(help="将审计工作底稿写成 PDF 文件 a Chinese working paper, as PDF")
+]
+
 
 def audit(
     source: Annotated[
@@ -69,12 +79,8 @@ def audit(
     ] = None,
     url: Annotated[str | None, typer.Option(help=f"{DEVICE} 所在的平台地址 the platform, of `{DEVICE}`")] = None,
     token: Annotated[str | None, typer.Option(help="访问令牌；监管角色可见全部事件 access token")] = None,
-    policy: Annotated[
-        Path | None, typer.Option(readable=False, help="信任策略（tlog-policy），须取自别处 whom to trust")
-    ] = None,
-    state: Annotated[
-        Path | None, typer.Option(file_okay=False, help="记住所见的目录，下次据以比对 remembers what was seen")
-    ] = None,
+    policy: PolicyFile = None,
+    state: StateFolder = None,
     fresh: Annotated[  # noqa: FBT002  Typer's way
         bool, typer.Option("--fresh", help="全部重新验证，不取用早前结果 verify all anew, take nothing from before")
     ] = False,
@@ -82,7 +88,7 @@ def audit(
         int, typer.Option(min=0, max=100_000, help="抽取多少器具与平台所示比对 devices compared with the platform")
     ] = DEVICES_COMPARED,
     skew: Annotated[
-        int, typer.Option(min=0, max=3_600, help="记录时间容许回退的秒数；内嵌账本可取 0 times may go back, seconds")
+        int, typer.Option(min=0, max=3_600, help="记录时间容许回退的秒数；内嵌台账可取 0 times may go back, seconds")
     ] = SKEW_S,
     as_of: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="结存截至的业务日 balances as of this day")
@@ -92,9 +98,7 @@ def audit(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="进程数 processes")] = os.cpu_count() or 1,
     html: Annotated[Path | None, typer.Option(help="将报告写成 HTML 文件 a report, as one HTML file")] = None,
-    paper: Annotated[
-        Path | None, typer.Option(help="将审计工作底稿写成 PDF 文件 a Chinese working paper, as PDF")
-    ] = None,
+    paper: PaperFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="机器可读结果 for machines")] = False,  # noqa: FBT002  Typer's way
 ) -> None:
     """审计存证日志：验签、验树、重放，并与平台比对 Audit a log: signatures, tree, replay, and the platform."""
@@ -102,12 +106,7 @@ def audit(
     if source == DEVICE and device is not None:
         _must_have_no_report(reports)
         _audit_device(device, url, token, _policy(policy), as_json=as_json)
-    if device is not None or url is not None:
-        raise typer.BadParameter(
-            f"只有 `{DEVICE} 资产编号` 才有第二个参数与 --url。"
-            f" Only `{DEVICE} ASSET_NO` has a second argument and --url.",
-            param_hint="SOURCE",
-        )
+    _must_be_alone(device, url)
     with _reports_refused(USAGE):
         reports.must_be_possible()
     with explained():
@@ -131,6 +130,15 @@ def audit(
     with _reports_refused(PARTLY):
         reports.write(report)
     raise typer.Exit(report.verdict.status)
+
+
+def _must_be_alone(device: str | None, url: str | None) -> None:
+    if device is not None or url is not None:
+        raise typer.BadParameter(
+            f"只有 `{DEVICE} 资产编号` 才有第二个参数与 --url。"
+            f" Only `{DEVICE} ASSET_NO` has a second argument and --url.",
+            param_hint="SOURCE",
+        )
 
 
 def _must_have_no_report(reports: Reports) -> None:
