@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from auditor.lives import ALIVE, DESTROYED, LEFT, STEPS, Step
 from cli.reference import ROOT
 from gateway.published import RANGE_ENTRIES, SERVED
 from ledger.proof import commitment, merkle, note, policy, proof_file, tiles
@@ -12,6 +13,8 @@ from tests.ledger.proof.worked import examples
 
 DOCUMENTS = [ROOT / "docs" / name for name in ("formats.md", "formats.zh-CN.md")]
 EXAMPLE = re.compile(r"<!-- example: (\w+) -->\n```text\n(.*?)\n```", re.DOTALL)
+
+LIVES = re.compile(r"<!-- lives -->\n```text\n(.*?)\n```", re.DOTALL)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -31,6 +34,23 @@ def test_limits_and_addresses_are_the_code_s(document):
 def test_both_languages_have_the_same_parts():
     depths = [re.findall(r"(?m)^#+ |^\| `|^- |^[0-9]+\. ", document.read_text("utf-8")) for document in DOCUMENTS]
     assert depths[0] == depths[1]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_device_s_life_is_the_one_that_the_auditor_replays(document):
+    (told,) = LIVES.findall(document.read_text("utf-8"))
+    assert told.splitlines() == [life(name, step) for name, step in STEPS.items()]
+
+
+def life(name: str, step: Step) -> str:
+    """An event in words: in which phases it comes, and to which it leads."""
+    words, left = [], set(step.after)
+    for group, phases in {"ALIVE": ALIVE, "LEFT": LEFT, "DESTROYED": DESTROYED}.items():
+        if phases <= left:
+            words.append(group)
+            left -= phases
+    after = " ".join([*words, *sorted(phase or "nothing" for phase in left)])
+    return f"{name:<25} {after:<34} {step.to or '='}"
 
 
 def missing(text: str) -> Iterator[str]:
