@@ -107,7 +107,7 @@ async def _gone_through(
     if cursor.ledger_id != ledger.ledger_id:
         said = f"属于台账 {cursor.ledger_id}", f"is of ledger {cursor.ledger_id}, not {ledger.ledger_id}"
         report.found(STORE, None, *said, LEDGER_BACK)
-    await check.settle(1 if alone else SETTLING_TRIES)
+    await check.settle(alone=alone)
     place = At()
     while place.size < cursor.size:
         try:
@@ -160,11 +160,13 @@ class _Check:
         )
         report.origin, report.size = (cursor.origin if cursor else ""), size
 
-    async def settle(self, tries: int) -> None:
+    async def settle(self, *, alone: bool) -> None:
         """Look at what is said of the whole, and take up the first checkpoint."""
         if self._mends:
             self._publish_again()
-        for _ in range(tries):
+        elif alone:
+            self._must_be_last()
+        for _ in range(1 if alone else SETTLING_TRIES):
             newest = self._storage.read(CHECKPOINT)
             days = days_in(self._storage.names(CHECKPOINTS))
             last = (self._storage.read(f"{CHECKPOINTS}/{days[-1]}") or b"") if days else b""
@@ -212,6 +214,19 @@ class _Check:
         if newest is not None and newest.origin == cursor.origin and newest.size > cursor.size:
             said_so = "比已公布的检查点旧", "is older than the newest published checkpoint"
             self.report.found(STORE, newest.size, *said_so, STORE_BACK)
+
+    def _must_be_last(self) -> None:
+        """Look for published checkpoints that the store does not know of: it would have them written over."""
+        last = self._last
+        if last is None:
+            return
+        for day in days_in(self._storage.names(CHECKPOINTS)):
+            begin = 0 if day > last.day else last.day_bytes
+            for note in notes_in((self._storage.read(f"{CHECKPOINTS}/{day}") or b"")[begin:].removeprefix(b"\n")):
+                if day >= last.day and note != last.note and _valid(note, self._keys) is not None:
+                    said = f"不知道 {day} 已公布的检查点", f"does not know of checkpoints published on {day}"
+                    self.report.found(STORE, None, *said, STORE_BACK)
+                    return
 
     def _publish_again(self) -> None:
         """The newest published checkpoint where it was, as the store has it."""

@@ -227,6 +227,26 @@ async def test_without_its_store_nothing_is_written(folder, damage):
     assert files_of(folder) == left
 
 
+async def test_checkpoints_that_an_earlier_store_does_not_know_are_not_written_over(folder):
+    """Nor where the newest is gone, by which an earlier store is known otherwise."""
+    ledger = await SqliteLedger.open(folder / "ledger.sqlite")
+    shutil.copytree(folder / "proof/private", folder / "then")
+    clock = Clock()
+    clock.pass_s(13 * 3_600 * (len(SIZES) + 1))
+    sequencer = await sequencer_of(ledger, folder, clock=clock)
+    await record(ledger, 5)
+    await sequencer.round()
+    await sequencer.close()
+    await ledger.close()
+    shutil.rmtree(folder / "proof/private")
+    shutil.copytree(folder / "then", folder / "proof/private")
+    remove(folder / "proof" / CHECKPOINT)
+    left = files_of(folder)
+    _, after = await mended(folder)
+    assert STORE_BACK in [one.remedy for one in after.findings if one.path == STORE]
+    assert files_of(folder) == left
+
+
 @pytest.mark.parametrize(
     ("trigger", "change"),
     [
