@@ -6,11 +6,8 @@ published proof log, and `index` says which. An event's id is its number among t
 """
 
 import asyncio
-import ipaddress
 import re
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +18,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from gateway.places import Places
 from gateway.public_set import PublicSet
 from gateway.standing import Part, of_live
 from kernel.door import BadRequest, CannotNow
@@ -40,9 +38,6 @@ FOLLOWERS_MAX: Final = 500
 
 FOLLOWERS_OF_AN_ADDRESS_MAX: Final = 20
 """Enough for an office behind one address, and few enough that nobody keeps the others out from a handful."""
-
-NETWORK_BITS: Final = 64
-"""Of an IPv6 address: whoever has one has all that begin alike, and would come from another each time."""
 
 HEARTBEAT_S: Final = 15.0
 """Proxies close what is silent for half a minute."""
@@ -96,38 +91,10 @@ def with_events(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "paths": {**document["paths"], PATH: {"get": operation}}}
 
 
-class _Followers:
-    """Who follows, and from where."""
-
-    def __init__(self) -> None:
-        self._of_address: Final[Counter[str]] = Counter()
-
-    @property
-    def full(self) -> bool:
-        return self._of_address.total() >= FOLLOWERS_MAX
-
-    @contextmanager
-    def place_for(self, client: tuple[str, int] | None) -> Iterator[None]:
-        """One more of this address until the block ends, or a refusal."""
-        address = _address(client)
-        if self.full:
-            raise TOO_MANY_FOLLOWERS()
-        if self._of_address[address] >= FOLLOWERS_OF_AN_ADDRESS_MAX:
-            raise TOO_MANY_OF_AN_ADDRESS(limit=FOLLOWERS_OF_AN_ADDRESS_MAX)
-        self._of_address[address] += 1
-        try:
-            yield
-        finally:
-            self._of_address[address] -= 1
-            if not self._of_address[address]:
-                # Or there would be an entry for everybody who ever came.
-                del self._of_address[address]
-
-
 class _Following(StreamingResponse):
     """The stream, at a place that is taken before anything is answered and free again whatever ends it."""
 
-    def __init__(self, followers: _Followers, stream: AsyncIterator[bytes]) -> None:
+    def __init__(self, followers: Places, stream: AsyncIterator[bytes]) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         super().__init__(stream, media_type=MEDIA, headers=headers)
         self._followers: Final = followers
@@ -146,7 +113,12 @@ class Live:
         self._counted_to: int | None = None
         self._trouble: str | None = None
         self._more = asyncio.Event()
-        self._followers: Final = _Followers()
+        self._followers: Final = Places(
+            FOLLOWERS_MAX,
+            FOLLOWERS_OF_AN_ADDRESS_MAX,
+            full=TOO_MANY_FOLLOWERS,
+            full_of_address=TOO_MANY_OF_AN_ADDRESS,
+        )
         app.add_api_route(
             PATH,
             self._follow,
@@ -272,21 +244,6 @@ class Live:
         done, _ = await asyncio.wait(either, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
         moved.cancel()
         return bool(done)
-
-
-def _address(client: tuple[str, int] | None) -> str:
-    """Whom a place is counted to. A proxy that may say for whom it asks has been believed by then."""
-    if client is None:
-        return ""
-    try:
-        address = ipaddress.ip_address(client[0].partition("%")[0])
-    except ValueError:
-        return client[0]
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, NETWORK_BITS), strict=False))
 
 
 def _written(number: int, index: int, event: Envelope) -> bytes:

@@ -19,10 +19,12 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from gateway.access import Access
+from gateway.places import Places
 from gateway.sent_files import OpenedFile, Tags, file_answer
+from kernel.door import CannotNow
 from kernel.http_openapi import header_parameter
 from kernel.http_problem import PROBLEM_JSON, problem_response
-from kernel.refusal import not_found
+from kernel.refusal import Reason, not_found
 from ledger.proof.errors import Malformed
 from ledger.proof.tiles import FULL_WIDTH, Tile
 from ledger.transparency.disclosed import ENDING, RANGE_ENTRIES, Head, range_name
@@ -49,6 +51,26 @@ NOT_PUBLISHED = not_found(
     "存证日志没有这个文件，或尚未公布。",
     "the proof log has no such file, or it is not published yet",
 )
+
+TOO_MANY_FILES = Reason(
+    CannotNow,
+    "log.too_many_files",
+    "存证日志的文件正被很多人下载，请稍后再试。",
+    "as many files of the proof log are being sent as can be; try again shortly",
+)
+
+TOO_MANY_FILES_TO_ADDRESS = Reason(
+    CannotNow,
+    "log.too_many_files_to_an_address",
+    "同一地址同时最多下载 {limit} 个文件，请等其中之一完成。",
+    "at most {limit} files at a time are sent to one address; wait for one of them",
+)
+
+SENT_MAX: Final = 400
+"""Files of the log that are being sent, fewer than the requests that are answered at once: the rest is for others."""
+
+SENT_TO_ADDRESS_MAX: Final = 64
+"""An audit fetches a few at a time."""
 
 _PATTERNS: Final = {
     "level": r"[0-9]|[1-5][0-9]|6[0-3]",
@@ -147,6 +169,9 @@ class Published:
         self._folder: Final = folder
         self._access: Final = access
         self._tags: Final = Tags()
+        self._places: Final = Places(
+            SENT_MAX, SENT_TO_ADDRESS_MAX, full=TOO_MANY_FILES, full_of_address=TOO_MANY_FILES_TO_ADDRESS
+        )
         for served in SERVED:
             app.add_api_route(
                 served.route,
@@ -176,7 +201,7 @@ class Published:
                 shared = "public" if served.to_all else "private"
                 lasting = IMMUTABLE if final else FOR_SECONDS
                 headers = {"Content-Type": served.media, "Cache-Control": f"{shared}, {lasting}"}
-                answer = file_answer(request, file, headers)
+                answer = file_answer(request, file, headers, self._places)
             answer.headers.update(more)
             return answer
 

@@ -17,14 +17,19 @@ from typing import Final
 import msgspec
 from fastapi import Request
 from fastapi.responses import Response
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from gateway.places import Places
 from kernel.door import RANGE_NOT_SATISFIABLE
 from kernel.http_page import not_modified
 from kernel.http_problem import problem_response
 
 PART_BYTES: Final = 256 * 1024
 """Read and sent at once."""
+
+PART_S_MAX: Final = 30.0
+"""In which a part is taken off our hands: 9 kilobytes a second. Slower ones would keep their places for ever."""
 
 TAGS_KEPT: Final = 1_000
 """A day's checkpoints are some thirty megabytes, which are not hashed for every question."""
@@ -92,15 +97,35 @@ class Tags:
 
 
 class FileResponse(Response):
-    """Sends a span of an open file, a part at a time, and closes it."""
+    """Sends a span of an open file, a part at a time, and closes it. It has a place among those that are sent."""
 
-    def __init__(self, file: OpenedFile, span: Span, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        file: OpenedFile,
+        span: Span,
+        status: int,
+        headers: Mapping[str, str],
+        places: Places,
+        *,
+        part_s_max: float = PART_S_MAX,
+    ) -> None:
         super().__init__(None, status, {**headers, "Content-Length": str(span.end - span.begin)})
         self._file: Final = file
         self._span: Final = span
+        self._places: Final = places
+        self._part_s_max: Final = part_s_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's signature
         try:
+            with self._places.place_for(scope.get("client")):
+                await self._sent(send)
+        except TimeoutError as slow:
+            raise ClientDisconnect from slow
+        finally:
+            self._file.close()
+
+    async def _sent(self, send: Send) -> None:
+        async with asyncio.timeout(self._part_s_max) as within:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             at, end = self._span.begin, self._span.end
             while at < end:
@@ -109,14 +134,13 @@ class FileResponse(Response):
                     raise OSError("a file of the proof log was cut short while it was sent")
                 at += len(part)
                 await send({"type": "http.response.body", "body": part, "more_body": at < end})
+                within.reschedule(asyncio.get_running_loop().time() + self._part_s_max)
             if self._span.begin == end:
                 await send({"type": "http.response.body", "body": b""})
-        finally:
-            self._file.close()
 
 
-def file_answer(request: Request, file: OpenedFile, headers: Mapping[str, str]) -> Response:
-    """The file as this request wants it. It is closed when the answer has been sent."""
+def file_answer(request: Request, file: OpenedFile, headers: Mapping[str, str], places: Places) -> Response:
+    """The file as this request wants it. It is closed when the answer has been sent, which takes one of the places."""
     headers = {**headers, "ETag": file.tag, "Accept-Ranges": "bytes"}
     whole = Span(0, file.size_bytes)
     if not_modified(request.headers.get("if-none-match"), file.tag):
@@ -124,7 +148,7 @@ def file_answer(request: Request, file: OpenedFile, headers: Mapping[str, str]) 
         return Response(None, 304, {name: value for name, value in headers.items() if name != "Content-Type"})
     # If-Range with a date, or with another tag, is of another file than this one: then it is sent whole.
     if request.headers.get("if-range", file.tag) != file.tag:
-        return FileResponse(file, whole, 200, headers)
+        return FileResponse(file, whole, 200, headers, places)
     try:
         span = span_asked(request.headers.get("range"), file.size_bytes)
     except ValueError:
@@ -133,9 +157,9 @@ def file_answer(request: Request, file: OpenedFile, headers: Mapping[str, str]) 
         refused.headers["Content-Range"] = f"bytes */{file.size_bytes}"
         return refused
     if span is None:
-        return FileResponse(file, whole, 200, headers)
+        return FileResponse(file, whole, 200, headers, places)
     said = f"bytes {span.begin}-{span.end - 1}/{file.size_bytes}"
-    return FileResponse(file, span, 206, headers | {"Content-Range": said})
+    return FileResponse(file, span, 206, headers | {"Content-Range": said}, places)
 
 
 def span_asked(header: str | None, size_bytes: int) -> Span | None:

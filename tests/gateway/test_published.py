@@ -13,8 +13,11 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from starlette.requests import ClientDisconnect
 
-from gateway.sent_files import PART_BYTES
+from gateway.places import Places
+from gateway.published import SENT_TO_ADDRESS_MAX, TOO_MANY_FILES, TOO_MANY_FILES_TO_ADDRESS
+from gateway.sent_files import PART_BYTES, FileResponse, OpenedFile, Span, Tags
 from kernel.principal import Role
 from tests.gateway.behind import behind
 from tests.gateway.serving import served
@@ -243,6 +246,46 @@ async def test_an_empty_file_is_served(platform, tmp_path):
     (tmp_path / "proof/log/disclosed/002.cbor.zst").write_bytes(b"")
     answer = await platform.client.get("/log/disclosed/002.cbor.zst")
     assert (answer.status_code, answer.content, answer.headers["content-length"]) == (200, b"", "0")
+
+
+async def test_who_takes_nothing_of_a_file_loses_the_place(tmp_path):
+    (tmp_path / "day").write_bytes(bytes(3 * PART_BYTES))
+    file = OpenedFile(tmp_path / "day", Tags())
+    places = Places(1, 1, full=TOO_MANY_FILES, full_of_address=TOO_MANY_FILES_TO_ADDRESS)
+    answer = FileResponse(file, Span(0, file.size_bytes), 200, {}, places, part_s_max=0.05)
+    sent = []
+
+    async def send(message):
+        sent.append(message["type"])
+        if len(sent) > 2:
+            await asyncio.Event().wait()
+
+    with pytest.raises(ClientDisconnect):
+        await answer({"type": "http", "client": ("192.0.2.1", 1)}, None, send)
+    assert len(sent) == 3
+    assert not places.full
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        file.read(0, 1)
+
+
+async def test_one_address_has_so_many_files_sent_and_no_more(platform, tmp_path):
+    put(tmp_path, {"log/checkpoints/2026-03-05": bytes(40 * PART_BYTES)})
+    async with served(platform.gateway.app) as url, httpx.AsyncClient(base_url=url) as client:
+        waiting = []
+        for _ in range(SENT_TO_ADDRESS_MAX):
+            reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port, limit=1_024)
+            writer.write(b"GET /log/checkpoints/2026-03-05 HTTP/1.1\r\nhost: a\r\n\r\n")
+            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+            waiting.append(writer)
+        refused = await client.get("/log/checkpoint")
+        assert (refused.status_code, refused.json()["code"]) == (503, "log.too_many_files_to_an_address")
+        assert (await client.get("/log/tile/0/000")).status_code == 404
+        waiting.pop().transport.abort()
+        async with asyncio.timeout(30):
+            while (await client.get("/log/checkpoint")).status_code != 200:  # noqa: ASYNC110  nobody is told of it
+                await asyncio.sleep(0.01)
+        for writer in waiting:
+            writer.transport.abort()
 
 
 def test_every_path_keeps_its_promises(tmp_path):
