@@ -7,6 +7,7 @@ shows.
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -130,6 +131,7 @@ def name_of(kind: int) -> str:
     return next(name for name, number in KINDS.items() if number == kind)
 
 
+@lru_cache(maxsize=4_096)
 def after(phase: str, kind: int) -> str | None:
     """The phase after an event of a kind, None where such an event cannot come in this phase."""
     step = _BY_KIND[kind]

@@ -157,7 +157,8 @@ class _Span:
         """What is disclosed of these entries, each event held against its entry."""
         task = self._task
         path = f"{FOLDERS[task.part]}/{range_name(begin // RANGE)}"
-        opens: dict[int, tuple[bytes, str]] = {}
+        opens: dict[int, bytes] = {}
+        streams: dict[int, str] = {}
         for shown in self._shown(path, begin, end):
             envelopes: dict[int, Envelope] = {}
             for index, data in shown:
@@ -166,15 +167,15 @@ class _Span:
                 except Malformed as error:
                     self._findings.add(Fault.MALFORMED, path, index=index, why=error)
             self._take(envelopes)
-            for index, envelope in envelopes.items():
-                opens[index] = envelope.metadata_hash, envelope.stream
+            opens.update({index: envelope.metadata_hash for index, envelope in envelopes.items()})
+            streams.update({index: envelope.stream for index, envelope in envelopes.items()})
         if task.part == "public":
             return
         if len(opens) + len(self._named) < end - begin or self._named:
             for index in range(begin, end):
                 if index not in opens and index not in self._named:
                     self._findings.add(Fault.DROPPED, path, index=index, leaf=self._leaf(index))
-        self._read_metadata(f"{METADATA}/{range_name(begin // RANGE)}", opens, begin, end)
+        self._read_metadata(f"{METADATA}/{range_name(begin // RANGE)}", opens, streams, begin, end)
 
     def _read_public(self, begin: int, end: int) -> None:
         """The public set beside the supervisors': whoever may read both holds both against the log."""
@@ -202,16 +203,19 @@ class _Span:
             self._not_its_entry(path, index, data, own)
         return found
 
-    def _read_metadata(self, path: str, opens: dict[int, tuple[bytes, str]], begin: int, end: int) -> None:
+    def _read_metadata(self, path: str, opens: dict[int, bytes], streams: dict[int, str], begin: int, end: int) -> None:
         """The metadata of these entries, held against the hash that the envelope of each has."""
         seen = 0
         for piece in self._records(path, decode_metadata, begin):
             shown = piece if piece[-1].index < end else [one for one in piece if one.index < end]
             seen += len(shown)
-            for one, own in zip(shown, metadata_hashes(shown), strict=True):
-                expected, stream = opens.get(one.index, (own, ""))
-                if own != expected:
+            own = metadata_hashes(shown)
+            if own == [opens.get(one.index) for one in shown]:
+                continue
+            for one, reckoned in zip(shown, own, strict=True):
+                if opens.get(one.index, reckoned) != reckoned:
                     why = f"the metadata disclosed for entry {one.index} is not that of the event in the log"
+                    stream = streams[one.index]
                     self._findings.add(Fault.REWRITTEN, path, index=one.index, stream=stream, why=why)
         if seen < end - begin:
             self._findings.add(Fault.DROPPED, path, shown=seen, entries=end - begin)

@@ -8,7 +8,7 @@ import msgspec
 
 from auditor.finding import Fault, Finding, Findings
 from auditor.lives import CORRECTED, DEVICES, NOT_YET, after, lead, name_of
-from auditor.span import Step
+from auditor.span import PIECE, Step
 
 _STEPS: Final = msgspec.msgpack.Decoder(list[bytes])
 _STEP: Final = msgspec.msgpack.Decoder(Step)
@@ -39,12 +39,12 @@ def replay(files: Iterable[Path], *, whole: bool) -> Replayed:
     streams: dict[str, _Stream] = {}
     ids: set[bytes] = set()
     findings = Findings()
-    steps = 0
+    count = 0
     files = list(files)
-    for file in files:
-        for stream, version, event_id, index, moved, kind in _steps_in(file):
-            steps += 1
-            ids.add(event_id)
+    for steps in _steps_in(files):
+        count += len(steps)
+        ids.update([step[2] for step in steps])
+        for stream, version, _, index, moved, kind in steps:
             if (told := streams.get(stream)) is None:
                 told = streams[stream] = _Stream()
             expected = told.version + 1
@@ -60,35 +60,41 @@ def replay(files: Iterable[Path], *, whole: bool) -> Replayed:
                     )
                 told.place = to_site
             if whole and kind:
-                _live(told, kind, stream, index, findings)
-    if len(ids) < steps:
+                phase = after(told.phase, kind)
+                if phase is None:
+                    phase = _impossible(told, kind, stream, index, findings)
+                # A dismantling that did not happen: the device never came to the site that it now leaves.
+                if kind == CORRECTED and phase == "at_site" and told.place is None:
+                    phase = "in_service"
+                told.phase = phase
+    if len(ids) < count:
         del ids
         _name_repeated(files, findings)
     devices = sum(stream.startswith(DEVICES) for stream in streams)
     return Replayed(len(streams), devices, findings.kept, findings.count)
 
 
-def _live(told: _Stream, kind: int, stream: str, index: int, findings: Findings) -> None:
-    """A device's life goes on from the phase that it is in."""
-    phase = after(told.phase, kind)
-    if phase is None:
-        findings.add(
-            Fault.STREAM_BROKEN, "life", index=index, stream=stream, event=name_of(kind), after=told.phase or "nothing"
-        )
-        phase = lead(kind) or told.phase
-    # A dismantling that did not happen: the device never came to the site that it now leaves.
-    told.phase = "in_service" if kind == CORRECTED and phase == "at_site" and told.place is None else phase
+def _impossible(told: _Stream, kind: int, stream: str, index: int, findings: Findings) -> str:
+    """Name an event that cannot come in the phase that a device is in. Returns the phase to go on from."""
+    findings.add(
+        Fault.STREAM_BROKEN, "life", index=index, stream=stream, event=name_of(kind), after=told.phase or "nothing"
+    )
+    return lead(kind) or told.phase
 
 
-def _steps_in(file: Path) -> Iterator[Step]:
-    return map(_STEP.decode, _STEPS.decode(file.read_bytes()))
+def _steps_in(files: Iterable[Path]) -> Iterator[list[Step]]:
+    """Some at a time, as when they were written."""
+    for file in files:
+        steps = _STEPS.decode(file.read_bytes())
+        for begin in range(0, len(steps), PIECE):
+            yield [_STEP.decode(step) for step in steps[begin : begin + PIECE]]
 
 
 def _name_repeated(files: Iterable[Path], findings: Findings) -> None:
     """Find the ids that a stream has twice. Two streams may have the same."""
     ids: dict[str, set[bytes]] = {}
-    for file in files:
-        for stream, _, event_id, index, *_ in _steps_in(file):
+    for steps in _steps_in(files):
+        for stream, _, event_id, index, *_ in steps:
             seen = ids.setdefault(stream, set())
             if event_id in seen:
                 findings.add(Fault.INSERTED, "id", index=index, stream=stream, id=event_id)
