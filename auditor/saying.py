@@ -30,9 +30,10 @@ def said_at_once(envelopes: Sequence[Envelope]) -> Sequence[Said | None] | None:
         values = _DECODER.decode_lines(lines)
         if len(values) != len(envelopes) or _ENCODER.encode_lines(values) != lines + b"\n":
             return None
-        for at, envelope in enumerate(envelopes):
-            if not envelope.type.startswith(REPLAYED):
-                values[at] = _NOTHING
+        if not all(one.startswith(REPLAYED) for one in {envelope.type for envelope in envelopes}):
+            for at, envelope in enumerate(envelopes):
+                if not envelope.type.startswith(REPLAYED):
+                    values[at] = _NOTHING
         return msgspec.convert(values, list[Said])
     except (ValueError, OverflowError, RecursionError):
         return None

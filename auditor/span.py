@@ -187,7 +187,8 @@ class _Span:
         for piece in self._records(path, decode_events, begin):
             records = piece if piece[-1][0] < end else [record for record in piece if record[0] < end]
             own = commitments([data for _, data in records])
-            if own == [self._hashed.entries[index - self._begin] for index, _ in records]:
+            entries, begin = self._hashed.entries, self._begin
+            if own == [entries[index - begin] for index, _ in records]:
                 yield records
             else:
                 yield [
