@@ -72,7 +72,7 @@ class Supervisor:
     """The supervisor while it runs."""
 
     def __init__(self, process: subprocess.Popen[bytes], address: Path) -> None:
-        self._process: Final = process
+        self._process, self._address = process, address
         self._http: Final = httpx.Client(transport=httpx.HTTPTransport(uds=str(address)), timeout=ANSWER_S_MAX)
 
     @property
@@ -95,6 +95,9 @@ class Supervisor:
         return {str(one["name"]): str(one["spawnerr"]) for one in self._programs() if one["stop"] or one["spawnerr"]}
 
     def _programs(self) -> list[dict[str, object]]:
+        # Where there is nothing to connect to, httpx would leave a socket open each time.
+        if not self._address.exists():
+            return []
         try:
             answer = self._http.post("http://supervisor/RPC2", content=_ASKED, headers={"Content-Type": "text/xml"})
         except httpx.TransportError:
