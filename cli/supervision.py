@@ -72,7 +72,8 @@ class Supervisor:
     """The supervisor while it runs."""
 
     def __init__(self, process: subprocess.Popen[bytes], address: Path) -> None:
-        self._process, self._address = process, address
+        self._process: Final = process
+        self._address: Final = address
         self._http: Final = httpx.Client(transport=httpx.HTTPTransport(uds=str(address)), timeout=ANSWER_S_MAX)
 
     @property

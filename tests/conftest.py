@@ -18,10 +18,10 @@ OBJECTS_BETWEEN = (10_000, 10, 10)
 """New objects before the youngest are looked at, and how often that is before older ones are. With Python's own 700,
 and all that was collected looked at again and again, it took a quarter of the time of tests that start a platform.
 """
+gc.set_threshold(*OBJECTS_BETWEEN)
 
 
 def pytest_collection_finish() -> None:
     """What was collected and imported stays until the end: Python need not look whether anybody still needs it."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*OBJECTS_BETWEEN)
