@@ -112,6 +112,7 @@ class Audit:
         self._trees: Final[list[tuple[str, int, bytes]]] = []
         self._days: Final[list[tuple[str, Day]]] = []
         self._memory: Memory | None = None
+        self._tree_holds = False
         self._drawn = asked.drawn
         self.report: Final = Report(source=asked.place.where, verdict=verdict(SELF_CONSISTENT))
 
@@ -324,14 +325,18 @@ class Audit:
             self.findings.extend(examined.findings, examined.findings_count)
             self._watch("entries", min(done * SPAN, size), size)
         hold_tiles_above(source, size, self.findings)
-        explained = disputes or any(one.what.startswith("tile/") for one in self.findings.kept[before:])
+        explained = bool(disputes) or any(one.what.startswith("tile/") for one in self.findings.kept[before:])
         if not explained and tree.root() != now.root:
             self.findings.add(Fault.FORGED_WHOLE, CHECKPOINT, size=size, root=now.root, reckoned=tree.root())
         for dispute in disputes:
             found = dispute.if_root_is_right if tree.root() == now.root else dispute.if_it_is_not
             self.findings.extend(found, len(found))
-        whole = not disputes and tree.root() == now.root
-        self.report.notes += hold_trees(source, now.size, self._trees, self.findings, whole=whole)
+        whole = tree.root() == now.root
+        held, notes = hold_trees(
+            source, now, self._trees, self.findings, trusted=trusted, explained=explained or not whole
+        )
+        self._tree_holds = whole and held
+        self.report.notes += notes
         return [*Path(spill).iterdir(), *(file for job in jobs if job.spans for file in steps_of(job.spans, job.task))]
 
     def _job(

@@ -1,19 +1,16 @@
 """The tree of a log as its tiles have it: held against the root, and every older checkpoint against it."""
 
 from collections.abc import Sequence
-from typing import Final
 
+from auditor.checkpoints import CHECKPOINT
 from auditor.finding import Fault, Findings
 from auditor.source import Missing, Source
 from ledger.proof import errors
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.errors import Malformed, ProofFault
 from ledger.proof.merkle import root_at
-from ledger.proof.reading import TrustedTiles, read_tile, subtree_hashes
+from ledger.proof.reading import TrustedTiles, read_tile
 from ledger.proof.tiles import FULL_WIDTH, LEVEL_BITS, Tile, hashes_in, tile_root, tiles_of
-
-TREES_A_READER: Final = 256
-"""Older checkpoints that are held against the tree before what was read of it is let go: some 2 MB of tiles."""
 
 
 def trusted_tiles(source: Source, now: Checkpoint) -> TrustedTiles | None:
@@ -25,24 +22,40 @@ def trusted_tiles(source: Source, now: Checkpoint) -> TrustedTiles | None:
 
 
 def hold_trees(
-    source: Source, newest: int, trees: Sequence[tuple[str, int, bytes]], findings: Findings, *, whole: bool
-) -> list[str]:
-    """Every older checkpoint, (file, size, root), is of the beginning of the tree of the newest size. Where the tiles
-    are not whole, it cannot be told; returns notes that say so.
+    source: Source,
+    now: Checkpoint,
+    trees: Sequence[tuple[str, int, bytes]],
+    findings: Findings,
+    *,
+    trusted: TrustedTiles | None,
+    explained: bool,
+) -> tuple[bool, list[str]]:
+    """Whether every older checkpoint, (file, size, root), is of the beginning of the newest tree, reckoned from tiles
+    that lead to its root: whoever serves them may serve others to whoever asks twice. Where such tiles cannot be had
+    that is a fault, or where `explained` faults of tiles were found already, a note that says what was not held.
     """
-    subtree = subtree_hashes(newest, lambda path: _get(source, path))
-    for number, (path, size, root) in enumerate(trees, 1):
-        if number % TREES_A_READER == 0:
-            subtree = subtree_hashes(newest, lambda path: _get(source, path))
-        try:
-            reckoned = root_at(size, subtree)
-        except ProofFault as error:
-            return [f"{path}: {error}"]
-        if reckoned != root:
-            if not whole:
-                return [f"{path}: the tree of {size} entries cannot be told from these tiles"]
-            findings.add(Fault.SPLIT_VIEW, path, size=size, root=root, root_of_tiles=reckoned)
-    return []
+    whole = True
+    path = CHECKPOINT
+    try:
+        # `trusted` has read the edge; where it could not be had then, it may be there now.
+        tiles = trusted or TrustedTiles(now.size, now.root, lambda name: _get(source, name))
+        for path, size, root in trees:
+            reckoned = root_at(size, tiles)
+            if reckoned != root:
+                whole = False
+                findings.add(Fault.SPLIT_VIEW, path, size=size, root=root, root_of_tiles=reckoned)
+    except ProofFault as error:
+        if explained:
+            return False, [f"{path}: {error}"]
+        findings.add(_fault_of(error), path, why=error)
+        return False, []
+    return whole, []
+
+
+def _fault_of(error: ProofFault) -> Fault:
+    if isinstance(error, errors.Missing):
+        return Fault.MISSING
+    return Fault.MALFORMED if isinstance(error, Malformed) else Fault.FORGED_TILE
 
 
 def hold_tiles_above(source: Source, size: int, findings: Findings) -> None:
