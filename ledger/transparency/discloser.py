@@ -170,7 +170,8 @@ class Discloser:
         done = Disclosed(0, 0, 0)
         while True:
             try:
-                if done.covered == done.published:
+                # Begun anew, the first step says what is covered.
+                if self._place is not None and done.covered == done.published:
                     await self._give_way()
                 seen = self._storage.read(CHECKPOINT)
                 done = await self.step()
