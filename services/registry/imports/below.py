@@ -1,4 +1,4 @@
-"""Notes below a table: words alone in their row, with no data after them.
+"""Notes below a table: words alone in their row, or captions to be signed and stamped at, with no data after them.
 
 Whether data comes after them is known at the table's end, so rows that may be notes wait for it, from one batch to the
 next. If data comes they were refused rows like any other, which hold their shipment back.
@@ -19,13 +19,16 @@ NOTES_MAX: Final = 20
 """Rows that may wait. So many lone cells are a column of something, and no notes."""
 
 _NUMBER: Final = re.compile(r"[0-9]{7}")
-"""As long a run of digits is of a number, however much of it is missing."""
+"""As long a run of digits is of a number, however much of it is missing. A day is written with something between."""
+_SPACES: Final = re.compile(r"\s+")
 _WORDS: Final = re.compile(r"[\u4e00-\u9fff]|[A-Za-z]{2,}\s+[A-Za-z]{2,}")
 """Chinese, or two words. One word of Latin letters may be a number of old, or one misread."""
+_CAPTION: Final = re.compile(r".*[：:].*|\s*年\s*月\s*日\s*", re.DOTALL)
+"""A cell beside others that asks for something, or for the day. Cells of a device say things without a colon."""
 
 
 class Waiting(msgspec.Struct, frozen=True, array_like=True):
-    """A row that may be a note: the one cell that it has, and what it is refused with if it is none."""
+    """A row that may be a note: the first cell that it has, and what it is refused with if it is none."""
 
     row: int
     index: int
@@ -51,7 +54,9 @@ class Below:
         if not self._possible or len(self.waiting) == NOTES_MAX:
             return False
         filled = [(index, text) for index, cell in enumerate(cells) if clean_code(text := written(cell))]
-        if len(filled) != 1 or not self._is_prose(filled[0][1]):
+        if not filled or not all(self._is_prose(text) for _, text in filled):
+            return False
+        if len(filled) > 1 and not all(_CAPTION.fullmatch(text) for _, text in filled):
             return False
         self.waiting += (Waiting(row, *filled[0], shipment, tuple(found)),)
         return True
@@ -75,7 +80,7 @@ class Below:
         ]
 
     def _is_prose(self, text: str) -> bool:
-        key = key_of(text)
-        if _NUMBER.search(key) or not _WORDS.search(text):
+        if _NUMBER.search(_SPACES.sub("", clean_code(text))) or not _WORDS.search(text):
             return False
+        key = key_of(text)
         return not any(word in key for word in self._illegible)

@@ -19,6 +19,7 @@ NOTES = [
     "1、本表一式三份，单位、中心、物资各执一份",
     "（共3只，另附封印 2 枚）",
     "2025年5月8日",
+    "以上于 2025-05-08 清点",
     "Goods counted and found complete",
 ]
 DEVICES = [
@@ -49,6 +50,21 @@ def test_words_alone_below_a_table_are_a_note(written, note, index):
     assert not any(batch.lacking for batch in result.batches)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["移交单位（盖章）：", "", "接收单位（盖章）：", ""],
+        ["交接双方签字：", "", "日期：2025-05-08", ""],
+        ["", "领导签字：", "", "  年  月  日"],
+        ["Handed over by: the unit", "Taken over by: the centre"],
+    ],
+)
+def test_captions_to_be_signed_at_are_a_note(line):
+    result = result_of(as_xlsx([RECEIVED, *ROWS, line]), "received")
+    assert (len(result.rows), result.refused, result.skipped) == (3, 0, 1)
+    assert [(told.code, told.row) for told in result.warnings] == [(NOTE, 5)]
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_what_may_be_a_device_is_refused_where_it_stands_alone_too(device):
     mapping = with_fields("received", "shipment: {fill_down: true}")
@@ -57,7 +73,16 @@ def test_what_may_be_a_device_is_refused_where_it_stands_alone_too(device):
     assert [batch.lacking for batch in result.batches if batch.lacking] == [[(FIRST, 5)]]
 
 
-@pytest.mark.parametrize("line", [[NOTES[0], FIRST], [NOTES[0], "", "", "是"], ["坏号", FIRST, "2025-05-08", "否"]])
+@pytest.mark.parametrize(
+    "line",
+    [
+        [NOTES[0], FIRST],
+        [NOTES[0], "", "", "是"],
+        ["坏号", FIRST, "2025-05-08", "否"],
+        ["坏号", "", "", "备注：外壳破损"],
+        [f"表号：{number(9)[:19]}", "", "", "备注：外壳破损"],
+    ],
+)
 def test_what_does_not_stand_alone_is_refused(line):
     assert (result := result_of(as_csv([RECEIVED, *ROWS, line]), "received")).refused == 1
     assert result.skipped == 0
