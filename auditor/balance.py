@@ -5,6 +5,7 @@ it comes to, the day `on` which it counts where that is not the event's own, and
 until now. So balances are a plain sum over the log, in any order.
 """
 
+import re
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
@@ -22,8 +23,11 @@ Cells: TypeAlias = dict[Cell, list[int]]
 """Inflow and outflow."""
 
 
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+
+
 class Undated(ValueError):
-    """An event moves a device and does not say on which day."""
+    """An event moves a device and does not say on which day, or what it says is none."""
 
 
 class Moved(msgspec.Struct, frozen=True, gc=False):
@@ -79,12 +83,13 @@ def add_to(cells: defaultdict[Cell, list[int]], said: Said) -> None:
     """Count what an event moves. Raises Undated."""
     for one in (said.moved, said.moved_out, said.moved_in, said.restated):
         if one is not None:
-            day, device_class = one.on or said.occurred_on or _own_day(said), one.device_class
+            day, device_class = _day(one.on or said.occurred_on or _own_day(said)), one.device_class
             if one.to_site is not None:
                 cells[one.to_site, device_class, day][0] += 1
             if one.from_site is not None:
                 cells[one.from_site, device_class, day][1] += 1
             if one.instead_of is not None:
+                _day(one.instead_of)
                 if one.to_site is not None:
                     cells[one.to_site, device_class, one.instead_of][0] -= 1
                 if one.from_site is not None:
@@ -114,6 +119,19 @@ def closing(cells: Cells, last: date) -> list[Stock]:
         if day <= last.isoformat():
             found[site, device_class] = found.get((site, device_class), 0) + inflow - outflow
     return sorted(Stock(*group, count) for group, count in found.items() if count)
+
+
+@lru_cache(maxsize=65_536)
+def _day(text: str) -> str:
+    """A day as events write it. Raises Undated."""
+    if not _DAY.fullmatch(text):
+        # What the standard library takes for a day is more than that: weeks, and days without hyphens.
+        raise Undated(f"no day: {text[:40]!r}")
+    try:
+        date.fromisoformat(text)
+    except ValueError as error:
+        raise Undated(f"no day: {text[:40]!r}") from error
+    return text
 
 
 def _own_day(said: Said) -> str:

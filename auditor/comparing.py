@@ -9,14 +9,16 @@ fault.
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from auditor.balance import SAID, Cells, add_to, counted
+from auditor.balance import Cells, add_to, counted
 from auditor.finding import Fault, Findings
 from auditor.lives import DEVICES, SHOWN, Hold, Life, card_of
-from auditor.source import Closed, Gateway, Missing
+from auditor.saying import said_by
+from auditor.source import Closed, Gateway, Missing, Unreadable
+from auditor.trouble import Trouble
 from ledger.proof.commitment import Envelope
 
 BALANCES: Final = "v1/balances"
@@ -31,6 +33,9 @@ fifty wrong is found out, most likely.
 
 HOLDS_MAX: Final = 20_000
 """Holds that are read; they are listed by their ends, and those of the sample may be anywhere among them."""
+
+PAGES_MAX: Final = 100_000
+"""Pages of a list that are read: a list may be long, and one that never ends is none."""
 
 LAST_DAY: Final = "9999-12-31"
 
@@ -50,6 +55,37 @@ Shown: TypeAlias = Mapping[str, Any] | None
 """A card as a platform shows it, None where it shows none."""
 
 Holds: TypeAlias = Mapping[str, Hold]
+
+Row = TypeVar("Row")
+
+
+class _BalanceRow(msgspec.Struct, frozen=True):
+    """A balance as a platform lists it."""
+
+    site: str
+    device_class: str
+    day: str
+    opening: int
+    inflow: int
+    outflow: int
+    closing: int
+
+
+class _HoldRow(msgspec.Struct, frozen=True):
+    """A hold as a platform lists it."""
+
+    asset_no: str
+    hold: str
+    kind: str
+    reference: str
+    until: str | None = None
+
+
+class _Page(msgspec.Struct, Generic[Row], frozen=True):
+    """A page of a list, and where the next one begins."""
+
+    items: list[Row]
+    next: str | None = None
 
 
 class Device(msgspec.Struct):
@@ -81,10 +117,9 @@ class Said:
         self.devices: Final = {stream: device_of(life) for stream, life in lives.items()}
 
     def take(self, envelope: Envelope) -> None:
-        """One more event of the log. Raises DecodeError, and what `Life.take` raises."""
-        if not envelope.type.startswith("registry."):
+        """One more event of the log. Raises Malformed, and what `Life.take` raises."""
+        if (said := said_by(envelope)) is None:
             return
-        said = SAID.decode(envelope.data)
         if envelope.stream in self.devices:
             self.devices[envelope.stream].take(envelope.version, envelope.type, envelope.data)
         cells = counted()
@@ -201,22 +236,21 @@ def compare(
 
 def _card(platform: Gateway, stream: str) -> Shown:
     try:
-        answer: Shown = platform.ask(CARD.format(asset_no=stream.removeprefix(DEVICES)))
+        return platform.ask(dict[str, Any], CARD.format(asset_no=stream.removeprefix(DEVICES)))
     except Missing:
         return None
-    return answer
 
 
 def _holds(platform: Gateway, of: Collection[str]) -> dict[str, Holds] | None:
     """The holds with an end on these devices; None where there are more than are read, or who asks may not see them."""
     found: dict[str, dict[str, Hold]] = {}
     try:
-        for number, row in enumerate(_rows(platform, HOLDS, by=LAST_DAY)):
+        for number, row in enumerate(_rows(platform, _Page[_HoldRow], HOLDS, by=LAST_DAY)):
             if number >= HOLDS_MAX:
                 return None
-            stream = DEVICES + row["asset_no"]
+            stream = DEVICES + row.asset_no
             if stream in of:
-                found.setdefault(stream, {})[row["hold"]] = row["kind"], row["reference"], row["until"]
+                found.setdefault(stream, {})[row.hold] = row.kind, row.reference, row.until
     except Closed:
         return None
     return dict(found)
@@ -224,17 +258,22 @@ def _holds(platform: Gateway, of: Collection[str]) -> dict[str, Holds] | None:
 
 def _balances(platform: Gateway, first: str, last: str) -> dict[Group, dict[str, Figures]]:
     shown: dict[Group, dict[str, Figures]] = {}
-    for row in _rows(platform, BALANCES, first=first, last=last):
-        of = shown.setdefault((row["site"], row["device_class"]), {})
-        of[row["day"]] = row["opening"], row["inflow"], row["outflow"], row["closing"]
+    for row in _rows(platform, _Page[_BalanceRow], BALANCES, first=first, last=last):
+        of = shown.setdefault((row.site, row.device_class), {})
+        of[row.day] = row.opening, row.inflow, row.outflow, row.closing
     return shown
 
 
-def _rows(platform: Gateway, path: str, **asked: str) -> Iterator[dict[str, Any]]:
-    """Every row of a list, page by page."""
-    while True:
-        page = platform.ask(path, **asked)
-        yield from page["items"]
-        if page.get("next") is None:
+def _rows(platform: Gateway, of: type[_Page[Row]], path: str, **asked: str) -> Iterator[Row]:
+    """Every row of a list, page by page. Raises Unreadable where it does not end."""
+    begun: set[str] = set()
+    while len(begun) < PAGES_MAX:
+        page = platform.ask(of, path, **asked)
+        yield from page.items
+        if page.next is None:
             return
-        asked["cursor"] = page["next"]
+        if page.next in begun:
+            raise Unreadable(f"{path}: pages that lead back to one before", Trouble.ANSWER)
+        begun.add(page.next)
+        asked["cursor"] = page.next
+    raise Unreadable(f"{path}: over {PAGES_MAX} pages", Trouble.ANSWER)

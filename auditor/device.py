@@ -7,6 +7,7 @@ out is seen, and named; it is no fault.
 import io
 import re
 import zipfile
+import zlib
 from typing import Any, Final
 
 import msgspec
@@ -67,7 +68,7 @@ def audit_device(archive: bytes, stream: str, policy: bytes | None, title: str) 
     try:
         files = _files(archive)
         trusted = Policy.parse(files.get(POLICY_IN_ZIP, b"") if policy is None else policy)
-    except (zipfile.BadZipFile, Malformed, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, Malformed, RuntimeError, ValueError, OSError, EOFError, zlib.error) as error:
         report.verdict = unreadable(Trouble.NO_EVIDENCE, str(error))
         return report
     checked = _Checked(stream, trusted, report, findings)

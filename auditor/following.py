@@ -5,7 +5,6 @@ from typing import Final
 
 import msgspec
 
-from auditor.balance import Undated
 from auditor.checkpoints import CHECKPOINT, Trust, opened
 from auditor.comparing import Said
 from auditor.finding import Fault, Findings
@@ -66,7 +65,7 @@ class Following:
             self._take(tiles, self._taken, now.size)
         except (errors.Missing, Missing) as error:
             self._findings.add(Fault.MISSING, str(error), index=before.size)
-        except (ProofFault, msgspec.DecodeError, Undated, KeyError) as error:
+        except (ProofFault, msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
             fault = Fault.REWRITTEN if isinstance(error, Mismatch) else Fault.MALFORMED
             self._findings.add(fault, CHECKPOINT, size=now.size, why=error)
         else:

@@ -41,9 +41,11 @@ def said_at_once(envelopes: Sequence[Envelope]) -> Sequence[Said | None] | None:
 
 def said_by(envelope: Envelope) -> Said | None:
     """What an event says, None if balances are not made of its like. Raises Malformed."""
-    if envelope.content_type == JSON:
+    replayed = envelope.type.startswith(REPLAYED)
+    if replayed or envelope.content_type == JSON:
+        # What is replayed is read as JSON whatever it is called.
         must_say_one_thing(envelope.data)
-    if not envelope.type.startswith(REPLAYED):
+    if not replayed:
         return None
     try:
         return SAID.decode(envelope.data)

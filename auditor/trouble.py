@@ -16,11 +16,13 @@ class Trouble(StrEnum):
     NOTHING_PUBLISHED = "audit.nothing_published"
     NO_POLICY = "audit.no_policy"
     BAD_POLICY = "audit.bad_policy"
+    ANSWER = "audit.answer_malformed"
     FILE = "audit.file_unreadable"
     STATE = "audit.state_unusable"
     STATE_IN_USE = "audit.state_in_use"
     STATE_DAMAGED = "audit.state_damaged"
     NO_EVIDENCE = "audit.no_evidence"
+    PROGRAM = "audit.program_failed"
 
 
 TROUBLES: Final[dict[Trouble, Named]] = {
@@ -66,6 +68,12 @@ TROUBLES: Final[dict[Trouble, Named]] = {
         "策略须为 tlog-policy 格式（见 docs/formats.zh-CN.md），请改正所指的行。",
         "a policy is a tlog-policy file (docs/formats.md); mend the line that is named",
     ),
+    Trouble.ANSWER: Named(
+        "所答不是本平台的格式",
+        "an answer is not of the form that this platform gives",
+        "请核对地址与两边的版本；确是本平台时，请向运行方询问。",
+        "check the address and the versions of both sides; where it is this platform, ask its operator",
+    ),
     Trouble.FILE: Named(
         "文件无法读取",
         "a file cannot be read",
@@ -95,5 +103,11 @@ TROUBLES: Final[dict[Trouble, Named]] = {
         "the device's evidence cannot be read",
         "请重新从平台取得该 ZIP 文件。",
         "fetch the ZIP file from the platform again",
+    ),
+    Trouble.PROGRAM: Named(
+        "审计程序自身出错",
+        "the auditing program itself failed",
+        "请将上面的错误记录与所审计文件的副本一并报告给程序的维护者。",
+        "report the error above, with a copy of the files that were audited, to the program's maintainers",
     ),
 }

@@ -1,19 +1,20 @@
 """`meterloop audit`: verifies a log, replays what is disclosed of it, and says in one sentence what that comes to.
 
-Exit statuses: 0 verified; 1 a fault was found; 2 it could not be read; 3 consistent with itself only; 4 audited, and a
-report could not be written.
+Exit statuses: 0 verified; 1 a fault was found; 2 it could not be read, or the program failed; 3 consistent with itself
+only; 4 audited, and a report could not be written. Nothing but a fault of what is audited ends with 1.
 """
 
 import io
 import os
 import re
 import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from secrets import randbits
-from typing import Annotated, Final, NoReturn, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 import typer
@@ -28,10 +29,10 @@ from auditor.comparing import DEVICES_COMPARED
 from auditor.device import DeviceReport, audit_device
 from auditor.finding import NAMES, Finding
 from auditor.source import Place
-from auditor.trouble import TROUBLES
-from auditor.verdict import SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, Verdict
+from auditor.trouble import TROUBLES, Trouble
+from auditor.verdict import SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, Status, Verdict, unreadable
 from cli.audit_reports import Reports
-from cli.connection import PARTLY, USAGE, connect, console, explained, note, say
+from cli.connection import AWAY, PARTLY, REFUSED, USAGE, connect, console, explained, note, say
 from cli.settings import cli_settings
 from client.types import GetProofs
 from kernel.clock import system_clock_us
@@ -105,11 +106,13 @@ def audit(
     reports = Reports(html, paper)
     if source == DEVICE and device is not None:
         _must_have_no_report(reports)
-        _audit_device(device, url, token, _policy(policy), as_json=as_json)
+        with _no_fault_of_the_audited(device, as_json=as_json):
+            status = _audit_device(device, url, token, _policy(policy), as_json=as_json)
+        raise typer.Exit(status)
     _must_be_alone(device, url)
     with _reports_refused(USAGE):
         reports.must_be_possible()
-    with explained():
+    with _no_fault_of_the_audited(source, as_json=as_json), explained():
         place = Place(source, (token or cli_settings().token).strip(), str(state / "kept") if state else "")
         asked = Asked(
             place=place,
@@ -126,8 +129,8 @@ def audit(
         )
         with shown_progress() as watch:
             report = Audit(asked, watch, system_clock_us).run()
-    tell(report, as_json=as_json)
-    with _reports_refused(PARTLY):
+        tell(report, as_json=as_json)
+    with _no_fault_of_the_audited(source, as_json=False), _reports_refused(PARTLY):
         reports.write(report)
     raise typer.Exit(report.verdict.status)
 
@@ -139,6 +142,25 @@ def _must_be_alone(device: str | None, url: str | None) -> None:
             f" Only `{DEVICE} ASSET_NO` has a second argument and --url.",
             param_hint="SOURCE",
         )
+
+
+@contextmanager
+def _no_fault_of_the_audited(source: str, *, as_json: bool) -> Iterator[None]:
+    """What goes wrong in the block says nothing of the log: it never ends with the status of a fault, nor with that of
+    a log that is consistent with itself.
+    """
+    try:
+        yield
+    except typer.Exit as ended:
+        raise typer.Exit(UNREADABLE if ended.exit_code in {REFUSED, AWAY} else ended.exit_code) from None
+    except (typer.Abort, typer.BadParameter):
+        raise
+    except Exception as error:  # noqa: BLE001  whatever it is, somebody is to be told, and not that the log is at fault
+        sys.stderr.write(traceback.format_exc())
+        report = Report(source=source, verdict=unreadable(Trouble.PROGRAM, repr(error)))
+        with suppress(OSError):
+            tell(report, as_json=as_json)
+        raise typer.Exit(UNREADABLE) from None
 
 
 def _must_have_no_report(reports: Reports) -> None:
@@ -160,8 +182,8 @@ def _reports_refused(status: int) -> Iterator[None]:
         raise typer.Exit(status) from None
 
 
-def _audit_device(device: str, url: str | None, token: str | None, policy: bytes | None, *, as_json: bool) -> NoReturn:
-    """Check a device's evidence: that in a file, or fetched for its asset number."""
+def _audit_device(device: str, url: str | None, token: str | None, policy: bytes | None, *, as_json: bool) -> Status:
+    """Check a device's evidence: that in a file, or fetched for its asset number. Returns the status to end with."""
     file = Path(device)
     with explained():
         if file.suffix == ".zip":
@@ -177,11 +199,11 @@ def _audit_device(device: str, url: str | None, token: str | None, policy: bytes
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
     else:
         _tell_device(report)
-    raise typer.Exit(report.verdict.status)
+    return report.verdict.status
 
 
 def _tell_device(report: DeviceReport) -> None:
-    out = Console()
+    out = _plainly()
     _tell_verdict(out, report.verdict)
     shown = Table()
     for title in ("版本 version", "条目 index", "事件 event", "记录时间 recorded at"):
@@ -212,12 +234,17 @@ def shown_progress() -> Iterator[Watch]:
         yield watch
 
 
+def _plainly() -> Console:
+    """Standard output, on which what logs and platforms say is never taken for markup."""
+    return Console(markup=False, emoji=False, highlight=False)
+
+
 def tell(report: Report, *, as_json: bool = False) -> None:
     """The verdict, what was audited, and every finding with what to do next, on standard output."""
     if as_json:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
         return
-    out = Console()
+    out = _plainly()
     _tell_verdict(out, report.verdict)
     if report.origin is not None:
         out.print(_facts(report))

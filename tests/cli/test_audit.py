@@ -5,7 +5,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from auditor.trouble import Trouble
+from auditor.verdict import Report, unreadable
 from cli.__main__ import app
+from cli.auditing import tell
 from tests.auditor.auditing import POLICY
 from tests.auditor.logs import every_kind
 from tests.auditor.test_device import STREAM, evidence, zipped
@@ -78,3 +81,36 @@ def test_a_device_is_audited_from_its_file(run, tmp_path):
 
 def test_a_second_argument_is_for_devices_alone(run):
     assert run("log", "9940101").exit_code == 2
+
+
+def test_what_a_log_calls_itself_is_no_markup(capsys):
+    """A rich console would take `[/b]` for the end of what was never begun, and fail."""
+    said = unreadable(Trouble.FILE, "[/b]")
+    tell(Report(source="[/b]", verdict=said, origin="log.example/[/b]", notes=["[/b]"]))
+    assert "log.example/[/b]" in capsys.readouterr().out
+
+
+def test_a_failure_of_the_program_is_not_the_status_of_a_fault(run, monkeypatch):
+    """The clock is not ours: it fails in the middle of the audit."""
+
+    def broken() -> int:
+        raise RuntimeError("no clock")
+
+    monkeypatch.setattr("cli.auditing.system_clock_us", broken)
+    outcome = run("log", "--policy", "policy", "--max-age", "9", "--json")
+    assert outcome.exit_code == 2
+    assert json.loads(outcome.stdout)["verdict"]["code"] == Trouble.PROGRAM
+    assert "no clock" in outcome.stderr
+    assert "audit.program_failed" in run("log", "--policy", "policy", "--max-age", "9").stdout
+
+
+def test_evidence_that_cannot_be_fetched_is_not_the_status_of_a_fault(run):
+    assert run("meter", "9940101", "--url", "http://127.0.0.1:9", "--token", "t").exit_code == 2
+
+
+def test_a_damaged_archive_cannot_be_read(run, tmp_path):
+    whole = bytearray(zipped(evidence()))
+    at = whole.rindex(b"PK\x05\x06")
+    whole[at + 16 : at + 20] = b"\xff\xff\xff\x7f"
+    (tmp_path / "9940101000.zip").write_bytes(whole)
+    assert run("meter", "9940101000.zip", "--policy", "policy").exit_code == 2
