@@ -18,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from kernel.intake import (
+    INVALID,
     NOT_PROTO,
     OUT_OF_RANGE,
     UNKNOWN_FIELD,
@@ -223,7 +224,7 @@ def _write_of(field: FieldDescriptor) -> Write | None:
 
         return write_map
     if field.message_type is not None:
-        fill = _fill_instant if field.message_type.full_name == TIMESTAMP else _fill
+        fill = _filling_instant(name) if field.message_type.full_name == TIMESTAMP else _fill
         if field.is_repeated:
 
             def write_messages(message: Any, value: Any) -> None:
@@ -247,8 +248,16 @@ def _write_of(field: FieldDescriptor) -> Write | None:
     return None
 
 
-def _fill_instant(message: Any, value: Any) -> None:
-    message.FromDatetime(value)
+def _filling_instant(name: str) -> Write:
+    def fill(message: Any, value: Any) -> None:
+        try:
+            message.FromDatetime(value)
+        except (OverflowError, ValueError):
+            # Its zone takes it before the year 1 or after 9999, where no Timestamp goes.
+            refusal = INVALID(field=name, why="0001-01-01T00:00:00Z .. 9999-12-31T23:59:59Z")
+            raise malformed([field_error(refusal, name)]) from None
+
+    return fill
 
 
 def _is_map(field: FieldDescriptor) -> bool:

@@ -98,6 +98,16 @@ FAULTS = {
         plain(occurred_on="1066-10-14"),
         registry_pb2.Dismantle(asset_no=NUMBER, **GOOD | {"occurred_on": "1066-10-14"}).SerializeToString(),
     ),
+    "an instant before the year one": (
+        "input.invalid",
+        plain(occurred_on=None, occurred_at="0001-01-01T00:00:00+08:00"),
+        None,
+    ),
+    "an instant after the year 9999": (
+        "input.invalid",
+        plain(occurred_on=None, occurred_at="9999-12-31T23:59:59-08:00"),
+        None,
+    ),
     "the character U+0000": (
         "input.nul_character",
         plain(work_order="a\0"),
@@ -106,7 +116,13 @@ FAULTS = {
 }
 
 
-TOLD_BY_WHAT_CAME = {"a misspelt field", "text for a number", "ten to the thirtieth"}
+TOLD_BY_WHAT_CAME = {
+    "a misspelt field",
+    "text for a number",
+    "ten to the thirtieth",
+    "an instant before the year one",
+    "an instant after the year 9999",
+}
 """A proto has numbers for names and knows no text where a number stands; its numbers end where int64 does."""
 
 
