@@ -246,12 +246,15 @@ def tell(report: Report, *, as_json: bool = False) -> None:
         return
     out = _plainly()
     _tell_verdict(out, report.verdict)
-    if report.origin is not None:
+    # What was seen before it broke off is no result, and looks like one.
+    if report.origin is not None and report.verdict.code is None:
         out.print(_facts(report))
     if report.balances:
         out.print(_balances(report))
+    notes = Table.grid(padding=(0, 1))
     for said in report.notes:
-        out.print(Text(f"· {said}", "dim"))
+        notes.add_row("·", Text(said, "dim"))
+    out.print(notes)
     _tell_findings(out, report.findings, report.findings_count)
 
 

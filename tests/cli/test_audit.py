@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from auditor.trouble import Trouble
-from auditor.verdict import Report, unreadable
+from auditor.verdict import SELF_CONSISTENT, Report, unreadable, verdict
 from cli.__main__ import app
 from cli.auditing import tell
 from tests.auditor.auditing import POLICY
@@ -60,7 +60,11 @@ def test_for_machines_it_is_one_line_of_json(run):
 def test_what_cannot_be_read_says_so(run):
     outcome = run("nothing-here")
     assert outcome.exit_code == 2
-    assert "could not read" in outcome.stdout
+    assert "无法读取：此处没有存证日志（nothing-here）" in outcome.stdout
+    assert "could not read: there is no proof log (nothing-here)" in outcome.stdout
+    assert "audit.no_log" in outcome.stdout
+    assert "log/checkpoint in it" in " ".join(outcome.stderr.split())
+    assert json.loads(run("nothing-here", "--json").stdout)["verdict"]["code"] == "audit.no_log"
     assert run("log", "--policy", "no-such-policy").exit_code == 2
 
 
@@ -68,6 +72,9 @@ def test_state_remembers_what_was_seen(run, tmp_path):
     assert run("log", "--state", "state").exit_code == 3
     assert run("log", "--state", "state").exit_code == 0
     assert (tmp_path / "state/remembered.json").exists()
+    taken = run("log", "--state", "state")
+    assert "are not verified again (--fresh verifies everything)" in " ".join(taken.stdout.split())
+    assert "not verified again" not in run("log", "--state", "state", "--fresh").stdout
 
 
 def test_a_device_is_audited_from_its_file(run, tmp_path):
@@ -86,7 +93,10 @@ def test_a_second_argument_is_for_devices_alone(run):
 def test_what_a_log_calls_itself_is_no_markup(capsys):
     """A rich console would take `[/b]` for the end of what was never begun, and fail."""
     said = unreadable(Trouble.FILE, "[/b]")
-    tell(Report(source="[/b]", verdict=said, origin="log.example/[/b]", notes=["[/b]"]))
+    tell(Report(source="[/b]", verdict=said, notes=["[/b]"]))
+    assert "[/b]" in capsys.readouterr().out
+    consistent = verdict(SELF_CONSISTENT)
+    tell(Report(source="[/b]", verdict=consistent, origin="log.example/[/b]", notes=["[/b]"]))
     assert "log.example/[/b]" in capsys.readouterr().out
 
 
