@@ -33,6 +33,7 @@ from auditor.finding import Fault, Findings
 from auditor.following import Following
 from auditor.hashes import Dispute
 from auditor.lives import Life, Told, sample_of
+from auditor.newest import age_of, hold_to_history, note_of_gaps, wait_until_listed
 from auditor.remembering import Memory, emptied, files_of, keep_span, kept_span, opened_memory, steps_of
 from auditor.report_gathering import believed, printable, wanted
 from auditor.report_proof import read_proof
@@ -157,16 +158,20 @@ class Audit:
             return
         now = found.checkpoint
         self._note(found, trust, remembered)
-        self._age_of(found)
+        self._age_of(found, trust)
         held_to = -1
         if remembered is not None and compare_with_remembered(remembered, now, self.findings):
             held_to = remembered.size
             self._trees.append((CHECKPOINT, remembered.size, remembered.root))
-        times = self._history(source, trust, now, held_to)
+        times = self._history(source, trust, found, held_to)
         heads = heads_of(source, trust, now, self.findings)
         self._withheld(heads, times)
         with TemporaryDirectory(prefix="meterloop-audit-") as spill:
             self._streams(self._entries(source, now, heads, times, spill))
+        if memory is not None and (remembered is None or held_to >= 0) and self._holds():
+            # Before anything else can break it off, and whatever else was found: what is wrong with a log for good
+            # would else be the end of remembering, and a rewrite after it never seen.
+            self._remember(memory, found, trust.policy)
         self._say_what_was_not_done()
         self.report.as_of = self._last_day().isoformat()
         self.report.balances = closing(self.cells, self._last_day())
@@ -179,8 +184,11 @@ class Audit:
         elif remembered is not None:
             zh, en = "上次审计时的检查点", "the checkpoint of the last audit"
             self.report.verdict = verdict(VERIFIED, zh=zh, en=en)
-        if memory is not None:
-            self._remember(memory, found, trust.policy)
+
+    def _holds(self) -> bool:
+        """Whether the newest checkpoint stands, with the tree below it, and all that were published before it."""
+        found = self.findings.kept
+        return self._tree_holds and all(one.what != CHECKPOINT or one.fault is Fault.STALE for one in found)
 
     def _say_what_was_not_done(self) -> None:
         report = self.report
@@ -259,15 +267,18 @@ class Audit:
         if remembered is not None:
             report.remembered = Seen(remembered.size, remembered.root.hex())
 
-    def _age_of(self, found: Standing) -> None:
+    def _age_of(self, found: Standing, trust: Trust) -> None:
         """The newest checkpoint is not old."""
-        cosigned = max(found.cosigned_at_s.values(), default=None)
-        age_s_max = self._asked.age_s_max
-        if age_s_max is None or cosigned is None:
-            return
-        self.report.age_s = age_s = self._now_us() // 1_000_000 - cosigned
-        if age_s > age_s_max:
-            self.findings.add(Fault.STALE, CHECKPOINT, cosigned_at_s=cosigned, age_s=age_s, age_s_max=age_s_max)
+        asked = self._asked
+        if asked.age_s_max is not None:
+            self.report.age_s = age_of(
+                found,
+                trust,
+                self._now_us() // 1_000_000,
+                age_s_max=asked.age_s_max,
+                tolerance_s=asked.tolerance_s,
+                findings=self.findings,
+            )
 
     def _withheld(self, heads: Heads, times: Times) -> None:
         """What is in the log is disclosed, except what is so new that the files are still being written."""
@@ -280,9 +291,10 @@ class Audit:
                 since_s, now_s = beyond.first_s, last.last_s
                 self.findings.add(Fault.DROPPED, shown, index=covered, in_log_since_s=since_s, cosigned_at_s=now_s)
 
-    def _history(self, source: Source, trust: Trust, now: Checkpoint, held_to: int) -> Times:
+    def _history(self, source: Source, trust: Trust, found: Standing, held_to: int) -> Times:
         """Every checkpoint of the log's past, to be held against the tree. Returns when which trees were cosigned."""
-        times = Times()
+        times, now, listed = Times(), found.checkpoint, False
+        wait_until_listed(source, found, self._now_us() // 1_000_000)
         tolerance_s = self._asked.tolerance_s
 
         def watch(seen: int) -> None:
@@ -294,12 +306,17 @@ class Audit:
             for number, tree in enumerate(came.trees):
                 if tree.size > now.size:
                     continue
+                listed = listed or (tree.size, tree.root) == (now.size, now.root)
                 self.report.checkpoints += tree.count
                 if number >= came.held or tree.size > held_to:
                     self._trees.append((f"{DAYS}/{day}", tree.size, tree.root))
                 if tree.last_s:
                     times.saw(tree.size, tree.first_s, tree.last_s)
         self.report.taken_checkpoints = past.taken
+        hold_to_history(found, trust, past, listed=listed, findings=self.findings)
+        self.report.notes += note_of_gaps(past.past)
+        if last_s := trust.policy.met_since_s(found.cosigned_at_s):
+            times.saw(now.size, trust.policy.met_by_s(found.cosigned_at_s) or last_s, last_s)
         return times
 
     def _entries(self, source: Source, now: Checkpoint, heads: Heads, times: Times, spill: str) -> list[Path]:

@@ -22,6 +22,13 @@ LISTED: Final = "log/checkpoints/days"
 POLICY: Final = "log/policy"
 KEYS: Final = "log/keys"
 
+GAP_S_MAX: Final = 600
+"""A log that runs signs at least once a minute; between two checkpoints further apart it did not, or one is left out.
+"""
+
+_FORM: Final = "2"
+"""Raised whenever what is remembered of days means something else."""
+
 
 class Trust(msgspec.Struct, frozen=True):
     """Whom this audit believes, and what its verdict calls that. `pinned`: it comes from somewhere else than the log's
@@ -146,7 +153,9 @@ def compare_with_remembered(before: Remembered, now: Checkpoint, findings: Findi
 
 
 class Tree(msgspec.Struct, frozen=True):
-    """A tree that was signed, how many times in turn, and when it was cosigned: first, and last; 0 where nobody did."""
+    """A tree that was signed, how many times in turn, and when the quorum cosigned it: by when it first had, and until
+    when it did; 0 where it did not.
+    """
 
     size: int
     root: bytes
@@ -155,14 +164,33 @@ class Tree(msgspec.Struct, frozen=True):
     last_s: int
 
 
+class Gaps(msgspec.Struct, frozen=True):
+    """How often a log's checkpoints followed each other by more than GAP_S_MAX, and the longest time without one."""
+
+    count: int = 0
+    from_s: int = 0
+    to_s: int = 0
+
+    def then(self, from_s: int, to_s: int) -> "Gaps":
+        """With what came between two checkpoints."""
+        if to_s - from_s <= GAP_S_MAX:
+            return self
+        longest = (from_s, to_s) if to_s - from_s > self.to_s - self.from_s else (self.from_s, self.to_s)
+        return Gaps(self.count + 1, *longest)
+
+
 class Past(msgspec.Struct, frozen=True):
-    """What a log's checkpoints have come to at the end of some day: how large it was, whether a checkpoint has had the
-    policy's quorum, and when each witness cosigned last, by the bytes of its name.
+    """What a log's checkpoints have come to at the end of some day: how large it was and of which root, whether a
+    checkpoint has had the policy's quorum, when the quorum cosigned last, when each witness did, by the bytes of its
+    name, and how long there was no checkpoint.
     """
 
     size: int = -1
+    root: bytes = b""
     witnessed: bool = False
+    cosigned_s: int = 0
     latest_s: dict[str, int] = {}
+    gaps: Gaps = Gaps()
 
 
 class Day(msgspec.Struct, frozen=True):
@@ -210,10 +238,12 @@ class History:
         self._watch: Final = watch
         self._seen = 0
         self.taken = 0
+        self.past = Past()
+        self.last_day = ""
 
     def of(self, now: Checkpoint) -> Iterator[tuple[str, Day]]:
         """(day, what came of it), the trees of each that are larger than the newest left out."""
-        past, terms = Past(), terms_of(self._trust, now, self._tolerance_s)
+        terms = terms_of(self._trust, now, self._tolerance_s)
         for day in _days(self._source, self._findings):
             path = f"{DAYS}/{day}"
             try:
@@ -221,7 +251,7 @@ class History:
             except Missing:
                 self._findings.add(Fault.MISSING, path)
                 continue
-            came = self._begun(day, data, terms, past)
+            came = self._begun(day, data, terms, self.past)
             known = sum(tree.count for tree in came.trees)
             self.taken += known
             self._seen += known
@@ -229,10 +259,11 @@ class History:
             whole = self._through(path, data, came, now.origin)
             if self._days is not None and self._findings.count == before and whole is not came:
                 self._days.keep_day(day, whole)
-            past = whole.after
+            self.past, self.last_day = whole.after, day
             yield day, whole
-        if past.size > now.size and (published := size_now(self._source, self._trust)) < past.size:
-            self._findings.add(Fault.ROLLED_BACK, CHECKPOINT, size=published, published_before=past.size)
+        size = self.past.size
+        if size > now.size and (published := size_now(self._source, self._trust)) < size:
+            self._findings.add(Fault.ROLLED_BACK, CHECKPOINT, size=published, published_before=size)
 
     def _begun(self, day: str, data: bytes, terms: bytes, past: Past) -> Day:
         """What is remembered of the beginning of a day's file, or nothing of it."""
@@ -247,8 +278,9 @@ class History:
         """The rest of a day."""
         if came.length == len(data) and came.sha256:
             return came
-        latest_s = dict(came.after.latest_s)
-        trees, size, witnessed = [*came.trees], came.after.size, came.after.witnessed
+        past, latest_s = came.after, dict(came.after.latest_s)
+        trees, size, root, witnessed = [*came.trees], past.size, past.root, past.witnessed
+        cosigned_s, gaps = past.cosigned_s, past.gaps
         for note in _notes_of_day(data[came.length + 1 :] if came.length else data, path, self._findings):
             found = opened(note, path, self._trust, self._findings)
             self._seen += 1
@@ -264,10 +296,14 @@ class History:
             elif one.size < size:
                 self._findings.add(Fault.ROLLED_BACK, path, size=one.size, before=size)
             else:
-                size = one.size
+                size, root = one.size, one.root
                 self._cosigned(path, found, latest_s)
-                _grow(trees, found)
-        after = Past(size, witnessed, latest_s)
+                tree = _tree_of(found, self._trust.policy)
+                _grow(trees, tree)
+                if tree.last_s:
+                    gaps = gaps.then(cosigned_s or tree.last_s, tree.last_s)
+                    cosigned_s = max(cosigned_s, tree.last_s)
+        after = Past(size, root, witnessed, cosigned_s, latest_s, gaps)
         return Day(len(data), sha256(data).digest(), came.terms, came.before, after, trees, came.held)
 
     def _cosigned(self, path: str, found: Standing, latest_s: dict[str, int]) -> None:
@@ -283,20 +319,24 @@ class History:
 
 def terms_of(trust: Trust, now: Checkpoint, tolerance_s: int) -> bytes:
     """Under which terms days of checkpoints are verified."""
-    told = "\n".join([now.origin, str(tolerance_s), *map(str, trust.known)])
+    told = "\n".join([_FORM, now.origin, str(tolerance_s), *map(str, trust.known)])
     return sha256(told.encode("utf-8", "surrogateescape") + b"\0" + trust.policy.encoded()).digest()
 
 
-def _grow(trees: list[Tree], found: Standing) -> None:
+def _tree_of(found: Standing, policy: Policy) -> Tree:
+    """The tree of a checkpoint, with the times of the quorum: what one witness says alone bounds nothing."""
+    first_s, last_s = policy.met_by_s(found.cosigned_at_s), policy.met_since_s(found.cosigned_at_s)
+    return Tree(found.checkpoint.size, found.checkpoint.root, 1, first_s or 0, last_s or 0)
+
+
+def _grow(trees: list[Tree], tree: Tree) -> None:
     """One more checkpoint: of the tree before, or of a new one."""
-    one, times_s = found.checkpoint, [*found.cosigned_at_s.values()]
-    first_s, last_s = min(times_s, default=0), max(times_s, default=0)
     last = trees[-1] if trees else None
-    if last is not None and (last.size, last.root) == (one.size, one.root):
-        first_s = min((time_s for time_s in (last.first_s, first_s) if time_s), default=0)
-        trees[-1] = Tree(one.size, one.root, last.count + 1, first_s, max(last.last_s, last_s))
+    if last is not None and (last.size, last.root) == (tree.size, tree.root):
+        first_s = min((time_s for time_s in (last.first_s, tree.first_s) if time_s), default=0)
+        trees[-1] = Tree(tree.size, tree.root, last.count + 1, first_s, max(last.last_s, tree.last_s))
     else:
-        trees.append(Tree(one.size, one.root, 1, first_s, last_s))
+        trees.append(tree)
 
 
 def _cosigners(found: Standing) -> str:

@@ -5,7 +5,7 @@ that it names. Names of witnesses and groups mean nothing outside the file.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -100,6 +100,24 @@ class Policy(msgspec.Struct, frozen=True):
             if sum(member in stand for member in group.members) >= group.threshold:
                 stand.add(group.name)
         return self.quorum in stand
+
+    def met_by_s(self, cosigned_at_s: Mapping[str, int]) -> int | None:
+        """By when the quorum had cosigned: the first time at which those who had done so were it. None where they never
+        are. One witness whose clock is wrong does not move it, unless that one is the quorum.
+        """
+        return self._met(cosigned_at_s, sorted(cosigned_at_s, key=lambda name: cosigned_at_s[name]))
+
+    def met_since_s(self, cosigned_at_s: Mapping[str, int]) -> int | None:
+        """How new the quorum's word is: the last time such that those who cosigned then or later are the quorum."""
+        return self._met(cosigned_at_s, sorted(cosigned_at_s, key=lambda name: -cosigned_at_s[name]))
+
+    def _met(self, cosigned_at_s: Mapping[str, int], names: Sequence[str]) -> int | None:
+        there: dict[str, int] = {}
+        for name in names:
+            there[name] = cosigned_at_s[name]
+            if self.is_met_by(there):
+                return there[name]
+        return None
 
 
 class Standing(msgspec.Struct, frozen=True):

@@ -1,0 +1,123 @@
+"""What bounds a log in time: its history of checkpoints, with the newest at its end, and the word of a quorum."""
+
+from pathlib import Path
+from time import gmtime, strftime
+
+import msgspec
+import pytest
+
+from auditor.finding import Fault
+from auditor.verdict import FAULT, VERIFIED
+from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.commitment import commitment, envelope_of
+from ledger.proof.cosignature import cosign
+from ledger.proof.merkle import leaf_hashes, root_of
+from ledger.proof.policy import Group, Policy
+from tests.auditor.auditing import audited, faults, named
+from tests.auditor.logs import LOG_KEY, ORIGIN, WITNESSES, TrueLog, every_kind, policy, put
+
+LOG = every_kind()
+DAYS = "log/checkpoints/days"
+SIZE, LAST_S = LOG.stops[-1]
+LATER_S = LAST_S + 30 * 86_400
+US = 1_000_000
+LEAVES = leaf_hashes([commitment(envelope_of(event)) for event in LOG.events])
+
+
+def note(size: int, *times_s: int) -> bytes:
+    """A checkpoint that each witness cosigned at its own time."""
+    signed = Checkpoint(ORIGIN, size, root_of(LEAVES[:size])).signed_by([LOG_KEY])
+    lines = [cosign(signed.text, one, at_s) for one, at_s in zip(WITNESSES, times_s, strict=True)]
+    return signed.signed_also(lines).encoded()
+
+
+def in_2100(log: TrueLog) -> TrueLog:
+    last = msgspec.structs.replace(log.events[-1], recorded_at_us=4_102_444_800 * US)
+    return msgspec.structs.replace(log, events=(*log.events[:-1], last))
+
+
+def unlisted(folder: Path) -> None:
+    put(folder, DAYS, b"")
+
+
+def without_its_last_day(folder: Path) -> None:
+    put(folder, DAYS, b"".join((folder / DAYS).read_bytes().splitlines(keepends=True)[:-1]))
+
+
+def without_its_last_checkpoint(folder: Path) -> None:
+    day = f"log/checkpoints/{strftime('%Y-%m-%d', gmtime(LAST_S))}"
+    body, _, _ = (folder / day).read_bytes().rpartition(b"\n\n" + ORIGIN.encode())
+    put(folder, day, body + b"\n")
+
+
+@pytest.mark.parametrize("change", [unlisted, without_its_last_day, without_its_last_checkpoint])
+def test_the_newest_checkpoint_ends_the_history(tmp_path, change):
+    change(LOG.write(tmp_path))
+    (found,) = audited(tmp_path).findings
+    assert (found.fault, found.what.startswith("log/checkpoints/")) == (Fault.MISSING, True)
+
+
+def test_a_day_that_is_left_out_is_told(tmp_path):
+    LOG.write(tmp_path)
+    days = (tmp_path / DAYS).read_bytes().splitlines(keepends=True)
+    before = audited(tmp_path).notes
+    put(tmp_path, DAYS, b"".join(days[:3] + days[5:]))
+    assert audited(tmp_path).notes != before
+
+
+def test_what_was_recorded_after_the_newest_cosignature_is_no_record(tmp_path):
+    in_2100(LOG).write(tmp_path)
+    unlisted(tmp_path)
+    assert [one.index for one in named(audited(tmp_path), Fault.BACKDATED)] == [SIZE - 1]
+
+
+def test_one_witness_alone_does_not_make_an_old_log_new(tmp_path):
+    """Of a quorum of two, one who cosigns an old tree again, or in a time to come, is one."""
+    LOG.write(tmp_path)
+    now = {"age_s_max": 600, "now_us": LATER_S * US}
+    for time_s in (LATER_S, 1 << 62):
+        put(tmp_path, "log/checkpoint", note(SIZE, LAST_S, time_s))
+        assert Fault.STALE in faults(audited(tmp_path, **now).findings)
+    put(tmp_path, "log/checkpoint", note(SIZE, LATER_S - 60, 1 << 62))
+    assert Fault.STALE in faults(audited(tmp_path, **now).findings)
+    put(tmp_path, "log/checkpoint", note(SIZE, LATER_S - 60, LATER_S - 30))
+    report = audited(tmp_path, **now)
+    assert (report.age_s, Fault.STALE in faults(report.findings)) == (60, False)
+
+
+@pytest.mark.parametrize("off_s", [-599, 599])
+def test_the_clock_of_one_witness_of_two_makes_no_event_backdated(tmp_path, off_s):
+    """A quorum of either: then it is their word together that counts, the earlier or the later."""
+    LOG.write(tmp_path)
+    days: dict[str, list[bytes]] = {}
+    for size, time_s in LOG.stops:
+        days.setdefault(strftime("%Y-%m-%d", gmtime(time_s)), []).append(note(size, time_s, time_s + off_s))
+    for day, notes in days.items():
+        put(tmp_path, f"log/checkpoints/{day}", b"\n".join(notes))
+    put(tmp_path, "log/checkpoint", notes[-1])
+    report = audited(tmp_path)
+    assert (report.findings, report.verdict.status) == ([], VERIFIED)
+
+
+def test_the_word_of_a_quorum_in_time():
+    both = policy()
+    either = Policy(both.logs, both.witnesses, {"any": Group("any", 1, tuple(both.witnesses))}, "any")
+    at = {"w0": 100, "w1": 160}
+    assert (both.met_by_s(at), both.met_since_s(at)) == (160, 100)
+    assert (either.met_by_s(at), either.met_since_s(at)) == (100, 160)
+    assert (both.met_by_s({"w0": 1}), both.met_since_s({})) == (None, None)
+
+
+def test_a_fault_for_good_is_not_the_end_of_remembering(tmp_path):
+    events = list(LOG.events)
+    events[7] = msgspec.structs.replace(events[7], recorded_at_us=events[7].recorded_at_us + 3_600 * US)
+    log = msgspec.structs.replace(LOG, events=tuple(events))
+    state = tmp_path / "state"
+    for _ in range(2):
+        report = audited(log.write(tmp_path / "log"), state=state)
+        assert (report.verdict.status, faults(report.findings)) == (FAULT, {Fault.BACKDATED})
+    assert report.remembered is not None
+    events[50] = msgspec.structs.replace(events[50], metadata=b'{"actor":"forged"}')
+    forged = msgspec.structs.replace(log, events=tuple(events)).write(tmp_path / "forged")
+    for _ in range(2):
+        assert faults(audited(forged, state=state).findings) == {Fault.BACKDATED, Fault.SPLIT_VIEW}
