@@ -4,7 +4,7 @@ import gc
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -32,13 +32,14 @@ from auditor.comparing import DEVICES_COMPARED, PAUSES_S, Said, compare
 from auditor.finding import Fault, Findings
 from auditor.following import Following
 from auditor.hashes import Dispute
+from auditor.jobs import Job, examined_job, partitions_of
 from auditor.lives import Life, Told, sample_of
 from auditor.newest import age_of, hold_to_history, note_of_gaps, wait_until_listed
-from auditor.remembering import Memory, emptied, files_of, keep_span, kept_span, opened_memory, steps_of
+from auditor.remembering import Memory, opened_memory, steps_of
 from auditor.report_gathering import believed, printable, wanted
 from auditor.report_proof import read_proof
 from auditor.source import Closed, Gateway, Missing, Place, Source, Unreadable, opened
-from auditor.span import FOLDERS, SPAN, Examined, Part, Task, examine, stream_hash
+from auditor.span import FOLDERS, SPAN, Examined, Part, Task, stream_hash
 from auditor.streams import Replayed, replay
 from auditor.tree import hold_tiles_above, hold_trees, trusted_tiles
 from auditor.trouble import Trouble
@@ -48,16 +49,13 @@ from ledger.proof.errors import ProofFault
 from ledger.proof.merkle import Range
 from ledger.proof.policy import NONE, Policy, Standing
 from ledger.proof.reading import TrustedTiles
-from ledger.proof.tiles import LEVEL_BITS, tile_root
+from ledger.proof.tiles import LEVEL_BITS
 
 T = TypeVar("T")
 U = TypeVar("U")
 
-PARTITION_EVENTS: Final = 131_072
-"""Events of the streams that are replayed at once: some 60 MB."""
-
-PARTITIONS_REMEMBERED: Final = 64
-"""Parts where spans are remembered, up to 8 million events: then twice as many, and all is verified again."""
+MISSING_MAX: Final = 1_000
+"""Files that are found missing before what comes after them is left alone: a signed size alone is no log."""
 
 TOLERANCE_S: Final = 300
 """By how much the clocks of ledger and witnesses may differ."""
@@ -323,13 +321,21 @@ class Audit:
         """Examine every span, and hold the tree that the entries make against every checkpoint. Returns the files of
         the streams' steps.
         """
-        size = now.size
-        trusted = trusted_tiles(source, now)
-        jobs = [self._job(span, now, heads, times, spill, trusted) for span in range(-(-size // SPAN))]
+        size, trusted = now.size, trusted_tiles(source, now)
+        spans, missing = range(-(-size // SPAN)), 0
+        remembered: list[Job] = []
+
+        def jobs() -> Iterator[Job]:
+            for span in spans:
+                job = self._job(span, now, heads, times, spill, trusted)
+                if job.spans:
+                    remembered.append(job)
+                yield job
+
         tree, last_us = Range(), None
         disputes: list[Dispute] = []
         before = len(self.findings.kept)
-        for done, examined in enumerate(self._each(_examined, jobs), 1):
+        for done, examined in enumerate(self._each(examined_job, jobs(), len(spans)), 1):
             tree.extend(examined.tiles, LEVEL_BITS)
             tree.extend(examined.edge)
             disputes += examined.disputes
@@ -341,6 +347,10 @@ class Audit:
             self.report.taken_entries += SPAN if examined.taken else 0
             self.findings.extend(examined.findings, examined.findings_count)
             self._watch("entries", min(done * SPAN, size), size)
+            missing += sum(one.fault is Fault.MISSING for one in examined.findings)
+            if missing >= MISSING_MAX and done < len(spans):
+                self.report.notes.append(_note_of_missing(missing, done * SPAN))
+                return self._files_of_steps(spill, remembered)
         hold_tiles_above(source, size, self.findings)
         explained = bool(disputes) or any(one.what.startswith("tile/") for one in self.findings.kept[before:])
         if not explained and tree.root() != now.root:
@@ -354,11 +364,14 @@ class Audit:
         )
         self._tree_holds = whole and held
         self.report.notes += notes
-        return [*Path(spill).iterdir(), *(file for job in jobs if job.spans for file in steps_of(job.spans, job.task))]
+        return self._files_of_steps(spill, remembered)
+
+    def _files_of_steps(self, spill: str, remembered: list[Job]) -> list[Path]:
+        return [*Path(spill).iterdir(), *(file for job in remembered for file in steps_of(job.spans, job.task))]
 
     def _job(
         self, span: int, now: Checkpoint, heads: Heads, times: Times, spill: str, trusted: TrustedTiles | None
-    ) -> "_Job":
+    ) -> Job:
         begin, end = span * SPAN, (span + 1) * SPAN
         asked, memory = self._asked, self._memory
         compared = asked.place.is_url and heads.part == "supervisor"
@@ -370,18 +383,18 @@ class Audit:
             heads.covered,
             heads.public,
             spill,
-            _partitions(heads.covered, remembered=memory is not None),
+            partitions_of(heads.covered, remembered=memory is not None),
             times.around(begin, min(end, now.size)),
             asked.tolerance_s * 1_000_000,
             asked.skew_s * 1_000_000,
             sample_of(asked.devices if compared else 0, heads.covered, self._drawn),
         )
         if memory is None or trusted is None or end > min(now.size, heads.covered, heads.public):
-            return _Job(task)
+            return Job(task)
         try:
-            return _Job(task, str(memory.spans), trusted(2 * LEVEL_BITS, span))
+            return Job(task, str(memory.spans), trusted(2 * LEVEL_BITS, span))
         except ProofFault:
-            return _Job(task)
+            return Job(task)
 
     def _in_order(self, examined: Examined, last_us: int | None) -> int | None:
         if examined.first_us is None:
@@ -402,15 +415,17 @@ class Audit:
         for file in sorted(steps, key=lambda file: file.name):
             parts.setdefault(file.name.partition("-")[0], []).append(str(file))
         tasks = [(files, whole) for files in parts.values()]
-        for done, replayed in enumerate(self._each(_replayed, tasks), 1):
+        for done, replayed in enumerate(self._each(_replayed, tasks, len(tasks)), 1):
             self.report.streams += replayed.streams
             self.report.devices += replayed.devices
             self.findings.extend(replayed.findings, replayed.findings_count)
             self._watch("streams", done, len(tasks))
 
-    def _each(self, work: Callable[[Place, T], U], tasks: Sequence[T]) -> Iterator[U]:
-        """What comes of each task, in order, by as many processes as were asked for, few tasks ahead of the answers."""
-        jobs = min(self._asked.jobs, len(tasks))
+    def _each(self, work: Callable[[Place, T], U], tasks: Iterable[T], count: int) -> Iterator[U]:
+        """What comes of each of so many tasks, in order, by as many processes as were asked for, few tasks ahead of the
+        answers.
+        """
+        jobs = min(self._asked.jobs, count)
         if jobs < 2:  # noqa: PLR2004  alone it needs no other process
             with _without_collector():
                 yield from (work(self._asked.place, task) for task in tasks)
@@ -438,36 +453,13 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-class _Job(msgspec.Struct, frozen=True):
-    """A task, and where its span is remembered under which hash; both empty where it is not."""
-
-    task: Task
-    spans: str = ""
-    subtree: bytes = b""
-
-
-def _examined(place: Place, job: _Job) -> Examined:
-    if not job.spans:
-        with opened(place) as source:
-            return examine(job.task, source)
-    spans, task = Path(job.spans), job.task
-    if (kept := kept_span(spans, place, task, job.subtree)) is not None:
-        return kept
-    files = files_of(place, task)
-    task = msgspec.structs.replace(task, spill=str(emptied(spans, task.span)))
-    with opened(place) as source:
-        examined = examine(task, source)
-    if not examined.findings_count and not examined.disputes and tile_root(b"".join(examined.tiles)) == job.subtree:
-        keep_span(spans, place, task, files, examined)
-    return examined
-
-
 def _replayed(_place: Place, task: tuple[list[str], bool]) -> Replayed:
     files, whole = task
     return replay([Path(file) for file in files], whole=whole)
 
 
-def _partitions(events: int, *, remembered: bool) -> int:
-    """Into how many parts streams are dealt out. What is remembered is dealt out alike while the log grows."""
-    needed = max(1, -(-events // PARTITION_EVENTS))
-    return needed if not remembered else PARTITIONS_REMEMBERED << max(0, (needed - 1).bit_length() - 6)
+def _note_of_missing(missing: int, entries: int) -> str:
+    return (
+        f"前 {entries:,} 个条目已缺 {missing:,} 个文件，其后未再读取。"
+        f"{missing:,} files of the first {entries:,} entries are missing; what comes after was not read"
+    )

@@ -1,5 +1,6 @@
 """What bounds a log in time: its history of checkpoints, with the newest at its end, and the word of a quorum."""
 
+import time
 from pathlib import Path
 from time import gmtime, strftime
 
@@ -14,7 +15,7 @@ from ledger.proof.cosignature import cosign
 from ledger.proof.merkle import leaf_hashes, root_of
 from ledger.proof.policy import Group, Policy
 from tests.auditor.auditing import audited, faults, named
-from tests.auditor.logs import LOG_KEY, ORIGIN, WITNESSES, TrueLog, every_kind, policy, put
+from tests.auditor.logs import LOG_KEY, ORIGIN, WITNESSES, TrueLog, every_kind, policy, put, signed
 
 LOG = every_kind()
 DAYS = "log/checkpoints/days"
@@ -121,3 +122,19 @@ def test_a_fault_for_good_is_not_the_end_of_remembering(tmp_path):
     forged = msgspec.structs.replace(log, events=tuple(events)).write(tmp_path / "forged")
     for _ in range(2):
         assert faults(audited(forged, state=state).findings) == {Fault.BACKDATED, Fault.SPLIT_VIEW}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("size", [1 << 40, 1 << 62])
+def test_a_signed_size_without_a_log_is_soon_told_from_one(tmp_path, size, jobs):
+    LOG.write(tmp_path)
+    put(tmp_path, "log/checkpoint", signed(Checkpoint(ORIGIN, size, bytes(32)), LAST_S))
+    for part in ("log/disclosed", "supervisor/disclosed"):
+        put(tmp_path, f"{part}/head", f"{ORIGIN}\n{size}\n".encode())
+    begun = time.process_time()
+    report = audited(tmp_path, jobs=jobs, state=tmp_path / "state")
+    assert time.process_time() - begun < 20
+    assert report.verdict.status == FAULT
+    assert Fault.MISSING in faults(report.findings)
+    assert [note for note in report.notes if "what comes after was not read" in note]
+    assert not (tmp_path / "state/remembered.json").exists()
