@@ -93,6 +93,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     drawn: int = 1
     fresh: bool = False
     pauses_s: tuple[float, ...] = PAUSES_S
+    whole: bool = False
+    """Not to be content with the public set; with a token it is so anyway."""
     jobs: int = 2
     with_proof: bool = False
     """Also read the proof that a report draws."""
@@ -162,7 +164,8 @@ class Audit:
             held_to = remembered.size
             self._trees.append((CHECKPOINT, remembered.size, remembered.root))
         times = self._history(source, trust, found, held_to)
-        heads = heads_of(source, trust, now, self.findings)
+        whole = self._asked.whole or bool(self._asked.place.token)
+        heads = heads_of(source, trust, now, self.findings, whole=whole)
         self._withheld(heads, times)
         with TemporaryDirectory(prefix="meterloop-audit-") as spill:
             self._streams(self._entries(source, now, heads, times, spill))

@@ -76,10 +76,16 @@ class Heads(msgspec.Struct, frozen=True):
     public: int = 0
 
 
-def heads_of(source: Source, trust: Trust, now: Checkpoint, findings: Findings) -> Heads:
+def heads_of(source: Source, trust: Trust, now: Checkpoint, findings: Findings, *, whole: bool = False) -> Heads:
+    """`whole`: the supervisors' set was asked for. Raises Unreadable where that cannot be had: who asks for all and is
+    given the public set is not to take the one for the other.
+    """
     public = _covered(source, "public", trust, now, findings)
+    before = findings.count
     supervisor = _covered(source, "supervisor", trust, now, findings)
     if supervisor is None:
+        if whole and findings.count == before:
+            raise Unreadable(f"{FOLDERS['supervisor']}/head", Trouble.NOT_WHOLE)
         return Heads("public", public or 0, public or 0)
     return Heads("supervisor", supervisor, public or 0)
 

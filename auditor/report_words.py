@@ -104,5 +104,19 @@ NOT_RELIED_ON: Final[Pair] = said(
 )
 
 
+PUBLIC_ALONE: Final[Pair] = said(
+    "只审计了公开集：未披露的事件有无、为何，均未核对。",
+    "The public set alone was audited: nothing is said of what it leaves out.",
+)
+
+
+def is_public_alone(report: Report) -> bool:
+    """Whether the verdict is of the public set alone, which is to be said beside it."""
+    return report.part == "public" and report.verdict.status in {VERIFIED, SELF_CONSISTENT}
+
+
 def meaning_of(report: Report) -> Pair:
-    return MEANINGS[report.verdict.status]
+    meaning = MEANINGS[report.verdict.status]
+    if not is_public_alone(report):
+        return meaning
+    return meaning[0] + PUBLIC_ALONE[0], f"{meaning[1]} {PUBLIC_ALONE[1]}"

@@ -21,6 +21,7 @@ class Trouble(StrEnum):
     STATE = "audit.state_unusable"
     STATE_IN_USE = "audit.state_in_use"
     STATE_DAMAGED = "audit.state_damaged"
+    NOT_WHOLE = "audit.supervisor_set_withheld"
     NO_EVIDENCE = "audit.no_evidence"
     PROGRAM = "audit.program_failed"
 
@@ -97,6 +98,13 @@ TROUBLES: Final[dict[Trouble, Named]] = {
         "what the folder of --state remembers is damaged",
         "请从备份恢复该文件；若没有，请换一个目录：在此之前的回退将无从发现。",
         "put the file back from a backup, or else name another folder: a rollback from before is then not found",
+    ),
+    Trouble.NOT_WHOLE: Named(
+        "监管集未能取得",
+        "the supervisors' set cannot be had",
+        "令牌须有监管角色，副本须有 supervisor/；有权限而仍取不到，请询问运行方。只审计公开集则不给令牌。",
+        "the token needs a supervisor's role (regulator, institute, auditor), a copy its supervisor/; who has the "
+        "right and is refused asks the operator. Without a token the public set alone is audited",
     ),
     Trouble.NO_EVIDENCE: Named(
         "器具存证文件无法读取",

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from secrets import randbits
 from typing import Annotated, Final, TypeAlias
+from urllib.parse import urlsplit
 
 import msgspec
 import typer
@@ -28,11 +29,12 @@ from auditor.basis import title_of
 from auditor.comparing import DEVICES_COMPARED
 from auditor.device import DeviceReport, audit_device
 from auditor.finding import NAMES, Finding
+from auditor.report_words import PUBLIC_ALONE, is_public_alone
 from auditor.source import Place
 from auditor.trouble import TROUBLES, Trouble
 from auditor.verdict import SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, Status, Verdict, unreadable
 from cli.audit_reports import Reports
-from cli.connection import AWAY, PARTLY, REFUSED, USAGE, connect, console, explained, note, say
+from cli.connection import AWAY, PARTLY, REFUSED, USAGE, CannotGoOn, connect, console, explained, note, own_address, say
 from cli.settings import cli_settings
 from client.types import GetProofs
 from kernel.clock import system_clock_us
@@ -66,6 +68,9 @@ PolicyFile: TypeAlias = Annotated[
 StateFolder: TypeAlias = Annotated[
     Path | None, typer.Option(file_okay=False, help="记住所见的目录，下次据以比对 remembers what was seen")
 ]
+WholeSet: TypeAlias = Annotated[
+    bool, typer.Option("--whole", help="须含监管集，只有公开集则为无法读取 the public set alone is not enough")
+]
 PaperFile: TypeAlias = Annotated[
     Path | None, typer.Option(help="将审计工作底稿写成 PDF 文件 a Chinese working paper, as PDF")
 ]
@@ -82,6 +87,7 @@ def audit(
     token: Annotated[str | None, typer.Option(help="访问令牌；监管角色可见全部事件 access token")] = None,
     policy: PolicyFile = None,
     state: StateFolder = None,
+    whole: WholeSet = False,  # noqa: FBT002  Typer's way
     fresh: Annotated[  # noqa: FBT002  Typer's way
         bool, typer.Option("--fresh", help="全部重新验证，不取用早前结果 verify all anew, take nothing from before")
     ] = False,
@@ -113,7 +119,7 @@ def audit(
     with _reports_refused(USAGE):
         reports.must_be_possible()
     with _no_fault_of_the_audited(source, as_json=as_json), explained():
-        place = Place(source, (token or cli_settings().token).strip(), str(state / "kept") if state else "")
+        place = Place(source, _token_for(source, token), str(state / "kept") if state else "")
         asked = Asked(
             place=place,
             policy=_policy(policy),
@@ -125,6 +131,7 @@ def audit(
             drawn=randbits(32),
             fresh=fresh,
             jobs=jobs,
+            whole=whole,
             with_proof=bool(reports),
         )
         with shown_progress() as watch:
@@ -163,6 +170,37 @@ def _no_fault_of_the_audited(source: str, *, as_json: bool) -> Iterator[None]:
         raise typer.Exit(UNREADABLE) from None
 
 
+def _token_for(source: str, given: str | None) -> str:
+    """The token that is given; else, for one's own platform alone, that of the settings: who is audited is often
+    somebody else, to whom it would be handed over.
+    """
+    own = (cli_settings().token or "").strip()
+    if given is not None or not own or not Place(source).is_url:
+        return (given or "").strip()
+    if _is_own(source):
+        return own
+    note(
+        f"METERLOOP_CLI__TOKEN 是本平台的令牌，不发给 {source}；只审计公开集，或用 --token 给出令牌。",
+        f"METERLOOP_CLI__TOKEN is for one's own platform and is not sent to {source}: the public set is audited; "
+        "or give a token with --token",
+    )
+    return ""
+
+
+def _is_own(url: str) -> bool:
+    """Whether a URL is that of the platform of the settings, else of the one that runs here."""
+    try:
+        return _origin(url) == _origin(own_address())
+    except CannotGoOn:
+        return False
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """Raises ValueError where a URL's port is none."""
+    parts = urlsplit(url.strip())
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
 def _must_have_no_report(reports: Reports) -> None:
     if reports:
         raise typer.BadParameter(
@@ -190,6 +228,11 @@ def _audit_device(device: str, url: str | None, token: str | None, policy: bytes
             archive, number = _read(file), _NUMBER_IN_NAME.findall(file.stem)[-1:]
             asset_no = number[0] if number else ""
         else:
+            if url is not None and not _token_for(url, token) and not _is_own(url):
+                raise CannotGoOn(
+                    f"本平台的令牌不发给 {url}，请用 --token 给出该平台的令牌。",
+                    f"the token of this platform is not sent to {url}: give one of that platform's, with --token",
+                )
             whole, asset_no = io.BytesIO(), device
             with connect(url, token, Role.AUDITOR) as platform:
                 platform.fetch(GetProofs(asset_no=asset_no), whole)
@@ -246,6 +289,8 @@ def tell(report: Report, *, as_json: bool = False) -> None:
         return
     out = _plainly()
     _tell_verdict(out, report.verdict)
+    if report.origin is not None and is_public_alone(report):
+        out.print(Text("  " + PUBLIC_ALONE[0], "bold"), Text("  " + PUBLIC_ALONE[1], "bold"), sep="\n")
     # What was seen before it broke off is no result, and looks like one.
     if report.origin is not None and report.verdict.code is None:
         out.print(_facts(report))

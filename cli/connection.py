@@ -50,7 +50,7 @@ def connect(url: str | None, token: str | None, *roles: Role, units: frozenset[s
     of this machine's own for these roles. Raises CannotGoOn.
     """
     settings = cli_settings()
-    address = url or settings.url or _running(settings)
+    address = url or own_address()
     given = (token or settings.token).strip()
     if given and units:
         raise CannotGoOn(
@@ -64,6 +64,12 @@ def connect(url: str | None, token: str | None, *roles: Role, units: frozenset[s
     except ValueError as error:
         what = "令牌" if "token" in str(error) else "平台地址"
         raise CannotGoOn(f"{what}有误：{error}。", f"{error}.", USAGE) from None
+
+
+def own_address() -> str:
+    """The platform of the settings, else the one running on this machine. Raises CannotGoOn."""
+    settings = cli_settings()
+    return settings.url or _running(settings)
 
 
 @contextmanager

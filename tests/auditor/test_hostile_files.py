@@ -1,6 +1,7 @@
 """A folder or a gateway that somebody else made: whatever is there, the audit ends, and says what it could not read."""
 
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -182,3 +183,11 @@ def test_an_answer_that_comes_byte_by_byte_is_given_up(monkeypatch, how):
         gateway.close()
     assert raised.value.trouble is Trouble.UNREACHABLE
     assert time.monotonic() - begun_s < 5
+
+
+def test_who_shows_a_token_and_is_given_the_public_set_is_told(tmp_path):
+    shutil.rmtree(every_kind().write(tmp_path) / "supervisor")
+    with serving(folder=tmp_path) as url:
+        assert audited(tmp_path, place=Place(url)).verdict.status == VERIFIED
+        report = audited(tmp_path, place=Place(url, "token"))
+    assert (report.verdict.status, report.verdict.code) == (UNREADABLE, Trouble.NOT_WHOLE)

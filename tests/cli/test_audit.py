@@ -1,6 +1,10 @@
 """`meterloop audit` as it is typed: what it says, in both languages, and the status with which it ends."""
 
 import json
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 from typer.testing import CliRunner
@@ -124,3 +128,57 @@ def test_a_damaged_archive_cannot_be_read(run, tmp_path):
     whole[at + 16 : at + 20] = b"\xff\xff\xff\x7f"
     (tmp_path / "9940101000.zip").write_bytes(whole)
     assert run("meter", "9940101000.zip", "--policy", "policy").exit_code == 2
+
+
+def test_the_public_set_alone_is_said_beside_the_sentence_and_is_not_the_whole(run, tmp_path):
+    shutil.rmtree(tmp_path / "log/supervisor")
+    outcome = run("log", "--policy", "policy")
+    assert outcome.exit_code == 0
+    lines = outcome.stdout.splitlines()
+    said = next(number for number, line in enumerate(lines) if "verified under" in line)
+    assert "只审计了公开集" in lines[said + 1]
+    assert "The public set alone was audited" in lines[said + 2]
+    asked = run("log", "--policy", "policy", "--whole", "--json")
+    assert (asked.exit_code, json.loads(asked.stdout)["verdict"]["code"]) == (2, Trouble.NOT_WHOLE)
+
+
+def test_what_is_verified_whole_says_nothing_of_the_public_set(run):
+    outcome = run("log", "--policy", "policy", "--whole")
+    assert outcome.exit_code == 0
+    assert "公开集" not in outcome.stdout
+
+
+class Listening(BaseHTTPRequestHandler):
+    """Has no file, and hears which tokens are sent."""
+
+    heard: ClassVar[list[str | None]] = []
+
+    def do_GET(self) -> None:
+        self.heard.append(self.headers.get("authorization"))
+        self.send_error(404)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is said."""
+
+
+def test_the_token_of_the_settings_is_sent_to_ones_own_platform_alone(run, monkeypatch):
+    monkeypatch.setenv("METERLOOP_CLI__TOKEN", "own")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listening) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        for own, words, sent in (
+            (None, (url,), None),
+            ("http://127.0.0.1:9", (url,), None),
+            ("http://127.0.0.1:9", (url, "--token", "given"), "Bearer given"),
+            (url, (url,), "Bearer own"),
+        ):
+            if own:
+                monkeypatch.setenv("METERLOOP_CLI__URL", own)
+            Listening.heard.clear()
+            assert run(*words).exit_code == 2
+            assert set(Listening.heard) == {sent}
+        Listening.heard.clear()
+        monkeypatch.setenv("METERLOOP_CLI__URL", "http://127.0.0.1:9")
+        assert run("meter", "9940101", "--url", url).exit_code == 2
+        assert Listening.heard == []
+        server.shutdown()
