@@ -22,6 +22,9 @@ from tests.registry.doors.season import BOUND
 from tests.registry.doors.standing import standing
 from tests.registry.stories import NUMBER, OTHER, UNIT
 
+pytestmark = pytest.mark.timeout(600)
+"""Hundreds of operations, one after the other, take their time where the machine is busy."""
+
 load_all_checks()
 ALWAYS = [
     not_a_server_error,

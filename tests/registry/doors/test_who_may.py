@@ -67,6 +67,7 @@ def test_the_table_is_whole_and_in_its_own_form():
 
 
 @of_one_platform
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ENTRANCES)
 async def test_each_role_may_do_what_the_table_says_and_nothing_else(entrances, name):
     own, outer = expected()
