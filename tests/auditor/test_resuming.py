@@ -118,7 +118,7 @@ def test_an_audit_that_was_killed_goes_on(folder, tmp_path):
 
 def test_what_supervisors_may_read_is_remembered_apart(folder, seen, tmp_path):
     state = copied(seen, tmp_path)
-    (folder / "supervisor").symlink_to(folder.parent / "supervisor")
+    (folder.parent / "supervisor").rename(folder / "supervisor")
     try:
         whole = audited(folder, state=state)
         assert (whole.part, whole.events, whole.taken_entries) == ("supervisor", SPAN + 100, 0)
@@ -127,7 +127,7 @@ def test_what_supervisors_may_read_is_remembered_apart(folder, seen, tmp_path):
         with changed(folder / "supervisor/metadata/015.cbor.zst", last_byte):
             assert audited(folder, state=state).verdict.status == FAULT
     finally:
-        (folder / "supervisor").unlink()
+        (folder / "supervisor").rename(folder.parent / "supervisor")
 
 
 def test_of_a_log_that_has_grown_what_is_new_is_verified(folder, seen, tmp_path):
@@ -234,6 +234,8 @@ def served(folder: Path) -> Iterator[str]:
 
 class Quiet(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    """Else the body waits until the head is acknowledged, 40 ms an answer."""
 
     def log_message(self, *_: object) -> None:
         """Nothing is said."""

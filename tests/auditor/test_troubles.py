@@ -111,6 +111,7 @@ def test_what_answers_badly_is_asked_again_and_told(tmp_path):
 
 class Failing(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def __init__(self, failed: set[str], *given: Any, **more: Any) -> None:
         self._failed = failed
