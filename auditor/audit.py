@@ -38,6 +38,7 @@ from auditor.newest import age_of, hold_to_history, note_of_gaps, wait_until_lis
 from auditor.remembering import Memory, opened_memory, steps_of
 from auditor.report_gathering import believed, printable, wanted
 from auditor.report_proof import read_proof
+from auditor.rotation import with_later_keys
 from auditor.source import Closed, Gateway, Missing, Place, Source, Unreadable, opened
 from auditor.span import FOLDERS, SPAN, Examined, Part, Task, stream_hash
 from auditor.streams import Replayed, replay
@@ -153,6 +154,8 @@ class Audit:
         self._drawn = self._asked.drawn if memory is None else memory.drawn(self._asked.drawn)
         must_be_a_log(source)
         trust = trust_of(source, self._asked.policy, self._asked.title, remembered)
+        if not trust.pinned and remembered is not None:
+            trust = with_later_keys(source, trust)
         found = newest(source, trust, self.findings)
         if found is None:
             return

@@ -5,24 +5,22 @@ from datetime import date
 
 import msgspec
 
-from auditor.checkpoints import CHECKPOINT, KEYS, LISTED, POLICY, Remembered, Trust, size_now
+from auditor.checkpoints import CHECKPOINT, LISTED, POLICY, Remembered, Trust, keys_published, size_now
 from auditor.finding import Fault, Findings
 from auditor.source import Closed, Missing, Source, Unreadable
 from auditor.span import FOLDERS, Part, covered_by
 from auditor.trouble import Trouble
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.errors import Malformed
-from ledger.proof.keys import VerifierKey
 from ledger.proof.note import Note
 from ledger.proof.policy import Policy
-from ledger.proof.strict import lines
 
 
 def trust_of(source: Source, policy: bytes | None, title: str, remembered: Remembered | None) -> Trust:
     """Whom to believe: a policy that is given, else that of the last audit, else the log's own. Raises Unreadable where
     there is none.
     """
-    also = _keys(source)
+    also = keys_published(source)
     try:
         if policy is not None:
             return Trust(Policy.parse(policy), title or title_of(policy), pinned=True, also=also)
@@ -39,7 +37,7 @@ def must_be_a_log(source: Source) -> None:
     or be something else: that is a fault.
     """
     if not (_is(source, CHECKPOINT, Note.parse) or _is(source, LISTED, _a_day)):
-        raise Unreadable(source.name, Trouble.NOTHING_PUBLISHED if _keys(source) else Trouble.NO_LOG)
+        raise Unreadable(source.name, Trouble.NOTHING_PUBLISHED if keys_published(source) else Trouble.NO_LOG)
 
 
 def _is(source: Source, path: str, read: Callable[[bytes], object]) -> bool:
@@ -52,14 +50,6 @@ def _is(source: Source, path: str, read: Callable[[bytes], object]) -> bool:
 
 def _a_day(data: bytes) -> None:
     date.fromisoformat(data.decode("ascii").partition("\n")[0])
-
-
-def _keys(source: Source) -> tuple[VerifierKey, ...]:
-    """The keys that the log says it has or had, none where it does not say."""
-    try:
-        return tuple(VerifierKey.parse(line) for line in lines(source.get(KEYS), KEYS))
-    except (Missing, Malformed):
-        return ()
 
 
 def title_of(policy: bytes) -> str:

@@ -15,6 +15,7 @@ from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.errors import BadSignature, Malformed, UnknownSigner
 from ledger.proof.keys import Signature, VerifierKey
 from ledger.proof.policy import Policy, Standing, standing
+from ledger.proof.strict import lines
 
 CHECKPOINT: Final = "log/checkpoint"
 DAYS: Final = "log/checkpoints"
@@ -103,15 +104,17 @@ def newest(source: Source, trust: Trust, findings: Findings) -> Standing | None:
     except Missing:
         findings.add(Fault.MISSING, CHECKPOINT)
         return None
-    found = opened(data, CHECKPOINT, trust, findings)
+    found = opened(data, CHECKPOINT, trust, findings, source)
     if found is not None and not found.quorum_met:
         # Whoever holds the log's key alone can do so: a history that was signed again looks like this.
         findings.add(Fault.RE_SIGNED, CHECKPOINT, size=found.checkpoint.size, cosigned_by=_cosigners(found))
     return found
 
 
-def opened(data: bytes, what: str, trust: Trust, findings: Findings) -> Standing | None:
-    """A checkpoint, its signatures verified; None where they are not what they should be."""
+def opened(data: bytes, what: str, trust: Trust, findings: Findings, source: Source) -> Standing | None:
+    """A checkpoint, its signatures verified; None where they are not what they should be. `source` is asked for the
+    log's keys where one is used that it did not say it had: it may have been changed since.
+    """
     try:
         found = standing(trust.policy, data)
     except BadSignature as error:
@@ -121,17 +124,23 @@ def opened(data: bytes, what: str, trust: Trust, findings: Findings) -> Standing
     except Malformed as error:
         findings.add(Fault.MALFORMED, what, why=error)
     else:
-        for signature in found.note.signatures:
-            if _half_known(signature, trust.known):
-                findings.add(
-                    Fault.WRONG_KEY,
-                    what,
-                    size=found.checkpoint.size,
-                    signed_as=signature.name,
-                    key_id=signature.key_id,
-                )
+        strange = [one for one in found.note.signatures if _half_known(one, trust.known)]
+        if strange:
+            known = [*trust.known, *keys_published(source)]
+            strange = [one for one in strange if _half_known(one, known)]
+        for one in strange:
+            size = found.checkpoint.size
+            findings.add(Fault.WRONG_KEY, what, size=size, signed_as=one.name, key_id=one.key_id)
         return found
     return None
+
+
+def keys_published(source: Source) -> tuple[VerifierKey, ...]:
+    """The keys that the log says it has or had, none where it does not say."""
+    try:
+        return tuple(VerifierKey.parse(line) for line in lines(source.get(KEYS), KEYS))
+    except (Missing, Malformed):
+        return ()
 
 
 def compare_with_remembered(before: Remembered, now: Checkpoint, findings: Findings) -> bool:
@@ -244,7 +253,7 @@ class History:
     def of(self, now: Checkpoint) -> Iterator[tuple[str, Day]]:
         """(day, what came of it), the trees of each that are larger than the newest left out."""
         terms = terms_of(self._trust, now, self._tolerance_s)
-        for day in _days(self._source, self._findings):
+        for day in days_listed(self._source, self._findings):
             path = f"{DAYS}/{day}"
             try:
                 data = self._source.get(path)
@@ -281,8 +290,8 @@ class History:
         past, latest_s = came.after, dict(came.after.latest_s)
         trees, size, root, witnessed = [*came.trees], past.size, past.root, past.witnessed
         cosigned_s, gaps = past.cosigned_s, past.gaps
-        for note in _notes_of_day(data[came.length + 1 :] if came.length else data, path, self._findings):
-            found = opened(note, path, self._trust, self._findings)
+        for note in notes_of_day(data[came.length + 1 :] if came.length else data, path, self._findings):
+            found = opened(note, path, self._trust, self._findings, self._source)
             self._seen += 1
             self._watch(self._seen)
             if found is None:
@@ -360,7 +369,7 @@ def _half_known(signature: Signature, known: Collection[VerifierKey]) -> bool:
     return any(signature.name == key.name or signature.key_id == key.key_id for key in known)
 
 
-def _days(source: Source, findings: Findings) -> list[str]:
+def days_listed(source: Source, findings: Findings) -> list[str]:
     """The days on which checkpoints were published, as their files are named."""
     try:
         days = source.get(LISTED).decode("ascii").splitlines(keepends=True)
@@ -376,7 +385,7 @@ def _days(source: Source, findings: Findings) -> list[str]:
     return found
 
 
-def _notes_of_day(data: bytes, path: str, findings: Findings) -> list[bytes]:
+def notes_of_day(data: bytes, path: str, findings: Findings) -> list[bytes]:
     """The checkpoints of a day as they were published: paragraphs of body and signatures in turn."""
     paragraphs = data.removesuffix(b"\n").split(b"\n\n")
     if len(paragraphs) % 2 or not data.endswith(b"\n"):

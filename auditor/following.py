@@ -40,7 +40,7 @@ class Following:
 
     def __call__(self) -> bool:
         try:
-            found = opened(self._source.get(CHECKPOINT), CHECKPOINT, self._trust, self._findings)
+            found = opened(self._source.get(CHECKPOINT), CHECKPOINT, self._trust, self._findings, self._source)
         except Missing:
             self._findings.add(Fault.MISSING, CHECKPOINT)
             return False
