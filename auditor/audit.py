@@ -40,7 +40,7 @@ from auditor.report_gathering import believed, printable, wanted
 from auditor.report_proof import read_proof
 from auditor.rotation import with_later_keys
 from auditor.source import Closed, Gateway, Missing, Place, Source, Unreadable, opened
-from auditor.span import FOLDERS, SPAN, Examined, Part, Task, stream_hash
+from auditor.span import FOLDERS, PUBLIC_TYPES, SPAN, Examined, Part, Task, stream_hash
 from auditor.streams import Replayed, replay
 from auditor.tree import hold_tiles_above, hold_trees, trusted_tiles
 from auditor.trouble import Trouble
@@ -94,6 +94,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     drawn: int = 1
     fresh: bool = False
     pauses_s: tuple[float, ...] = PAUSES_S
+    public_types: frozenset[str] = PUBLIC_TYPES
+    """Events of these types are to be in the public set."""
     whole: bool = False
     """Not to be content with the public set; with a token it is so anyway."""
     jobs: int = 2
@@ -394,6 +396,7 @@ class Audit:
             asked.tolerance_s * 1_000_000,
             asked.skew_s * 1_000_000,
             sample_of(asked.devices if compared else 0, heads.covered, self._drawn),
+            asked.public_types,
         )
         if memory is None or trusted is None or end > min(now.size, heads.covered, heads.public):
             return Job(task)

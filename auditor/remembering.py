@@ -27,7 +27,7 @@ from ledger.proof.tiles import ENTRIES, FULL_WIDTH, Tile, tile_root
 
 T = TypeVar("T")
 
-FORM: Final = 1
+FORM: Final = 2
 """Raised whenever what is remembered, or what verifying means, changes: then all is verified again."""
 
 REMEMBERED: Final = "remembered.json"
@@ -197,7 +197,8 @@ def _paths(task: Task) -> Iterable[str]:
 
 def _terms(place: Place, task: Task) -> bytes:
     """Under which terms a span is verified. What the log's end changes of them is no part of it."""
-    terms = FORM, place.where, task.part, task.partitions, task.bounds, task.tolerance_us, task.skew_us
+    types = sorted(task.public_types)
+    terms = FORM, place.where, task.part, task.partitions, task.bounds, task.tolerance_us, task.skew_us, types
     return sha256(msgspec.msgpack.encode(terms)).digest()
 
 

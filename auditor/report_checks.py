@@ -182,9 +182,13 @@ def _entries(report: Report) -> Pair:
 
 
 def _in_order(extent: Pair, report: Report) -> Pair:
-    """Of the public set alone nobody can tell what is left out."""
+    """Of the public set alone nobody can tell what is left out, but how much."""
     if report.part == "public":
-        return f"{extent[0]}（公开集，只核对递增）", f"{extent[1]} (public set: rising only)"
+        shown, of = f"{report.events:,}", f"{report.disclosed:,}"
+        return (
+            f"公开集出示 {shown} / {of}，只核对递增；其余无从得知",
+            f"the public set shows {shown} of {of}: rising only, of the rest nothing can be told",
+        )
     return extent
 
 
@@ -239,12 +243,14 @@ _KINDS: Final = (
         "次序连续、无缺无改",
         "dense order, nothing left out",
         lambda report: _in_order(_entries(report), report),
+        _is_supervisor,
     ),
     _Kind(
         "versions",
         "各事件流版本衔接",
         "versions of every stream follow each other",
         lambda report: _in_order(_streams(report), report),
+        _is_supervisor,
     ),
     _Kind("ids", "事件编号在流内唯一", "event ids unique within their stream", _events),
     _Kind("times", "时间单调且与见证时间相容", "times rise, and agree with the witnesses'", _events),

@@ -45,6 +45,11 @@ Part: TypeAlias = Literal["public", "supervisor"]
 FOLDERS: Final[dict[Part, str]] = {"public": "log/disclosed", "supervisor": "supervisor/disclosed"}
 METADATA: Final = "supervisor/metadata"
 
+PUBLIC_TYPES: Final = frozenset(
+    {"registry.PlanRevised", "registry.PlanSet", "registry.SiteClosed", "registry.SiteOpened"}
+)
+"""Anyone may read events of these types, by the labels of this release: none may be missing from the public set."""
+
 Step: TypeAlias = tuple[str, int, bytes, int, Sequence[tuple[str | None, str | None]], int]
 """What a stream's part of the audit needs of an event: stream, version, id, index, its movements between sites, and
 which step of a device's life it is, by `lives.KINDS`, 0 for none.
@@ -58,7 +63,7 @@ class Task(msgspec.Struct, frozen=True):
     """A span to be examined: which, of a log of how many entries, of which set how many are disclosed and how many of
     the public set, its steps into which folder, in how many parts. `bounds`: when the trees that bound these entries
     were cosigned. `edge_leads_to_root` is that of `hashes.hold`; `skew_us` by how much times may go back from one event
-    to a later one; `sample` the devices of which every event is wanted.
+    to a later one; `sample` the devices of which every event is wanted; `public_types` are those of the public set.
     """
 
     span: int
@@ -73,6 +78,7 @@ class Task(msgspec.Struct, frozen=True):
     tolerance_us: int
     skew_us: int
     sample: Sample
+    public_types: frozenset[str] = PUBLIC_TYPES
 
 
 class Examined(msgspec.Struct):
@@ -113,6 +119,7 @@ class _Span:
         self._cells: Final = counted()
         self._told: Final[list[Told]] = []
         self._named: Final[set[int]] = set()
+        self._for_all: Final[dict[int, Envelope]] = {}
         self._hashed = Hashed()
         self._events = 0
         self._first_us: int | None = None
@@ -169,6 +176,9 @@ class _Span:
             self._take(envelopes)
             opens.update({index: envelope.metadata_hash for index, envelope in envelopes.items()})
             streams.update({index: envelope.stream for index, envelope in envelopes.items()})
+            if task.part == "supervisor":
+                types = task.public_types
+                self._for_all.update({index: one for index, one in envelopes.items() if one.type in types})
         if task.part == "public":
             return
         if len(opens) + len(self._named) < end - begin or self._named:
@@ -178,9 +188,14 @@ class _Span:
         self._read_metadata(f"{METADATA}/{range_name(begin // RANGE)}", opens, streams, begin, end)
 
     def _read_public(self, begin: int, end: int) -> None:
-        """The public set beside the supervisors': whoever may read both holds both against the log."""
-        for _ in self._shown(f"{FOLDERS['public']}/{range_name(begin // RANGE)}", begin, end):
-            pass
+        """The public set beside the supervisors': whoever may read both holds both against the log, and what anyone may
+        read is in the public one.
+        """
+        path = f"{FOLDERS['public']}/{range_name(begin // RANGE)}"
+        shown = {index for records in self._shown(path, begin, end) for index, _ in records}
+        for index, envelope in self._for_all.items():
+            if begin <= index < end and index not in shown and index not in self._named:
+                self._findings.add(Fault.DROPPED, path, index=index, stream=envelope.stream, type=envelope.type)
 
     def _shown(self, path: str, begin: int, end: int) -> Iterator[list[tuple[int, bytes]]]:
         """(index, envelope) of the events in a file that are what their entries stand for."""

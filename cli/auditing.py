@@ -31,6 +31,7 @@ from auditor.device import DeviceReport, audit_device
 from auditor.finding import NAMES, Finding
 from auditor.report_words import PUBLIC_ALONE, is_public_alone
 from auditor.source import Place
+from auditor.span import PUBLIC_TYPES
 from auditor.trouble import TROUBLES, Trouble
 from auditor.verdict import SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, Status, Verdict, unreadable
 from cli.audit_reports import Reports
@@ -38,6 +39,7 @@ from cli.connection import AWAY, PARTLY, REFUSED, USAGE, CannotGoOn, connect, co
 from cli.settings import cli_settings
 from client.types import GetProofs
 from kernel.clock import system_clock_us
+from kernel.disclosure import load
 from kernel.principal import Role
 from kernel.quantity import BUSINESS_ZONE, instant_of_us
 from kernel.refusal import Refusal
@@ -68,6 +70,9 @@ PolicyFile: TypeAlias = Annotated[
 StateFolder: TypeAlias = Annotated[
     Path | None, typer.Option(file_okay=False, help="记住所见的目录，下次据以比对 remembers what was seen")
 ]
+LabelsFile: TypeAlias = Annotated[
+    Path | None, typer.Option(help="披露清单，缺省为本版本的 what is public; by default as in this release")
+]
 WholeSet: TypeAlias = Annotated[
     bool, typer.Option("--whole", help="须含监管集，只有公开集则为无法读取 the public set alone is not enough")
 ]
@@ -88,6 +93,7 @@ def audit(
     policy: PolicyFile = None,
     state: StateFolder = None,
     whole: WholeSet = False,  # noqa: FBT002  Typer's way
+    labels: LabelsFile = None,
     fresh: Annotated[  # noqa: FBT002  Typer's way
         bool, typer.Option("--fresh", help="全部重新验证，不取用早前结果 verify all anew, take nothing from before")
     ] = False,
@@ -132,6 +138,7 @@ def audit(
             fresh=fresh,
             jobs=jobs,
             whole=whole,
+            public_types=PUBLIC_TYPES if labels is None else _public_by(labels),
             with_proof=bool(reports),
         )
         with shown_progress() as watch:
@@ -168,6 +175,15 @@ def _no_fault_of_the_audited(source: str, *, as_json: bool) -> Iterator[None]:
         with suppress(OSError):
             tell(report, as_json=as_json)
         raise typer.Exit(UNREADABLE) from None
+
+
+def _public_by(labels: Path) -> frozenset[str]:
+    """The types of events that are public by a file of labels."""
+    try:
+        return frozenset(load(labels).public)
+    except (OSError, ValueError) as error:
+        say(f"无法读取披露清单 {labels}（{error}）。", f"{labels} are no labels ({error})")
+        raise typer.Exit(USAGE) from None
 
 
 def _token_for(source: str, given: str | None) -> str:
