@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator
 from datetime import date
 from hashlib import sha256
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final, Protocol
 
 import msgspec
@@ -26,6 +26,9 @@ KEYS: Final = "log/keys"
 GAP_S_MAX: Final = 600
 """A log that runs signs at least once a minute; between two checkpoints further apart it did not, or one is left out.
 """
+
+DAYS_LOOKED_FOR: Final = 400
+"""Days that are not listed and whose files are looked for."""
 
 _FORM: Final = "2"
 """Raised whenever what is remembered of days means something else."""
@@ -221,6 +224,8 @@ class Days(Protocol):
 
     def day(self, day: str) -> Day | None: ...
 
+    def days(self) -> list[str]: ...
+
     def keep_day(self, day: str, came: Day) -> None: ...
 
 
@@ -253,7 +258,9 @@ class History:
     def of(self, now: Checkpoint) -> Iterator[tuple[str, Day]]:
         """(day, what came of it), the trees of each that are larger than the newest left out."""
         terms = terms_of(self._trust, now, self._tolerance_s)
-        for day in days_listed(self._source, self._findings):
+        listed = days_listed(self._source, self._findings)
+        self._must_be_whole(listed, terms)
+        for day in listed:
             path = f"{DAYS}/{day}"
             try:
                 data = self._source.get(path)
@@ -274,6 +281,19 @@ class History:
         if size > now.size and (published := size_now(self._source, self._trust)) < size:
             self._findings.add(Fault.ROLLED_BACK, CHECKPOINT, size=published, published_before=size)
 
+    def _must_be_whole(self, listed: list[str], terms: bytes) -> None:
+        """No day between those that are listed has a file, or was seen before, and is not listed."""
+        for day in [] if self._days is None else self._days.days():
+            seen = self._days and self._days.day(day)
+            if seen and seen.terms == terms and listed and day < listed[-1] and day not in listed:
+                self._findings.add(Fault.MISSING, f"{DAYS}/{day}", why="an earlier audit saw it")
+        for day in islice(_between(listed), DAYS_LOOKED_FOR):
+            try:
+                self._source.get(f"{DAYS}/{day}")
+            except Missing:
+                continue
+            self._findings.add(Fault.MALFORMED, LISTED, why=f"{day} has a file and is not listed")
+
     def _begun(self, day: str, data: bytes, terms: bytes, past: Past) -> Day:
         """What is remembered of the beginning of a day's file, or nothing of it."""
         known = None if self._days is None else self._days.day(day)
@@ -281,6 +301,8 @@ class History:
             begin = data[: known.length]
             if sha256(begin).digest() == known.sha256 and data[known.length : known.length + 1] in {b"", b"\n"}:
                 return known
+            why = "it does not begin with the checkpoints that an earlier audit saw"
+            self._findings.add(Fault.RE_SIGNED, f"{DAYS}/{day}", seen_bytes=known.length, why=why)
         return Day(0, b"", terms, past, past)
 
     def _through(self, path: str, data: bytes, came: Day, origin: str) -> Day:
@@ -383,6 +405,13 @@ def days_listed(source: Source, findings: Findings) -> list[str]:
     if [f"{day}\n" for day in found] != days or any(a >= b for a, b in pairwise(found)):
         findings.add(Fault.MALFORMED, LISTED, why="a day a line, each after the one before")
     return found
+
+
+def _between(listed: list[str]) -> Iterator[str]:
+    """The days between those that are listed."""
+    for before, after in pairwise(map(date.fromisoformat, listed)):
+        for number in range(before.toordinal() + 1, after.toordinal()):
+            yield date.fromordinal(number).isoformat()
 
 
 def notes_of_day(data: bytes, path: str, findings: Findings) -> list[bytes]:

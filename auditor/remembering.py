@@ -90,6 +90,10 @@ class Memory:
         """What the checkpoints of a day came to, where that is remembered."""
         return _whole(self._folder / DAYS / day, Day)
 
+    def days(self) -> list[str]:
+        """The days of which something is remembered."""
+        return sorted(file.name for file in (self._folder / DAYS).glob("????-??-??"))
+
     def keep_day(self, day: str, came: Day) -> None:
         _put_whole(self._folder / DAYS / day, came)
 

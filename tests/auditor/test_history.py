@@ -58,12 +58,39 @@ def test_the_newest_checkpoint_ends_the_history(tmp_path, change):
     assert (found.fault, found.what.startswith("log/checkpoints/")) == (Fault.MISSING, True)
 
 
+def left_out(folder: Path, *, with_files: bool) -> None:
+    """Two of the days are not listed."""
+    days = (folder / DAYS).read_text().splitlines(keepends=True)
+    put(folder, DAYS, "".join(days[:3] + days[5:]).encode())
+    for day in days[3:5] if with_files else []:
+        (folder / "log/checkpoints" / day.strip()).unlink()
+
+
 def test_a_day_that_is_left_out_is_told(tmp_path):
-    LOG.write(tmp_path)
-    days = (tmp_path / DAYS).read_bytes().splitlines(keepends=True)
-    before = audited(tmp_path).notes
-    put(tmp_path, DAYS, b"".join(days[:3] + days[5:]))
+    before = audited(LOG.write(tmp_path)).notes
+    left_out(tmp_path, with_files=False)
+    found = audited(tmp_path)
+    assert [(one.fault, one.what) for one in found.findings] == [(Fault.MALFORMED, DAYS)] * 2
+    left_out(LOG.write(tmp_path), with_files=True)
     assert audited(tmp_path).notes != before
+
+
+def test_a_day_that_was_seen_before_stays(tmp_path):
+    audited(LOG.write(tmp_path / "log"), state=tmp_path / "state")
+    left_out(tmp_path / "log", with_files=True)
+    found = audited(tmp_path / "log", state=tmp_path / "state").findings
+    assert faults(found) == {Fault.MISSING}
+    assert len(found) == 2
+
+
+def test_the_checkpoints_that_were_seen_of_a_day_stay(tmp_path):
+    """Signed by everybody, as those that were seen, and of the same tree; only later."""
+    audited(LOG.write(tmp_path / "log"), state=tmp_path / "state")
+    size, time_s = LOG.stops[0]
+    day = f"log/checkpoints/{strftime('%Y-%m-%d', gmtime(time_s))}"
+    rest = (tmp_path / "log" / day).read_bytes().removeprefix(note(size, time_s, time_s))
+    put(tmp_path / "log", day, note(size, time_s + 1, time_s + 1) + rest)
+    assert faults(audited(tmp_path / "log", state=tmp_path / "state").findings) == {Fault.RE_SIGNED}
 
 
 def test_what_was_recorded_after_the_newest_cosignature_is_no_record(tmp_path):
