@@ -6,7 +6,6 @@ only; 4 audited, and a report could not be written. Nothing but a fault of what 
 
 import io
 import os
-import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -54,8 +53,6 @@ BAR_COLUMNS: Final = 18
 
 SHOWN_EVIDENCE: Final = 72
 """Characters of a piece of evidence that the table shows; --json has all of it."""
-
-_NUMBER_IN_NAME: Final = re.compile(r"[0-9A-Za-z]{10,}", re.ASCII)
 
 STAGES: Final = {
     "checkpoints": "检查点 checkpoints",
@@ -241,19 +238,18 @@ def _audit_device(device: str, url: str | None, token: str | None, policy: bytes
     file = Path(device)
     with explained():
         if file.suffix == ".zip":
-            archive, number = _read(file), _NUMBER_IN_NAME.findall(file.stem)[-1:]
-            asset_no = number[0] if number else ""
+            archive, stream = _read(file), None
         else:
             if url is not None and not _token_for(url, token) and not _is_own(url):
                 raise CannotGoOn(
                     f"本平台的令牌不发给 {url}，请用 --token 给出该平台的令牌。",
                     f"the token of this platform is not sent to {url}: give one of that platform's, with --token",
                 )
-            whole, asset_no = io.BytesIO(), device
+            whole, stream = io.BytesIO(), f"meter-{device}"
             with connect(url, token, Role.AUDITOR) as platform:
-                platform.fetch(GetProofs(asset_no=asset_no), whole)
+                platform.fetch(GetProofs(asset_no=device), whole)
             archive = whole.getvalue()
-    report = audit_device(archive, f"meter-{asset_no}", policy, title_of(policy or b""))
+    report = audit_device(archive, stream, policy, title_of(policy or b""))
     if as_json:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
     else:
@@ -264,16 +260,23 @@ def _audit_device(device: str, url: str | None, token: str | None, policy: bytes
 def _tell_device(report: DeviceReport) -> None:
     out = _plainly()
     _tell_verdict(out, report.verdict)
-    shown = Table()
+    for said in report.notes:
+        out.print(Text(f"  {said}", "bold"))
+    shown = Table(title=report.stream, title_justify="left")
     for title in ("版本 version", "条目 index", "事件 event", "记录时间 recorded at"):
         shown.add_column(title, overflow="fold")
     for one in report.proven:
-        at = instant_of_us(one.recorded_at_us).astimezone(BUSINESS_ZONE)
-        shown.add_row(str(one.version), str(one.index), one.type, f"{at:%Y-%m-%d %H:%M:%S}")
+        shown.add_row(str(one.version), str(one.index), one.type, _time(one.recorded_at_us))
     out.print(shown)
-    for first, last in report.left_out:
-        out.print(Text(f"· 版本 {first} 至 {last} 未出示 versions {first} to {last} are not shown to you", "dim"))
     _tell_findings(out, report.findings, report.findings_count)
+
+
+def _time(at_us: int) -> str:
+    """As one reads it, or as it stands where no calendar goes so far."""
+    try:
+        return f"{instant_of_us(at_us).astimezone(BUSINESS_ZONE):%Y-%m-%d %H:%M:%S}"
+    except (OverflowError, ValueError):
+        return f"{at_us} us"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import io
 import zipfile
 from random import Random
 
+import msgspec
 import pytest
 
 from auditor.device import audit_device
@@ -20,24 +21,28 @@ from tests.registry.stories import NUMBER
 
 STREAM = f"meter-{NUMBER}"
 LOG = every_kind()
-LEAVES = leaf_hashes([commitment(envelope_of(event)) for event in LOG.events])
-SIZE = len(LEAVES)
+SIZE = len(LOG.events)
 TITLE = "the tests' policy"
-
-
-def subtree(level, index):
-    return root_of(LEAVES[index << level : (index + 1) << level])
 
 
 @functools.cache
 def evidence():
     """The files of a device's evidence."""
-    note = signed(Checkpoint(ORIGIN, SIZE, root_of(LEAVES)), 1_800_000_000)
+    return evidence_of(LOG.events)
+
+
+def evidence_of(events, cosigned_at_s=1_800_000_000):
+    leaves = leaf_hashes([commitment(envelope_of(event)) for event in events])
+
+    def subtree(level, index):
+        return root_of(leaves[index << level : (index + 1) << level])
+
+    note = signed(Checkpoint(ORIGIN, SIZE, root_of(leaves)), cosigned_at_s)
     proofs = {
         f"{event.version:06d}.tlog-proof": LogProof(
             index, tuple(inclusion_proof(index, SIZE, subtree)), note, envelope_of(event)
         ).encoded()
-        for index, event in enumerate(LOG.events)
+        for index, event in enumerate(events)
         if event.stream == STREAM
     }
     return proofs | {"log.vkey": f"{LOG_KEY.verifier}\n".encode(), "policy": policy().encoded()}
@@ -74,6 +79,39 @@ def test_what_is_left_out_is_named_and_no_fault():
         del files[f"{version:06d}.tlog-proof"]
     report = checked(files)
     assert (report.verdict.status, report.left_out) == (VERIFIED, [(0, 0), (3, 4)])
+    assert ["not shown" in note for note in report.notes] == [True, True, False]
+
+
+def test_what_may_have_come_after_it_is_said():
+    report = checked({name: data for name, data in evidence().items() if name < "000001"})
+    assert (report.verdict.status, len(report.proven)) == (VERIFIED, 1)
+    assert "events proven: 1, up to version 0; whether others came after it" in report.notes[-1]
+
+
+def test_the_device_is_that_of_the_evidence_where_none_is_named():
+    report = checked(evidence(), stream=None)
+    assert (report.verdict.status, report.stream, report.findings) == (VERIFIED, STREAM, [])
+
+
+def test_times_are_held_against_those_of_the_witnesses():
+    last = max(at for at, event in enumerate(LOG.events) if event.stream == STREAM)
+    after_s = 2 * 1_800_000_000
+    late = [
+        msgspec.structs.replace(event, recorded_at_us=after_s * 1_000_000) if at == last else event
+        for at, event in enumerate(LOG.events)
+    ]
+    for cosigned_at_s, expected in ((after_s - 200, []), (after_s - 400, [Fault.BACKDATED])):
+        report = checked(evidence_of(late, cosigned_at_s))
+        assert [one.fault for one in report.findings] == expected
+
+
+def test_times_go_back_by_no_more_than_clocks_of_a_cluster_may():
+    of = [at for at, event in enumerate(LOG.events) if event.stream == STREAM][:2]
+    for back_s, expected in ((4, []), (6, [Fault.BACKDATED])):
+        events = list(LOG.events)
+        at_us = events[of[1]].recorded_at_us + back_s * 1_000_000
+        events[of[0]] = msgspec.structs.replace(events[of[0]], recorded_at_us=at_us)
+        assert [one.fault for one in checked(evidence_of(events)).findings] == expected
 
 
 def test_evidence_of_another_device_is_no_evidence():

@@ -90,6 +90,14 @@ def test_a_device_is_audited_from_its_file(run, tmp_path):
     assert json.loads(run("meter", str(file), "--json").stdout)["verdict"]["status"] == 3
 
 
+def test_evidence_may_be_called_anything(run, tmp_path):
+    (tmp_path / "mine.zip").write_bytes(zipped(evidence()))
+    outcome = run("meter", "mine.zip", "--policy", "policy")
+    assert outcome.exit_code == 0
+    assert STREAM in outcome.stdout
+    assert "cannot tell" in outcome.stdout
+
+
 def test_a_second_argument_is_for_devices_alone(run):
     assert run("log", "9940101").exit_code == 2
 
