@@ -338,6 +338,8 @@ async def test_the_hash_that_is_wrong_is_pointed_at_where_other_proofs_know_it()
         said = await given(page, members)
         assert f"sibling {len(hashes)} is not that of the log" in said.text
         await page.click("[data-version='2'] summary")
+        # It is drawn when it is opened, which the page is told of in its own time.
+        await page.wait_for_selector("[data-version='2'] svg .sibling.is-bad", state="attached")
         assert await page.locator("[data-version='2'] svg .sibling.is-bad").count() == 1
 
 
