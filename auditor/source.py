@@ -15,6 +15,7 @@ import httpx
 import msgspec
 
 from auditor.trouble import Trouble
+from ledger.proof.disclosure import FILE_BYTES_MAX
 
 TIMEOUT_S: Final = 30.0
 ATTEMPTS: Final = 4
@@ -23,9 +24,6 @@ ANSWER_S: Final = 30.0
 ANSWER_BYTES_A_SECOND: Final = 1 << 15
 PAUSE_S: Final = 0.5
 """After the first attempt that failed; twice as long after each further one."""
-
-FILE_BYTES_MAX: Final = 1 << 28
-"""No file of a log is larger: the largest are ranges of 4,096 events of at most a mebibyte each, compressed."""
 
 _HASH_BYTES: Final = 32
 _AGAIN: Final = frozenset({429, 500, 502, 503, 504})

@@ -23,7 +23,7 @@ from auditor.lives import DEVICES, KINDS, Sample, Told
 from auditor.saying import said_at_once, said_by
 from auditor.source import Missing, Source
 from ledger.proof.commitment import Envelope, commitments, decode_envelope
-from ledger.proof.disclosure import decode_events, decode_metadata, metadata_hashes
+from ledger.proof.disclosure import RECORDS_BYTES_MAX, decode_events, decode_metadata, metadata_hashes
 from ledger.proof.errors import Malformed
 from ledger.proof.merkle import leaf_hash
 from ledger.proof.strict import decimal, lines
@@ -32,9 +32,6 @@ from ledger.proof.tiles import FULL_WIDTH, Tile
 SPAN: Final = FULL_WIDTH * FULL_WIDTH
 RANGE: Final = 4_096
 """Entries that one file of disclosures covers."""
-
-RANGE_BYTES_MAX: Final = 1 << 30
-"""Of a file of disclosures, expanded: 256 KiB an event."""
 
 PIECE: Final = 64
 """Events that are examined together."""
@@ -392,8 +389,8 @@ def covered_by(head: bytes, path: str) -> tuple[str, int]:
 def expanded(data: bytes) -> bytes:
     """The file as it was before compression: one frame that says its size, and nothing after it."""
     size = zstandard.frame_content_size(data)
-    if not 0 <= size <= RANGE_BYTES_MAX:
-        raise Malformed(f"a file of disclosures says its size, at most {RANGE_BYTES_MAX} bytes")
+    if not 0 <= size <= RECORDS_BYTES_MAX:
+        raise Malformed(f"a file of disclosures says its size, at most {RECORDS_BYTES_MAX} bytes")
     if not size:
         # Of nothing the function below takes any frame, whatever its checksum.
         frame = zstandard.ZstdDecompressor().decompressobj()

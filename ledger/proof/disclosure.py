@@ -17,6 +17,12 @@ from ledger.proof.commitment import SALT_BYTES, SALT_HALF_BYTES, Envelope, Event
 from ledger.proof.errors import Malformed, Mismatch, OutOfRange
 from ledger.proof.merkle import SIZE_MAX
 
+RECORDS_BYTES_MAX: Final = 1 << 30
+FILE_BYTES_MAX: Final = 1 << 28
+"""Of one file, as its records and as it is kept: who writes one keeps to it, who reads one need not read more. That is
+256 KiB an event where all of a range are disclosed.
+"""
+
 _EVENT = head(ARRAY, 2)
 _METADATA = head(ARRAY, 3)
 _SALT_HEAD = head(BYTES, SALT_HALF_BYTES)

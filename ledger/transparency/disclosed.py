@@ -15,9 +15,11 @@ from typing import Final
 import msgspec
 import zstandard
 
+from ledger.proof.disclosure import FILE_BYTES_MAX, RECORDS_BYTES_MAX
 from ledger.proof.errors import Malformed
 from ledger.proof.strict import decimal, lines
 from ledger.proof.tiles import ENTRIES, Tile
+from ledger.transparency.faults import DISCLOSURE_TOO_LARGE
 
 RANGE_ENTRIES: Final = 4_096
 """Entries that one file covers."""
@@ -28,9 +30,6 @@ METADATA: Final = "supervisor/metadata"
 ENDING: Final = ".cbor.zst"
 
 _BUNDLES: Final = "tile/entries/"
-UNPACKED_BYTES_MAX: Final = 1 << 32
-"""Of one file: 4,096 events of the ledger's largest size."""
-
 LEVEL: Final = 1
 """Of zstd: a third faster than its default, and files larger by a fiftieth. A last range is packed anew each second."""
 
@@ -72,15 +71,20 @@ def range_name(of: str, number: int) -> str:
 
 
 def packed(records: bytes) -> bytes:
-    """Records as they stand in a file."""
-    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(records)
+    """Records as they stand in a file. DISCLOSURE_TOO_LARGE where no auditor would read it."""
+    if len(records) > RECORDS_BYTES_MAX:
+        raise DISCLOSURE_TOO_LARGE(length=len(records), most=RECORDS_BYTES_MAX)
+    frame = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(records)
+    if len(frame) > FILE_BYTES_MAX:
+        raise DISCLOSURE_TOO_LARGE(length=len(frame), most=FILE_BYTES_MAX)
+    return frame
 
 
 def unpacked(frame: bytes) -> bytes:
     """The records in a file. Raises Malformed where it is not one whole zstd frame that says its length."""
     try:
         length = zstandard.frame_content_size(frame)
-        if not 0 <= length <= UNPACKED_BYTES_MAX:
+        if not 0 <= length <= RECORDS_BYTES_MAX:
             raise Malformed(f"a file of disclosures says that it holds {length} bytes")
         unpacking = zstandard.ZstdDecompressor().decompressobj()
         records = unpacking.decompress(frame)

@@ -130,6 +130,12 @@ DISCLOSURE_INCOMPLETE: Final = Fault(
     "{name} is missing or lacks records, and {covered} entries are said to be disclosed; put it back from a backup, or"
     " remove everything that is disclosed to have it disclosed anew",
 )
+DISCLOSURE_TOO_LARGE: Final = Fault(
+    "log.disclosure_too_large",
+    "一个披露文件将有 {length} 字节，审计程序最多读取 {most} 字节，故不再披露。请换用放宽此限的版本。",
+    "a file of disclosures would have {length} bytes, and auditors read {most} at most: nothing more is disclosed;"
+    " change to a version that allows more",
+)
 LOG_DOES_NOT_HOLD: Final = Fault(
     "log.does_not_hold",
     "存证日志或已披露的文件本身不成立（{why}），没有披露。请用 `meterloop ledger fsck` 查明。",

@@ -17,6 +17,7 @@ from auditor.finding import Fault
 from auditor.source import Folder, Gateway, Missing, Place, Unreadable
 from auditor.trouble import Trouble
 from auditor.verdict import FAULT, UNREADABLE, VERIFIED
+from ledger.proof.disclosure import FILE_BYTES_MAX
 from tests.auditor.auditing import audited
 from tests.auditor.logs import TrueLog, every_kind, put
 
@@ -42,7 +43,7 @@ def folder_of_the_readers_own(folder: Path) -> None:
 
 def larger_than_any(folder: Path) -> None:
     with (folder / "log/keys").open("wb") as file:
-        file.truncate(auditor.source.FILE_BYTES_MAX + 1)
+        file.truncate(FILE_BYTES_MAX + 1)
 
 
 @pytest.mark.parametrize(

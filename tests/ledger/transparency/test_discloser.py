@@ -8,7 +8,9 @@ import pytest
 
 from ledger.memory import MemoryLedger
 from ledger.port import ANY, Append, Draft
+from ledger.proof.disclosure import FILE_BYTES_MAX, RECORDS_BYTES_MAX
 from ledger.sqlite import SqliteLedger
+from ledger.transparency import disclosed
 from ledger.transparency import discloser as module
 from ledger.transparency.disclosed import METADATA, PUBLIC, RANGE_ENTRIES, SUPERVISOR, head_name, packed, range_name
 from ledger.transparency.discloser import GiveWay, Labels
@@ -296,6 +298,17 @@ async def test_a_file_that_is_not_what_it_was_is_never_written_over(tmp_path, na
     else:
         (tmp_path / "proof" / name).write_bytes(content)
     await stops(ledger, tmp_path, code)
+
+
+@pytest.mark.parametrize("limit", ["RECORDS_BYTES_MAX", "FILE_BYTES_MAX"])
+async def test_what_no_auditor_reads_is_not_written(tmp_path, monkeypatch, limit):
+    assert (disclosed.RECORDS_BYTES_MAX, disclosed.FILE_BYTES_MAX) == (RECORDS_BYTES_MAX, FILE_BYTES_MAX)
+    monkeypatch.setattr(disclosed, limit, 1_000)
+    ledger = MemoryLedger()
+    await record(ledger, 100)
+    await sequence(ledger, tmp_path)
+    await stops(ledger, tmp_path, "log.disclosure_too_large", "1000")
+    assert not (tmp_path / "proof" / range_name(SUPERVISOR, 0)).exists()
 
 
 async def test_tiles_that_are_not_there_yet_are_waited_for(tmp_path):
