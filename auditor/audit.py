@@ -306,7 +306,7 @@ class Audit:
         def watch(seen: int) -> None:
             self._watch("checkpoints", seen, seen)
 
-        past = History(source, trust, self.findings, tolerance_s, self._memory, watch)
+        past = History(source, trust, self.findings, tolerance_s, self._memory, self._each, watch)
         for day, came in past.of(now):
             self._days.append((day, came))
             for number, tree in enumerate(came.trees):

@@ -4,16 +4,17 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator
 from datetime import date
 from hashlib import sha256
-from itertools import islice, pairwise
-from typing import Final, Protocol
+from itertools import chain, islice, pairwise
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
 from auditor.finding import Fault, Findings
-from auditor.source import Missing, Source
+from auditor.source import Missing, Place, Source
 from ledger.proof.checkpoint import Checkpoint
-from ledger.proof.errors import BadSignature, Malformed, UnknownSigner
+from ledger.proof.errors import BadSignature, Malformed, ProofFault, UnknownSigner
 from ledger.proof.keys import Signature, VerifierKey
+from ledger.proof.note import Note
 from ledger.proof.policy import Policy, Standing, standing
 from ledger.proof.strict import lines
 
@@ -30,6 +31,10 @@ GAP_S_MAX: Final = 600
 DAYS_LOOKED_FOR: Final = 400
 """Days that are not listed and whose files are looked for."""
 
+VERIFIED_AT_ONCE: Final = 500
+"""Checkpoints that one process verifies in one go, some tenths of a second."""
+
+_NO_NOTE: Final = Note(b"", ())
 _FORM: Final = "2"
 """Raised whenever what is remembered of days means something else."""
 
@@ -164,6 +169,18 @@ def compare_with_remembered(before: Remembered, now: Checkpoint, findings: Findi
     return True
 
 
+Verifying: TypeAlias = tuple[Trust, list[bytes]]
+"""Whom to believe, and some checkpoints."""
+
+
+class Each(Protocol):
+    """Has work done, task by task, by as many processes as the audit has, and gives what comes of it in order."""
+
+    def __call__(
+        self, work: Callable[[Place, Verifying], list[Standing | None]], tasks: list[Verifying], count: int
+    ) -> Iterator[list[Standing | None]]: ...
+
+
 class Tree(msgspec.Struct, frozen=True):
     """A tree that was signed, how many times in turn, and when the quorum cosigned it: by when it first had, and until
     when it did; 0 where it did not.
@@ -229,6 +246,24 @@ class Days(Protocol):
     def keep_day(self, day: str, came: Day) -> None: ...
 
 
+def verified(_place: Place, task: Verifying) -> list[Standing | None]:
+    """What a policy makes of checkpoints with which nothing is wrong, without their notes; None in the place of others.
+    Nearly all of its time goes to signatures.
+    """
+    trust, notes = task
+    return [_right(trust, note) for note in notes]
+
+
+def _right(trust: Trust, note: bytes) -> Standing | None:
+    try:
+        found = standing(trust.policy, note)
+    except ProofFault:
+        return None
+    if any(_half_known(signature, trust.known) for signature in found.note.signatures):
+        return None
+    return msgspec.structs.replace(found, note=_NO_NOTE)
+
+
 class History:
     """Every checkpoint that was published, a day at a time, each verified, none smaller than the one before it. From
     the first that has the policy's quorum on, all must have it: witnesses may have come to a log that was there.
@@ -241,14 +276,16 @@ class History:
         findings: Findings,
         tolerance_s: int,
         days: Days | None,
+        each: Each,
         watch: Callable[[int], None],
     ) -> None:
-        """`watch` is told how many checkpoints were gone through."""
+        """`each` has work done by several processes; `watch` is told how many checkpoints were gone through."""
         self._source: Final = source
         self._trust: Final = trust
         self._findings: Final = findings
         self._tolerance_s: Final = tolerance_s
         self._days: Final = days
+        self._each: Final = each
         self._watch: Final = watch
         self._seen = 0
         self.taken = 0
@@ -312,8 +349,9 @@ class History:
         past, latest_s = came.after, dict(came.after.latest_s)
         trees, size, root, witnessed = [*came.trees], past.size, past.root, past.witnessed
         cosigned_s, gaps = past.cosigned_s, past.gaps
-        for note in notes_of_day(data[came.length + 1 :] if came.length else data, path, self._findings):
-            found = opened(note, path, self._trust, self._findings, self._source)
+        notes = notes_of_day(data[came.length + 1 :] if came.length else data, path, self._findings)
+        for note, right in zip(notes, self._verified(notes), strict=True):
+            found = right or opened(note, path, self._trust, self._findings, self._source)
             self._seen += 1
             self._watch(self._seen)
             if found is None:
@@ -336,6 +374,11 @@ class History:
                     cosigned_s = max(cosigned_s, tree.last_s)
         after = Past(size, root, witnessed, cosigned_s, latest_s, gaps)
         return Day(len(data), sha256(data).digest(), came.terms, came.before, after, trees, came.held)
+
+    def _verified(self, notes: list[bytes]) -> Iterator[Standing | None]:
+        """Those with which nothing is wrong, None for others."""
+        tasks = [(self._trust, some) for some in _some(notes)]
+        return chain.from_iterable(self._each(verified, tasks, len(tasks)))
 
     def _cosigned(self, path: str, found: Standing, latest_s: dict[str, int]) -> None:
         """No witness goes back in time."""
@@ -405,6 +448,11 @@ def days_listed(source: Source, findings: Findings) -> list[str]:
     if [f"{day}\n" for day in found] != days or any(a >= b for a, b in pairwise(found)):
         findings.add(Fault.MALFORMED, LISTED, why="a day a line, each after the one before")
     return found
+
+
+def _some(notes: list[bytes]) -> Iterator[list[bytes]]:
+    for begin in range(0, len(notes), VERIFIED_AT_ONCE):
+        yield notes[begin : begin + VERIFIED_AT_ONCE]
 
 
 def _between(listed: list[str]) -> Iterator[str]:

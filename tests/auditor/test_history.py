@@ -7,6 +7,7 @@ from time import gmtime, strftime
 import msgspec
 import pytest
 
+from auditor.checkpoints import VERIFIED_AT_ONCE
 from auditor.finding import Fault
 from auditor.verdict import FAULT, VERIFIED
 from ledger.proof.checkpoint import Checkpoint
@@ -165,3 +166,16 @@ def test_a_signed_size_without_a_log_is_soon_told_from_one(tmp_path, size, jobs)
     assert Fault.MISSING in faults(report.findings)
     assert [note for note in report.notes if "what comes after was not read" in note]
     assert not (tmp_path / "state/remembered.json").exists()
+
+
+def test_a_long_day_of_checkpoints_is_verified_by_every_process(tmp_path):
+    """More than one process verifies at once, the last of them edited: named in its order, and only that one."""
+    LOG.write(tmp_path)
+    day = f"log/checkpoints/{strftime('%Y-%m-%d', gmtime(LAST_S))}"
+    many = [note(SIZE, LAST_S + number // 10, LAST_S + number // 10) for number in range(VERIFIED_AT_ONCE)]
+    put(tmp_path, day, b"\n".join([(tmp_path / day).read_bytes(), *many]))
+    edited = many[0].replace(b"\n\xe2\x80\x94 " + ORIGIN.encode(), b"extended\n\n\xe2\x80\x94 " + ORIGIN.encode(), 1)
+    put(tmp_path, day, b"\n".join([(tmp_path / day).read_bytes(), edited]))
+    report = audited(tmp_path, jobs=2)
+    assert [one.fault for one in report.findings] == [Fault.CHECKPOINT_EDITED]
+    assert report.checkpoints == len(LOG.stops) + VERIFIED_AT_ONCE
