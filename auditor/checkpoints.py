@@ -29,7 +29,8 @@ GAP_S_MAX: Final = 600
 """
 
 DAYS_LOOKED_FOR: Final = 400
-"""Days that are not listed and whose files are looked for."""
+DAYS_BEFORE: Final = 31
+"""Days that are not listed and whose files are looked for, and how many of them before the first that is."""
 
 VERIFIED_AT_ONCE: Final = 500
 """Checkpoints that one process verifies in one go, some tenths of a second."""
@@ -319,12 +320,12 @@ class History:
             self._findings.add(Fault.ROLLED_BACK, CHECKPOINT, size=published, published_before=size)
 
     def _must_be_whole(self, listed: list[str], terms: bytes) -> None:
-        """No day between those that are listed has a file, or was seen before, and is not listed."""
+        """No day up to the last that is listed has a file, or was seen before, and is not listed."""
         for day in [] if self._days is None else self._days.days():
             seen = self._days and self._days.day(day)
             if seen and seen.terms == terms and listed and day < listed[-1] and day not in listed:
                 self._findings.add(Fault.MISSING, f"{DAYS}/{day}", why="an earlier audit saw it")
-        for day in islice(_between(listed), DAYS_LOOKED_FOR):
+        for day in islice(_unlisted(listed), DAYS_LOOKED_FOR):
             try:
                 self._source.get(f"{DAYS}/{day}")
             except Missing:
@@ -455,10 +456,12 @@ def _some(notes: list[bytes]) -> Iterator[list[bytes]]:
         yield notes[begin : begin + VERIFIED_AT_ONCE]
 
 
-def _between(listed: list[str]) -> Iterator[str]:
-    """The days between those that are listed."""
-    for before, after in pairwise(map(date.fromisoformat, listed)):
-        for number in range(before.toordinal() + 1, after.toordinal()):
+def _unlisted(listed: list[str]) -> Iterator[str]:
+    """Days of a month before the first that is listed, and those between."""
+    days = [date.fromisoformat(day).toordinal() for day in listed]
+    begin = [max(0, days[0] - DAYS_BEFORE)] if days else []
+    for before, after in pairwise([*begin, *days]):
+        for number in range(before + 1, after):
             yield date.fromordinal(number).isoformat()
 
 

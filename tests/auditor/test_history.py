@@ -59,20 +59,23 @@ def test_the_newest_checkpoint_ends_the_history(tmp_path, change):
     assert (found.fault, found.what.startswith("log/checkpoints/")) == (Fault.MISSING, True)
 
 
-def left_out(folder: Path, *, with_files: bool) -> None:
+def left_out(folder: Path, begin: int = 3, *, with_files: bool) -> None:
     """Two of the days are not listed."""
     days = (folder / DAYS).read_text().splitlines(keepends=True)
-    put(folder, DAYS, "".join(days[:3] + days[5:]).encode())
-    for day in days[3:5] if with_files else []:
+    put(folder, DAYS, "".join(days[:begin] + days[begin + 2 :]).encode())
+    for day in days[begin : begin + 2] if with_files else []:
         (folder / "log/checkpoints" / day.strip()).unlink()
+
+
+@pytest.mark.parametrize("begin", [0, 3])
+def test_a_day_that_has_a_file_is_listed(tmp_path, begin):
+    left_out(LOG.write(tmp_path), begin, with_files=False)
+    assert [(one.fault, one.what) for one in audited(tmp_path).findings] == [(Fault.MALFORMED, DAYS)] * 2
 
 
 def test_a_day_that_is_left_out_is_told(tmp_path):
     before = audited(LOG.write(tmp_path)).notes
-    left_out(tmp_path, with_files=False)
-    found = audited(tmp_path)
-    assert [(one.fault, one.what) for one in found.findings] == [(Fault.MALFORMED, DAYS)] * 2
-    left_out(LOG.write(tmp_path), with_files=True)
+    left_out(tmp_path, with_files=True)
     assert audited(tmp_path).notes != before
 
 
