@@ -6,6 +6,7 @@ import pytest
 
 from auditor.finding import Fault
 from auditor.report_checks import Outcome, checks_of
+from auditor.report_words import PUBLIC_ALONE, meaning_of
 from auditor.span import PUBLIC_TYPES
 from auditor.verdict import FAULT, VERIFIED
 from ledger.proof.disclosure import decode_events, encode_event
@@ -54,3 +55,4 @@ def test_nothing_left_out_is_said_only_where_that_can_be_told(tmp_path, whole):
     assert {said["dense"].outcome, said["versions"].outcome} == {Outcome.PASSED if whole else Outcome.NOT_DONE}
     shown = f"shows {report.events} of {report.tree_size}:"
     assert [shown in said[code].extent[1] for code in ("dense", "versions")] == [not whole] * 2
+    assert [alone in meant for alone, meant in zip(PUBLIC_ALONE, meaning_of(report), strict=True)] == [not whole] * 2

@@ -14,7 +14,7 @@ from auditor.verdict import SELF_CONSISTENT, Report, unreadable, verdict
 from cli.__main__ import app
 from cli.auditing import tell
 from tests.auditor.auditing import POLICY
-from tests.auditor.logs import every_kind
+from tests.auditor.logs import ROOT, every_kind, packed
 from tests.auditor.test_device import STREAM, evidence, zipped
 
 
@@ -154,6 +154,15 @@ def test_what_is_verified_whole_says_nothing_of_the_public_set(run):
     outcome = run("log", "--policy", "policy", "--whole")
     assert outcome.exit_code == 0
     assert "公开集" not in outcome.stdout
+
+
+def test_labels_say_what_is_public(run, tmp_path):
+    (tmp_path / "log/log/disclosed/000.cbor.zst").write_bytes(packed([]))
+    assert run("log", "--policy", "policy").exit_code == 1
+    labels = tmp_path / "labels.yaml"
+    labels.write_text((ROOT / "docs/disclosure.yaml").read_text().replace("audience: public", "audience: supervisor"))
+    assert run("log", "--policy", "policy", "--labels", "labels.yaml").exit_code == 0
+    assert run("log", "--policy", "policy", "--labels", "policy").exit_code == 2
 
 
 class Listening(BaseHTTPRequestHandler):
