@@ -73,6 +73,15 @@ LabelsFile: TypeAlias = Annotated[
 WholeSet: TypeAlias = Annotated[
     bool, typer.Option("--whole", help="须含监管集，只有公开集则为无法读取 the public set alone is not enough")
 ]
+AllAnew: TypeAlias = Annotated[
+    bool, typer.Option("--fresh", help="全部重新验证，不取用早前结果 verify all anew, take nothing from before")
+]
+Devices: TypeAlias = Annotated[
+    int, typer.Option(min=0, max=100_000, help="抽取多少器具与平台所示比对 devices compared with the platform")
+]
+Skew: TypeAlias = Annotated[
+    int, typer.Option(min=0, max=3_600, help="记录时间容许回退的秒数；内嵌台账可取 0 times may go back, seconds")
+]
 PaperFile: TypeAlias = Annotated[
     Path | None, typer.Option(help="将审计工作底稿写成 PDF 文件 a Chinese working paper, as PDF")
 ]
@@ -91,15 +100,9 @@ def audit(
     state: StateFolder = None,
     whole: WholeSet = False,  # noqa: FBT002  Typer's way
     labels: LabelsFile = None,
-    fresh: Annotated[  # noqa: FBT002  Typer's way
-        bool, typer.Option("--fresh", help="全部重新验证，不取用早前结果 verify all anew, take nothing from before")
-    ] = False,
-    devices: Annotated[
-        int, typer.Option(min=0, max=100_000, help="抽取多少器具与平台所示比对 devices compared with the platform")
-    ] = DEVICES_COMPARED,
-    skew: Annotated[
-        int, typer.Option(min=0, max=3_600, help="记录时间容许回退的秒数；内嵌台账可取 0 times may go back, seconds")
-    ] = SKEW_S,
+    fresh: AllAnew = False,  # noqa: FBT002  Typer's way
+    devices: Devices = DEVICES_COMPARED,
+    skew: Skew = SKEW_S,
     as_of: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="结存截至的业务日 balances as of this day")
     ] = None,
