@@ -12,7 +12,9 @@ import msgspec
 import typer
 from rich.console import Console
 
+from auditor.verdict import VERIFIED
 from cli.connection import note
+from cli.demo.audited import audited
 from cli.demo.folders import fresh, say_how_long
 from cli.demo.generate import Expected, generate
 from cli.demo.real_meters import real_meters
@@ -59,7 +61,8 @@ console = Console(stderr=True)
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What the demonstration ends with, as one line of JSON on standard output. `recovery_rate` is in percent. Of the
     devices that arrived unannounced, `unexpected_arrivals`, those with a dismantling on record are `unexpected` in the
-    recovery table too, `unexpected_dismantled`. `tree_size`: entries of the proof log that both witnesses cosigned.
+    recovery table too, `unexpected_dismantled`. `audit` is the verdict of the audit that it ends with; `tree_size`:
+    entries of the proof log that both witnesses cosigned.
     """
 
     meters: int
@@ -72,6 +75,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     unexpected_arrivals: int
     unexpected_dismantled: int
     real_meters: int
+    audit: str
     tree_size: int
 
 
@@ -85,7 +89,7 @@ def demo(
     settings = msgspec.structs.replace(shared, data_dir=fresh(shared.data_dir / "demo"))
     with interruptible(), running(settings, port, own_witnesses) as platform:
         console.rule("拆回器具的一个季度（合成数据） One season, synthetic data")
-        outcome = tell(settings, platform.endpoints, begun)
+        outcome, verified = tell(settings, platform.endpoints, begun)
         sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
         sys.stdout.flush()
         say_how_long(settings.data_dir)
@@ -94,12 +98,12 @@ def demo(
                 f"\n平台继续运行 the platform goes on: [bold]{platform.endpoints.gateway}[/]  Ctrl-C 停止 to stop"
             )
             platform.wait()
-    if not outcome.balances_ok:
+    if not (outcome.balances_ok and verified):
         raise typer.Exit(1)
 
 
-def tell(settings: CliSettings, endpoints: Endpoints, begun: float) -> Outcome:
-    """The story, from the first spreadsheet to the last figure."""
+def tell(settings: CliSettings, endpoints: Endpoints, begun: float) -> tuple[Outcome, bool]:
+    """The story, from the first spreadsheet to the last figure, and whether an audit verified it."""
     folder = settings.data_dir / "spreadsheets"
     expected = generate(folder)
     console.print(f"表格在 the spreadsheets are in {folder}")
@@ -116,8 +120,9 @@ def tell(settings: CliSettings, endpoints: Endpoints, begun: float) -> Outcome:
         shipments = list(platform.rows(ListShipments()))
     events = asyncio.run(_events(settings))
     tree_size = cosigned(settings, events)
+    verdict = audited(settings, endpoints.gateway, tree_size).verdict
     dismantled, received = sum(one.dismantled for one in rates), sum(one.received for one in rates)
-    return Outcome(
+    outcome = Outcome(
         meters=expected.meters + real,
         events=events,
         balances_ok=balances_ok,
@@ -128,8 +133,10 @@ def tell(settings: CliSettings, endpoints: Endpoints, begun: float) -> Outcome:
         unexpected_arrivals=sum(one.unexpected for one in shipments),
         unexpected_dismantled=sum(one.unexpected for one in rates),
         real_meters=real,
+        audit=verdict.en,
         tree_size=tree_size,
     )
+    return outcome, verdict.status == VERIFIED
 
 
 async def _events(settings: CliSettings) -> int:
