@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
@@ -159,7 +159,7 @@ def _hashed_s(files: Sequence[Path]) -> float:
 @contextmanager
 def _rss() -> Iterator[list[int]]:
     """The memory of this process and those that it started, sampled while the block lasts."""
-    sampled, over = [0], threading.Event()
+    sampled, over = [_resident(os.getpid())], threading.Event()
 
     def sample() -> None:
         while not over.wait(SAMPLED_S):
@@ -174,8 +174,11 @@ def _rss() -> Iterator[list[int]]:
         sampling.join()
 
 
-def _children() -> list[int]:
-    return [int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+def _children() -> Iterator[int]:
+    for task in Path("/proc/self/task").iterdir():
+        # A thread that ends meanwhile has no more children than the others know of.
+        with suppress(OSError):
+            yield from map(int, (task / "children").read_text().split())
 
 
 def _resident(pid: int) -> int:
