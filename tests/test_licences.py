@@ -10,8 +10,8 @@ from packaging.requirements import Requirement
 from cli.reference import ROOT
 
 ALLOWED = {
-    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "OFL-1.1",
-    "PSF-2.0", "Zlib",
+    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CNRI-Python", "ISC", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0",
+    "OFL-1.1", "PSF-2.0", "Zlib",
 }  # fmt: skip
 DRIVERS = {"psycopg": "LGPL-3.0-only", "psycopg-binary": "LGPL-3.0-only"}
 """A driver may be LGPL: it is used as a library, unchanged, and can be exchanged."""
