@@ -10,6 +10,7 @@ sqlite.py     the embedded ledger: one file, many processes. Its parts:
               sqlite_read    the queries
               sqlite_watch   noticing that others have committed
 recording.py  limits, places in a stream, time and salt, as every ledger here applies them
+carrying.py   how an event of ours travels through KurrentDB's protocol
 following.py  waiting at the head of a log
 open.py       URL -> Ledger
 transparency/ the proof log on disk, and who writes it
