@@ -13,6 +13,7 @@ recording.py  limits, places in a stream, time and salt, as every ledger here ap
 carrying.py   how an event of ours travels through KurrentDB's protocol
 following.py  waiting at the head of a log
 open.py       URL -> Ledger
+server/       the embedded ledger behind the gRPC protocol of KurrentDB
 transparency/ the proof log on disk, and who writes it
 proof/        pure, and on its own: what an outsider checks the log with. Its parts:
               errors         what can be wrong with a proof

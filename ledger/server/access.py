@@ -1,0 +1,46 @@
+"""Who may do what at this door. It knows neither roles nor passwords: whoever runs the server brings an `Admission`."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+import msgspec
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller may do.
+
+    `reads`: the types of the events that one sees, None for all. A stream of which one sees nothing looks as if it did
+    not exist. `metadata`: whether events come with their metadata, which is empty otherwise. `all_streams`: whether
+    $all may be read; it shows what `reads` lets through. `appends`: how streams that one may append to begin, None for
+    all. `carries`: whether the header `meterloop-ledger` may be used. `administers`: whether the streams `$$*` beside
+    the log may be read and written.
+    """
+
+    reads: frozenset[str] | None = frozenset()
+    metadata: bool = False
+    all_streams: bool = False
+    appends: tuple[str, ...] | None = ()
+    carries: bool = False
+    administers: bool = False
+
+    def sees(self, event_type: str) -> bool:
+        return self.reads is None or event_type in self.reads
+
+    def may_append_to(self, stream: str) -> bool:
+        return self.appends is None or stream.startswith(self.appends)
+
+
+OPEN: Final = Grant(reads=None, metadata=True, all_streams=True, appends=None, carries=True, administers=True)
+"""Everything, as --scratch gives it to everybody."""
+
+
+class NotAdmitted(Exception):
+    """The caller has shown nothing by which it is known, or something wrong."""
+
+
+Admission: TypeAlias = Callable[[str | None], Awaitable[Grant]]
+"""From a call's `authorization` header to what its caller may do. Raises NotAdmitted."""
+
+
+async def admit_everybody(_authorization: str | None) -> Grant:
+    return OPEN

@@ -1,0 +1,163 @@
+"""How the methods of this package are called: messages for bytes, the caller's grant, refusals as statuses.
+
+A method is an async function of the request (or of an iterator of requests) and the `Call`. It answers with a message,
+or writes what it has to say with `call.write` where the answer is a stream. What it refuses it raises as `Refused`.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Final, NamedTuple, Never, TypeAlias, TypeVar
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError, Message
+
+from ledger.port import LedgerError, Rejected
+from ledger.server.access import OPEN, Admission, Grant, NotAdmitted
+
+CARRYING: Final = "meterloop-ledger"
+"""The header by which a caller says that it knows the members in which salt and metadata travel."""
+
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+Trailers: TypeAlias = tuple[tuple[str, str | bytes], ...]
+
+Asked = TypeVar("Asked", bound=Message)
+
+_LOG: Final = structlog.get_logger("ledger.server")
+
+
+class Refused(Exception):
+    """A call that ends with this status."""
+
+    def __init__(self, code: grpc.StatusCode, details: str, trailers: Trailers = ()) -> None:
+        super().__init__(details)
+        self.code, self.details, self.trailers = code, details, trailers
+
+
+def access_denied(details: str = "Access Denied") -> Refused:
+    return Refused(grpc.StatusCode.PERMISSION_DENIED, details, (("exception", "access-denied"),))
+
+
+class Call:
+    """One call: what its caller may do, and whether the reserved members of metadata are understood at its end."""
+
+    def __init__(self, context: Context, grant: Grant, *, carrying: bool) -> None:
+        self.context, self.grant, self.carrying = context, grant, carrying
+        self.write: Final = context.write
+
+
+class Service(NamedTuple):
+    """A gRPC service, its methods each made for an admission."""
+
+    name: str
+    methods: Mapping[str, "Method"]
+
+    def handler(self, admit: Admission) -> grpc.GenericRpcHandler:
+        made = {name: method(admit) for name, method in self.methods.items()}
+        return grpc.method_handlers_generic_handler(self.name, made)
+
+
+Method: TypeAlias = Callable[[Admission], "grpc.RpcMethodHandler[bytes, bytes]"]
+
+
+def unary(kind: type[Asked], behave: Callable[[Asked, Call], Awaitable[Message]], *, public: bool = False) -> Method:
+    """One request, one answer. `public`: nobody is asked who he is."""
+
+    def made(admit: Admission) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        async def call(body: bytes, context: Context) -> bytes:
+            try:
+                entered = Call(context, OPEN, carrying=False) if public else await _enter(context, admit)
+                return (await behave(_parse(kind, body), entered)).SerializeToString()
+            except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
+                await _end(context, error)
+
+        return grpc.unary_unary_rpc_method_handler(call)
+
+    return made
+
+
+def answered_by_stream(kind: type[Asked], behave: Callable[[Asked, Call], Awaitable[None]]) -> Method:
+    """One request, and as many messages as `behave` writes."""
+
+    def made(admit: Admission) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        async def call(body: bytes, context: Context) -> None:
+            try:
+                await behave(_parse(kind, body), await _enter(context, admit))
+            except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
+                await _end(context, error)
+
+        return grpc.unary_stream_rpc_method_handler(call)
+
+    return made
+
+
+def asked_by_stream(kind: type[Asked], behave: Callable[[AsyncIterator[Asked], Call], Awaitable[Message]]) -> Method:
+    """Many requests, one answer."""
+
+    def made(admit: Admission) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        async def call(bodies: AsyncIterator[bytes], context: Context) -> bytes:
+            try:
+                entered = await _enter(context, admit)
+                return (await behave(_each(kind, bodies), entered)).SerializeToString()
+            except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
+                await _end(context, error)
+
+        return grpc.stream_unary_rpc_method_handler(call)
+
+    return made
+
+
+def conversing(kind: type[Asked], behave: Callable[[AsyncIterator[Asked], Call], Awaitable[None]]) -> Method:
+    """Many requests, and as many messages as `behave` writes."""
+
+    def made(admit: Admission) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        async def call(bodies: AsyncIterator[bytes], context: Context) -> None:
+            try:
+                await behave(_each(kind, bodies), await _enter(context, admit))
+            except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
+                await _end(context, error)
+
+        return grpc.stream_stream_rpc_method_handler(call)
+
+    return made
+
+
+async def _enter(context: Context, admit: Admission) -> Call:
+    headers = dict(context.invocation_metadata() or ())
+    authorization = headers.get("authorization")
+    try:
+        grant = await admit(authorization if isinstance(authorization, str) else None)
+    except NotAdmitted as error:
+        raise Refused(grpc.StatusCode.UNAUTHENTICATED, str(error) or "Authentication Failed") from error
+    carrying = CARRYING in headers
+    if carrying and not grant.carries:
+        raise access_denied(f"header {CARRYING}: Access Denied")
+    return Call(context, grant, carrying=carrying)
+
+
+def _parse(kind: type[Asked], body: bytes) -> Asked:
+    try:
+        return kind.FromString(body)
+    except DecodeError as error:
+        # What a gRPC server says of a request that it cannot parse.
+        raise Refused(grpc.StatusCode.INTERNAL, f"Error parsing {kind.DESCRIPTOR.full_name}") from error
+
+
+async def _each(kind: type[Asked], bodies: AsyncIterator[bytes]) -> AsyncIterator[Asked]:
+    async for body in bodies:
+        yield _parse(kind, body)
+
+
+async def _end(context: Context, error: Exception) -> Never:
+    """End the call with the status of this error."""
+    match error:
+        case Refused():
+            refused = error
+        case Rejected():
+            refused = Refused(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        case LedgerError():
+            refused = Refused(grpc.StatusCode.UNAVAILABLE, str(error))
+        case _:
+            _LOG.error("call failed", exc_info=error)
+            refused = Refused(grpc.StatusCode.UNKNOWN, "Exception was thrown by handler.")
+    await context.abort(refused.code, refused.details, refused.trailers)
+    raise AssertionError("abort raises")

@@ -1,0 +1,88 @@
+"""The server: an embedded ledger at an address, until it is stopped.
+
+served = await serve(ledger, "127.0.0.1:2113", admit=admit_everybody)
+...
+await served.stop(grace_s=5)
+"""
+
+from typing import Final
+
+import grpc
+import msgspec
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
+
+from ledger.port import APPEND_BYTES_MAX, Ledger
+from ledger.server.access import Admission
+from ledger.server.cluster import gossip, server_features
+from ledger.server.streams import streams
+
+FRAMING_BYTES: Final = 4 << 20
+"""What stands around the data and metadata of the largest append: ids, types and lengths of its events."""
+
+
+class Tls(msgspec.Struct, frozen=True):
+    """The server's key and its certificate with those between it and the CA, both PEM."""
+
+    private_key: bytes
+    certificate_chain: bytes
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one client may cost. `ping_interval_ms_min`: how often it may ping; oftener costs it the connection."""
+
+    request_bytes_max: int = APPEND_BYTES_MAX + FRAMING_BYTES
+    ping_interval_ms_min: int = 5_000
+
+
+class Served:
+    """A server that runs, at `port` of the host it listens to."""
+
+    def __init__(self, server: grpc.aio.Server, status: health.HealthServicer, port: int) -> None:
+        self._server, self._status = server, status
+        self.port: Final = port
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """Take no new calls, give those under way `grace_s`, then end them. The ledger stays open."""
+        await self._status.enter_graceful_shutdown()
+        await self._server.stop(grace_s)
+
+
+async def serve(
+    ledger: Ledger, listen: str, *, admit: Admission, tls: Tls | None = None, limits: Limits | None = None
+) -> Served:
+    """Listen to `host:port`, port 0 for any that is free. OSError where nobody can listen there."""
+    server = grpc.aio.server(options=_options(limits or Limits()))
+    try:
+        port = _bind(server, listen, tls)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen to {listen}: {error}") from error
+    host = listen.rpartition(":")[0].strip("[]")
+    services = [streams(ledger), gossip(ledger.ledger_id, host, port), server_features()]
+    server.add_generic_rpc_handlers([service.handler(admit) for service in services])
+    status = health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(status, server)
+    for name in ["", *(service.name for service in services)]:
+        await status.set(name, health_pb2.HealthCheckResponse.SERVING)
+    await server.start()
+    return Served(server, status, port)
+
+
+def _bind(server: grpc.aio.Server, listen: str, tls: Tls | None) -> int:
+    if tls is None:
+        return server.add_insecure_port(listen)
+    credentials = grpc.ssl_server_credentials([(tls.private_key, tls.certificate_chain)])
+    return server.add_secure_port(listen, credentials)
+
+
+def _options(limits: Limits) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", limits.request_bytes_max),
+        ("grpc.max_send_message_length", -1),
+        # Two processes on one port would share its calls between them, silently.
+        ("grpc.so_reuseport", 0),
+        # Official clients ping every ten seconds, also while nothing else is said; by default that would end them.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", limits.ping_interval_ms_min),
+        ("grpc.http2.max_ping_strikes", 0),
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]
