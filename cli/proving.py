@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.connection import REFUSED, CannotGoOn, console, explained, note
+from cli.ledger_users import user_app
 from cli.settings import cli_settings
 from kernel.clock import system_clock_us
 from kernel.disclosure import load
@@ -35,6 +36,7 @@ ledger_app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+ledger_app.add_typer(user_app)
 output: Final = Console()
 
 

@@ -1,0 +1,43 @@
+"""What each role may do at `meterloop ledger serve`: roles and docs/disclosure.yaml become a `Grant`.
+
+    role service      reads everything; appends to the streams of its own deciders, where it has any
+    supervisors       regulator, institute and auditor read everything, with who recorded it and why
+    everybody else    events of types that are public by their label, without metadata
+
+Whoever is no service is outside: it appends to streams `ext-*` alone, and no type of the house's, so that nobody takes
+what comes from outside for the house's own. What is in such streams no label names: services and supervisors read it,
+as the supervisors' set shows it; that somebody may write to a log does not mean that others may read of it there.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from kernel.disclosure import Disclosure
+from kernel.principal import Role
+from ledger.server.access import Grant
+from services.registry.app import SERVICE, STREAMS
+
+SERVICES: Final[Mapping[str, tuple[str, ...]]] = {SERVICE: STREAMS, "sequencer": (), "discloser": ()}
+"""Each service that reads the log, and how the streams begin that it writes."""
+
+SUPERVISORS: Final = frozenset({Role.REGULATOR, Role.INSTITUTE, Role.AUDITOR})
+"""As the gateway's policies have them."""
+
+OUTSIDE: Final = ("ext-",)
+EVERY_SERVICE: Final = "*"
+"""Whoever calls without credentials as role service, on this machine alone, is all of them."""
+
+
+def grant_of(role: Role, service: str | None, disclosure: Disclosure) -> Grant:
+    """What a caller of this role may do. `service`: which one, or EVERY_SERVICE, of role service alone."""
+    if role is Role.SERVICE:
+        appends = (
+            tuple(stream for streams in SERVICES.values() for stream in streams)
+            if service == EVERY_SERVICE
+            # One that a newer release knew reads, and writes nothing.
+            else SERVICES.get(service or "", ())
+        )
+        return Grant(reads=None, metadata=True, all_streams=True, appends=appends, carries=True, administers=True)
+    if role in SUPERVISORS:
+        return Grant(reads=None, metadata=True, all_streams=True, appends=OUTSIDE)
+    return Grant(reads=disclosure.public, all_streams=True, appends=OUTSIDE)

@@ -1,0 +1,69 @@
+"""What each role may do at `meterloop ledger serve`, by the labels, the deciders and the gateway."""
+
+import re
+
+import pytest
+
+from cli.disclosing import DISCLOSURE
+from cli.grants import EVERY_SERVICE, OUTSIDE, SERVICES, SUPERVISORS, grant_of
+from cli.inventory import deciders
+from cli.reference import ROOT
+from kernel.disclosure import load
+from kernel.principal import Role
+
+LABELS = load(DISCLOSURE)
+OUTSIDERS = sorted(set(Role) - {Role.SERVICE})
+
+
+def grant(role, service=None):
+    return grant_of(role, service, LABELS)
+
+
+def test_a_service_reads_everything_and_writes_the_streams_of_its_own_deciders():
+    for service, nouns in deciders().items():
+        found = grant(Role.SERVICE, service)
+        assert found.sees("anything")
+        assert (found.metadata, found.all_streams, found.carries) == (True, True, True)
+        for noun in nouns:
+            assert found.may_append_to(f"{noun.category}-1")
+        assert not found.may_append_to("ext-1")
+        assert not found.may_append_to("$$meter-1")
+        assert not found.may_append_to("elsewhere")
+        assert not found.may_append_to(nouns[0].category)
+
+
+@pytest.mark.parametrize("service", ["sequencer", "discloser", "nobody", None])
+def test_a_service_without_deciders_writes_nothing(service):
+    found = grant(Role.SERVICE, service)
+    assert found.sees("anything")
+    assert not any(found.may_append_to(stream) for stream in ("meter-1", "ext-1", "x"))
+
+
+def test_whoever_is_every_service_writes_what_all_of_them_write_and_no_more():
+    found = grant(Role.SERVICE, EVERY_SERVICE)
+    assert all(found.may_append_to(f"{prefix}1") for streams in SERVICES.values() for prefix in streams)
+    assert not found.may_append_to("elsewhere-1")
+
+
+@pytest.mark.parametrize("role", OUTSIDERS)
+def test_whoever_is_no_service_writes_beside_the_house_alone(role):
+    found = grant(role)
+    assert found.may_append_to("ext-1")
+    assert not any(found.may_append_to(stream) for stream in ("meter-1", "extra-1", "ext", "$$ext-1", ""))
+    assert (found.carries, found.administers) == (False, False)
+    assert OUTSIDE == ("ext-",)
+
+
+@pytest.mark.parametrize("role", OUTSIDERS)
+def test_supervisors_read_everything_and_others_what_is_public(role):
+    found = grant(role)
+    for name, label in LABELS.events.items():
+        assert found.sees(name) is (role in SUPERVISORS or label.audience == "public")
+    assert found.sees("ext.Unlabelled") is (role in SUPERVISORS)
+    assert found.metadata is (role in SUPERVISORS)
+
+
+def test_supervisors_are_those_of_the_gateway():
+    rules = (ROOT / "gateway" / "policies.cedar").read_text("utf-8")
+    _, _, rule = rules.partition('@id("disclosures.supervisors")')
+    assert {Role(name) for name in re.findall(r'Role::"(\w+)"', rule)} == SUPERVISORS
