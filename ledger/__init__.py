@@ -1,6 +1,8 @@
 """The event log and its proofs. It knows no business noun.
 
 port.py       what a ledger is: the contract, in docstrings
+beside.py     what a log says of itself: its name, and that it has ended
+embedded.py   what a ledger can do beyond the port that keeps its events itself
 memory.py     the ledger in memory, held to the same suite as the others
 sqlite.py     the embedded ledger: one file, many processes. Its parts:
               sqlite_file    what is in the file, how it is opened

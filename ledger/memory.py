@@ -4,15 +4,22 @@ import os
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from uuid import UUID
 
+from ledger.beside import identity_append, seal_draft, seal_in
+from ledger.embedded import Check
 from ledger.following import Growth, follow_pages
 from ledger.port import (
+    ANY,
+    OWN_STREAM,
     PAGE_EVENTS,
     PAGE_EVENTS_MAX,
     Append,
+    Carried,
     Direction,
+    Draft,
     Page,
     Receipt,
     Recorded,
+    Sealed,
     StreamPage,
     Unavailable,
 )
@@ -20,14 +27,18 @@ from ledger.recording import (
     Clock,
     Key,
     Place,
+    check_append_beside,
     check_appends,
+    check_before,
     check_from,
     check_limit,
     check_scan,
     check_stream,
+    check_stream_beside,
     place,
     salts,
     system_time_us,
+    time_us,
 )
 
 
@@ -41,39 +52,35 @@ class MemoryLedger:
         self._log: list[Recorded] = []
         self._streams: dict[str, list[Recorded]] = {}
         self._known: dict[Key, Place] = {}
+        self._beside: dict[str, list[Recorded]] = {}
         self._growth = Growth()
         self._closed = False
+        self._add_beside(identity_append(self._ledger_id))
 
     @property
     def ledger_id(self) -> str:
         return self._ledger_id
 
-    async def append(self, appends: Sequence[Append]) -> Receipt:
+    async def append(self, appends: Sequence[Append], checks: Sequence[Check] = ()) -> Receipt:
         self._check_open()
-        size = check_appends(appends)
-        heads = {a.stream: len(self._streams[a.stream]) - 1 for a in appends if a.stream in self._streams}
+        size = check_appends(appends, checks)
+        self._check_unsealed()
+        streams = [*(append.stream for append in appends), *(check.stream for check in checks)]
+        heads = {stream: len(self._streams[stream]) - 1 for stream in streams if stream in self._streams}
         keys = ((append.stream, draft.id) for append in appends for draft in append.drafts)
-        placed = place(appends, heads, {key: self._known[key] for key in keys if key in self._known})
+        placed = place(appends, heads, {key: self._known[key] for key in keys if key in self._known}, checks)
         if isinstance(placed, Receipt):
             return placed
-        recorded_at_us = max(self._clock(), self._log[-1].recorded_at_us if self._log else 0)
+        now_us = self._clock()
         salt = iter(salts(size.events))
         begun = len(self._log)
         for append, first in zip(appends, placed, strict=True):
             stream = self._streams.setdefault(append.stream, [])
             for version, draft in enumerate(append.drafts, first):
-                event = Recorded(
-                    id=draft.id,
-                    stream=append.stream,
-                    version=version,
-                    position=self._position() + self._stride,
-                    type=draft.type,
-                    content_type=draft.content_type,
-                    data=draft.data,
-                    metadata=draft.metadata,
-                    recorded_at_us=recorded_at_us,
-                    salt=next(salt),
-                )
+                before_us = self._log[-1].recorded_at_us if self._log else 0
+                kept = draft.salt if isinstance(draft, Carried) else next(salt)
+                position = self._position() + self._stride
+                event = _recorded(draft, append.stream, version, position, time_us(draft, now_us, before_us), kept)
                 stream.append(event)
                 self._log.append(event)
                 self._known[event.stream, event.id] = (event.version, event.position)
@@ -94,24 +101,14 @@ class MemoryLedger:
         check_stream(stream)
         check_from(from_version)
         check_limit(limit)
-        return self._page(stream, direction, from_version, limit)
-
-    def _page(self, stream: str, direction: Direction, from_version: int | None, limit: int) -> StreamPage:
-        events = self._streams.get(stream, [])
-        if direction is Direction.FORWARDS:
-            start = from_version or 0
-            stop = start + limit
-            return StreamPage(events[start:stop], stop if stop < len(events) else None)
-        newest = len(events) - 1 if from_version is None else min(from_version, len(events) - 1)
-        oldest = max(newest - limit + 1, 0)
-        return StreamPage(events[oldest : newest + 1][::-1], oldest - 1 if oldest else None)
+        return _page(self._streams.get(stream, []), direction, from_version, limit)
 
     async def read_many(self, streams: Collection[str]) -> Mapping[str, StreamPage]:
         self._check_open()
         for stream in streams:
             check_stream(stream)
         present = [stream for stream in streams if stream in self._streams]
-        return {stream: self._page(stream, Direction.FORWARDS, None, PAGE_EVENTS) for stream in present}
+        return {stream: _page(self._streams[stream], Direction.FORWARDS, None, PAGE_EVENTS) for stream in present}
 
     async def read_all(
         self,
@@ -154,9 +151,66 @@ class MemoryLedger:
         self._check_open()
         return self._position()
 
+    async def read_back(self, before: int | None = None, limit: int = PAGE_EVENTS) -> Sequence[Recorded]:
+        self._check_open()
+        check_before(before)
+        check_limit(limit)
+        # As many lie before a position as there are whole strides up to the one just before it.
+        stop = len(self._log) if before is None else min(max(before - 1, 0) // self._stride, len(self._log))
+        return self._log[max(stop - limit, 0) : stop][::-1]
+
+    async def read_beside(
+        self,
+        stream: str,
+        *,
+        direction: Direction = Direction.FORWARDS,
+        from_version: int | None = None,
+        limit: int = PAGE_EVENTS,
+    ) -> StreamPage:
+        self._check_open()
+        check_stream_beside(stream)
+        check_from(from_version)
+        check_limit(limit)
+        return _page(self._beside.get(stream, []), direction, from_version, limit)
+
+    async def append_beside(self, append: Append) -> Receipt:
+        self._check_open()
+        check_append_beside(append)
+        self._check_unsealed()
+        receipt = self._add_beside(append)
+        self._growth.announce()
+        return receipt
+
+    async def streams_beside(self) -> Sequence[str]:
+        self._check_open()
+        return sorted(self._beside)
+
+    async def seal(self, note: bytes) -> int:
+        self._check_open()
+        append = Append(OWN_STREAM, ANY, [seal_draft(self._ledger_id, note)])
+        check_append_beside(append)
+        if not seal_in(self._beside[OWN_STREAM]):
+            self._add_beside(append)
+        return self._position()
+
     async def close(self) -> None:
         self._closed = True
         self._growth.announce()
+
+    def _add_beside(self, append: Append) -> Receipt:
+        stream = self._beside.get(append.stream, [])
+        heads = {append.stream: len(stream) - 1} if stream else {}
+        ids = {draft.id for draft in append.drafts}
+        placed = place([append], heads, {(e.stream, e.id): (e.version, e.position) for e in stream if e.id in ids})
+        if isinstance(placed, Receipt):
+            return placed
+        now_us = self._clock()
+        for version, draft in enumerate(append.drafts, placed[0]):
+            recorded_at_us = time_us(draft, now_us, stream[-1].recorded_at_us if stream else 0)
+            stream.append(_recorded(draft, append.stream, version, self._position(), recorded_at_us, b""))
+        self._beside[append.stream] = stream
+        positions = (self._position(),) * len(append.drafts)
+        return Receipt(position=self._position(), versions=(len(stream) - 1,), positions=positions)
 
     def _position(self) -> int:
         return len(self._log) * self._stride
@@ -164,3 +218,32 @@ class MemoryLedger:
     def _check_open(self) -> None:
         if self._closed:
             raise Unavailable("the ledger is closed")
+
+    def _check_unsealed(self) -> None:
+        if seal_in(self._beside[OWN_STREAM]):
+            raise Sealed(f"the log {self._ledger_id} is sealed")
+
+
+def _recorded(draft: Draft, stream: str, version: int, position: int, recorded_at_us: int, salt: bytes) -> Recorded:
+    return Recorded(
+        id=draft.id,
+        stream=stream,
+        version=version,
+        position=position,
+        type=draft.type,
+        content_type=draft.content_type,
+        data=draft.data,
+        metadata=draft.metadata,
+        recorded_at_us=recorded_at_us,
+        salt=salt,
+    )
+
+
+def _page(events: Sequence[Recorded], direction: Direction, from_version: int | None, limit: int) -> StreamPage:
+    if direction is Direction.FORWARDS:
+        start = from_version or 0
+        stop = start + limit
+        return StreamPage(events[start:stop], stop if stop < len(events) else None)
+    newest = len(events) - 1 if from_version is None else min(from_version, len(events) - 1)
+    oldest = max(newest - limit + 1, 0)
+    return StreamPage(events[oldest : newest + 1][::-1], oldest - 1 if oldest else None)

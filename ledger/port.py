@@ -1,8 +1,14 @@
 """The event log as everything above it sees it.
 
 A ledger is an append-only sequence of events, grouped in streams. It holds bytes: what an event means is its
-writer's business. There is no update and no delete. Streams whose names begin with `$` and types that begin with
-`$` live beside the log: they are refused here. A name holds no NUL: neither C strings nor PostgreSQL could carry it.
+writer's business. There is no update and no delete. A name holds no NUL: neither C strings nor PostgreSQL could carry
+it.
+
+Beside the log stand the streams whose names begin with `$$`, which have doors of their own: `read_beside`,
+`append_beside`, `streams_beside`. What is in them is no entry of the log: `append`, `read`, `read_all`, `follow` and
+`head` never show it and refuse names of streams and types that begin with `$`. The stream `$$meterloop` is the log's
+own: its first event, of type `$metadata`, is a JSON object that holds `ledger_id`, and an event of type `$sealed` in it
+ends the log: `seal`. See `ledger.beside`.
 
 What every implementation promises:
 
@@ -22,6 +28,7 @@ Errors:
     |-- Rejected       the call breaks a limit or a rule of this page; nothing was written
     |-- Unavailable    the store cannot do it now (disk full, I/O error, lost server). An append may or may not have
     |                  been written: appending the same ids again is safe
+    |-- Sealed         the log has ended and goes on elsewhere; nothing was written, and never will be
     '-- WrongLedger    the store holds another log than the one asked for
 """
 
@@ -56,7 +63,16 @@ PAGE_EVENTS_MAX: Final = 4_096
 """Events in one page of any read."""
 
 NAME_BYTES_MAX: Final = 200
-"""Length in UTF-8 of a stream name, an event type or a content type."""
+"""Length in UTF-8 of a stream name, an event type or a content type; a stream beside the log has its `$$` besides."""
+
+BESIDE: Final = "$$"
+"""How the name of a stream beside the log begins; `$$s` is where KurrentDB keeps the metadata of stream `s`."""
+
+OWN_STREAM: Final = "$$meterloop"
+"""What the log says of itself."""
+
+IDENTITY_TYPE: Final = "$metadata"
+SEALED_TYPE: Final = "$sealed"
 
 FILTER_NAMES_MAX: Final = 500
 """Types plus stream prefixes in one filter."""
@@ -100,6 +116,17 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     content_type: str = JSON
 
 
+class Carried(Draft, frozen=True, gc=False, kw_only=True):
+    """A draft that was recorded elsewhere and brings what it got there, so that its proofs hold here too.
+
+    `salt`, 32 bytes, is kept. Time orders the log it stands in: `recorded_at_us` is taken unless it lies before the
+    preceding event's or after this log's own clock, whose times then stand instead; None is the own clock's.
+    """
+
+    salt: bytes
+    recorded_at_us: int | None = None
+
+
 class Append(msgspec.Struct, frozen=True, gc=False):
     """One stream's share of an append: where the writer believes the stream to be, and what comes next."""
 
@@ -109,7 +136,11 @@ class Append(msgspec.Struct, frozen=True, gc=False):
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
-    """An event in the log. `recorded_at_us` is microseconds since 1970-01-01 UTC, `salt` 32 random bytes."""
+    """An event in the log. `recorded_at_us` is microseconds since 1970-01-01 UTC, `salt` 32 random bytes.
+
+    Beside the log `salt` is empty and `position` where the log's head was when the event was written: several may have
+    the same.
+    """
 
     id: bytes
     stream: str
@@ -176,6 +207,10 @@ class Unavailable(LedgerError):
     """The store cannot do it now; trying again later is safe."""
 
 
+class Sealed(LedgerError):
+    """The log has ended. What it says of where it goes on is the data of its `$sealed` event."""
+
+
 class WrongLedger(LedgerError):
     """The store holds another log than the one asked for."""
 
@@ -195,7 +230,7 @@ class Ledger(Protocol):
         right after it; where it is ANY or STREAM_EXISTS, wherever the stream holds them in one run. If some appends
         of a call are such repetitions and others are not, that is a Conflict.
 
-        Raises Conflict, Rejected, Unavailable.
+        Raises Conflict, Rejected, Sealed, Unavailable.
         """
         ...
 
@@ -247,6 +282,39 @@ class Ledger(Protocol):
 
     async def head(self) -> int:
         """The position of the last event, 0 in an empty log."""
+        ...
+
+    async def read_beside(
+        self,
+        stream: str,
+        *,
+        direction: Direction = Direction.FORWARDS,
+        from_version: int | None = None,
+        limit: int = PAGE_EVENTS,
+    ) -> StreamPage:
+        """`read`, of a stream beside the log."""
+        ...
+
+    async def append_beside(self, append: Append) -> Receipt:
+        """`append`, to one stream beside the log, with the same expectations and the same repetitions. Types may begin
+        with `$`. Of a Carried its time is taken, as in the log, after what precedes it in its stream. The receipt's
+        positions are those of Recorded.
+
+        Raises Conflict, Rejected, Sealed, Unavailable.
+        """
+        ...
+
+    async def streams_beside(self) -> Sequence[str]:
+        """The names of all streams beside the log, sorted."""
+        ...
+
+    async def seal(self, note: bytes) -> int:
+        """End the log: once this returns, no append by anyone, here or in another process, is acknowledged or recorded.
+        `note` is JSON that says where it goes on; it is the data of an event of type `$sealed` in `$$meterloop`.
+        Returns `head`, which stays. Sealing again changes nothing.
+
+        Raises Rejected, Unavailable; then the log may or may not be sealed, and sealing again is safe.
+        """
         ...
 
     async def close(self) -> None:

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
+from ledger.embedded import Check
 from ledger.port import (
     ANY,
     APPEND_BYTES_MAX,
     APPEND_EVENTS_MAX,
+    BESIDE,
     EVENT_BYTES_MAX,
     FILTER_NAMES_MAX,
     ID_BYTES,
@@ -20,7 +22,9 @@ from ledger.port import (
     SALT_BYTES,
     STREAM_EXISTS,
     Append,
+    Carried,
     Conflict,
+    Draft,
     Expected,
     Receipt,
     Rejected,
@@ -56,28 +60,57 @@ def salts(count: int) -> list[bytes]:
     return [pool[at : at + SALT_BYTES] for at in range(0, len(pool), SALT_BYTES)]
 
 
+def time_us(draft: Draft, now_us: int, before_us: int) -> int:
+    """When a draft counts as recorded, `before_us` being the time of what precedes it."""
+    given_us = draft.recorded_at_us if isinstance(draft, Carried) else None
+    return max(now_us if given_us is None else min(given_us, now_us), before_us)
+
+
 class Size(NamedTuple):
     events: int
     total_bytes: int
 
 
-def check_appends(appends: Sequence[Append]) -> Size:
+def check_appends(appends: Sequence[Append], checks: Sequence[Check] = ()) -> Size:
     """Refuse what breaks a limit or a rule of the port."""
     if not appends:
         raise Rejected("nothing to append")
+    if len({append.stream for append in appends}) != len(appends):
+        raise Rejected("a stream is named twice in one append")
+    for append in appends:
+        check_stream(append.stream)
+    if checks:
+        _check_checks(appends, checks)
+    return _check_drafts_of(appends, beside=False)
+
+
+def check_append_beside(append: Append) -> None:
+    """The same, of an append beside the log."""
+    check_stream_beside(append.stream)
+    _check_drafts_of([append], beside=True)
+
+
+def _check_checks(appends: Sequence[Append], checks: Sequence[Check]) -> None:
+    if len(checks) > APPEND_EVENTS_MAX:
+        raise Rejected(f"{len(checks)} streams to check in one append, at most {APPEND_EVENTS_MAX}")
+    if len({append.stream for append in appends} | {check.stream for check in checks}) != len(appends) + len(checks):
+        raise Rejected("a stream to check is named twice, or written by the same append")
+    for check in checks:
+        check_stream(check.stream)
+        _check_expected(check.stream, check.expected)
+
+
+def _check_drafts_of(appends: Sequence[Append], *, beside: bool) -> Size:
     events = sum([len(append.drafts) for append in appends])
     if events > APPEND_EVENTS_MAX:
         raise Rejected(f"{events} events in one append, at most {APPEND_EVENTS_MAX}")
-    if len({append.stream for append in appends}) != len(appends):
-        raise Rejected("a stream is named twice in one append")
     total_bytes = 0
     types: set[str] = set()
     content_types: set[str] = set()
     for append in appends:
-        check_stream(append.stream)
         total_bytes += _check_drafts(append, types, content_types)
     for name in types:
-        _check_name("an event type", name)
+        _check_bytes("an event type", name) if beside else _check_name("an event type", name)
     for name in content_types:
         _check_name("a content type", name)
     if total_bytes > APPEND_BYTES_MAX:
@@ -87,9 +120,8 @@ def check_appends(appends: Sequence[Append]) -> Size:
 
 def _check_drafts(append: Append, types: set[str], content_types: set[str]) -> int:
     """The bytes of all drafts. The names that they use are added to those to be checked: a call has few."""
-    stream, expected, drafts = append.stream, append.expected, append.drafts
-    if isinstance(expected, int) and expected < 0:
-        raise Rejected(f"{stream}: a version is at least 0, not {expected}")
+    stream, drafts = append.stream, append.drafts
+    _check_expected(stream, append.expected)
     if not drafts:
         raise Rejected(f"{stream}: nothing to append")
     if len(drafts) > 1 and len({draft.id for draft in drafts}) != len(drafts):
@@ -98,6 +130,8 @@ def _check_drafts(append: Append, types: set[str], content_types: set[str]) -> i
     for draft in drafts:
         if len(draft.id) != ID_BYTES:
             raise Rejected(f"{stream}: an event id is {ID_BYTES} bytes, not {len(draft.id)}")
+        if isinstance(draft, Carried) and len(draft.salt) != SALT_BYTES:
+            raise Rejected(f"{stream}: a salt is {SALT_BYTES} bytes, not {len(draft.salt)}")
         types.add(draft.type)
         content_types.add(draft.content_type)
         event_bytes = len(draft.data) + len(draft.metadata)
@@ -107,11 +141,28 @@ def _check_drafts(append: Append, types: set[str], content_types: set[str]) -> i
     return total_bytes
 
 
+def _check_expected(stream: str, expected: Expected) -> None:
+    if isinstance(expected, int) and expected < 0:
+        raise Rejected(f"{stream}: a version is at least 0, not {expected}")
+
+
 def check_stream(stream: str) -> None:
     _check_name("a stream", stream)
 
 
+def check_stream_beside(stream: str) -> None:
+    if not stream.startswith(BESIDE):
+        raise Rejected(f"a stream beside the log has a name that begins with {BESIDE}: {stream}")
+    _check_bytes("a stream beside the log, after $$,", stream.removeprefix(BESIDE))
+
+
 def _check_name(what: str, name: str) -> None:
+    _check_bytes(what, name)
+    if name[0] == "$":
+        raise Rejected(f"{what} whose name begins with $ lives beside the log: {name}")
+
+
+def _check_bytes(what: str, name: str) -> None:
     if name.isascii():
         size_bytes = len(name)
     else:
@@ -123,8 +174,6 @@ def _check_name(what: str, name: str) -> None:
         raise Rejected(f"{what}'s name has 1 to {NAME_BYTES_MAX} bytes, not {size_bytes}")
     if "\0" in name:
         raise Rejected(f"{what}'s name holds a NUL: {name!r}")
-    if name[0] == "$":
-        raise Rejected(f"{what} whose name begins with $ lives beside the log: {name}")
 
 
 def check_limit(limit: int) -> None:
@@ -135,6 +184,11 @@ def check_limit(limit: int) -> None:
 def check_from(from_version: int | None) -> None:
     if from_version is not None and not 0 <= from_version <= _INT64_MAX:
         raise Rejected(f"a version is at least 0 and an int64, not {from_version}")
+
+
+def check_before(before: int | None) -> None:
+    if before is not None and not 0 <= before <= _INT64_MAX:
+        raise Rejected(f"a position is at least 0 and an int64, not {before}")
 
 
 def check_scan(after: int, limit: int, types: Collection[str], stream_prefixes: Collection[str]) -> None:
@@ -148,20 +202,24 @@ def check_scan(after: int, limit: int, types: Collection[str], stream_prefixes: 
         raise Rejected(f"{len(types) + len(stream_prefixes)} names in one filter, at most {FILTER_NAMES_MAX}")
 
 
-def place(appends: Sequence[Append], heads: Heads, known: Known) -> list[int] | Receipt:
+def place(appends: Sequence[Append], heads: Heads, known: Known, checks: Sequence[Check] = ()) -> list[int] | Receipt:
     """The version at which each append begins; or, if all of it had been recorded before, the receipt that says so.
 
     `known` holds those of the drafts' ids that their own streams already have.
     """
-    if not known:
-        return [_first(append, heads, known) for append in appends]
-    repeats = [_repeated(append, known) for append in appends]
-    if all(repeats):
-        return _receipt_again([run for run in repeats if run])
-    firsts = [_first(append, heads, known) for append, repeat in zip(appends, repeats, strict=True) if not repeat]
-    for append, repeat in zip(appends, repeats, strict=True):
-        if repeat:
-            raise _conflict(append, heads)
+    if known:
+        repeats = [_repeated(append, known) for append in appends]
+        if all(repeats):
+            return _receipt_again([run for run in repeats if run])
+        firsts = [_first(append, heads, known) for append, repeat in zip(appends, repeats, strict=True) if not repeat]
+        for append, repeat in zip(appends, repeats, strict=True):
+            if repeat:
+                raise _conflict(append, heads)
+    else:
+        firsts = [_first(append, heads, known) for append in appends]
+    for check in checks:
+        if not _holds(check.expected, heads.get(check.stream)):
+            raise _conflict(check, heads)
     return firsts
 
 
@@ -172,7 +230,7 @@ def _first(append: Append, heads: Heads, known: Known) -> int:
     return 0 if head is None else head + 1
 
 
-def _conflict(append: Append, heads: Heads) -> Conflict:
+def _conflict(append: Append | Check, heads: Heads) -> Conflict:
     return Conflict(append.stream, append.expected, heads.get(append.stream, NO_STREAM))
 
 

@@ -125,6 +125,28 @@ class SqliteLedger:
     async def head(self) -> int:
         return await self._reading(head)
 
+    async def read_beside(
+        self,
+        stream: str,
+        *,
+        direction: Direction = Direction.FORWARDS,  # noqa: ARG002 - the port's
+        from_version: int | None = None,  # noqa: ARG002 - the port's
+        limit: int = PAGE_EVENTS,  # noqa: ARG002 - the port's
+    ) -> StreamPage:
+        raise self._without_beside(stream)
+
+    async def append_beside(self, append: Append) -> Receipt:
+        raise self._without_beside(append.stream)
+
+    async def streams_beside(self) -> Sequence[str]:
+        raise self._without_beside("$$")
+
+    async def seal(self, note: bytes) -> int:  # noqa: ARG002 - the port's
+        raise self._without_beside("$sealed")
+
+    def _without_beside(self, name: str) -> Rejected:
+        return Rejected(f"{self._path} has schema version 1, which keeps nothing beside the log: {name}")
+
     async def backup(self, target: Path, told: Told = lambda _here, _whole: None) -> None:
         """Copy the log, as it is at one moment, into a new file that can be opened as a ledger. Others go on writing
         meanwhile; only the write-ahead log cannot begin anew before the copy is complete. `told` hears, in another

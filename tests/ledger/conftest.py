@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from ledger.embedded import EmbeddedLedger
 from ledger.memory import MemoryLedger
 from ledger.open import open_ledger
 from ledger.port import Ledger
@@ -16,7 +17,8 @@ from ledger.sqlite import SqliteLedger
 
 FOREIGN_URL = os.environ.get("LEDGER_CONTRACT_URL")
 
-LEDGERS = ["memory", "memory in strides", "sqlite", "sqlite twice", *(["url"] if FOREIGN_URL else [])]
+EMBEDDED = ["memory", "memory in strides"]
+LEDGERS = [*EMBEDDED, "sqlite", "sqlite twice", *(["url"] if FOREIGN_URL else [])]
 
 
 class Doors(NamedTuple):
@@ -27,13 +29,19 @@ class Doors(NamedTuple):
     start: int
 
 
+class EmbeddedDoors(NamedTuple):
+    """The same, of a ledger that keeps its events itself."""
+
+    log: EmbeddedLedger
+    other: EmbeddedLedger
+    start: int
+
+
 @pytest.fixture(params=LEDGERS)
 async def doors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Doors]:
     match request.param:
-        case "memory":
-            log = other = MemoryLedger()
-        case "memory in strides":
-            log = other = MemoryLedger(position_stride=7)
+        case "memory" | "memory in strides":
+            log = other = MemoryLedger(position_stride=7 if "strides" in request.param else 1)
         case "sqlite":
             log = other = await SqliteLedger.open(tmp_path / "ledger.db")
         case "sqlite twice":
@@ -49,6 +57,14 @@ async def doors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 @pytest.fixture
 def log(doors: Doors) -> Ledger:
     return doors.log
+
+
+@pytest.fixture(params=EMBEDDED)
+async def own_doors(request: pytest.FixtureRequest) -> AsyncIterator[EmbeddedDoors]:
+    """A log that no other test uses, of the kinds that keep their events themselves."""
+    log = MemoryLedger(position_stride=7 if "strides" in request.param else 1)
+    yield EmbeddedDoors(log, log, 0)
+    await log.close()
 
 
 @pytest.fixture

@@ -1,0 +1,34 @@
+"""What a ledger can do beyond the port when it keeps its events itself, so that it can be served over KurrentDB's
+protocol.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from ledger.port import PAGE_EVENTS, Append, Ledger, Receipt, Recorded, StreamState
+
+
+class Check(msgspec.Struct, frozen=True, gc=False):
+    """Where the writer believes a stream to be that the call does not write to."""
+
+    stream: str
+    expected: int | StreamState
+
+
+class EmbeddedLedger(Ledger, Protocol):
+    """The port, and what only its own storage can answer."""
+
+    async def append(self, appends: Sequence[Append], checks: Sequence[Check] = ()) -> Receipt:
+        """As the port's. All checks hold at the moment of recording, or nothing is recorded and Conflict names the
+        first that does not. A call that had been recorded before is success whatever has become of its checks. The
+        streams of checks are distinct, of each other and of those written, at most APPEND_EVENTS_MAX.
+        """
+        ...
+
+    async def read_back(self, before: int | None = None, limit: int = PAGE_EVENTS) -> Sequence[Recorded]:
+        """Up to `limit` events of the log at positions less than `before`, the last first; from the end without it.
+        There may be fewer, for the sake of their size; none only where there are none.
+        """
+        ...
