@@ -4,6 +4,10 @@ running.py      the server: its options, its services, start and stop
 access.py       what a caller may do, and who says so
 calling.py      from the bytes of a call to a method of this package and back, refusals on the way
 streams.py      the service Streams, put together from reading and appending
+appending.py    Streams.Append, and what every way of appending does
+batching.py     Streams.BatchAppend: many appends over one call
+proposing.py    from what is proposed to the drafts of the port
+errors.py       what a call is refused with
 reading.py      Streams.Read: what is asked for, pages of events
 messages.py     events as Streams.Read sends them
 cluster.py      Gossip and ServerFeatures: one leader, and what it can do

@@ -11,30 +11,18 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from ledger.port import LedgerError, Rejected
+from ledger.port import LedgerError
 from ledger.server.access import OPEN, Admission, Grant, NotAdmitted
+from ledger.server.errors import Refused, access_denied, refusal
 
 CARRYING: Final = "meterloop-ledger"
 """The header by which a caller says that it knows the members in which salt and metadata travel."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
-Trailers: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
 Asked = TypeVar("Asked", bound=Message)
 
 _LOG: Final = structlog.get_logger("ledger.server")
-
-
-class Refused(Exception):
-    """A call that ends with this status."""
-
-    def __init__(self, code: grpc.StatusCode, details: str, trailers: Trailers = ()) -> None:
-        super().__init__(details)
-        self.code, self.details, self.trailers = code, details, trailers
-
-
-def access_denied(details: str = "Access Denied") -> Refused:
-    return Refused(grpc.StatusCode.PERMISSION_DENIED, details, (("exception", "access-denied"),))
 
 
 class Call:
@@ -149,15 +137,11 @@ async def _each(kind: type[Asked], bodies: AsyncIterator[bytes]) -> AsyncIterato
 
 async def _end(context: Context, error: Exception) -> Never:
     """End the call with the status of this error."""
-    match error:
-        case Refused():
-            refused = error
-        case Rejected():
-            refused = Refused(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        case LedgerError():
-            refused = Refused(grpc.StatusCode.UNAVAILABLE, str(error))
-        case _:
-            _LOG.error("call failed", exc_info=error)
-            refused = Refused(grpc.StatusCode.UNKNOWN, "Exception was thrown by handler.")
+    if isinstance(error, Refused | LedgerError):
+        refused = refusal(error)
+    else:
+        _LOG.error("call failed", exc_info=error)
+        # In these words a KurrentDB says so, and clients try again.
+        refused = Refused(grpc.StatusCode.UNKNOWN, "Exception was thrown by handler.")
     await context.abort(refused.code, refused.details, refused.trailers)
     raise AssertionError("abort raises")

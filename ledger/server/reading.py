@@ -7,7 +7,8 @@ import grpc
 from kurrentdbclient.protos.v1 import streams_pb2
 
 from ledger.port import Ledger, Recorded
-from ledger.server.calling import Call, Refused, access_denied
+from ledger.server.calling import Call
+from ledger.server.errors import Refused, access_denied
 from ledger.server.messages import event, stream_not_found
 
 PAGE_EVENTS: Final = 256

@@ -3,10 +3,16 @@
 from kurrentdbclient.protos.v1 import streams_pb2
 
 from ledger.port import Ledger
-from ledger.server.calling import Service, answered_by_stream
+from ledger.server.appending import Appending
+from ledger.server.batching import Batching
+from ledger.server.calling import Service, answered_by_stream, asked_by_stream, conversing
 from ledger.server.reading import Reading
 
 
 def streams(ledger: Ledger) -> Service:
-    methods = {"Read": answered_by_stream(streams_pb2.ReadReq, Reading(ledger).read)}
+    methods = {
+        "Read": answered_by_stream(streams_pb2.ReadReq, Reading(ledger).read),
+        "Append": asked_by_stream(streams_pb2.AppendReq, Appending(ledger).append),
+        "BatchAppend": conversing(streams_pb2.BatchAppendReq, Batching(ledger).batch_append),
+    }
     return Service("event_store.client.streams.Streams", methods)
