@@ -10,5 +10,6 @@ proposing.py    from what is proposed to the drafts of the port
 errors.py       what a call is refused with
 reading.py      Streams.Read: what is asked for, pages of events
 messages.py     events as Streams.Read sends them
+features.py     messages of ServerFeatures, for this server and for whoever asks one
 cluster.py      Gossip and ServerFeatures: one leader, and what it can do
 """
