@@ -5,7 +5,8 @@ beside.py     what a log says of itself: its name, and that it has ended
 embedded.py   what a ledger can do beyond the port that keeps its events itself
 memory.py     the ledger in memory, held to the same suite as the others
 sqlite.py     the embedded ledger: one file, many processes. Its parts:
-              sqlite_file    what is in the file, how it is opened
+              sqlite_schema  what is in the file, and in one of the version before
+              sqlite_file    how it is opened, copied, examined
               sqlite_lock    whose turn it is to write, among processes
               sqlite_writer  the writing thread, group commit
               sqlite_append  what a group of appends does to the file

@@ -84,10 +84,10 @@ def check_appends(appends: Sequence[Append], checks: Sequence[Check] = ()) -> Si
     return _check_drafts_of(appends, beside=False)
 
 
-def check_append_beside(append: Append) -> None:
+def check_append_beside(append: Append) -> Size:
     """The same, of an append beside the log."""
     check_stream_beside(append.stream)
-    _check_drafts_of([append], beside=True)
+    return _check_drafts_of([append], beside=True)
 
 
 def _check_checks(appends: Sequence[Append], checks: Sequence[Check]) -> None:

@@ -15,21 +15,39 @@ from weakref import WeakSet
 
 import apsw
 
+from ledger.beside import seal_draft
+from ledger.embedded import Check
 from ledger.following import Growth, follow_pages
 from ledger.port import (
+    ANY,
+    OWN_STREAM,
     PAGE_EVENTS,
     Append,
     Direction,
     Page,
     Receipt,
+    Recorded,
     Rejected,
     StreamPage,
     Unavailable,
 )
-from ledger.recording import Clock, check_appends, check_from, check_limit, check_scan, check_stream, system_time_us
+from ledger.recording import (
+    Clock,
+    Size,
+    check_append_beside,
+    check_appends,
+    check_before,
+    check_from,
+    check_limit,
+    check_scan,
+    check_stream,
+    check_stream_beside,
+    system_time_us,
+)
+from ledger.sqlite_append import BesideCall, Call
 from ledger.sqlite_file import Told, back_up, connect, open_file
 from ledger.sqlite_lock import WriterTurn
-from ledger.sqlite_read import filtering, head, page, stream_page
+from ledger.sqlite_read import filtering, head, page, page_back, stream_page, streams_beside
 from ledger.sqlite_watch import CommitWatch
 from ledger.sqlite_writer import Job, Writer
 
@@ -48,7 +66,7 @@ class SqliteLedger:
         Raises WrongLedger where the file is something else or newer than this program, Unavailable where it cannot be
         opened.
         """
-        return cls(*await asyncio.to_thread(_enter, path), clock)
+        return cls(*await asyncio.to_thread(_enter, path, clock), clock)
 
     def __init__(self, path: Path, ledger_id: str, turn: WriterTurn, clock: Clock) -> None:
         self._path = path
@@ -68,9 +86,12 @@ class SqliteLedger:
     def ledger_id(self) -> str:
         return self._ledger_id
 
-    async def append(self, appends: Sequence[Append]) -> Receipt:
+    async def append(self, appends: Sequence[Append], checks: Sequence[Check] = ()) -> Receipt:
+        return await self._written(Call(appends, checks), check_appends(appends, checks))
+
+    async def _written(self, call: Call | BesideCall, size: Size) -> Receipt:
         self._check_usable()
-        job = Job(appends, check_appends(appends), self._loop.create_future())
+        job = Job(call, size, self._loop.create_future())
         self._writer.submit(job)
         return await job.future
 
@@ -125,27 +146,36 @@ class SqliteLedger:
     async def head(self) -> int:
         return await self._reading(head)
 
+    async def read_back(self, before: int | None = None, limit: int = PAGE_EVENTS) -> Sequence[Recorded]:
+        check_before(before)
+        check_limit(limit)
+        return await self._reading(lambda reader: page_back(reader, before, limit))
+
     async def read_beside(
         self,
         stream: str,
         *,
-        direction: Direction = Direction.FORWARDS,  # noqa: ARG002 - the port's
-        from_version: int | None = None,  # noqa: ARG002 - the port's
-        limit: int = PAGE_EVENTS,  # noqa: ARG002 - the port's
+        direction: Direction = Direction.FORWARDS,
+        from_version: int | None = None,
+        limit: int = PAGE_EVENTS,
     ) -> StreamPage:
-        raise self._without_beside(stream)
+        check_stream_beside(stream)
+        check_from(from_version)
+        check_limit(limit)
+        return await self._reading(
+            lambda reader: stream_page(reader, stream, direction, from_version, limit, beside=True)
+        )
 
     async def append_beside(self, append: Append) -> Receipt:
-        raise self._without_beside(append.stream)
+        return await self._written(BesideCall(append), check_append_beside(append))
 
     async def streams_beside(self) -> Sequence[str]:
-        raise self._without_beside("$$")
+        return await self._reading(streams_beside)
 
-    async def seal(self, note: bytes) -> int:  # noqa: ARG002 - the port's
-        raise self._without_beside("$sealed")
-
-    def _without_beside(self, name: str) -> Rejected:
-        return Rejected(f"{self._path} has schema version 1, which keeps nothing beside the log: {name}")
+    async def seal(self, note: bytes) -> int:
+        append = Append(OWN_STREAM, ANY, [seal_draft(self._ledger_id, note)])
+        receipt = await self._written(BesideCall(append, seals=True), check_append_beside(append))
+        return receipt.position
 
     async def backup(self, target: Path, told: Told = lambda _here, _whole: None) -> None:
         """Copy the log, as it is at one moment, into a new file that can be opened as a ledger. Others go on writing
@@ -219,7 +249,7 @@ def _after_fork_in_child() -> None:
 os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def _enter(path: Path) -> tuple[Path, str, WriterTurn]:
+def _enter(path: Path, clock: Clock) -> tuple[Path, str, WriterTurn]:
     path = path.absolute()
     try:
         turn = WriterTurn(path.with_name(path.name + "-lock"))
@@ -227,7 +257,7 @@ def _enter(path: Path) -> tuple[Path, str, WriterTurn]:
         raise Unavailable(f"{path} cannot be opened: {error}") from error
     try:
         with turn:
-            return path, open_file(path), turn
+            return path, open_file(path, clock), turn
     except BaseException:
         turn.close()
         raise

@@ -1,4 +1,4 @@
-"""The embedded ledger's file: what is in it, and how a connection to it is opened.
+"""The embedded ledger's file: how it is opened, copied and examined.
 
 Only SQLite itself ever opens the database, its -wal or its -shm: closing any other descriptor of them in the same
 process would silently drop the locks of every connection in it (POSIX record locks belong to the process).
@@ -9,16 +9,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias, cast
-from uuid import UUID
 
 import apsw
 
 from ledger.port import Rejected, Unavailable, WrongLedger
-
-APPLICATION_ID: Final = 0x4D4C4731
-"""`MLG1` in the file's header, as file(1) and other tools read it."""
-
-SCHEMA_VERSION: Final = 1
+from ledger.recording import Clock, system_time_us
+from ledger.sqlite_schema import APPLICATION_ID, LOG_ALONE, SCHEMA_VERSION, create, upgrade
 
 OWNER_ONLY: Final = 0o600
 
@@ -40,32 +36,6 @@ BACKUP_PAGES: Final = 4_096
 Told: TypeAlias = Callable[[int, int], None]
 """Called with how many pages of a backup are there, of how many."""
 
-_SCHEMA: Final = """
-CREATE TABLE ledger (ledger_id TEXT NOT NULL) STRICT;
-CREATE TABLE event (
-    position INTEGER PRIMARY KEY AUTOINCREMENT,
-    stream TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    type TEXT NOT NULL,
-    content_type TEXT NOT NULL,
-    recorded_at_us INTEGER NOT NULL,
-    id BLOB NOT NULL,
-    salt BLOB NOT NULL,
-    metadata BLOB NOT NULL,
-    data BLOB NOT NULL,
-    UNIQUE (stream, version),
-    UNIQUE (stream, id)
-) STRICT;
-CREATE TRIGGER event_is_never_updated BEFORE UPDATE ON event
-BEGIN SELECT RAISE(ABORT, 'an event is never updated'); END;
-CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event
-BEGIN SELECT RAISE(ABORT, 'an event is never deleted'); END;
-CREATE TRIGGER ledger_is_never_renamed BEFORE UPDATE ON ledger
-BEGIN SELECT RAISE(ABORT, 'a ledger is never renamed'); END;
-CREATE TRIGGER ledger_is_never_forgotten BEFORE DELETE ON ledger
-BEGIN SELECT RAISE(ABORT, 'a ledger is never forgotten'); END;
-"""
-
 
 def connect(path: Path, *, writes: bool) -> apsw.Connection:
     """A connection to a file that is there. Triggers are recursive, or INSERT OR REPLACE would delete past them."""
@@ -83,8 +53,9 @@ def connect(path: Path, *, writes: bool) -> apsw.Connection:
     return connection
 
 
-def open_file(path: Path) -> str:
-    """Create the ledger in `path` unless it is there, and return its ledger_id. The caller holds the writer's turn.
+def open_file(path: Path, clock: Clock = system_time_us) -> str:
+    """Create the ledger in `path` unless it is there, bring it to this program's version, and return its ledger_id. The
+    caller holds the writer's turn.
 
     Raises WrongLedger where the file is something else or newer than this program, Unavailable where it cannot be
     opened.
@@ -99,8 +70,8 @@ def open_file(path: Path) -> str:
     try:
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         if _is_empty(connection):
-            _create(connection)
-        return _ledger_id(path, connection)
+            create(connection, clock)
+        return _ledger_id(path, connection, clock)
     except apsw.NotADBError as error:
         raise WrongLedger(f"{path} is not a ledger: {error}") from error
     except apsw.Error as error:
@@ -113,30 +84,25 @@ def _is_empty(connection: apsw.Connection) -> bool:
     return not connection.pragma("application_id") and not connection.execute("SELECT 1 FROM sqlite_schema").fetchall()
 
 
-def _create(connection: apsw.Connection) -> None:
-    connection.pragma("synchronous", "FULL")
-    connection.pragma("journal_mode", "wal")
-    with connection:
-        connection.execute(_SCHEMA)
-        ledger_id = UUID(bytes=os.urandom(16), version=4)
-        connection.execute("INSERT INTO ledger VALUES (?)", (str(ledger_id),))
-        connection.pragma("application_id", APPLICATION_ID)
-        connection.pragma("user_version", SCHEMA_VERSION)
-
-
-def _ledger_id(path: Path, connection: apsw.Connection) -> str:
-    found = _named(path, connection)
+def _ledger_id(path: Path, connection: apsw.Connection, clock: Clock) -> str:
+    version = _version(path, connection)
     if connection.pragma("journal_mode") != "wal":
         raise WrongLedger(f"{path} was taken out of WAL mode by another program")
-    return found
+    if version == LOG_ALONE:
+        upgrade(connection, clock)
+    return _name(connection)
 
 
-def _named(path: Path, connection: apsw.Connection) -> str:
+def _version(path: Path, connection: apsw.Connection) -> int:
     if connection.pragma("application_id") != APPLICATION_ID:
         raise WrongLedger(f"{path} is an SQLite database, but not a ledger")
-    version = connection.pragma("user_version")
-    if version != SCHEMA_VERSION:
-        raise WrongLedger(f"{path} has schema version {version}, this program knows {SCHEMA_VERSION}")
+    version = cast("int", connection.pragma("user_version"))
+    if version not in {LOG_ALONE, SCHEMA_VERSION}:
+        raise WrongLedger(f"{path} has schema version {version}, this program knows up to {SCHEMA_VERSION}")
+    return version
+
+
+def _name(connection: apsw.Connection) -> str:
     return cast("str", connection.execute("SELECT ledger_id FROM ledger").get)
 
 
@@ -188,7 +154,8 @@ def examine(copy: Path) -> tuple[str, int]:
             said = connection.execute("PRAGMA quick_check(1)").get
             if said != "ok":
                 raise WrongLedger(f"{copy} is damaged: {said}")
-            return _named(copy, connection), connection.execute("SELECT max(position) FROM event").get or 0
+            _version(copy, connection)
+            return _name(connection), connection.execute("SELECT max(position) FROM event").get or 0
         finally:
             connection.close()
     except apsw.Error as error:

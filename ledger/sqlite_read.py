@@ -20,9 +20,14 @@ FETCH_EVENTS: Final = 64
 _SELECT: Final = (
     "SELECT id, stream, version, position, type, content_type, data, metadata, recorded_at_us, salt FROM event "
 )
-_FORWARDS: Final = _SELECT + "WHERE stream = ? AND version >= ? ORDER BY version LIMIT ?"
-_BACKWARDS: Final = _SELECT + "WHERE stream = ? AND version <= ? ORDER BY version DESC LIMIT ?"
-_VERSION_MAX: Final = (1 << 63) - 1
+_SELECT_BESIDE: Final = (
+    "SELECT id, stream, version, position, type, content_type, data, metadata, recorded_at_us, x'' FROM beside "
+)
+_FORWARDS: Final = "WHERE stream = ? AND version >= ? ORDER BY version LIMIT ?"
+_BACKWARDS: Final = "WHERE stream = ? AND version <= ? ORDER BY version DESC LIMIT ?"
+_BEFORE: Final = _SELECT + "WHERE position < ? ORDER BY position DESC LIMIT ?"
+_STREAMS_BESIDE: Final = "SELECT DISTINCT stream FROM beside ORDER BY stream"
+_INT64_MAX: Final = (1 << 63) - 1
 
 _SURROGATES: Final = range(0xD800, 0xE000)
 
@@ -32,13 +37,20 @@ def head(reader: apsw.Connection) -> int:
 
 
 def stream_page(
-    reader: apsw.Connection, stream: str, direction: Direction, from_version: int | None, limit: int
+    reader: apsw.Connection,
+    stream: str,
+    direction: Direction,
+    from_version: int | None,
+    limit: int,
+    *,
+    beside: bool = False,
 ) -> StreamPage:
+    select = _SELECT_BESIDE if beside else _SELECT
     if direction is Direction.FORWARDS:
-        events, more = _take(reader.execute(_FORWARDS, (stream, from_version or 0, limit + 1)), limit)
+        events, more = _take(reader.execute(select + _FORWARDS, (stream, from_version or 0, limit + 1)), limit)
         return StreamPage(events, events[-1].version + 1 if more else None)
-    start = _VERSION_MAX if from_version is None else from_version
-    events, more = _take(reader.execute(_BACKWARDS, (stream, start, limit + 1)), limit)
+    start = _INT64_MAX if from_version is None else from_version
+    events, more = _take(reader.execute(select + _BACKWARDS, (stream, start, limit + 1)), limit)
     return StreamPage(events, events[-1].version - 1 if more else None)
 
 
@@ -50,6 +62,15 @@ def page(reader: apsw.Connection, after: int, limit: int, condition: str, values
     events, more = _take(reader.execute(sql, (after, scan_to, *values, limit + 1)), limit)
     scanned_to = events[-1].position if more else scan_to
     return Page(events, scanned_to, at_head=scanned_to >= newest)
+
+
+def page_back(reader: apsw.Connection, before: int | None, limit: int) -> Sequence[Recorded]:
+    events, _ = _take(reader.execute(_BEFORE, (_INT64_MAX if before is None else before, limit + 1)), limit)
+    return events
+
+
+def streams_beside(reader: apsw.Connection) -> Sequence[str]:
+    return [stream for (stream,) in reader.execute(_STREAMS_BESIDE)]
 
 
 def filtering(types: Collection[str], stream_prefixes: Collection[str]) -> tuple[str, list[str]]:

@@ -16,9 +16,9 @@ from typing import Final
 
 import apsw
 
-from ledger.port import APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, Receipt, Unavailable
+from ledger.port import APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Receipt, Unavailable
 from ledger.recording import Clock, Size
-from ledger.sqlite_append import record
+from ledger.sqlite_append import BesideCall, Call, record
 from ledger.sqlite_file import BUSY_TIMEOUT_MS, WAL_BYTES_KEPT, connect
 from ledger.sqlite_lock import WriterTurn
 
@@ -36,10 +36,10 @@ _log = logging.getLogger(__name__)
 class Job:
     """An append under way, and who waits for it."""
 
-    __slots__ = ("appends", "future", "outcome", "size")
+    __slots__ = ("call", "future", "outcome", "size")
 
-    def __init__(self, appends: Sequence[Append], size: Size, future: asyncio.Future[Receipt]) -> None:
-        self.appends = appends
+    def __init__(self, call: Call | BesideCall, size: Size, future: asyncio.Future[Receipt]) -> None:
+        self.call = call
         self.size = size
         self.future = future
         self.outcome: Receipt | Exception = Unavailable("not written")
@@ -120,7 +120,7 @@ class Writer:
         try:
             cursor = self._connected()
             cursor.execute("BEGIN IMMEDIATE")
-            outcomes: Sequence[Receipt | Exception] = record(cursor, [job.appends for job in jobs], self._clock)
+            outcomes: Sequence[Receipt | Exception] = record(cursor, [job.call for job in jobs], self._clock)
             cursor.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - as above
             self._disconnect()

@@ -17,8 +17,8 @@ from ledger.sqlite import SqliteLedger
 
 FOREIGN_URL = os.environ.get("LEDGER_CONTRACT_URL")
 
-EMBEDDED = ["memory", "memory in strides"]
-LEDGERS = [*EMBEDDED, "sqlite", "sqlite twice", *(["url"] if FOREIGN_URL else [])]
+EMBEDDED = ["memory", "memory in strides", "sqlite", "sqlite twice"]
+LEDGERS = [*EMBEDDED, *(["url"] if FOREIGN_URL else [])]
 
 
 class Doors(NamedTuple):
@@ -37,19 +37,27 @@ class EmbeddedDoors(NamedTuple):
     start: int
 
 
+async def embedded(kind: str, folder: Path) -> tuple[EmbeddedLedger, EmbeddedLedger]:
+    """Two doors to one new log; the same door twice where it has one."""
+    log: EmbeddedLedger
+    match kind:
+        case "memory":
+            log = MemoryLedger()
+        case "memory in strides":
+            log = MemoryLedger(position_stride=7)
+        case _:
+            log = await SqliteLedger.open(folder / "ledger.db")
+    return log, await SqliteLedger.open(folder / "ledger.db") if kind == "sqlite twice" else log
+
+
 @pytest.fixture(params=LEDGERS)
 async def doors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Doors]:
-    match request.param:
-        case "memory" | "memory in strides":
-            log = other = MemoryLedger(position_stride=7 if "strides" in request.param else 1)
-        case "sqlite":
-            log = other = await SqliteLedger.open(tmp_path / "ledger.db")
-        case "sqlite twice":
-            log = await SqliteLedger.open(tmp_path / "ledger.db")
-            other = await SqliteLedger.open(tmp_path / "ledger.db")
-        case _:
-            log, other = await open_ledger(FOREIGN_URL or ""), await open_ledger(FOREIGN_URL or "")
-    yield Doors(log, other, await log.head())
+    if request.param in EMBEDDED:
+        log, other = await embedded(request.param, tmp_path)
+        yield Doors(log, other, 0)
+    else:
+        log, other = await open_ledger(FOREIGN_URL or ""), await open_ledger(FOREIGN_URL or "")
+        yield Doors(log, other, await log.head())
     await log.close()
     await other.close()
 
@@ -60,11 +68,12 @@ def log(doors: Doors) -> Ledger:
 
 
 @pytest.fixture(params=EMBEDDED)
-async def own_doors(request: pytest.FixtureRequest) -> AsyncIterator[EmbeddedDoors]:
+async def own_doors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EmbeddedDoors]:
     """A log that no other test uses, of the kinds that keep their events themselves."""
-    log = MemoryLedger(position_stride=7 if "strides" in request.param else 1)
-    yield EmbeddedDoors(log, log, 0)
+    log, other = await embedded(request.param, tmp_path)
+    yield EmbeddedDoors(log, other, 0)
     await log.close()
+    await other.close()
 
 
 @pytest.fixture

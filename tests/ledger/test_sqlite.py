@@ -9,11 +9,23 @@ import apsw
 import pytest
 
 from ledger.open import open_ledger
-from ledger.port import ANY, EVENT_BYTES_MAX, NO_STREAM, Append, Rejected, Unavailable, WrongLedger
+from ledger.port import (
+    ANY,
+    EVENT_BYTES_MAX,
+    NO_STREAM,
+    OWN_STREAM,
+    Append,
+    Conflict,
+    Rejected,
+    Sealed,
+    Unavailable,
+    WrongLedger,
+)
 from ledger.sqlite import SqliteLedger
-from ledger.sqlite_file import APPLICATION_ID, WAL_BYTES_KEPT, connect
+from ledger.sqlite_file import WAL_BYTES_KEPT, connect
 from ledger.sqlite_lock import WriterTurn
 from ledger.sqlite_read import PAGE_BYTES_MAX
+from ledger.sqlite_schema import APPLICATION_ID
 from ledger.sqlite_writer import WAITING_MAX
 from tests.ledger.making import draft, everything, first_events, one
 
@@ -66,6 +78,10 @@ TAMPERING = [
     "INSERT INTO event SELECT * FROM event WHERE position = 1 ON CONFLICT (position) DO UPDATE SET data = x'00'",
     "UPDATE ledger SET ledger_id = 'another'",
     "DELETE FROM ledger",
+    "UPDATE beside SET data = x'00' WHERE version = 0",
+    "DELETE FROM beside",
+    "INSERT OR REPLACE INTO beside SELECT * FROM beside",
+    "INSERT INTO beside SELECT * FROM beside WHERE true ON CONFLICT (stream, version) DO UPDATE SET data = x'00'",
 ]
 
 
@@ -78,6 +94,65 @@ async def test_nothing_is_updated_or_deleted(log, path, statement):
         connection.execute(statement)
     connection.close()
     assert await everything(log) == before
+    assert len((await log.read_beside(OWN_STREAM)).events) == 1
+
+
+SALT = "x'" + "00" * 32 + "'"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"INSERT INTO event VALUES (9, 's', 9, 'a.B', 'x', 1, x'00', {SALT}, x'', x'')",
+        "INSERT INTO beside VALUES ('$$s', 0, 0, 'a.B', 'x', 1, x'00', x'', x'')",
+    ],
+)
+async def test_the_file_itself_refuses_more_once_it_is_sealed(log, path, statement):
+    """As a program does that has it open since before there were seals."""
+    connection = connect(path, writes=True)
+    connection.execute("SAVEPOINT tried")
+    connection.execute(statement)
+    connection.execute("ROLLBACK TO tried")
+    connection.execute("RELEASE tried")
+    await log.seal(b"{}")
+    with pytest.raises(apsw.ConstraintError, match="sealed"):
+        connection.execute(statement)
+    connection.close()
+
+
+async def test_appends_and_a_seal_that_wait_together_are_decided_in_their_order(log, path):
+    turn = WriterTurn(path.with_name("ledger.db-lock"))
+    with turn:
+        calls = [
+            log.append(one("a")),
+            log.append_beside(*one("$$a", NO_STREAM)),
+            log.append(one("b")),
+            log.append_beside(*one("$$a", NO_STREAM)),
+            log.append(one("c", 5)),
+            log.seal(b"{}"),
+            log.append(one("d")),
+            log.append_beside(*one("$$a")),
+            log.seal(b"[]"),
+        ]
+        tasks = [asyncio.ensure_future(call) for call in calls]
+        await asyncio.sleep(0.05)
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [
+        getattr(outcome, "position", outcome if isinstance(outcome, int) else type(outcome)) for outcome in outcomes
+    ] == [
+        1,
+        1,
+        2,
+        Conflict,
+        Conflict,
+        2,
+        Sealed,
+        Sealed,
+        2,
+    ]
+    assert [e.stream for e in await everything(log)] == ["a", "b"]
+    assert [e.data for e in (await log.read_beside(OWN_STREAM)).events][1:] == [b"{}"]
+    turn.close()
 
 
 async def test_a_ledger_keeps_its_name_and_its_events(path):
@@ -124,9 +199,9 @@ async def test_a_newer_ledger_is_refused(log, path):
     await log.close()
     connection = apsw.Connection(str(path))
     assert connection.pragma("application_id") == APPLICATION_ID
-    connection.pragma("user_version", 2)
+    connection.pragma("user_version", 3)
     connection.close()
-    with pytest.raises(WrongLedger, match="schema version 2"):
+    with pytest.raises(WrongLedger, match="schema version 3"):
         await SqliteLedger.open(path)
 
 
@@ -172,7 +247,18 @@ async def test_a_closed_ledger_says_so(path):
     assert sorted(receipt.position for receipt in receipts) == list(range(1, 51))
     await asyncio.wait({follower}, timeout=WAIT_S)
     assert follower.done()
-    for call in (log.append(one("s")), log.read("s"), log.read_all(), log.head(), log.read_many(["s"])):
+    for call in (
+        log.append(one("s")),
+        log.read("s"),
+        log.read_all(),
+        log.head(),
+        log.read_many(["s"]),
+        log.read_back(),
+        log.read_beside("$$s"),
+        log.streams_beside(),
+        log.append_beside(*one("$$s")),
+        log.seal(b"{}"),
+    ):
         with pytest.raises(Unavailable, match="closed"):
             await call
     with pytest.raises(Unavailable, match="closed"):
