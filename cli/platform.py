@@ -322,8 +322,8 @@ def _require_issuer(service: str, environ: Mapping[str, str]) -> None:
         raise NotReady(f"{service}：{zh}", f"{service}: {en}") from error
 
 
-def require_free(port: int, host: str = "127.0.0.1") -> None:
-    """Raises NotReady where nobody can listen there, most often because somebody else does."""
+def require_free(port: int, host: str = "127.0.0.1", option: str = "--port") -> None:
+    """Raises NotReady where nobody can listen there, most often because somebody else does. `option` says where."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with closing(socket.socket(family, kind, protocol)) as probe:
@@ -332,8 +332,8 @@ def require_free(port: int, host: str = "127.0.0.1") -> None:
             probe.listen(1)
     except OSError as error:
         raise NotReady(
-            f"端口 {port} 无法使用（{error.strerror}）。请用 --port 另选，0 为任取空闲端口。",
-            f"port {port} cannot be used ({error.strerror}); choose another by --port, 0 takes a free one",
+            f"端口 {port} 无法使用（{error.strerror}）。请用 {option} 另选，0 为任取空闲端口。",
+            f"port {port} cannot be used ({error.strerror}); choose another by {option}, 0 takes a free one",
         ) from None
 
 

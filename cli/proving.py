@@ -1,4 +1,4 @@
-"""`meterloop ledger`: what keeps the proof of the log, and what checks it from within."""
+"""`meterloop ledger`: what serves the log to others, what keeps its proof, and what checks that from within."""
 
 import asyncio
 import os
@@ -18,6 +18,7 @@ from cli.settings import cli_settings
 from kernel.clock import system_clock_us
 from kernel.disclosure import load
 from kernel.keys import OWNER_ONLY, write_file
+from kernel.principal import Role
 from kernel.settings import read_settings
 from ledger.open import open_ledger
 from ledger.transparency.discloser import Labels
@@ -32,7 +33,7 @@ DAY_US: Final = 24 * 3_600 * 1_000_000
 
 ledger_app = typer.Typer(
     name="ledger",
-    help="存证日志：定序、披露、核验、换钥 / the proof log: sequence, disclose, check, change its key",
+    help="台账与存证日志：提供、定序、披露、核验、换钥 / the log and its proof: serve, sequence, disclose, check",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -60,9 +61,48 @@ def disclose() -> None:
     raise typer.Exit(main())
 
 
+@ledger_app.command("serve")
+def serve(
+    *,
+    listen: Annotated[
+        str | None, typer.Option(help="监听地址，默认 127.0.0.1:2113，端口 0 为任取 address; port 0 takes a free one")
+    ] = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(help="台账，默认在数据目录 the log, sqlite:///path; by default the data folder's"),
+    ] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="证书另含的名称，可重复 a further name in the certificate; may be repeated")
+    ] = None,
+    insecure_as: Annotated[
+        Role | None,
+        typer.Option(help="不核验、不加密，人人都是此角色，仅限本机 everybody has this role; loopback only"),
+    ] = None,
+    scratch: Annotated[
+        bool, typer.Option("--scratch", help="内存中的空台账，无访问规则，仅限本机 an empty log in memory, open to all")
+    ] = False,
+    position_stride: Annotated[
+        int, typer.Option(min=1, max=1 << 20, help="--scratch 中位置的间隔 how far apart positions lie, of --scratch")
+    ] = 1,
+) -> None:
+    """按 KurrentDB 的协议提供台账，Ctrl-C 停止 Serve the log by KurrentDB's protocol, to its official clients; Ctrl-C
+    stops it. Standard output says what to connect to.
+    """
+    from cli.serving import SCRATCH_ALONE, Serving, serve_here, settings_of  # noqa: PLC0415  a whole service, as above
+
+    if (scratch and (ledger or insecure_as)) or (position_stride > 1 and not scratch):
+        raise SCRATCH_ALONE()
+    settings = settings_of(
+        os.environ, listen=listen, ledger_url=ledger, names=",".join(name or ()), insecure_as=insecure_as
+    )
+    raise typer.Exit(serve_here(settings, Serving(scratch=scratch, position_stride=position_stride)))
+
+
 @ledger_app.callback()
-def ledger() -> None:
-    """存证日志：定序、披露、核验、换钥 The proof log: sequence, disclose, check, change its key."""
+def ledger_commands() -> None:
+    """台账与存证日志：提供、定序、披露、核验、换钥 The log and its proof: serve, sequence, disclose, check, change its
+    key.
+    """
 
 
 @ledger_app.command("fsck")

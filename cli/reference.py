@@ -22,6 +22,7 @@ from cli.disclosing import DiscloserSettings
 from cli.inventory import DeclaredType, deciders, instruments, reasons, types
 from cli.openapi import documents, written
 from cli.sequencing import SequencerSettings
+from cli.serving import ServingSettings
 from cli.settings import CliSettings
 from cli.witnessing import WitnessSettings
 from gateway.assembly import GatewaySettings
@@ -95,6 +96,10 @@ _DISCLOSER_SETTINGS: Final = """
 ## 披露 Discloser
 
 """
+_SERVING_SETTINGS: Final = """
+## 提供台账 Log served by KurrentDB's protocol
+
+"""
 _WITNESS_SETTINGS: Final = """
 ## 见证人 Witness
 
@@ -135,6 +140,8 @@ def pages() -> dict[str, str]:
         + settings_table(SequencerSettings, "sequencer")
         + _DISCLOSER_SETTINGS
         + settings_table(DiscloserSettings, "discloser")
+        + _SERVING_SETTINGS
+        + settings_table(ServingSettings, "ledger")
         + _WITNESS_SETTINGS
         + settings_table(WitnessSettings, "witness")
         + _CLI_SETTINGS
