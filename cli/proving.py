@@ -1,4 +1,4 @@
-"""`meterloop ledger`: what serves the log to others, what keeps its proof, and what checks that from within."""
+"""`meterloop ledger`: what serves the log to others, keeps its proof, checks that from within, and moves the log."""
 
 import asyncio
 import os
@@ -31,9 +31,17 @@ from ledger.transparency.store import SequencerStore
 
 DAY_US: Final = 24 * 3_600 * 1_000_000
 
+Source = Annotated[
+    str, typer.Argument(metavar="FROM", help="源台账地址，写法同 LEDGER_URL the log that is moved, as in LEDGER_URL")
+]
+Target = Annotated[
+    str,
+    typer.Argument(metavar="TO", help="目标台账地址：空的，或未完成的副本 where to: empty, or a copy that was begun"),
+]
+
 ledger_app = typer.Typer(
     name="ledger",
-    help="台账与存证日志：提供、定序、披露、核验、换钥 / the log and its proof: serve, sequence, disclose, check",
+    help="台账与存证日志：提供、定序、披露、核验、换钥、搬迁 / the log and its proof: serve, sequence, check, move",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -100,8 +108,8 @@ def serve(
 
 @ledger_app.callback()
 def ledger_commands() -> None:
-    """台账与存证日志：提供、定序、披露、核验、换钥 The log and its proof: serve, sequence, disclose, check, change its
-    key.
+    """台账与存证日志：提供、定序、披露、核验、换钥、搬迁 The log and its proof: serve, sequence, disclose, check,
+    change its key, move.
     """
 
 
@@ -185,6 +193,35 @@ def rotate_key(
         "hand this line to those who verify and to the witnesses; a running platform signs with it within a minute."
         " Back the key up",
     )
+
+
+@ledger_app.command("copy")
+def copy(
+    source: Source,
+    target: Target,
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="只比较，不复制，不封存 compare only: copies and seals nothing")
+    ] = False,
+) -> None:
+    """把台账搬到另一处：逐字节复制全部事件，封存源台账，最后全部复核；中断后再次执行即继续 Move a log: copy every
+    event, byte for byte and in order, seal the source, and check everything at the end. Broken off, the same command
+    again goes on where it was.
+    """
+    from cli.copying import copy_or_check  # noqa: PLC0415  what the other commands do without
+
+    copy_or_check(source, target, check=check)
+
+
+@ledger_app.command("map")
+def map_checkpoints(source: Source, target: Target) -> None:
+    """复制之后，让视图、策略与存证日志在新台账的同一事件之后继续，不重做也不跳过；平台须已停止 After a copy, let views,
+    policies and the proof log go on in the new log after the same event: nothing is done again or passed over. The
+    platform must not run. Done again it changes nothing.
+    """
+    from cli.mapping import map_checkpoints  # noqa: PLC0415  the views of every service, as above
+
+    map_checkpoints(source, target)
 
 
 async def _gone_through(url: str, folder: Path, labels: Labels | None, told: Told) -> tuple[Report, Report]:

@@ -20,6 +20,7 @@ from ledger.proof.errors import Malformed
 from ledger.proof.policy import Policy
 from ledger.transparency.cosigning import Witnesses, WitnessStanding, read_policy
 from ledger.transparency.faults import Fault
+from ledger.transparency.moving import kept_origin
 from ledger.transparency.sequencer import NO_POLICY, PUBLISHED_EVERY_US_MAX, Sequencer
 
 NAME: Final = "sequencer"
@@ -144,7 +145,7 @@ async def assemble(process: Process) -> Parts:
         ledger,
         settings.proof,
         settings.keys_dir,
-        origin=settings.origin(ledger.ledger_id),
+        origin=settings.log_origin or kept_origin(settings.proof) or settings.origin(ledger.ledger_id),
         clock=system_clock_us,
         cosigner=witnesses,
         policy=policy,

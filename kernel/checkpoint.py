@@ -4,7 +4,10 @@ A checkpoint of another ledger, or beyond the end of this one, would let everyth
 on from there until somebody says `rebuild` on purpose. `whose` names what follows, in both languages.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, select, update
 
 from ledger.port import WrongLedger
 
@@ -32,3 +35,22 @@ def refuse_beyond(whose: Words, position: int, head: int) -> None:
             f" / {en} reached position {position}, and the ledger ends at {head}: it has lost what came after;"
             " run `rebuild` first"
         )
+
+
+def move_columns(
+    connection: Connection,
+    table: Table,
+    names: Sequence[str],
+    position_of: Callable[[int], int],
+    where: ColumnElement[bool],
+) -> None:
+    """In place of the positions in these columns put those that they are now, in all rows of which this is so."""
+    keys = list(table.primary_key.columns)
+    found = connection.execute(select(*keys, *(table.c[name] for name in names)).where(where)).all()
+    rows = []
+    for row in found:
+        places = {f"to_{name}": None if (at := getattr(row, name)) is None else position_of(at) for name in names}
+        rows.append({f"of_{key.name}": getattr(row, key.name) for key in keys} | places)
+    if rows:
+        statement = update(table).where(*(key == bindparam(f"of_{key.name}") for key in keys))
+        connection.execute(statement.values({name: bindparam(f"to_{name}") for name in names}), rows)

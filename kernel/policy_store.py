@@ -6,14 +6,14 @@ Rows of the service's own database. A process that runs the policies looks here,
 takes up by itself. None of it comes from the log: a rebuild of views leaves it alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kernel.checkpoint import Words, refuse_other_ledger
+from kernel.checkpoint import Words, move_columns, refuse_beyond, refuse_other_ledger
 from kernel.database import Database, lock_schema
 
 META: Final = MetaData()
@@ -50,6 +50,7 @@ REFUSALS: Final = Table(
 """A command of a policy that was refused: at which event (position 0 and no type for a deadline), when last, and why.
 A row for each command, however often it is asked.
 """
+_R: Final = REFUSALS.c
 
 
 REFUSALS_KEPT_US: Final = 400 * 24 * 3_600 * 1_000_000
@@ -197,6 +198,51 @@ async def take_over(database: Database, ledger_id: str, head: int) -> list[str]:
     at_the_end = begin.values(ledger_id=ledger_id, position=head, done=0, **_GOING)
     await database.create(META)
     return sorted(await database.write(lambda connection: connection.execute(at_the_end).scalars().all()))
+
+
+def places(connection: Connection, source: str, target: str, head: int) -> set[int]:
+    """The positions of the ledger `source`, which ends at `head`, that are kept of policies. Raises WrongLedger where
+    one follows neither this ledger nor `target`, or is beyond the end.
+    """
+    kept: set[int] = set()
+    moving: list[str] = []
+    for row in connection.execute(select(_POLICIES)):
+        if row.ledger_id == target:
+            continue
+        refuse_other_ledger(spoken(row.name), row.ledger_id, source)
+        refuse_beyond(spoken(row.name), row.position, head)
+        moving.append(row.name)
+        kept |= {row.position, row.stopped_at or 0}
+        if row.stopped_command is not None:
+            kept.add(msgspec.json.decode(row.stopped_command, type=RefusedCommand).position)
+    kept |= set(connection.execute(select(_R.position).where(_R.policy.in_(moving)).distinct()).scalars())
+    return kept
+
+
+def move(connection: Connection, source: str, target: str, position_of: Callable[[int], int]) -> list[str]:
+    """Let the policies that follow the ledger `source` follow `target`, which holds the same events, each after the
+    same event as before. Returns their names.
+    """
+    moved = []
+    for row in connection.execute(select(_POLICIES).where(_P.ledger_id == source)).all():
+        command = row.stopped_command
+        if command is not None:
+            refused = msgspec.json.decode(command, type=RefusedCommand)
+            again = msgspec.structs.replace(refused, position=position_of(refused.position))
+            command = msgspec.json.encode(again).decode()
+        connection.execute(
+            update(_POLICIES)
+            .where(_P.name == row.name)
+            .values(
+                ledger_id=target,
+                position=position_of(row.position),
+                stopped_at=None if row.stopped_at is None else position_of(row.stopped_at),
+                stopped_command=command,
+            )
+        )
+        moved.append(row.name)
+    move_columns(connection, REFUSALS, ["position"], position_of, _R.policy.in_(moved))
+    return sorted(moved)
 
 
 def _change(connection: Connection, stood: Checkpoint, **values: Any) -> None:

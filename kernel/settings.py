@@ -135,8 +135,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         Meta(pattern=r"^[^\s+]{0,200}$"),
         _says(
-            "存证日志的名称，也是签名密钥的名称；默认为 meterloop.local/<台账编号>",
-            "name of the proof log and of its keys, a URL without scheme; by default meterloop.local/<ledger_id>",
+            "存证日志的名称，也是签名密钥的名称；默认为它已有的名称，新的日志为 meterloop.local/<台账编号>",
+            "name of the proof log and of its keys, a URL without scheme; by default the one it has, of a new log"
+            " meterloop.local/<ledger_id>",
         ),
     ] = ""
 
@@ -150,7 +151,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.database_url or f"sqlite:///{self.data_dir / service}.sqlite"
 
     def origin(self, ledger_id: str) -> str:
-        """The name of the proof log of this ledger."""
+        """The name of the proof log that is begun of this ledger."""
         return self.log_origin or f"meterloop.local/{ledger_id}"
 
     @property

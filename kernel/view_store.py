@@ -34,7 +34,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.sql.util import find_tables
 
-from kernel.checkpoint import refuse_other_ledger
+from kernel.checkpoint import refuse_beyond, refuse_other_ledger
 from kernel.database import lock_schema
 from kernel.view import View
 
@@ -164,6 +164,26 @@ def rebuild(connection: Connection, views: Sequence[View[Any]], ledger_id: str) 
                 connection.execute(text(f"DROP TABLE {table_name}"))
                 connection.execute(delete(_TABLES).where(_C.name == name, _C.generation == row.generation))
         _begin(connection, view, ledger_id)
+
+
+def places(connection: Connection, source: str, target: str, head: int) -> set[int]:
+    """The positions of the ledger `source`, which ends at `head`, that are kept of views. Raises WrongLedger where one
+    follows neither this ledger nor `target`, or is beyond the end.
+    """
+    kept: set[int] = set()
+    for row in connection.execute(select(_TABLES).where(_C.ledger_id != target)):
+        refuse_other_ledger((f"视图 {row.view} ", f"view {row.view}"), row.ledger_id, source)
+        refuse_beyond((f"视图 {row.view} ", f"view {row.view}"), row.position, head)
+        kept |= {row.position, row.stopped_at or 0}
+    return kept
+
+
+def move(connection: Connection, source: str, target: str) -> list[str]:
+    """Let the views that follow the ledger `source` follow `target`, where every event has the position it had. Returns
+    their names.
+    """
+    moved = update(_TABLES).where(_C.ledger_id == source).values(ledger_id=target).returning(_C.view)
+    return sorted(set(connection.execute(moved).scalars()))
 
 
 def reading(connection: Connection) -> None:

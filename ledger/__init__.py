@@ -16,6 +16,9 @@ recording.py  limits, places in a stream, time and salt, as every ledger here ap
 carrying.py   how an event of ours travels through KurrentDB's protocol
 following.py  waiting at the head of a log
 open.py       URL -> Ledger
+comparing.py  two logs side by side
+copying.py    moves a log from one ledger to another
+mapping.py    from positions in a log to those in its copy
 server/       the embedded ledger behind the gRPC protocol of KurrentDB
 transparency/ the proof log on disk, and who writes it
 proof/        pure, and on its own: what an outsider checks the log with. Its parts:

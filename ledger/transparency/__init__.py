@@ -13,6 +13,7 @@ disclosed.py  the files of what is disclosed, and their heads
 discloser.py  ledger and log -> the public set, the supervisors' set, metadata
 cosigning.py  asks the witnesses of a policy
 witness.py, witness_store.py, witness_door.py  a witness of logs, its memory and its HTTP door
+moving.py     lets a log follow its ledger to where that was moved
 fsck.py       the whole log held against the ledger
 evidence.py   proofs of single events, for those whom they concern
 faults.py     what makes it stop, in both languages

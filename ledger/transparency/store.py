@@ -25,7 +25,13 @@ BUSY_TIMEOUT_MS: Final = 2_000
 """Others read, and now and then change a key: nothing of it takes long."""
 
 
-_SCHEMA: Final = """
+_NEVER_CONTRADICTED: Final = """
+CREATE TRIGGER signed_is_never_contradicted BEFORE UPDATE ON signed
+WHEN NEW.ledger_id <> OLD.ledger_id OR NEW.origin <> OLD.origin OR (NEW.size = OLD.size AND NEW.root <> OLD.root)
+BEGIN SELECT RAISE(ABORT, 'what was signed is never contradicted'); END;
+"""
+
+_SCHEMA: Final = f"""
 CREATE TABLE signed (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     ledger_id TEXT NOT NULL,
@@ -59,10 +65,7 @@ CREATE TRIGGER signed_is_never_shortened BEFORE UPDATE ON signed WHEN NEW.size <
 BEGIN SELECT RAISE(ABORT, 'a log never becomes shorter'); END;
 CREATE TRIGGER signed_is_never_forgotten BEFORE DELETE ON signed
 BEGIN SELECT RAISE(ABORT, 'what was signed is never forgotten'); END;
-CREATE TRIGGER signed_is_never_contradicted BEFORE UPDATE ON signed
-WHEN NEW.ledger_id <> OLD.ledger_id OR NEW.origin <> OLD.origin OR (NEW.size = OLD.size AND NEW.root <> OLD.root)
-BEGIN SELECT RAISE(ABORT, 'what was signed is never contradicted'); END;
-CREATE TRIGGER key_is_never_forgotten BEFORE DELETE ON key
+{_NEVER_CONTRADICTED}CREATE TRIGGER key_is_never_forgotten BEFORE DELETE ON key
 BEGIN SELECT RAISE(ABORT, 'a key of the log is never forgotten'); END;
 """
 
@@ -168,6 +171,21 @@ class SequencerStore:
                 (*msgspec.structs.astuple(new), old.size, old.root, old.note, old.signed_at_us),
             )
             _must_have_changed(connection)
+
+    def move(self, old: Cursor, ledger_id: str, position: int) -> None:
+        """Let what was signed be of another ledger, which holds the same events, the last of them at this position.
+        Raises LogFault (log.moved) where the old cursor is not there any more.
+        """
+        with self._changed() as connection:
+            # Until the transaction ends nobody else sees the table without it.
+            connection.execute("DROP TRIGGER signed_is_never_contradicted")
+            connection.execute(
+                "UPDATE signed SET (ledger_id, position) = (?, ?)"
+                " WHERE ledger_id = ? AND size = ? AND root = ? AND note = ?",
+                (ledger_id, position, old.ledger_id, old.size, old.root, old.note),
+            )
+            _must_have_changed(connection)
+            connection.execute(_NEVER_CONTRADICTED)
 
     def published(self) -> Published | None:
         """The newest published checkpoint; None where there is none."""
