@@ -9,6 +9,7 @@ from kurrentdbclient.protos.v1 import gossip_pb2, shared_pb2
 from ledger.recording import system_time_us
 from ledger.server.calling import Call, Service, unary
 from ledger.server.features import KEEPS_THE_PORT, METHOD, SERVICE, SupportedMethod, SupportedMethods
+from ledger.server.messages import TICKS_PER_US
 
 SERVER_VERSION: Final = "26.1.0"
 
@@ -19,9 +20,6 @@ _FEATURES: Final = {
     "delete": (),
     "tombstone": (),
 }
-
-TICKS_PER_US: Final = 10
-"""KurrentDB counts time in 100 ns."""
 
 
 def gossip(ledger_id: str, host: str, port: int) -> Service:

@@ -12,9 +12,11 @@ import msgspec
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 
-from ledger.port import APPEND_BYTES_MAX, Ledger
+from ledger.embedded import EmbeddedLedger
+from ledger.port import APPEND_BYTES_MAX
 from ledger.server.access import Admission
 from ledger.server.cluster import gossip, server_features
+from ledger.server.reading import Reading
 from ledger.server.streams import streams
 
 FRAMING_BYTES: Final = 4 << 20
@@ -38,18 +40,19 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Served:
     """A server that runs, at `port` of the host it listens to."""
 
-    def __init__(self, server: grpc.aio.Server, status: health.HealthServicer, port: int) -> None:
-        self._server, self._status = server, status
+    def __init__(self, server: grpc.aio.Server, status: health.HealthServicer, reading: Reading, port: int) -> None:
+        self._server, self._status, self._reading = server, status, reading
         self.port: Final = port
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Take no new calls, give those under way `grace_s`, then end them. The ledger stays open."""
         await self._status.enter_graceful_shutdown()
         await self._server.stop(grace_s)
+        self._reading.close()
 
 
 async def serve(
-    ledger: Ledger, listen: str, *, admit: Admission, tls: Tls | None = None, limits: Limits | None = None
+    ledger: EmbeddedLedger, listen: str, *, admit: Admission, tls: Tls | None = None, limits: Limits | None = None
 ) -> Served:
     """Listen to `host:port`, port 0 for any that is free. OSError where nobody can listen there."""
     server = grpc.aio.server(options=_options(limits or Limits()))
@@ -58,14 +61,15 @@ async def serve(
     except RuntimeError as error:
         raise OSError(f"cannot listen to {listen}: {error}") from error
     host = listen.rpartition(":")[0].strip("[]")
-    services = [streams(ledger), gossip(ledger.ledger_id, host, port), server_features()]
+    reading = Reading(ledger)
+    services = [streams(ledger, reading), gossip(ledger.ledger_id, host, port), server_features()]
     server.add_generic_rpc_handlers([service.handler(admit) for service in services])
     status = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(status, server)
     for name in ["", *(service.name for service in services)]:
         await status.set(name, health_pb2.HealthCheckResponse.SERVING)
     await server.start()
-    return Served(server, status, port)
+    return Served(server, status, reading, port)
 
 
 def _bind(server: grpc.aio.Server, listen: str, tls: Tls | None) -> int:
