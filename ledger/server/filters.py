@@ -32,7 +32,7 @@ EXPRESSION_CHARS_MAX: Final = 16_384
 
 _TOO_LONG: Final = (
     f"过滤器的正则表达式超过 {EXPRESSION_CHARS_MAX} 个字符。"
-    f"The regular expression of the filter is longer than {EXPRESSION_CHARS_MAX} characters."
+    f"The expression of the filter is longer than {EXPRESSION_CHARS_MAX} characters."
 )
 
 VERDICTS_MAX: Final = 16_384
@@ -95,7 +95,7 @@ class Filters:
             left = [name for name in names if name not in verdicts]
             verdicts |= await loop.run_in_executor(self._slow, _judge, pattern, left, PAGE_S_MAX)
         if len(verdicts) < len(names):
-            raise invalid("过滤器的正则表达式耗时过长。The regular expression of the filter takes too long.")
+            raise invalid("过滤器的正则表达式耗时过长。The expression of the filter takes too long.")
         return verdicts
 
     async def _expression(self, expression: str, *, by_stream: bool) -> "_Expression":
@@ -172,25 +172,25 @@ def _compiled(expression: str) -> "regex.Pattern[str]":
     try:
         return regex.compile(expression)
     except (regex.error, RecursionError, OverflowError, ValueError) as error:
-        raise invalid(
-            f"过滤器的正则表达式无效：{error}。The regular expression of the filter is not valid: {error}"
-        ) from error
+        raise invalid(f"过滤器的正则表达式无效：{error}。The expression of the filter is not valid: {error}") from error
 
 
 def _foreign(expression: str) -> str:
-    """What would silently mean something else here than to .NET, or what only exists here and takes any memory."""
+    """What would silently mean something else here than to .NET, or what exists only here and takes any memory."""
     for token in _TOKEN.finditer(expression):
-        match token.lastgroup:
-            case "class" if "-[" in _ESCAPED.sub("", token[0]):
-                return "过滤器的正则表达式不支持字符类相减。The regular expression of the filter subtracts a character class."
-            case "recursion":
-                return "过滤器的正则表达式不支持递归。The regular expression of the filter is recursive."
-            case "brace":
-                return "过滤器的正则表达式中有未转义的花括号。The regular expression of the filter has a brace that is not escaped."
-            case _:
-                pass
+        name = token.lastgroup
+        if name == "class" and "-[" not in _ESCAPED.sub("", token[0]):
+            continue
+        if name is not None:
+            return _FOREIGN[name]
     return ""
 
+
+_FOREIGN: Final = {
+    "class": "过滤器的正则表达式不支持字符类相减。The expression of the filter subtracts a class: not supported.",
+    "recursion": "过滤器的正则表达式不支持递归。The expression of the filter is recursive: not supported.",
+    "brace": "过滤器的正则表达式中有未转义的花括号。The expression of the filter has a brace that is not escaped.",
+}
 
 _ESCAPED: Final = regex.compile(r"\\.", regex.DOTALL)
 
@@ -218,6 +218,6 @@ def _judge(pattern: "regex.Pattern[str]", names: Collection[str], s_max: float) 
             break
         except MemoryError as error:
             raise invalid(
-                "过滤器的正则表达式占用内存过多。The regular expression of the filter takes too much memory."
+                "过滤器的正则表达式占用内存过多。The expression of the filter takes too much memory."
             ) from error
     return verdicts

@@ -1,0 +1,138 @@
+"""Filters of $all, harmless ones and others."""
+
+import asyncio
+import time
+
+import grpc
+import pytest
+from kurrentdbclient.exceptions import NotFoundError
+
+from ledger.port import ANY, Append
+from tests.ledger.making import draft, drafts
+from tests.ledger.server.asking import EMPTY, Options, filtering, options, read, refused
+from tests.ledger.server.conftest import Door
+
+STREAMS = ["meter-1", "meter-2", "meterage-1", "shipment-1"]
+TYPES = ["registry.Received", "registry.Weighed", "tender.Opened"]
+
+
+@pytest.fixture
+async def filled(served: Door) -> Door:
+    for stream in STREAMS:
+        await served.ledger.append([Append(stream, ANY, [draft(type=name) for name in TYPES])])
+    return served
+
+
+async def seen(door: Door, **given) -> list[tuple[str, str]]:
+    answers = await read(door.target, options(**given))
+    events = [answer.event.event for answer in answers]
+    return [(e.stream_identifier.stream_name.decode(), e.metadata["type"]) for e in events]
+
+
+def all_of(streams=STREAMS, types=TYPES) -> list[tuple[str, str]]:
+    return [(stream, name) for stream in STREAMS for name in TYPES if stream in streams and name in types]
+
+
+@pytest.mark.parametrize(
+    ("asked", "streams", "types"),
+    [
+        ({"stream": ["meter-", "ship"]}, ["meter-1", "meter-2", "shipment-1"], TYPES),
+        ({"type": ["registry."]}, STREAMS, TYPES[:2]),
+        ({"type": ["registry.W", "tender"]}, STREAMS, TYPES[1:]),
+        ({"type": []}, [], TYPES),
+        ({"stream": []}, [], TYPES),
+        ({"stream": "-1"}, ["meter-1", "meterage-1", "shipment-1"], TYPES),
+        ({"stream": "^meter-"}, ["meter-1", "meter-2"], TYPES),
+        # Only the outer alternatives are anchored: so is kurrentdbclient's way to ask for several.
+        ({"type": "^registry.R|tender$"}, STREAMS, TYPES[:1]),
+        ({"type": "^(?!(registry.Weighed$|tender.*$))"}, STREAMS, TYPES[:1]),
+        ({"type": "(?i)WEIGHED|(?<which>opened)"}, STREAMS, TYPES[1:]),
+        ({"stream": "$idx-ce-meter".split()}, ["meter-1", "meter-2"], TYPES),
+        ({"stream": "$idx-et-tender.Opened".split()}, STREAMS, TYPES[2:]),
+    ],
+)
+async def test_what_passes(filled: Door, asked, streams, types):
+    expected = all_of(streams, types)
+    assert await seen(filled, filter=filtering(**asked)) == expected
+    from_end = Options.AllOptions(end=EMPTY)
+    backwards = await seen(filled, filter=filtering(**asked), read_direction=Options.Backwards, all=from_end)
+    assert backwards == expected[::-1]
+
+
+async def test_a_count_is_of_those_that_pass(filled: Door):
+    assert await seen(filled, filter=filtering(type=["tender"]), count=3) == all_of(types=TYPES[2:])[:3]
+
+
+async def test_the_client_s_own_filters(filled: Door):
+    events = [e async for e in await filled.client.read_all(filter_exclude=["registry.*"])]
+    assert {e.type for e in events} == {"tender.Opened"}
+    events = [e async for e in await filled.client.read_all(filter_include=["meter-1"], filter_by_stream_name=True)]
+    assert {e.stream_name for e in events} == {"meter-1"}
+    events = [e async for e in await filled.client.read_index("ce-meter")]
+    assert {e.stream_name for e in events} == {"meter-1", "meter-2"}
+    with pytest.raises(NotFoundError):
+        [e async for e in await filled.client.read_index("mine")]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "(",
+        "[a",
+        "a{99999999999}",
+        "*",
+        "(?<open>a)(?<-open>b)",
+        "[a-z-[aeiou]]",
+        "(?R)",
+        "(a(?1))",
+        "(?:a){e<=3}",
+        "(" * 5_000 + ")" * 5_000,
+        "x" * 20_000,
+    ],
+)
+async def test_an_expression_that_is_none_is_refused_at_once(filled: Door, expression):
+    for asked in (
+        options(filter=filtering(type=expression)),
+        options(filter=filtering(stream=expression), subscription=Options.SubscriptionOptions()),
+    ):
+        error = await refused(filled.target, asked)
+        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert "expression of the filter" in error.details()
+    assert len(await seen(filled)) == 12
+
+
+@pytest.mark.parametrize("expression", [r"[[\]-]", r"\{x", r"a\[-[b]", r"\p{Lu}{2,3}", "^[^]x]+$"])
+async def test_brackets_and_braces_that_mean_what_they_mean_to_everybody_are_taken(filled: Door, expression):
+    await seen(filled, filter=filtering(type=expression))
+
+
+EVIL = ["(a|aa)+" * 50 + "$", r"^(([a-z])+.)+[A-Z]([a-z])+$" + "(x+x+)+y" * 20, "(.*a){40}b", "(?:(?:a+)+)+!(?:(?:a+)+)+!"]
+
+
+@pytest.mark.parametrize("expression", EVIL[:1] + EVIL[2:3])
+async def test_an_expression_without_end_is_given_up_and_nobody_waits_for_it(served: Door, expression):
+    await served.ledger.append([Append(f"thing-{'a' * 150}{index}", ANY, drafts(1)) for index in range(50)])
+    evil = [asyncio.ensure_future(refused(served.target, options(filter=filtering(stream=expression)))) for _ in "abc"]
+    waits_s = []
+    while not all(task.done() for task in evil):
+        begun_s = time.monotonic()
+        answers = await read(served.target, options(f"thing-{'a' * 150}7"))
+        waits_s.append(time.monotonic() - begun_s)
+        assert len(answers) == 1
+        await served.ledger.append([Append("other-1", ANY, drafts(1))])
+        assert len(await read(served.target, options(filter=filtering(stream="^other"), count=1))) == 1
+        await asyncio.sleep(0.02)
+    for error in [task.result() for task in evil]:
+        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert "takes too long" in error.details()
+    assert len(waits_s) > 10
+    assert sorted(waits_s)[len(waits_s) // 2] < 0.2
+
+
+async def test_more_names_than_are_kept_are_judged_rightly(served: Door):
+    """The verdicts of one filter are let go when they are too many, in the middle of a page as well."""
+    for start in range(0, 20_000, 5_000):
+        names = range(start, start + 5_000)
+        await served.ledger.append([Append(f"thing-{index}", ANY, drafts(1)) for index in names])
+    answers = await read(served.target, options(filter=filtering(stream="7$")))
+    assert len(answers) == 2_000
