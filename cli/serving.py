@@ -32,9 +32,10 @@ from kernel.readiness import Health
 from kernel.redaction import redacted
 from kernel.refusal import against_rules, unreadable
 from kernel.settings import Settings, read_settings
+from ledger.embedded import EmbeddedLedger
 from ledger.memory import MemoryLedger
 from ledger.open import embedded_file
-from ledger.port import Ledger, Unavailable
+from ledger.port import Unavailable
 from ledger.server.access import Admission, Grant, NotAdmitted, admit_everybody
 from ledger.server.running import Tls, serve
 from ledger.sqlite import SqliteLedger
@@ -238,7 +239,7 @@ async def _assembled(process: Process, serving: Serving, told: Told) -> Parts:
     settings: ServingSettings = process.settings
     address = Address.parse(settings.listen)
     _require_allowed(settings, serving, address)
-    ledger: Ledger
+    ledger: EmbeddedLedger
     admit: Admission = admit_everybody
     if serving.scratch:
         tls = None

@@ -8,7 +8,12 @@ appending.py    Streams.Append, and what every way of appending does
 batching.py     Streams.BatchAppend: many appends over one call
 proposing.py    from what is proposed to the drafts of the port
 errors.py       what a call is refused with
-reading.py      Streams.Read: what is asked for, pages of events
+asking.py       what Streams.Read is asked for
+reading.py      Streams.Read: events up to a number, or as long as there come more
+subscribing.py  the latter: catching up, staying, checkpoints
+tail.py         the newest events of the log, for all who subscribe
+paging.py       how big a page is, and what of it one sees
+filters.py      filters of $all, and expressions that do not end
 messages.py     events as Streams.Read sends them
 features.py     messages of ServerFeatures, for this server and for whoever asks one
 cluster.py      Gossip and ServerFeatures: one leader, and what it can do

@@ -12,8 +12,8 @@ from kurrentdbclient.protos.v1 import streams_pb2
 from ledger.server.errors import invalid
 from ledger.server.filters import Chosen
 
-POSITION_MAX: Final = (1 << 63) - 1
-"""The protocol's numbers are unsigned; nothing of the log lies beyond this one."""
+POSITION_MAX: Final = (1 << 63) - 2
+"""The protocol's numbers are unsigned; nothing of the log lies beyond this one, and one more is still an int64."""
 
 WINDOW_EVENTS: Final = 32
 """How many events a filter looks at for one page where the caller leaves it to the server."""

@@ -103,7 +103,7 @@ class Filters:
         if made is None:
             if len(expression) > EXPRESSION_CHARS_MAX:
                 raise invalid(_TOO_LONG)
-            pattern = await asyncio.get_running_loop().run_in_executor(self._slow, _compiled, expression)
+            pattern = await asyncio.get_running_loop().run_in_executor(self._quick, _compiled, expression)
             made = self._made[expression, by_stream] = _Expression(self, pattern, by_stream=by_stream)
         return made
 

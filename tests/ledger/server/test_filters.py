@@ -47,8 +47,8 @@ def all_of(streams=STREAMS, types=TYPES) -> list[tuple[str, str]]:
         ({"type": "^registry.R|tender$"}, STREAMS, TYPES[:1]),
         ({"type": "^(?!(registry.Weighed$|tender.*$))"}, STREAMS, TYPES[:1]),
         ({"type": "(?i)WEIGHED|(?<which>opened)"}, STREAMS, TYPES[1:]),
-        ({"stream": "$idx-ce-meter".split()}, ["meter-1", "meter-2"], TYPES),
-        ({"stream": "$idx-et-tender.Opened".split()}, STREAMS, TYPES[2:]),
+        ({"stream": ["$idx-ce-meter"]}, ["meter-1", "meter-2"], TYPES),
+        ({"stream": ["$idx-et-tender.Opened"]}, STREAMS, TYPES[2:]),
     ],
 )
 async def test_what_passes(filled: Door, asked, streams, types):
@@ -106,10 +106,7 @@ async def test_brackets_and_braces_that_mean_what_they_mean_to_everybody_are_tak
     await seen(filled, filter=filtering(type=expression))
 
 
-EVIL = ["(a|aa)+" * 50 + "$", r"^(([a-z])+.)+[A-Z]([a-z])+$" + "(x+x+)+y" * 20, "(.*a){40}b", "(?:(?:a+)+)+!(?:(?:a+)+)+!"]
-
-
-@pytest.mark.parametrize("expression", EVIL[:1] + EVIL[2:3])
+@pytest.mark.parametrize("expression", ["(a|aa)+" * 50 + "$", "(.*a){40}b"])
 async def test_an_expression_without_end_is_given_up_and_nobody_waits_for_it(served: Door, expression):
     await served.ledger.append([Append(f"thing-{'a' * 150}{index}", ANY, drafts(1)) for index in range(50)])
     evil = [asyncio.ensure_future(refused(served.target, options(filter=filtering(stream=expression)))) for _ in "abc"]

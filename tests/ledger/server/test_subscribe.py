@@ -1,0 +1,169 @@
+"""Subscriptions: from where, in which order with what is recorded meanwhile, and what they say besides events."""
+
+import asyncio
+
+import pytest
+from kurrentdbclient import CaughtUp, Checkpoint
+
+from ledger.port import ANY, Append
+from tests.ledger.making import draft, drafts
+from tests.ledger.server.asking import (
+    EMPTY,
+    Options,
+    filtering,
+    first,
+    kinds,
+    positions,
+    reading,
+    revisions,
+    subscription,
+)
+from tests.ledger.server.conftest import Door
+
+
+async def test_a_stream_is_followed_from_its_start(served: Door):
+    await served.ledger.append([Append("thing-1", ANY, drafts(100))])
+    async with reading(served.target, subscription("thing-1")) as call:
+        answers = await first(call, 102)
+        assert kinds(answers) == ["confirmation", *["event"] * 100, "caught_up"]
+        assert answers[0].confirmation.subscription_id
+        assert answers[-1].caught_up.stream_revision == 99
+        assert answers[-1].caught_up.timestamp.seconds > 0
+        await served.ledger.append([Append("thing-2", ANY, drafts(3)), Append("thing-1", ANY, drafts(3))])
+        assert revisions(await first(call, 3)) == [100, 101, 102]
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [({"revision": 3}, [4, 5]), ({"end": EMPTY}, [5]), ({"revision": 2**64 - 1}, None), ({"revision": 4}, [5])],
+)
+async def test_a_stream_is_followed_from_after_a_revision(served: Door, where, expected):
+    await served.ledger.append([Append("thing-1", ANY, drafts(5))])
+    asked = subscription("thing-1", stream=Options.StreamOptions(**where))
+    async with reading(served.target, asked) as call:
+        assert kinds([await call.read()]) == ["confirmation"]
+        await served.ledger.append([Append("thing-1", ANY, drafts(1))])
+        if expected is None:
+            assert kinds([await call.read()]) == ["caught_up"]
+            return
+        answers = await first(call, len(expected) + 1)
+        assert revisions(answers) == expected
+
+
+async def test_a_stream_that_does_not_exist_yet_is_followed(served: Door):
+    for where in ({"start": EMPTY}, {"end": EMPTY}):
+        stream = f"thing-{next(iter(where))}"
+        async with reading(served.target, subscription(stream, stream=Options.StreamOptions(**where))) as call:
+            answers = await first(call, 2)
+            assert kinds(answers) == ["confirmation", "caught_up"]
+            assert not answers[1].caught_up.HasField("stream_revision")
+            await served.ledger.append([Append(stream, ANY, drafts(2))])
+            assert revisions(await first(call, 2)) == [0, 1]
+
+
+async def test_a_stream_that_cannot_exist_is_silent(served: Door):
+    async with reading(served.target, subscription("$ce-thing")) as call:
+        assert kinds(await first(call, 2)) == ["confirmation", "caught_up"]
+
+
+async def test_the_log_is_followed(served: Door):
+    receipt = await served.ledger.append([Append("thing-1", ANY, drafts(100))])
+    async with reading(served.target, subscription()) as call:
+        answers = await first(call, 102)
+        assert kinds(answers) == ["confirmation", *["event"] * 100, "caught_up"]
+        assert answers[-1].caught_up.position.commit_position == receipt.position
+        later = await served.ledger.append([Append("thing-2", ANY, drafts(3))])
+        assert positions(await first(call, 3)) == list(later.positions)
+
+
+async def test_the_log_is_followed_from_after_a_position_or_its_end(served: Door):
+    receipt = await served.ledger.append([Append("thing-1", ANY, drafts(5))])
+    place = Options.Position(commit_position=receipt.positions[2], prepare_position=receipt.positions[2])
+    async with (
+        reading(served.target, subscription(all=Options.AllOptions(position=place))) as after,
+        reading(served.target, subscription(all=Options.AllOptions(end=EMPTY))) as end,
+    ):
+        assert positions(await first(after, 4)) == list(receipt.positions[3:])
+        assert kinds(await first(end, 2)) == ["confirmation", "caught_up"]
+        later = await served.ledger.append([Append("thing-2", ANY, drafts(1))])
+        assert positions(await first(after, 1)) == positions(await first(end, 1)) == list(later.positions)
+
+
+async def test_an_empty_log_has_no_position_to_be_caught_up_with(served: Door):
+    async with reading(served.target, subscription()) as call:
+        answers = await first(call, 2)
+        assert kinds(answers) == ["confirmation", "caught_up"]
+        assert not answers[1].caught_up.HasField("position")
+
+
+async def test_checkpoints_come_after_as_many_events_as_were_asked_for(served: Door):
+    """Window 4 times 2: one after every eighth event looked at, whether it passed or not."""
+    kept = [draft(type="kept" if index % 10 == 0 else "other") for index in range(50)]
+    receipt = await served.ledger.append([Append("thing-1", ANY, kept)])
+    at = receipt.positions
+    async with reading(served.target, subscription(filter=filtering(type=["kept"]))) as call:
+        answers = await first(call, 14)
+        told = [answer.checkpoint.commit_position for answer in answers if answer.HasField("checkpoint")]
+        assert told == [at[7], at[15], at[23], at[31], at[39], at[47], at[49]]
+        assert positions(answers) == list(at[::10])
+        assert kinds(answers)[-2:] == ["checkpoint", "caught_up"]
+        # Live they are counted on from the last one.
+        live = await served.ledger.append([Append("thing-2", ANY, drafts(17))])
+        answers = await first(call, 2)
+        assert kinds(answers) == ["checkpoint", "checkpoint"]
+        assert [a.checkpoint.commit_position for a in answers] == [live.positions[7], live.positions[15]]
+
+
+async def test_no_checkpoint_is_ahead_of_the_log(served: Door):
+    """Of one who asks from beyond the end there is nothing that could be remembered yet."""
+    beyond = Options.Position(commit_position=10_000, prepare_position=10_000)
+    asked = subscription(all=Options.AllOptions(position=beyond), filter=filtering(type=["x"], max=1, multiplier=1))
+    async with reading(served.target, asked) as call:
+        assert kinds(await first(call, 2)) == ["confirmation", "caught_up"]
+        await served.ledger.append([Append("thing-1", ANY, drafts(3))])
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(call.read(), 0.2)
+
+
+async def test_nothing_is_missed_while_a_subscription_goes_live(served: Door):
+    """Writers go on while subscriptions of either kind catch up, from the start and from the end."""
+    await served.ledger.append([Append("thing-1", ANY, drafts(500))])
+
+    async def write() -> None:
+        for _ in range(100):
+            await served.ledger.append([Append("thing-1", ANY, drafts(5)), Append("other-1", ANY, drafts(1))])
+            await asyncio.sleep(0)
+
+    async def follow(stream: str | None, last: int) -> list[int]:
+        found: list[int] = []
+        async with reading(served.target, subscription(stream)) as call:
+            while not found or found[-1] < last:
+                found += [
+                    answer.event.event.stream_revision
+                    for answer in [await call.read()]
+                    if answer.event.event.stream_identifier.stream_name == b"thing-1"
+                ]
+        return found
+
+    writing = asyncio.ensure_future(write())
+    followed = await asyncio.gather(follow("thing-1", 999), follow(None, 999), follow("thing-1", 999))
+    await writing
+    assert followed == [list(range(1_000))] * 3
+
+
+async def test_a_subscription_beside_the_log_hears_of_changes(served: Door):
+    async with reading(served.target, subscription("$$thing-1")) as call:
+        assert kinds(await first(call, 2)) == ["confirmation", "caught_up"]
+        await served.ledger.append_beside(Append("$$thing-1", ANY, [draft(type="$metadata")]))
+        assert revisions([await call.read()]) == [0]
+
+
+async def test_the_client_s_own_subscriptions(served: Door):
+    await served.ledger.append([Append("thing-1", ANY, drafts(3))])
+    subscribed = await served.client.subscribe_to_all(include_checkpoints=True, include_caught_up=True)
+    got = [await anext(subscribed) for _ in range(5)]
+    await subscribed.stop()
+    assert [type(event) for event in got[3:]] == [Checkpoint, CaughtUp]
+    subscribed = await served.client.subscribe_to_stream("thing-1", stream_position=1)
+    assert (await anext(subscribed)).stream_position == 2
+    await subscribed.stop()
