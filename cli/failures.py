@@ -12,9 +12,10 @@ from rich.text import Text
 from cli.connection import REFUSED, console, explained, say
 from cli.platform import NotReady
 from kernel.database import DatabaseUnavailable, MissingTable
+from kernel.door import refusal_of
 from kernel.refusal import Refusal
 from kernel.settings import BadSettings
-from ledger.port import LedgerError
+from ledger.port import LedgerError, Sealed
 from ledger.transparency.faults import LogFault
 
 KEYS: Final = "keys"
@@ -53,6 +54,9 @@ def _say_machine(error: Exception) -> None:
             say(zh, en, code)
         case BadSettings():
             say(f"设置有误：{error}。", f"the settings are wrong: {error}; see docs/reference/settings.md")
+        case Sealed():
+            sealed = refusal_of(error)
+            say(sealed.zh, sealed.en, sealed.code)
         case _:
             say(f"数据目录无法使用：{error}。", f"the data folder cannot be used: {error}")
 

@@ -18,7 +18,7 @@ import msgspec
 from grpc import StatusCode
 
 from kernel.refusal import AgainstRules, NotAllowed, NotFound, Reason, Refusal, Stale, Unreadable
-from ledger.port import LedgerError, Rejected
+from ledger.port import LedgerError, Rejected, Sealed
 
 
 class Unidentified(Refusal):
@@ -93,6 +93,13 @@ LEDGER_UNAVAILABLE = Reason(
     "台账暂时无法写入或读取，请用同一 Idempotency-Key 重试。",
     "the ledger cannot be written or read now; try again with the same Idempotency-Key",
 )
+LEDGER_SEALED = Reason(
+    CannotNow,
+    "ledger.sealed",
+    "此台账已封存，不再写入，由另一台账接续；运维人员切换后，请用同一 Idempotency-Key 重试。",
+    "this log is sealed, takes nothing more and goes on elsewhere; when the operator has changed over, try again with "
+    "the same Idempotency-Key",
+)
 DATABASE_UNAVAILABLE = Reason(
     CannotNow,
     "database.unavailable",
@@ -138,6 +145,10 @@ def status_of(refusal: Refusal) -> Status:
 
 def refusal_of(error: LedgerError) -> Refusal:
     """What a caller is told when the ledger does not do it."""
-    if isinstance(error, Rejected):
-        return LEDGER_REJECTED(why=str(error))
-    return LEDGER_UNAVAILABLE()
+    match error:
+        case Rejected():
+            return LEDGER_REJECTED(why=str(error))
+        case Sealed():
+            return LEDGER_SEALED()
+        case _:
+            return LEDGER_UNAVAILABLE()

@@ -45,7 +45,7 @@ from kernel.policy_store import (
 from kernel.readiness import Health
 from kernel.refusal import Refusal, Stale, against_rules
 from kernel.telemetry import METER
-from ledger.port import PAGE_EVENTS_MAX, Ledger, Page, Recorded, Unavailable
+from ledger.port import PAGE_EVENTS_MAX, Ledger, Page, Recorded, Sealed, Unavailable
 
 DoMany: TypeAlias = Callable[[Sequence[Ask]], Awaitable[list[Outcome | Refusal]]]
 OnRefused: TypeAlias = Callable[[str, Sequence[tuple[Ask, str]]], Awaitable[None]]
@@ -80,7 +80,7 @@ second, and each commit would wake every policy.
 DUE_MAX: Final = 10_000
 """Deadlines taken up at one time; the next ones come the next time."""
 
-_AWAY: Final = (Unavailable, DatabaseUnavailable, TimeoutError, ConnectionError)
+_AWAY: Final = (Unavailable, Sealed, DatabaseUnavailable, TimeoutError, ConnectionError)
 
 _COMMANDS: Final = METER.create_counter("policy.commands", unit="{command}", description="commands that policies asked")
 _REFUSALS: Final = METER.create_counter(

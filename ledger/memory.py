@@ -78,7 +78,7 @@ class MemoryLedger:
             stream = self._streams.setdefault(append.stream, [])
             for version, draft in enumerate(append.drafts, first):
                 before_us = self._log[-1].recorded_at_us if self._log else 0
-                kept = draft.salt if isinstance(draft, Carried) else next(salt)
+                kept = draft.salt if type(draft) is Carried else next(salt)
                 position = self._position() + self._stride
                 event = _recorded(draft, append.stream, version, position, time_us(draft, now_us, before_us), kept)
                 stream.append(event)

@@ -35,7 +35,7 @@ Errors:
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, final
 
 import msgspec
 
@@ -116,6 +116,7 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     content_type: str = JSON
 
 
+@final
 class Carried(Draft, frozen=True, gc=False, kw_only=True):
     """A draft that was recorded elsewhere and brings what it got there, so that its proofs hold here too.
 

@@ -89,11 +89,11 @@ class SqliteLedger:
     async def append(self, appends: Sequence[Append], checks: Sequence[Check] = ()) -> Receipt:
         return await self._written(Call(appends, checks), check_appends(appends, checks))
 
-    async def _written(self, call: Call | BesideCall, size: Size) -> Receipt:
+    def _written(self, call: Call | BesideCall, size: Size) -> asyncio.Future[Receipt]:
         self._check_usable()
         job = Job(call, size, self._loop.create_future())
         self._writer.submit(job)
-        return await job.future
+        return job.future
 
     async def read(
         self,

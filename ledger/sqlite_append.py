@@ -5,7 +5,7 @@ to wait milliseconds each time to get it back. So a group is looked up and writt
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, TypeAlias, cast
+from typing import Final, TypeAlias, cast, final
 
 import apsw
 import msgspec
@@ -35,14 +35,16 @@ _INSERTS: Final = [(rows, _INSERT + ", ".join([_ROW] * rows)) for rows in (256, 
 """Any number of rows is a few of these, so that each is prepared once and kept."""
 
 
-class Call(NamedTuple):
+@final
+class Call(msgspec.Struct, frozen=True, gc=False):
     """One call of `append`."""
 
     appends: Sequence[Append]
     checks: Sequence[Check] = ()
 
 
-class BesideCall(NamedTuple):
+@final
+class BesideCall(msgspec.Struct, frozen=True, gc=False):
     """One call of `append_beside`, or of `seal`, which is content with a log that is sealed already."""
 
     append: Append
@@ -56,9 +58,10 @@ def record(cursor: apsw.Cursor, group: Sequence[Call | BesideCall], clock: Clock
     """Decide one call after the other, each on what the earlier ones leave, and insert what goes through."""
     outcomes: list[Outcome] = []
     for run in _runs(group):
-        outcomes += (
-            [_record_beside(cursor, run, clock)] if isinstance(run, BesideCall) else _record_run(cursor, run, clock)
-        )
+        if type(run) is BesideCall:
+            outcomes.append(_record_beside(cursor, run, clock))
+        else:
+            outcomes += _record_run(cursor, run, clock)
     return outcomes
 
 
@@ -67,7 +70,7 @@ def _runs(group: Sequence[Call | BesideCall]) -> Iterator[Sequence[Call] | Besid
     run: list[Call] = []
     touched: set[str] = set()
     for call in group:
-        if isinstance(call, BesideCall):
+        if type(call) is BesideCall:
             yield run
             yield call
             run, touched = [], set()
@@ -90,7 +93,7 @@ def _record_run(cursor: apsw.Cursor, run: Sequence[Call], clock: Clock) -> list[
     if sealed:
         return [_sealed() for _ in run]
     appends = [append for call in run for append in call.appends]
-    heads = _heads(cursor, run)
+    heads = _heads(cursor, appends, [check for call in run for check in call.checks])
     known = _known(cursor, appends, heads) if heads else {}
     salt = iter(salts(sum([len(append.drafts) for append in appends])))
     values: list[Value] = []
@@ -105,13 +108,16 @@ def _record_run(cursor: apsw.Cursor, run: Sequence[Call], clock: Clock) -> list[
         if isinstance(placed, Receipt):
             outcomes.append(placed)
             continue
-        now_us = clock()
+        now_us = max(clock(), recorded_at_us)
         before = position
         for append, first in zip(call.appends, placed, strict=True):
             stream = append.stream
             for version, draft in enumerate(append.drafts, first):
                 position += 1
-                recorded_at_us = time_us(draft, now_us, recorded_at_us)
+                if type(draft) is Carried:
+                    recorded_at_us, kept = time_us(draft, now_us, recorded_at_us), draft.salt
+                else:
+                    recorded_at_us, kept = now_us, next(salt)
                 values += (
                     position,
                     stream,
@@ -120,7 +126,7 @@ def _record_run(cursor: apsw.Cursor, run: Sequence[Call], clock: Clock) -> list[
                     draft.content_type,
                     recorded_at_us,
                     draft.id,
-                    draft.salt if isinstance(draft, Carried) else next(salt),
+                    kept,
                     draft.metadata,
                     draft.data,
                 )
@@ -165,9 +171,10 @@ def _sealed() -> Sealed:
     return Sealed("the log is sealed and goes on elsewhere")
 
 
-def _heads(cursor: apsw.Cursor, run: Sequence[Call]) -> dict[str, int]:
-    streams = {append.stream for call in run for append in call.appends}
-    streams.update(check.stream for call in run for check in call.checks)
+def _heads(cursor: apsw.Cursor, appends: Sequence[Append], checks: Sequence[Check]) -> dict[str, int]:
+    streams = {append.stream for append in appends}
+    if checks:
+        streams.update([check.stream for check in checks])
     return _read_heads(cursor.execute(_HEADS, (apsw.carray(tuple(streams)),)).get)
 
 

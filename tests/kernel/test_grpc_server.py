@@ -64,6 +64,13 @@ async def test_a_command_is_recorded_and_the_same_again_repeated(rpc):
     assert await rpc.ledger.head() == 1
 
 
+async def test_a_sealed_ledger_is_said(rpc):
+    await rpc.ledger.seal(b"{}")
+    with pytest.raises(CannotNow) as refused:
+        await rpc.send()
+    assert refused.value.code == "ledger.sealed"
+
+
 async def test_a_socket_is_answered_at_too_and_taken_over_from_a_killed_process(tmp_path):
     at = tmp_path / "rpc.sock"
     with socket.socket(socket.AF_UNIX) as left_behind:

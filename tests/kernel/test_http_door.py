@@ -206,6 +206,17 @@ async def test_a_ledger_that_is_away_is_said_and_the_same_request_is_safe(tmp_pa
     assert answer.headers["retry-after"] == "1"
 
 
+async def test_a_sealed_ledger_is_said_and_still_read(tmp_path):
+    ledger = MemoryLedger()
+    async with client(parcel_door(ledger, tmp_path), tmp_path) as web:
+        await web.post("/v1/parcels/p1/send", json=SEND, headers={"Idempotency-Key": "before"})
+        await ledger.seal(b"{}")
+        assert (await web.get("/v1/parcels/p1")).is_success
+        answer = await web.post("/v1/parcels/p2/send", json=SEND, headers={"Idempotency-Key": "after"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "ledger.sealed")
+    assert answer.headers["retry-after"] == "1"
+
+
 async def test_the_document_has_a_component_for_every_type_and_every_error_once(web):
     document = (await web.get("/openapi.json")).json()
     schemas = document["components"]["schemas"]

@@ -18,7 +18,7 @@ from kernel.policy_runner import STALE_TRIES_MAX, Policies
 from kernel.policy_store import REFUSALS, REFUSALS_KEPT_US, checkpoint, refused_at, retry, skip, take_over
 from kernel.refusal import against_rules
 from ledger.memory import MemoryLedger
-from ledger.port import Unavailable, WrongLedger
+from ledger.port import Sealed, Unavailable, WrongLedger
 from tests.given import asked
 from tests.kernel.parcel import SENT_ALREADY, Deliver, HandedOn, HandOn, Send, Sent
 from tests.kernel.projecting import log_of, until
@@ -236,14 +236,17 @@ async def test_a_rebuild_leaves_policies_of_the_same_ledger_where_they_are(datab
 
 
 async def test_stale_and_unavailable_are_tried_again(database):
-    ledger, answers = MemoryLedger(), ["unavailable", "stale", "stale"]
+    ledger, answers = MemoryLedger(), ["unavailable", "sealed", "stale", "stale"]
     handle_many = parcels_of(ledger).handle_many
 
     async def do_many(asks):
         if not answers:
             return await handle_many(asks)
-        if answers.pop(0) == "unavailable":
-            raise Unavailable("no")
+        match answers.pop(0):
+            case "unavailable":
+                raise Unavailable("no")
+            case "sealed":
+                raise Sealed("no more")
         return [BUSY(stream="parcel-p1"), *(await handle_many(asks[1:]))]
 
     await load(ledger, "v1", ["p1", "p2"])

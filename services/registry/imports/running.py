@@ -19,7 +19,7 @@ from kernel.database import DatabaseUnavailable
 from kernel.handling import ID_REUSED, Ask, Context, Outcome
 from kernel.quantity import business_day_of_us
 from kernel.refusal import Refusal, Stale, unreadable
-from ledger.port import Unavailable
+from ledger.port import Sealed, Unavailable
 from services.registry.access import Access
 from services.registry.app import Registry
 from services.registry.asset_number import CheckDigit, strictest
@@ -64,7 +64,7 @@ BROKEN = unreadable(
     "the import was ended by an error of the platform ({error}); what it recorded stands; tell those who run it",
 )
 
-_AWAY: Final = (Unavailable, DatabaseUnavailable, TimeoutError, OSError)
+_AWAY: Final = (Unavailable, Sealed, DatabaseUnavailable, TimeoutError, OSError)
 
 _LOG: Final = structlog.get_logger("import")
 
