@@ -13,6 +13,9 @@ from ledger.proof.errors import Malformed
 REPLAYED: Final = "registry."
 """The types of events of which balances are made begin so."""
 
+OUTSIDE: Final = "ext-"
+"""The streams begin so that systems outside write: what is in them is nothing that the platform says."""
+
 _NOTHING: Final[dict[str, Any]] = {}
 _DECODER: Final = msgspec.json.Decoder()
 _ENCODER: Final = msgspec.json.Encoder()
@@ -24,6 +27,8 @@ def said_at_once(envelopes: Sequence[Envelope]) -> Sequence[Said | None] | None:
     none of these bytes is a line's end, so that each line is one event.
     """
     if {envelope.content_type for envelope in envelopes} != {JSON}:
+        return None
+    if any(envelope.stream.startswith(OUTSIDE) for envelope in envelopes):
         return None
     lines = b"\n".join([envelope.data for envelope in envelopes])
     try:
@@ -41,6 +46,8 @@ def said_at_once(envelopes: Sequence[Envelope]) -> Sequence[Said | None] | None:
 
 def said_by(envelope: Envelope) -> Said | None:
     """What an event says, None if balances are not made of its like. Raises Malformed."""
+    if envelope.stream.startswith(OUTSIDE):
+        return None
     replayed = envelope.type.startswith(REPLAYED)
     if replayed or envelope.content_type == JSON:
         # What is replayed is read as JSON whatever it is called.

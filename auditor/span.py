@@ -20,7 +20,7 @@ from auditor.checkpoints import Bound
 from auditor.finding import Fault, Finding, Findings
 from auditor.hashes import Dispute, Hashed, hold
 from auditor.lives import DEVICES, KINDS, Sample, Told
-from auditor.saying import said_at_once, said_by
+from auditor.saying import OUTSIDE, said_at_once, said_by
 from auditor.source import Missing, Source
 from ledger.proof.commitment import Envelope, commitments, decode_envelope
 from ledger.proof.disclosure import RECORDS_BYTES_MAX, decode_events, decode_metadata, metadata_hashes
@@ -175,7 +175,13 @@ class _Span:
             streams.update({index: envelope.stream for index, envelope in envelopes.items()})
             if task.part == "supervisor":
                 types = task.public_types
-                self._for_all.update({index: one for index, one in envelopes.items() if one.type in types})
+                self._for_all.update(
+                    {
+                        index: one
+                        for index, one in envelopes.items()
+                        if one.type in types and not one.stream.startswith(OUTSIDE)
+                    }
+                )
         if task.part == "public":
             return
         if len(opens) + len(self._named) < end - begin or self._named:
@@ -287,7 +293,8 @@ class _Span:
                     add_to(cells, one)
                 except Undated as error:
                     self._misread(index, envelope, error)
-            stream, version, kind = envelope.stream, envelope.version, kind_of(envelope.type, 0)
+            stream, version = envelope.stream, envelope.version
+            kind = 0 if stream.startswith(OUTSIDE) else kind_of(envelope.type, 0)
             hashed = crc32(stream.encode())
             steps[hashed % partitions].append(encode((stream, version, envelope.id, index, moved, kind)))
             if sample is not None and sample.has(hashed) and stream.startswith(DEVICES):

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from cli.at_work import AtWork
-from kernel.disclosure import DisclosureFile, load
+from kernel.disclosure import OUTSIDE, Disclosure, DisclosureFile, load
 from kernel.process import Parts, Process, run
 from kernel.readiness import Health
 from kernel.settings import Settings
@@ -42,6 +42,11 @@ class DiscloserSettings(Settings, frozen=True, kw_only=True):
     disclosure: DisclosureFile = None
 
 
+def labels_of(disclosure: Disclosure) -> Labels:
+    """What the discloser is to know of the file."""
+    return Labels(disclosure.public, frozenset(disclosure.events), OUTSIDE)
+
+
 def at_work(discloser: Discloser) -> AtWork:
     """The discloser with its metrics, its probe, and what it logs: which types have no label, each once."""
     told: set[str] = set()
@@ -70,7 +75,7 @@ async def assemble(process: Process) -> Parts:
     ledger = await process.wait_for("ledger", lambda: open_ledger(settings.ledger), Unavailable)
     lock = SingleWriter(settings.proof / LOCK)
     storage = DirectoryStorage(settings.proof, staging=STAGING)
-    discloser = Discloser(ledger, storage, Labels(labels.public, frozenset(labels.events)))
+    discloser = Discloser(ledger, storage, labels_of(labels))
     working = at_work(discloser)
     process.readiness.add("disclosures", working.health)
 

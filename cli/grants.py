@@ -12,7 +12,7 @@ as the supervisors' set shows it; that somebody may write to a log does not mean
 from collections.abc import Mapping
 from typing import Final
 
-from kernel.disclosure import Disclosure
+from kernel.disclosure import OUTSIDE, Disclosure
 from kernel.principal import Role
 from ledger.server.access import Grant
 from services.registry.app import SERVICE, STREAMS
@@ -23,7 +23,6 @@ SERVICES: Final[Mapping[str, tuple[str, ...]]] = {SERVICE: STREAMS, "sequencer":
 SUPERVISORS: Final = frozenset({Role.REGULATOR, Role.INSTITUTE, Role.AUDITOR})
 """As the gateway's policies have them."""
 
-OUTSIDE: Final = ("ext-",)
 EVERY_SERVICE: Final = "*"
 """Whoever calls without credentials as role service, on this machine alone, is all of them."""
 

@@ -241,11 +241,10 @@ async def _gone_through(url: str, folder: Path, labels: Labels | None, told: Tol
 
 def _labels() -> Labels:
     """As the discloser has them."""
-    from cli.disclosing import DISCLOSURE, DiscloserSettings  # noqa: PLC0415  a whole service, as above
+    from cli.disclosing import DISCLOSURE, DiscloserSettings, labels_of  # noqa: PLC0415  a whole service, as above
 
     settings = read_settings(DiscloserSettings, "discloser", os.environ)
-    labels = load(settings.disclosure or DISCLOSURE)
-    return Labels(labels.public, frozenset(labels.events))
+    return labels_of(load(settings.disclosure or DISCLOSURE))
 
 
 def _table(findings: Sequence[Finding], title: str, origin: str, *, remedies: bool = True) -> Table:

@@ -102,6 +102,11 @@ class ServingSettings(Settings, frozen=True, kw_only=True):
     ] = None
     disclosure: DisclosureFile = None
 
+    @property
+    def further_names(self) -> list[str]:
+        """What the certificate holds beside the address and this machine's own names."""
+        return [name.strip() for name in self.names.split(",") if name.strip()]
+
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
     """What a person who starts it says beside the settings."""
@@ -291,8 +296,7 @@ def _tls(settings: ServingSettings, address: Address) -> ServerTls | None:
     """None where nobody is asked who he is."""
     if settings.insecure_as is not None:
         return None
-    names = [address.host, *filter(None, (name.strip() for name in settings.names.split(",")))]
-    return server_tls(settings.keys_dir, names, system_clock_us())
+    return server_tls(settings.keys_dir, [address.host, *settings.further_names], system_clock_us())
 
 
 async def _open(url: str) -> SqliteLedger:

@@ -17,6 +17,9 @@ Kind: TypeAlias = Literal["must", "should", "voluntary"]
 Right: TypeAlias = Literal["participation", "supervision", "knowledge"]
 Audience: TypeAlias = Literal["public", "party", "supervisor"]
 
+OUTSIDE: Final = ("ext-",)
+"""How the streams begin that systems outside write. No label is for what is in them: the supervisors read it."""
+
 RIGHTS: Final[dict[Kind, Right]] = {"must": "participation", "should": "supervision", "voluntary": "knowledge"}
 """必须透明 serves 参与权, 应该透明 serves 监督权, 自愿透明 serves 知情权."""
 

@@ -10,7 +10,8 @@ While the log grows fast, nothing is disclosed for a while: what makes it grow, 
 a range that is whole is written once instead of anew each second.
 
 Which types are public is given in; of an event that it does not know the discloser decides by its type alone. One whose
-type has no label is for supervisors, and counted: it stops nothing, and nothing is published by mistake.
+type has no label is for supervisors, and counted: it stops nothing, and nothing is published by mistake. What systems
+outside have written is for supervisors too, as nobody here can say whom it concerns.
 """
 
 import asyncio
@@ -69,10 +70,17 @@ LOCK: Final = "private/discloser.lock"
 
 
 class Labels(msgspec.Struct, frozen=True):
-    """Types of events: those that anyone may read whole, and all that have a label."""
+    """Types of events: those that anyone may read whole, and all that have a label. `outside`: how the streams begin
+    that others write, whose events are for supervisors whatever they are called.
+    """
 
     public: frozenset[str]
     labelled: frozenset[str]
+    outside: tuple[str, ...] = ()
+
+    def are_for_all(self, event: Recorded) -> bool:
+        """Whether anyone may read this event."""
+        return event.type in self.public and not event.stream.startswith(self.outside)
 
 
 class GiveWay(msgspec.Struct, frozen=True):
@@ -255,9 +263,9 @@ class Discloser:
             record = encode_event(index, envelope)
             records[SUPERVISOR] += record
             records[METADATA] += metadata_record(index, event)
-            if event.type in self._labels.public:
+            if self._labels.are_for_all(event):
                 records[PUBLIC] += record
-            elif event.type not in self._labels.labelled:
+            elif event.type not in self._labels.labelled and not event.stream.startswith(self._labels.outside):
                 self.unlabelled[event.type] += 1
             if (index + 1) % RANGE_ENTRIES == 0:
                 place.range.write(self._storage)

@@ -107,7 +107,7 @@ class _Check:
                 self._storage.put({name: packed(b"".join(right))})
 
     def _is_public(self, event: Recorded) -> bool:
-        return self._labels is not None and event.type in self._labels.public
+        return self._labels is not None and self._labels.are_for_all(event)
 
     def _wrong(self, of: str, frame: bytes, begin: int, right: list[bytes]) -> str | None:
         """What is wrong with the file, or None. What it holds beyond what is covered counts for nothing yet."""

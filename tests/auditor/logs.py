@@ -79,7 +79,8 @@ def _files(log: TrueLog) -> Files:
     envelopes = [envelope_of(event) for event in log.events]
     entries = [commitment(envelope) for envelope in envelopes]
     shown = [encode_event(index, envelope) for index, envelope in enumerate(envelopes)]
-    public = [record if event.type in PUBLIC_TYPES else b"" for event, record in zip(log.events, shown, strict=True)]
+    for_all = [event.type in PUBLIC_TYPES and not event.stream.startswith("ext-") for event in log.events]
+    public = [record if all_may else b"" for all_may, record in zip(for_all, shown, strict=True)]
     metadata = [metadata_record(*one) for one in enumerate(log.events)]
     return {
         **tile_files(entries),

@@ -4,6 +4,7 @@ import asyncio
 import os
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from ledger.memory import MemoryLedger
@@ -338,6 +339,18 @@ async def test_a_missing_head_is_written_again_from_the_beginning(tmp_path):
     (tmp_path / "proof" / head_name(SUPERVISOR)).unlink()
     assert await disclose(discloser_of(ledger, tmp_path)) == 300
     assert files(tmp_path) == before
+
+
+async def test_what_systems_outside_wrote_is_for_supervisors_whatever_it_is_called_and_is_no_trouble(tmp_path):
+    ledger = MemoryLedger()
+    for stream in ("ext-1", "s", "ext-2"):
+        await ledger.append([Append(stream, ANY, [Draft(os.urandom(16), kind, b"{}") for kind in (OPEN, "acme.Odd")])])
+    await sequence(ledger, tmp_path)
+    following = discloser_of(ledger, tmp_path, msgspec.structs.replace(LABELS, outside=("ext-",)))
+    await disclose(following)
+    shown = Shown(tmp_path)
+    assert (list(shown.public), list(shown.supervisor)) == ([2], [0, 1, 2, 3, 4, 5])
+    assert following.unlabelled == {"acme.Odd": 1}
 
 
 async def test_an_unlabelled_type_is_for_supervisors_and_counted(tmp_path):
