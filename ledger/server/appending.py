@@ -57,6 +57,8 @@ class Appending:
 
 
 def check_may_append(grant: Grant, stream: str) -> None:
+    if stream.startswith("$"):
+        raise access_denied(f"流 {stream} 属于系统。Access Denied: stream {stream} belongs to the system")
     if not grant.may_append_to(stream):
         raise access_denied(f"不可追加到流 {stream}。Access Denied: this caller may not append to stream {stream}")
 
