@@ -5,11 +5,11 @@ from typing import Final, NamedTuple
 
 from kurrentdbclient.protos.v1 import streams_pb2
 
-from ledger.port import ANY, NO_STREAM, Append, Conflict, Direction, Expected, Ledger, StreamState
-from ledger.server.access import Grant
+from ledger.port import ANY, BESIDE, NO_STREAM, Append, Conflict, Direction, Ledger
 from ledger.server.calling import Call
-from ledger.server.errors import Overdue, access_denied, invalid
-from ledger.server.proposing import Proposed, expected_at, stream_name
+from ledger.server.errors import Overdue, invalid
+from ledger.server.metadata import check_keeps_everything, check_may_append
+from ledger.server.proposing import Proposed, expected_at, meets, stream_name
 
 _NONE_20_6_0: Final = (1 << 64) - 1
 """What clients before 20.6 were told for a stream that was expected not to exist."""
@@ -56,35 +56,26 @@ class Appending:
             return streams_pb2.AppendResp(wrong_expected_version=_wrong_expected_version(conflict))
 
 
-def check_may_append(grant: Grant, stream: str) -> None:
-    if stream.startswith("$"):
-        raise access_denied(f"流 {stream} 属于系统。Access Denied: stream {stream} belongs to the system")
-    if not grant.may_append_to(stream):
-        raise access_denied(f"不可追加到流 {stream}。Access Denied: this caller may not append to stream {stream}")
-
-
 async def record(ledger: Ledger, append: Append) -> Appended:
-    """An append of no events is one as well: it finds out where the stream is."""
-    if append.drafts:
+    """Record in the log or beside it. An append of no events is one as well: it finds out where the stream is."""
+    beside = append.stream.startswith(BESIDE)
+    if not append.drafts:
+        return await _found(ledger, append, beside=beside)
+    if beside:
+        check_keeps_everything(append.drafts)
+        receipt = await ledger.append_beside(append)
+    else:
         receipt = await ledger.append([append])
-        return Appended(receipt.versions[0], receipt.position)
-    newest = (await ledger.read(append.stream, direction=Direction.BACKWARDS, limit=1)).events
-    version = newest[0].version if newest else None
-    if not _meets(append.expected, version):
-        raise Conflict(append.stream, append.expected, NO_STREAM if version is None else version)
-    return Appended(version, None)
+    return Appended(receipt.versions[0], receipt.position)
 
 
-def _meets(expected: Expected, version: int | None) -> bool:
-    match expected:
-        case StreamState.ANY:
-            return True
-        case StreamState.STREAM_EXISTS:
-            return version is not None
-        case StreamState.NO_STREAM:
-            return version is None
-        case _:
-            return expected == version
+async def _found(ledger: Ledger, append: Append, *, beside: bool) -> Appended:
+    read = ledger.read_beside if beside else ledger.read
+    newest = (await read(append.stream, direction=Direction.BACKWARDS, limit=1)).events
+    actual = newest[0].version if newest else NO_STREAM
+    if not meets(append.expected, actual):
+        raise Conflict(append.stream, append.expected, actual)
+    return Appended(actual if isinstance(actual, int) else None, None)
 
 
 def _success(appended: Appended) -> Success:

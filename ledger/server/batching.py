@@ -10,16 +10,15 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import grpc
-from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
-from kurrentdbclient.protos.google.rpc import code_pb2
 from kurrentdbclient.protos.v1 import shared_pb2, status_pb2, streams_pb2
 
 from ledger.port import APPEND_BYTES_MAX, Conflict, Ledger, LedgerError, StreamState, Unavailable
 from ledger.recording import system_time_us
-from ledger.server.appending import Appended, check_may_append, record
+from ledger.server.appending import Appended, record
 from ledger.server.calling import Call
-from ledger.server.errors import AccessDenied, Overdue, Refused, TooBig, append_too_big, invalid, refusal
+from ledger.server.errors import AccessDenied, AppendTooBig, Overdue, Refused, TooBig, invalid, refusal, status
+from ledger.server.metadata import check_may_append
 from ledger.server.proposing import Proposed, expected_at, stream_name, uuid_bytes
 
 UNDER_WAY_MAX: Final = 512
@@ -95,7 +94,7 @@ class _Batches:
             if batch is None:
                 batch = _Batch(message.correlation_id)
             elif batch.proposed is not None:
-                self._unfinished_bytes -= batch.proposed.total_bytes
+                self._unfinished_bytes -= batch.proposed.size.total_bytes
             try:
                 self._take(batch, message, fresh=fresh)
             except Refused as refused:
@@ -115,8 +114,9 @@ class _Batches:
         if batch.proposed is not None:
             batch.check_in_time()
             batch.proposed.add(message.proposed_messages)
-            if not message.is_final and self._unfinished_bytes + batch.proposed.total_bytes > APPEND_BYTES_MAX:
-                raise append_too_big(self._unfinished_bytes + batch.proposed.total_bytes)
+            size = batch.proposed.size
+            if not message.is_final and self._unfinished_bytes + size.total_bytes > APPEND_BYTES_MAX:
+                raise AppendTooBig(size.events, self._unfinished_bytes + size.total_bytes)
 
     def _keep(self, key: bytes, batch: _Batch) -> None:
         """Until the rest of it comes. Of a refused one this is how its rest is known."""
@@ -128,7 +128,7 @@ class _Batches:
             )
         self._unfinished[key] = batch
         if batch.proposed is not None:
-            self._unfinished_bytes += batch.proposed.total_bytes
+            self._unfinished_bytes += batch.proposed.size.total_bytes
 
     async def _begin(self, batch: _Batch, proposed: Proposed) -> None:
         """Tasks run in the order in which they are made, and the ledger queues an append before it first waits."""
@@ -136,7 +136,7 @@ class _Batches:
             self._done.clear()
             await self._done.wait()
         self._under_way += 1
-        self._under_way_bytes += proposed.total_bytes
+        self._under_way_bytes += proposed.size.total_bytes
         self._tasks.create_task(self._record(batch, proposed))
 
     async def _record(self, batch: _Batch, proposed: Proposed) -> None:
@@ -154,7 +154,7 @@ class _Batches:
             await self._answer(batch, success=_success(appended))
         finally:
             self._under_way -= 1
-            self._under_way_bytes -= proposed.total_bytes
+            self._under_way_bytes -= proposed.size.total_bytes
             self._done.set()
 
     async def _answer(
@@ -206,11 +206,7 @@ def _status(error: Refused | LedgerError) -> status_pb2.Status:
             details = shared_pb2.Timeout()
         case _:
             details = shared_pb2.BadRequest(message=str(error))
-    refused = refusal(error)
-    packed = Any()
-    packed.Pack(details)
-    code = code_pb2.Code.Value(refused.code.name)
-    return status_pb2.Status(code=code, message=refused.details, details=packed)
+    return status(refusal(error), details)
 
 
 def _wrong_expected_version(conflict: Conflict) -> shared_pb2.WrongExpectedVersion:

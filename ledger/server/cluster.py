@@ -54,5 +54,9 @@ def _supported_methods() -> Message:
         SupportedMethod(method_name=name, service_name="event_store.client.streams.streams", features=features)
         for name, features in _FEATURES.items()
     ]
+    sessions = [
+        SupportedMethod(method_name=name, service_name="kurrentdb.protocol.v2.streams.streamsservice")
+        for name in ("appendsession", "appendrecords")
+    ]
     ours = SupportedMethod(method_name="append", service_name=KEEPS_THE_PORT)
-    return SupportedMethods(methods=[*streams, ours], event_store_server_version=SERVER_VERSION)
+    return SupportedMethods(methods=[*streams, *sessions, ours], event_store_server_version=SERVER_VERSION)

@@ -1,13 +1,17 @@
 """What a call is refused with: status, sentence, and the trailers by which official clients tell refusals apart.
 
 kurrentdbclient goes by the status and, for some, by words of the English sentence; the others by the trailer
-`exception` and those beside it.
+`exception` and those beside it; of the newer methods all go by messages in `grpc-status-details-bin`.
 """
 
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
 import grpc
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
+from kurrentdbclient.protos.google.rpc import code_pb2
+from kurrentdbclient.protos.v1 import status_pb2
 
 from ledger.port import (
     ANY,
@@ -26,8 +30,8 @@ from ledger.port import (
 
 Trailers: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
-SENTENCE_CHARS_MAX: Final = 1_000
-"""What a caller sent may be named in a sentence, and trailers have 8 KiB in all, with all that is not ASCII tripled."""
+SENTENCE_CHARS_MAX: Final = 400
+"""Sentences name what a caller sent, and all trailers together have 8 KiB: a Chinese character takes nine bytes."""
 
 _AS_NUMBER: Final = {NO_STREAM: -1, ANY: -2, STREAM_EXISTS: -4}
 
@@ -48,11 +52,44 @@ class AccessDenied(Refused):
 
 
 class TooBig(Refused):
-    """An append beyond a limit of the port; `bytes_max` is the limit."""
+    """An append beyond a limit of the port: `size_bytes` of at most `bytes_max`, which the trailers say too."""
 
-    def __init__(self, details: str, bytes_max: int, trailers: Trailers) -> None:
+    def __init__(self, details: str, size_bytes: int, bytes_max: int, trailers: Trailers) -> None:
         super().__init__(grpc.StatusCode.INVALID_ARGUMENT, details, trailers)
-        self.bytes_max: Final = bytes_max
+        self.size_bytes, self.bytes_max = size_bytes, bytes_max
+
+
+class EventTooBig(TooBig):
+    """One event is."""
+
+    def __init__(self, event_id: str, event_bytes: int) -> None:
+        super().__init__(
+            f"事件 {event_id} 有 {event_bytes} 字节，至多 {EVENT_BYTES_MAX}。"
+            f"Event with Id: {event_id}, Size: {event_bytes}, exceeds Maximum Append Event Size of {EVENT_BYTES_MAX}.",
+            event_bytes,
+            EVENT_BYTES_MAX,
+            (
+                ("exception", "maximum-append-event-size-exceeded"),
+                ("event-id", event_id),
+                ("proposed-append-event-size", str(event_bytes)),
+                ("maximum-append-event-size", str(EVENT_BYTES_MAX)),
+            ),
+        )
+        self.event_id: Final = event_id
+
+
+class AppendTooBig(TooBig):
+    """All events together are, or there are too many of them."""
+
+    def __init__(self, events: int, total_bytes: int) -> None:
+        super().__init__(
+            f"一次追加至多 {APPEND_EVENTS_MAX} 个事件、{APPEND_BYTES_MAX} 字节；已有 {events} 个、{total_bytes} 字节。"
+            f"Maximum Append Size of {APPEND_BYTES_MAX} Exceeded: at most {APPEND_EVENTS_MAX} events of together "
+            f"{APPEND_BYTES_MAX} bytes in one append; {events} of {total_bytes} bytes so far.",
+            total_bytes,
+            APPEND_BYTES_MAX,
+            (("exception", "maximum-append-size-exceeded"), ("maximum-append-size", str(APPEND_BYTES_MAX))),
+        )
 
 
 class Overdue(Refused):
@@ -80,38 +117,6 @@ def property_missing(name: str) -> Refused:
     )
 
 
-def append_too_big(total_bytes: int) -> TooBig:
-    return _append_too_big(f"{total_bytes} 字节 / bytes")
-
-
-def too_many_events() -> TooBig:
-    return _append_too_big(f"> {APPEND_EVENTS_MAX} 个事件 / events")
-
-
-def _append_too_big(size: str) -> TooBig:
-    return TooBig(
-        f"一次追加过大（{size}）：至多 {APPEND_BYTES_MAX} 字节、{APPEND_EVENTS_MAX} 个事件。"
-        f"Maximum Append Size of {APPEND_BYTES_MAX} Exceeded: at most {APPEND_BYTES_MAX} bytes "
-        f"and {APPEND_EVENTS_MAX} events in one append.",
-        APPEND_BYTES_MAX,
-        (("exception", "maximum-append-size-exceeded"), ("maximum-append-size", str(APPEND_BYTES_MAX))),
-    )
-
-
-def event_too_big(event_id: str, event_bytes: int) -> TooBig:
-    return TooBig(
-        f"事件 {event_id} 有 {event_bytes} 字节，至多 {EVENT_BYTES_MAX}。"
-        f"Event with Id: {event_id}, Size: {event_bytes}, exceeds Maximum Append Event Size of {EVENT_BYTES_MAX}.",
-        EVENT_BYTES_MAX,
-        (
-            ("exception", "maximum-append-event-size-exceeded"),
-            ("event-id", event_id),
-            ("proposed-append-event-size", str(event_bytes)),
-            ("maximum-append-event-size", str(EVENT_BYTES_MAX)),
-        ),
-    )
-
-
 def refusal(error: Refused | LedgerError) -> Refused:
     """The status of what is refused, by this package or by a ledger, and of what a ledger cannot do."""
     match error:
@@ -136,7 +141,7 @@ def _wrong_expected_version(conflict: Conflict) -> Refused:
     # Up to the full stop and from there to the end kurrentdbclient takes the English sentence apart.
     return Refused(
         grpc.StatusCode.FAILED_PRECONDITION,
-        f"流 {stream} 不在所期望的版本上。Append failed due to WrongExpectedVersion. "
+        "流不在所期望的版本上。Append failed due to WrongExpectedVersion. "
         f"Stream: {stream}, Expected version: {expected}, Actual version: {actual}",
         (
             ("exception", "wrong-expected-version"),
@@ -155,3 +160,18 @@ def as_number(expected: Expected) -> int:
 def in_trailer(text: str) -> str:
     """A trailer is printable ASCII; other text goes percent-encoded."""
     return text if text.isascii() and text.isprintable() else quote(text)
+
+
+def rich(code: grpc.StatusCode, details: str, message: Message) -> Refused:
+    """A refusal with the message by which the newer methods' clients know it."""
+    refused = Refused(code, details)
+    refused.trailers = (("grpc-status-details-bin", status(refused, message).SerializeToString()),)
+    return refused
+
+
+def status(refused: Refused, message: Message) -> status_pb2.Status:
+    """One message as the details of a status: on the wire the same as a list of one."""
+    details = Any()
+    details.Pack(message)
+    code = code_pb2.Code.Value(refused.code.name)
+    return status_pb2.Status(code=code, message=refused.details, details=details)

@@ -12,6 +12,7 @@ from ledger.port import (
     ANY,
     APPEND_BYTES_MAX,
     APPEND_EVENTS_MAX,
+    BESIDE,
     EVENT_BYTES_MAX,
     JSON,
     NO_STREAM,
@@ -20,14 +21,9 @@ from ledger.port import (
     Carried,
     Draft,
     Expected,
+    StreamState,
 )
-from ledger.server.errors import (
-    append_too_big,
-    event_too_big,
-    invalid,
-    property_missing,
-    too_many_events,
-)
+from ledger.server.errors import AppendTooBig, EventTooBig, invalid, property_missing
 
 ProposedMessage: TypeAlias = "streams_pb2.AppendReq.ProposedMessage | streams_pb2.BatchAppendReq.ProposedMessage"
 
@@ -39,17 +35,33 @@ _STRUCTURED: Final = struct.Struct(">qq")
 _VERSION_MAX: Final = (1 << 63) - 1
 
 
-class Proposed:
-    """One append as it arrives, event by event. What breaks a limit is refused at once, before more of it comes."""
+class Size:
+    """How much of an append has come. What breaks a limit is refused at once, before more of it comes."""
 
-    def __init__(self, stream: str, expected: Expected, *, carrying: bool) -> None:
-        self._stream, self._expected, self._carrying = stream, expected, carrying
-        self._drafts: list[Draft] = []
+    def __init__(self) -> None:
+        self.events = 0
         self.total_bytes = 0
 
+    def take(self, draft: Draft) -> None:
+        event_bytes = len(draft.data) + len(draft.metadata)
+        if event_bytes > EVENT_BYTES_MAX:
+            raise EventTooBig(str(UUID(bytes=draft.id)), event_bytes)
+        self.events += 1
+        self.total_bytes += event_bytes
+        if self.events > APPEND_EVENTS_MAX or self.total_bytes > APPEND_BYTES_MAX:
+            raise AppendTooBig(self.events, self.total_bytes)
+
+
+class Proposed:
+    """An append to one stream as it arrives, event by event."""
+
+    def __init__(self, stream: str, expected: Expected, *, carrying: bool) -> None:
+        self._stream, self._expected = stream, expected
+        self._carrying: Final = carrying and not stream.startswith(BESIDE)
+        self._drafts: list[Draft] = []
+        self.size: Final = Size()
+
     def add(self, messages: Iterable[ProposedMessage]) -> None:
-        drafts = self._drafts
-        total_bytes = self.total_bytes
         for message in messages:
             told = message.metadata
             event_type, content_type = told.get("type"), told.get("content-type")
@@ -59,24 +71,11 @@ class Proposed:
                 raise invalid(
                     f"内容类型只有 {JSON} 与 {OCTETS}。A content type is {JSON} or {OCTETS}, not {content_type}"
                 )
-            made = draft(
-                uuid_bytes(message.id),
-                event_type,
-                message.data,
-                message.custom_metadata,
-                content_type,
-                carrying=self._carrying,
-            )
-            event_bytes = len(made.data) + len(made.metadata)
-            if event_bytes > EVENT_BYTES_MAX:
-                raise event_too_big(str(UUID(bytes=made.id)), event_bytes)
-            total_bytes += event_bytes
-            if total_bytes > APPEND_BYTES_MAX:
-                raise append_too_big(total_bytes)
-            if len(drafts) == APPEND_EVENTS_MAX:
-                raise too_many_events()
-            drafts.append(made)
-        self.total_bytes = total_bytes
+            event_id = uuid_bytes(message.id)
+            data, metadata = message.data, message.custom_metadata
+            made = draft(event_id, event_type, data, metadata, content_type, carrying=self._carrying)
+            self.size.take(made)
+            self._drafts.append(made)
 
     @property
     def append(self) -> Append:
@@ -103,7 +102,13 @@ def draft(
 
 def uuid_bytes(uuid: shared_pb2.UUID) -> bytes:
     """In the byte order of RFC 9562, from either way in which a UUID is written."""
-    text = uuid.string
+    if uuid.WhichOneof("value") == "structured":
+        structured = uuid.structured
+        return _STRUCTURED.pack(structured.most_significant_bits, structured.least_significant_bits)
+    return uuid_of_text(uuid.string)
+
+
+def uuid_of_text(text: str) -> bytes:
     if len(text) == _UUID_CHARS and text[8] == text[13] == text[18] == text[23] == "-":
         digits = text.replace("-", "")
         if len(digits) == _UUID_DIGITS and digits.isalnum():
@@ -111,9 +116,6 @@ def uuid_bytes(uuid: shared_pb2.UUID) -> bytes:
                 return bytes.fromhex(digits)
             except ValueError:
                 pass
-    elif uuid.WhichOneof("value") == "structured":
-        structured = uuid.structured
-        return _STRUCTURED.pack(structured.most_significant_bits, structured.least_significant_bits)
     raise invalid(f"不是 UUID：{text!r}。Not a UUID: {text!r}")
 
 
@@ -142,3 +144,14 @@ def expected_at(which: str | None, version: int) -> Expected:
             if version > _VERSION_MAX:
                 raise invalid(f"版本超出范围：{version}。Out of the range of versions: {version}")
             return version
+
+
+def meets(expected: Expected, actual: Expected) -> bool:
+    """Whether a stream is where it is expected; `actual` is its last version, NO_STREAM if it has none."""
+    match expected:
+        case StreamState.ANY:
+            return True
+        case StreamState.STREAM_EXISTS:
+            return actual is not NO_STREAM
+        case _:
+            return expected == actual

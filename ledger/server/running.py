@@ -17,7 +17,8 @@ from ledger.port import APPEND_BYTES_MAX
 from ledger.server.access import Admission
 from ledger.server.cluster import gossip, server_features
 from ledger.server.reading import Reading
-from ledger.server.streams import streams
+from ledger.server.refusing import Lacking
+from ledger.server.streams import sessions, streams
 
 FRAMING_BYTES: Final = 4 << 20
 """What stands around the data and metadata of the largest append: ids, types and lengths of its events."""
@@ -62,8 +63,8 @@ async def serve(
         raise OSError(f"cannot listen to {listen}: {error}") from error
     host = listen.rpartition(":")[0].strip("[]")
     reading = Reading(ledger)
-    services = [streams(ledger, reading), gossip(ledger.ledger_id, host, port), server_features()]
-    server.add_generic_rpc_handlers([service.handler(admit) for service in services])
+    services = [streams(ledger, reading), sessions(ledger), gossip(ledger.ledger_id, host, port), server_features()]
+    server.add_generic_rpc_handlers([*(service.handler(admit) for service in services), Lacking(admit)])
     status = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(status, server)
     for name in ["", *(service.name for service in services)]:

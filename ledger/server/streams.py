@@ -1,12 +1,15 @@
-"""The service Streams, put together from those who read and those who append."""
+"""The services of streams, put together from those who read and those who append."""
 
 from kurrentdbclient.protos.v1 import streams_pb2
+from kurrentdbclient.protos.v2.streams import streams_pb2 as v2_streams_pb2
 
 from ledger.embedded import EmbeddedLedger
 from ledger.server.appending import Appending
 from ledger.server.batching import Batching
-from ledger.server.calling import Service, answered_by_stream, asked_by_stream, conversing
+from ledger.server.calling import Service, answered_by_stream, asked_by_stream, conversing, unary
 from ledger.server.reading import Reading
+from ledger.server.refusing import delete, tombstone
+from ledger.server.session import Sessions
 
 
 def streams(ledger: EmbeddedLedger, reading: Reading) -> Service:
@@ -14,5 +17,17 @@ def streams(ledger: EmbeddedLedger, reading: Reading) -> Service:
         "Read": answered_by_stream(streams_pb2.ReadReq, reading.read),
         "Append": asked_by_stream(streams_pb2.AppendReq, Appending(ledger).append),
         "BatchAppend": conversing(streams_pb2.BatchAppendReq, Batching(ledger).batch_append),
+        "Delete": unary(streams_pb2.DeleteReq, delete),
+        "Tombstone": unary(streams_pb2.TombstoneReq, tombstone),
     }
     return Service("event_store.client.streams.Streams", methods)
+
+
+def sessions(ledger: EmbeddedLedger) -> Service:
+    """The newer service, which appends to several streams at once."""
+    to_many = Sessions(ledger)
+    methods = {
+        "AppendSession": asked_by_stream(v2_streams_pb2.AppendRequest, to_many.append_session),
+        "AppendRecords": unary(v2_streams_pb2.AppendRecordsRequest, to_many.append_records),
+    }
+    return Service("kurrentdb.protocol.v2.streams.StreamsService", methods)
