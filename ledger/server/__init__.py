@@ -6,6 +6,9 @@ calling.py      from the bytes of a call to a method of this package and back, r
 streams.py      the service Streams, put together from reading and appending
 appending.py    Streams.Append, and what every way of appending does
 batching.py     Streams.BatchAppend: many appends over one call
+session.py      the newer service: appending to several streams at once
+metadata.py     what may be written beside the log
+refusing.py     what KurrentDB offers and this log does not
 proposing.py    from what is proposed to the drafts of the port
 errors.py       what a call is refused with
 asking.py       what Streams.Read is asked for

@@ -191,7 +191,7 @@ def _json(name: str, value: Value) -> object:
     try:
         if value.WhichOneof("kind") is not None:
             return MessageToDict(value)
-    except SerializeToJsonError:
+    except (SerializeToJsonError, ValueError):
         pass
     raise invalid(f"属性 {name} 的值不能写成 JSON。The value of property {name} cannot be written as JSON.")
 

@@ -52,7 +52,7 @@ async def test_a_log_that_has_a_name_gets_no_other(log):
 async def test_what_is_appended_beside_is_read_as_it_was_written(doors, beside):
     await doors.log.append(one("meter-1", count=3))
     head = await doors.log.head()
-    written = [draft(b'{"$maxCount":1}', type="$metadata", metadata=b'{"m":2}'), draft(b"\0", type="plain")]
+    written = [draft(b'{"$cacheControl":1}', type="$metadata", metadata=b'{"m":2}'), draft(b"\0", type="plain")]
     receipt = await doors.log.append_beside(Append(beside("s"), NO_STREAM, written))
     assert (receipt.position, receipt.versions, receipt.positions, receipt.repeated) == (
         head,
