@@ -115,7 +115,7 @@ async def _enter(context: Context, admit: Admission) -> Call:
     try:
         grant = await admit(authorization if isinstance(authorization, str) else None)
     except NotAdmitted as error:
-        raise Refused(grpc.StatusCode.UNAUTHENTICATED, str(error) or "Authentication Failed") from error
+        raise Refused(grpc.StatusCode.UNAUTHENTICATED, str(error) or "身份验证失败。Authentication Failed") from error
     carrying = CARRYING in headers
     if carrying and not grant.carries:
         raise access_denied(f"header {CARRYING}: Access Denied")
@@ -127,7 +127,7 @@ def _parse(kind: type[Asked], body: bytes) -> Asked:
         return kind.FromString(body)
     except DecodeError as error:
         # What a gRPC server says of a request that it cannot parse.
-        raise Refused(grpc.StatusCode.INTERNAL, f"Error parsing {kind.DESCRIPTOR.full_name}") from error
+        raise Refused(grpc.StatusCode.INTERNAL, f"无法解析请求。Error parsing {kind.DESCRIPTOR.full_name}") from error
 
 
 async def _each(kind: type[Asked], bodies: AsyncIterator[bytes]) -> AsyncIterator[Asked]:
@@ -139,6 +139,9 @@ async def _end(context: Context, error: Exception) -> Never:
     """End the call with the status of this error."""
     if isinstance(error, Refused | LedgerError):
         refused = refusal(error)
+    elif isinstance(error, grpc.aio.InternalError):
+        # The caller has gone, or its connection: gRPC knows, and nobody is there to be told.
+        raise error
     else:
         _LOG.error("call failed", exc_info=error)
         # In these words a KurrentDB says so, and clients try again.

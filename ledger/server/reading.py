@@ -25,6 +25,9 @@ class Reading:
         self._filters: Final = Filters()
         self._subscribing: Final = Subscribing(ledger)
 
+    def end_subscriptions(self) -> None:
+        self._subscribing.end()
+
     def close(self) -> None:
         self._filters.close()
 

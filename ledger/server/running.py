@@ -46,8 +46,11 @@ class Served:
         self.port: Final = port
 
     async def stop(self, grace_s: float = 5.0) -> None:
-        """Take no new calls, give those under way `grace_s`, then end them. The ledger stays open."""
+        """Take no new calls, end subscriptions, give other calls under way `grace_s`, then end those too. The ledger
+        stays open.
+        """
         await self._status.enter_graceful_shutdown()
+        self._reading.end_subscriptions()
         await self._server.stop(grace_s)
         self._reading.close()
 

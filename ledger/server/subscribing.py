@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+import grpc
+
 from ledger.embedded import EmbeddedLedger
 from ledger.port import BESIDE, Direction, Recorded
 from ledger.recording import system_time_us
 from ledger.server.asking import Asked, Edge
 from ledger.server.calling import Call
+from ledger.server.errors import Refused
 from ledger.server.messages import Event, caught_up_with_all, caught_up_with_stream, checkpoint, confirmation
 from ledger.server.paging import PageSize, Sight, can_exist
 from ledger.server.tail import Tail, Tails
@@ -28,9 +31,33 @@ class Subscribing:
     def __init__(self, ledger: EmbeddedLedger) -> None:
         self._ledger: Final = ledger
         self._tails: Final = Tails(ledger)
+        self._under_way: Final[set[asyncio.Task[object]]] = set()
+        self._ended = False
+
+    def end(self) -> None:
+        """Tell all who subscribe, and whoever still comes, to look for another server, or for this one later."""
+        self._ended = True
+        for task in self._under_way:
+            task.cancel()
 
     async def subscribe(self, asked: Asked, call: Call, sight: Sight, event: Event) -> None:
-        """Goes on until the call is cancelled."""
+        """Goes on until the call is cancelled, or all of them are told to end."""
+        task = asyncio.current_task()
+        assert task is not None
+        if self._ended:
+            raise _stopping()
+        self._under_way.add(task)
+        try:
+            await self._follow(asked, call, sight, event)
+        except asyncio.CancelledError:
+            if not self._ended:
+                raise
+            task.uncancel()
+            raise _stopping() from None
+        finally:
+            self._under_way.discard(task)
+
+    async def _follow(self, asked: Asked, call: Call, sight: Sight, event: Event) -> None:
         async with self._tails.joined() as tail:
             if asked.stream is None:
                 await _ToAll(self._ledger, tail, asked, call, sight, event).run()
@@ -188,6 +215,10 @@ class _ToStreamBeside(_ToStream):
         while True:
             await asyncio.sleep(BESIDE_S)
             await self._catch_up()
+
+
+def _stopping() -> Refused:
+    return Refused(grpc.StatusCode.UNAVAILABLE, "服务正在停止。The server is stopping")
 
 
 def _confirmation() -> bytes:
