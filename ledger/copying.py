@@ -108,6 +108,12 @@ OTHER_ORDER: Final = Obstacle(
     "the target did not record the events of stream {stream} in the order in which they were given, and cannot be used;"
     " report it, and choose another target",
 )
+SOURCE_GREW: Final = Obstacle(
+    "copy.source_grew",
+    "源台账封存之后仍被写入（第 {index} 项起），写者不认封存。请停止它，再次执行同一命令即继续。",
+    "the source was written to after its seal, from entry {index} on, by a client that does not heed it; stop it, and"
+    " the same command again goes on",
+)
 NOT_THE_SAME: Final = Obstacle(
     "copy.not_the_same",
     "复制后核对不符：第 {index} 项，源有 {here}，目标有 {there}。目标不能用，源台账完好。请检查目标的存储与时钟。",
@@ -184,8 +190,10 @@ async def _checked(source: Ledger, target: Ledger, comparison: Comparison, told:
         reached = await patiently(lambda: comparison.go_on(lambda here, whole: told("check", here, whole)))
     except Differs as differs:
         raise NOT_THE_SAME(**_said(differs)) from differs
-    if any(reached.left):
-        raise NOT_THE_SAME(index=reached.size, here=_more(reached.left[0]), there=_more(reached.left[1]))
+    if reached.left[0]:
+        raise SOURCE_GREW(index=reached.size)
+    if reached.left[1]:
+        raise NOT_THE_SAME(**_said(Differs(reached.size, None, await comparison.next_there())))
     for stream in await patiently(lambda: beside_of(source)):
         if missing := await _missing(source, target, stream):
             raise TARGET_BESIDE(stream=missing[0].stream)
@@ -312,7 +320,3 @@ def spoken(event: Recorded | None) -> str:
     if event is None:
         return "∅"
     return f"{event.stream}@{event.version} {event.type} {event.id.hex()}"
-
-
-def _more(more: bool) -> str:  # noqa: FBT001  one word of a message
-    return "…" if more else "∅"

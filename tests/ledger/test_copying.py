@@ -274,6 +274,30 @@ async def test_a_target_whose_clock_is_behind_is_found_out():
     assert refused.value.code == "copy.not_the_same"
 
 
+class Unheeding(MemoryLedger):
+    """A ledger to which somebody writes past its seal, once the copy has all that it looked for."""
+
+    def _check_unsealed(self):
+        pass
+
+    async def streams_beside(self):
+        if not self._left and await is_sealed(self):
+            self._left = True
+            await self.append(one("a-stream"))
+        return await super().streams_beside()
+
+    _left = False
+
+
+async def test_what_is_written_past_the_seal_is_found_and_comes_along_the_next_time():
+    source, target = Unheeding(), MemoryLedger()
+    await source.append(one("a-stream"))
+    with pytest.raises(NotCopied) as refused:
+        await copied(source, target)
+    assert refused.value.code == "copy.source_grew"
+    assert (await copied(source, target)).events == 2
+
+
 async def test_a_log_without_events_moves_as_well():
     source, target = MemoryLedger(), MemoryLedger()
     assert (await copied(source, target)).events == 0
