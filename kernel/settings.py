@@ -43,7 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         _says(
             "台账地址，默认在数据目录",
-            "the log: `sqlite:///path`, or `memory:` for tests of one process; by default in data_dir",
+            "the log: `sqlite:///path`, `kurrentdb://host:2113`, `kurrentdb+discover://name`, or `memory:` for tests of"
+            " one process; by default in data_dir",
         ),
     ] = ""
     database_url: Annotated[

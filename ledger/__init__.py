@@ -12,6 +12,7 @@ sqlite.py     the embedded ledger: one file, many processes. Its parts:
               sqlite_append  what a group of appends does to the file
               sqlite_read    the queries
               sqlite_watch   noticing that others have committed
+kurrent.py    the log in a KurrentDB; its parts are named there
 recording.py  limits, places in a stream, time and salt, as every ledger here applies them
 carrying.py   how an event of ours travels through KurrentDB's protocol
 following.py  waiting at the head of a log

@@ -41,7 +41,12 @@ BREAKS = {
     ],
     "kernel-core": [{"kernel/quantity.py": "import kernel.clock"}, {"kernel/decider.py": "import structlog"}],
     "wire": [{"services/registry/app.py": "import kernel.wire"}, {"cli/__init__.py": "import kernel.wire"}],
-    "kurrent": [{"ledger/sqlite.py": "import kurrentdbclient"}, {"services/registry/app.py": "import kurrentdbclient"}],
+    "kurrent": [
+        {"ledger/sqlite.py": "import kurrentdbclient"},
+        {"ledger/carrying.py": "import kurrentdbclient"},
+        {"ledger/open.py": "from kurrentdbclient import KurrentDBClient"},
+        {"services/registry/app.py": "import kurrentdbclient"},
+    ],
     "proof": [{"ledger/proof/merkle.py": "import ledger.port"}, {"ledger/proof/merkle.py": "import httpx"}],
     "proof-pure": [{"ledger/proof/merkle.py": "import time"}, {"ledger/proof/errors.py": "from pathlib import Path"}],
     "client": [{"client/__init__.py": "import kernel.refusal"}, {"client/__init__.py": "import fastapi"}],

@@ -12,7 +12,6 @@ from ledger.port import (
     ANY,
     APPEND_BYTES_MAX,
     APPEND_EVENTS_MAX,
-    BESIDE,
     EVENT_BYTES_MAX,
     JSON,
     NO_STREAM,
@@ -57,7 +56,7 @@ class Proposed:
 
     def __init__(self, stream: str, expected: Expected, *, carrying: bool) -> None:
         self._stream, self._expected = stream, expected
-        self._carrying: Final = carrying and not stream.startswith(BESIDE)
+        self._carrying: Final = carrying
         self._drafts: list[Draft] = []
         self.size: Final = Size()
 

@@ -88,7 +88,11 @@ def test_what_stands_in_the_way_is_said_without_a_traceback(tmp_path):
 
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
-    [("LEDGER_URL", "kurrentdb://localhost:2113", "sqlite:///path"), ("METERLOOP_LEDGER", "x", "METERLOOP_LEDGER")],
+    [
+        ("LEDGER_URL", "redis://localhost:6379", "sqlite:///path"),
+        ("LEDGER_URL", "kurrentdb://localhost:2113?tls=perhaps", "'perhaps' not one of: true, false"),
+        ("METERLOOP_LEDGER", "x", "METERLOOP_LEDGER"),
+    ],
 )
 def test_a_setting_that_cannot_be_is_said_to_be_so(tmp_path, monkeypatch, variable, value, said):
     monkeypatch.setenv("METERLOOP_DATA_DIR", str(tmp_path))

@@ -1,9 +1,11 @@
 """The ledgers that the contract suite runs against: each once as itself and, where several processes may share it,
-once as two doors to the same log.
+once as two doors to the same log. Those whose names begin with "kurrent" are served from here, over the protocol of a
+KurrentDB; of "kurrent beside sqlite" one door goes through it and the other straight to the file.
 """
 
 import os
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,12 +15,15 @@ from ledger.embedded import EmbeddedLedger
 from ledger.memory import MemoryLedger
 from ledger.open import open_ledger
 from ledger.port import Ledger
+from ledger.server.access import admit_everybody
+from ledger.server.running import serve
 from ledger.sqlite import SqliteLedger
 
 FOREIGN_URL = os.environ.get("LEDGER_CONTRACT_URL")
 
 EMBEDDED = ["memory", "memory in strides", "sqlite", "sqlite twice"]
-LEDGERS = [*EMBEDDED, *(["url"] if FOREIGN_URL else [])]
+SERVED = {"kurrent": "memory", "kurrent in strides": "memory in strides", "kurrent beside sqlite": "sqlite"}
+LEDGERS = [*EMBEDDED, *SERVED, *(["url"] if FOREIGN_URL else [])]
 
 
 class Doors(NamedTuple):
@@ -50,8 +55,26 @@ async def embedded(kind: str, folder: Path) -> tuple[EmbeddedLedger, EmbeddedLed
     return log, await SqliteLedger.open(folder / "ledger.db") if kind == "sqlite twice" else log
 
 
+@asynccontextmanager
+async def served(kind: str, folder: Path) -> AsyncIterator[Doors]:
+    behind, _ = await embedded(SERVED[kind], folder)
+    server = await serve(behind, "127.0.0.1:0", admit=admit_everybody)
+    url = f"kurrentdb://127.0.0.1:{server.port}?tls=false"
+    log = await open_ledger(url)
+    other = behind if "beside" in kind else await open_ledger(url)
+    yield Doors(log, other, 0)
+    await log.close()
+    await other.close()
+    await server.stop(grace_s=0)
+    await behind.close()
+
+
 @pytest.fixture(params=LEDGERS)
 async def doors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Doors]:
+    if request.param in SERVED:
+        async with served(request.param, tmp_path) as of_server:
+            yield of_server
+        return
     if request.param in EMBEDDED:
         log, other = await embedded(request.param, tmp_path)
         yield Doors(log, other, 0)

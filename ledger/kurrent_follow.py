@@ -1,0 +1,131 @@
+"""Subscriptions to the log of a KurrentDB, in pages."""
+
+import asyncio
+from collections import deque
+from typing import Any, Final
+
+import grpc
+from kurrentdbclient.exceptions import ServiceUnavailableError
+from kurrentdbclient.protos.v1 import streams_pb2
+
+from ledger.kurrent_client import raised
+from ledger.kurrent_wire import Filtering, recorded
+from ledger.port import Page, Recorded
+
+SCAN_WINDOWS: Final = 16
+"""As many of those does a page of the log look at when a filter lets little through."""
+
+PAGE_BYTES_MAX: Final = 32 << 20
+"""Data plus metadata of one page, give or take an event: 4,096 events may be 4 GiB."""
+
+BUFFER_PAGES: Final = 2
+"""Pages of events that wait for a reader who is slow. Beyond that the server waits, too."""
+
+
+class Inflow:
+    """What a subscription brings: events, and how far the server has looked. A task of its own takes it in, and stops
+    while nobody takes it out. The log reached at least to `head` before it began.
+    """
+
+    def __init__(
+        self,
+        call: "grpc.aio.UnaryStreamCall[Any, streams_pb2.ReadResp]",
+        filtering: Filtering,
+        after: int,
+        limit: int,
+        head: int,
+    ) -> None:
+        self._call: Final = call
+        self._filtering: Final = filtering
+        self._limit: Final = limit
+        self._head: Final = head
+        self._events: deque[Recorded] = deque()
+        self._bytes = 0
+        self._after = self._reached = after
+        self._live = self._looked_on = False
+        self._ended: Exception | None = None
+        self._changed: Final = asyncio.Event()
+        self._room: Final = asyncio.Event()
+        self._task: Final = asyncio.create_task(self._take_in())
+
+    async def page(self) -> Page:
+        """The next page. While it catches up that is a full one, or one from a stretch that is long enough; then
+        whatever is there.
+        """
+        while not (self._reached > self._after if self._live else self._full() or self._looked_on):
+            await self._wait()
+        return self._page()
+
+    async def page_until_caught_up(self) -> Page | None:
+        """The same; None once there is nothing more to catch up with."""
+        while not (self._live or self._full() or self._looked_on):
+            await self._wait()
+        return self._page() if self._reached > self._after else None
+
+    async def stop(self, why: Exception | None = None) -> None:
+        """Whoever waits for a page is told why."""
+        self._ended = why
+        self._changed.set()
+        self._call.cancel()
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
+    async def _take_in(self) -> None:
+        try:
+            with raised():
+                while True:
+                    while len(self._events) > BUFFER_PAGES * self._limit or self._bytes > PAGE_BYTES_MAX:
+                        self._room.clear()
+                        await self._room.wait()
+                    answer = await self._call.read()
+                    if not isinstance(answer, streams_pb2.ReadResp):
+                        break
+                    self._hear(answer)
+                    self._changed.set()
+            why: Exception = ServiceUnavailableError("the subscription has ended")
+        except Exception as error:  # noqa: BLE001 - told to whoever takes the pages
+            why = error
+        self._ended = self._ended or why
+        self._changed.set()
+
+    def _hear(self, answer: streams_pb2.ReadResp) -> None:
+        match answer.WhichOneof("content"):
+            case "event":
+                event = recorded(answer.event)
+                if event.position > self._reached and self._filtering.lets(event):
+                    self._events.append(event)
+                    self._bytes += len(event.data) + len(event.metadata)
+                self._reached = max(self._reached, event.position)
+            case "checkpoint":
+                self._reached = max(self._reached, answer.checkpoint.commit_position)
+                self._looked_on = self._reached > self._after
+            case "caught_up":
+                self._reached = max(self._reached, answer.caught_up.position.commit_position, self._head)
+                self._live = True
+            case "fell_behind":
+                self._live = False
+            case _:
+                pass
+
+    async def _wait(self) -> None:
+        if self._ended is not None:
+            raise self._ended
+        self._changed.clear()
+        await self._changed.wait()
+
+    def _full(self) -> bool:
+        """Whether there is more than one page holds."""
+        return len(self._events) > self._limit or self._bytes > PAGE_BYTES_MAX
+
+    def _page(self) -> Page:
+        events: list[Recorded] = []
+        page_bytes = 0
+        while self._events and len(events) < self._limit and page_bytes <= PAGE_BYTES_MAX:
+            event = self._events.popleft()
+            page_bytes += len(event.data) + len(event.metadata)
+            events.append(event)
+        self._bytes -= page_bytes
+        self._room.set()
+        self._looked_on = False
+        self._after = events[-1].position if self._events else self._reached
+        return Page(events, self._after, at_head=self._live and not self._events)

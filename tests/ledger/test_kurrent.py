@@ -1,0 +1,222 @@
+"""What the adapter makes of servers that are old, away, slow, not the leader, or not what they say."""
+
+import asyncio
+import logging
+import time
+import traceback
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+from kurrentdbclient.protos.v1 import gossip_pb2, shared_pb2, streams_pb2
+
+from ledger.kurrent import KurrentLedger
+from ledger.open import open_ledger
+from ledger.port import NO_STREAM, Rejected, Unavailable, WrongLedger
+from ledger.server.features import METHOD, SERVICE, SupportedMethods
+from tests.ledger.making import one
+
+STREAMS = "event_store.client.streams.Streams"
+GOSSIP = "event_store.client.gossip.Gossip"
+SESSIONS = "kurrentdb.protocol.v2.streams.StreamsService"
+
+PASSWORD = "opensesame"
+
+URLS = {
+    "another scheme": f"redis://user:{PASSWORD}@localhost:2113",
+    "no scheme": f"user:{PASSWORD}@localhost:2113",
+    "a file with an option": "sqlite:///ledger.db?mode=ro",
+    "no host": f"kurrentdb://user:{PASSWORD}@",
+    "an unknown option": f"kurrentdb://user:{PASSWORD}@localhost:2113?tsl=false",
+    "a value that cannot be": f"kurrentdb://user:{PASSWORD}@localhost:2113?tls=no",
+    "a number that is none": f"kurrentdb://user:{PASSWORD}@localhost:2113?defaultDeadline=long",
+    "TLS without a user": "kurrentdb://localhost:2113",
+    "a user without a password": "kurrentdb://user@localhost:2113",
+    "several names to be found by": f"kurrentdb+discover://user:{PASSWORD}@a:1,b:2",
+    "a CA that is not there": f"kurrentdb://user:{PASSWORD}@localhost:2113?tlsCaFile=/nowhere/ca.crt",
+}
+
+
+@pytest.mark.parametrize("why", URLS)
+async def test_a_url_that_cannot_be_is_refused_in_both_languages_and_without_its_password(why):
+    with pytest.raises(Rejected) as refused:
+        await open_ledger(URLS[why])
+    said = "".join(traceback.format_exception(refused.value))
+    assert PASSWORD not in said
+    chinese, _, english = str(refused.value).partition(" / ")
+    assert any("\u4e00" <= char <= "\u9fff" for char in chinese)
+    assert english
+
+
+async def test_a_server_that_is_away_is_unavailable_and_its_password_nowhere(caplog):
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(Unavailable) as away:
+        await open_ledger(f"kurrentdb://user:{PASSWORD}@127.0.0.1:1,127.0.0.1:2?tls=false&maxDiscoverAttempts=1")
+    with pytest.raises(Unavailable):
+        await open_ledger(f"kurrentdb://user:{PASSWORD}@127.0.0.1:1?tls=false")
+    assert PASSWORD not in "".join(traceback.format_exception(away.value)) + caplog.text
+
+
+def answering(answer):
+    async def answered(_request, _context):
+        return answer
+
+    return grpc.unary_unary_rpc_method_handler(answered)
+
+
+def supported(version):
+    return answering(SupportedMethods(event_store_server_version=version).SerializeToString())
+
+
+@asynccontextmanager
+async def server(services):
+    running = grpc.aio.server()
+    for name, methods in services.items():
+        running.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(name, methods)])
+    port = running.add_insecure_port("127.0.0.1:0")
+    await running.start()
+    yield port
+    await running.stop(0)
+
+
+@pytest.mark.parametrize("version", ["24.10.0", "24.10.5.1234", "23.10.0", "5.0.11", "unreadable", ""])
+async def test_a_server_that_is_too_old_is_refused_by_its_version(version):
+    async with server({SERVICE: {METHOD: supported(version)}}) as port:
+        with pytest.raises(WrongLedger) as refused:
+            await open_ledger(f"kurrentdb://127.0.0.1:{port}?tls=false")
+    assert (version or "unknown") in str(refused.value)
+    assert "25.1" in str(refused.value)
+
+
+async def test_a_server_that_does_not_know_its_version_is_refused():
+    async with server({STREAMS: {}}) as port:
+        with pytest.raises(WrongLedger):
+            await open_ledger(f"kurrentdb://127.0.0.1:{port}?tls=false")
+
+
+def identity(content):
+    """Answers every read of one event with the first one of `$$meterloop`."""
+    event = streams_pb2.ReadResp.ReadEvent.RecordedEvent(
+        id=shared_pb2.UUID(string="3f0f6ee0-53a9-4d5d-8a0e-6b0b0d7f7a4b"),
+        stream_identifier=shared_pb2.StreamIdentifier(stream_name=b"$$meterloop"),
+        metadata={"type": "$metadata", "created": "17000000000000000", "content-type": "application/json"},
+        data=content,
+    )
+    answer = streams_pb2.ReadResp(event=streams_pb2.ReadResp.ReadEvent(event=event, commit_position=0))
+
+    async def read(_request, _context):
+        yield answer.SerializeToString()
+
+    return {"Read": grpc.unary_stream_rpc_method_handler(read)}
+
+
+NAMED = identity(b'{"ledger_id": "3f0f6ee0-53a9-4d5d-8a0e-6b0b0d7f7a4b"}')
+
+
+@pytest.mark.parametrize("content", [b"{}", b'{"$maxCount": 3}', b'{"ledger_id": "x"}', b"\xff"])
+async def test_a_log_that_something_else_is_said_of_is_another_ledger(content):
+    async with server({SERVICE: {METHOD: supported("26.1.0")}, STREAMS: identity(content)}) as port:
+        with pytest.raises(WrongLedger):
+            await open_ledger(f"kurrentdb://127.0.0.1:{port}?tls=false")
+
+
+async def test_a_server_that_does_not_answer_in_time_is_unavailable_and_told_of_the_append_once():
+    asked = []
+
+    async def hang(requests, _context):
+        asked.extend([request async for request in requests])
+        await asyncio.sleep(60)
+
+    sessions = {"AppendSession": grpc.stream_unary_rpc_method_handler(hang)}
+    services = {SERVICE: {METHOD: supported("26.1.0")}, STREAMS: NAMED, SESSIONS: sessions}
+    async with server(services) as port:
+        log = await open_ledger(f"kurrentdb://127.0.0.1:{port}?tls=false&defaultDeadline=1")
+        began_s = time.monotonic()
+        with pytest.raises(Unavailable):
+            await log.append(one("s", NO_STREAM))
+        assert 0.9 < time.monotonic() - began_s < 5
+        await log.close()
+    assert len(asked) == 1
+
+
+async def test_an_append_that_nobody_waits_for_any_longer_is_waited_for_at_the_close():
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def answer_late(requests, context):
+        [_ async for _ in requests]
+        begun.set()
+        await asyncio.sleep(0.3)
+        ended.set()
+        await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "for no reason", (("exception", "log-sealed"),))
+
+    sessions = {"AppendSession": grpc.stream_unary_rpc_method_handler(answer_late)}
+    services = {SERVICE: {METHOD: supported("26.1.0")}, STREAMS: NAMED, SESSIONS: sessions}
+    async with server(services) as port:
+        log = await open_ledger(f"kurrentdb://127.0.0.1:{port}?tls=false")
+        appending = asyncio.create_task(log.append(one("s", NO_STREAM)))
+        await begun.wait()
+        appending.cancel()
+        await asyncio.wait({appending})
+        assert not ended.is_set()
+        await log.close()
+        assert ended.is_set()
+        with pytest.raises(Unavailable):
+            await log.append(one("s"))
+        with pytest.raises(Unavailable):
+            await anext(log.follow())
+        await log.close()
+
+
+async def test_a_node_that_is_not_the_leader_sends_the_adapter_to_the_one_that_is():
+    """Two nodes of a cluster that think otherwise of each other than gossip says, as after an election."""
+    asked = []
+
+    def node(name, leads):
+        async def append(requests, context):
+            asked.append(name)
+            [_ async for _ in requests]
+            if leads():
+                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "reached", (("exception", "log-sealed"),))
+            where = (("leader-endpoint-host", "127.0.0.1"), ("leader-endpoint-port", str(ports[1])))
+            await context.abort(grpc.StatusCode.NOT_FOUND, "Leader info available", where)
+
+        async def gossip(_request, _context):
+            members = [
+                gossip_pb2.MemberInfo(
+                    state=gossip_pb2.MemberInfo.Leader if index == 0 else gossip_pb2.MemberInfo.Follower,
+                    is_alive=True,
+                    http_end_point=gossip_pb2.EndPoint(address="127.0.0.1", port=port),
+                )
+                for index, port in enumerate(ports)
+            ]
+            return gossip_pb2.ClusterInfo(members=members).SerializeToString()
+
+        return {
+            SERVICE: {METHOD: supported("26.1.0")},
+            STREAMS: NAMED,
+            GOSSIP: {"Read": grpc.unary_unary_rpc_method_handler(gossip)},
+            SESSIONS: {"AppendSession": grpc.stream_unary_rpc_method_handler(append)},
+        }
+
+    ports = []
+    async with server(node("first", lambda: False)) as first, server(node("second", lambda: True)) as second:
+        ports += [first, second]
+        log = await open_ledger(f"kurrentdb://127.0.0.1:{first},127.0.0.1:{second}?tls=false")
+        with pytest.raises(Exception, match="reached"):
+            await log.append(one("s", NO_STREAM))
+        assert asked == ["first", "second"]
+        await log.close()
+
+
+async def test_a_lone_node_that_does_not_lead_is_unavailable():
+    async def append(requests, context):
+        [_ async for _ in requests]
+        await context.abort(grpc.StatusCode.NOT_FOUND, "Leader info available")
+
+    sessions = {"AppendSession": grpc.stream_unary_rpc_method_handler(append)}
+    services = {SERVICE: {METHOD: supported("26.1.0")}, STREAMS: NAMED, SESSIONS: sessions}
+    async with server(services) as port:
+        log = await KurrentLedger.open(f"kurrentdb://127.0.0.1:{port}?tls=false")
+        with pytest.raises(Unavailable):
+            await log.append(one("s", NO_STREAM))
+        await log.close()

@@ -1,0 +1,203 @@
+"""Two doors to one log, one through the protocol of a KurrentDB and one straight to the file: what is written at either
+is the same at both, to the byte. And a door that stays open while the server goes away and comes back.
+"""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ledger.memory import MemoryLedger
+from ledger.open import open_ledger
+from ledger.port import ANY, NO_STREAM, Append, Carried, Conflict, Draft, Unavailable
+from ledger.server.access import admit_everybody
+from ledger.server.running import serve
+from ledger.sqlite import SqliteLedger
+from tests.ledger.making import drafts, everything, first_events, one
+
+WAIT_S = 20
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=30)
+names = texts.filter(lambda name: not name.startswith("$"))
+written = st.builds(
+    Draft,
+    id=st.binary(min_size=16, max_size=16),
+    type=names,
+    data=st.binary(max_size=200),
+    metadata=st.binary(max_size=200) | texts.map(str.encode),
+    content_type=st.sampled_from(["application/json", "application/octet-stream", "application/cbor"]) | names,
+)
+
+
+class Both:
+    """A log in a file, a server of it, and a door at each."""
+
+    def __init__(self, file, server, url, door):
+        self.file, self.server, self.url, self.door = file, server, url, door
+
+    async def restart_server(self, away_s):
+        await self.server.stop(grace_s=0)
+        await asyncio.sleep(away_s)
+        self.server = await serve(self.file, f"127.0.0.1:{self.server.port}", admit=admit_everybody)
+
+
+@pytest.fixture
+async def both(tmp_path):
+    file = await SqliteLedger.open(tmp_path / "ledger.db")
+    server = await serve(file, "127.0.0.1:0", admit=admit_everybody)
+    url = f"kurrentdb://127.0.0.1:{server.port}?tls=false"
+    doors = Both(file, server, url, await open_ledger(url))
+    yield doors
+    await doors.door.close()
+    await doors.server.stop(grace_s=0)
+    await file.close()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@given(events=st.lists(written, min_size=1, max_size=4, unique_by=lambda event: event.id), through=st.booleans())
+async def test_the_same_events_at_both_doors_whichever_they_came_through(both, events, through):
+    start = await both.file.head()
+    stream = f"s{start}"
+    receipt = await (both.door if through else both.file).append([Append(stream, NO_STREAM, events)])
+    at_file, at_door = await everything(both.file, start), await everything(both.door, start)
+    assert at_door == at_file
+    assert [Draft(e.id, e.type, e.data, e.metadata, e.content_type) for e in at_door] == events
+    assert receipt.positions == tuple(event.position for event in at_file)
+    assert (await both.door.read(stream)).events == at_file
+
+
+async def test_the_same_name_at_both_doors_and_after_opening_again(both):
+    again = await open_ledger(both.url)
+    assert both.door.ledger_id == again.ledger_id == both.file.ledger_id
+    await again.close()
+
+
+async def test_what_was_carried_through_one_door_is_the_same_at_the_other(both):
+    await both.file.append(one("before"))
+    (before,) = await everything(both.file)
+    brought = [
+        Carried(bytes([n]) * 16, "t.A", b"{}", b"\xff", salt=bytes([n]) * 32, recorded_at_us=before.recorded_at_us + n)
+        for n in range(3)
+    ]
+    receipt = await both.door.append([Append("s", NO_STREAM, brought)])
+    events = await everything(both.file, before.position)
+    assert [e.salt for e in events] == [draft.salt for draft in brought]
+    assert [e.recorded_at_us for e in events] == [draft.recorded_at_us for draft in brought]
+    assert await everything(both.door, before.position) == events
+    assert not receipt.repeated
+    again = await both.door.append([Append("s", NO_STREAM, brought)])
+    assert again.repeated
+    assert again.positions == receipt.positions
+
+
+async def test_a_follower_goes_on_where_it_was_when_the_server_comes_back(both):
+    await both.file.append(one("before", count=3))
+    following = asyncio.create_task(first_events(both.door.follow(), 6))
+    filtered = asyncio.create_task(first_events(both.door.follow(stream_prefixes=["after"]), 2))
+    await asyncio.sleep(0.2)
+    await both.server.stop(grace_s=0)
+    await both.file.append(one("meanwhile"))
+    await asyncio.sleep(0.3)
+    both.server = await serve(both.file, f"127.0.0.1:{both.server.port}", admit=admit_everybody)
+    await asyncio.sleep(0.1)
+    await both.file.append(one("after", count=2))
+    assert await asyncio.wait_for(following, WAIT_S) == await everything(both.file)
+    assert [event.stream for event in await asyncio.wait_for(filtered, WAIT_S)] == ["after", "after"]
+
+
+async def test_a_follower_is_told_when_the_server_stays_away(both):
+    pages = both.door.follow()
+    async with aclosing(pages):
+        waiting = asyncio.create_task(anext(pages))
+        await asyncio.sleep(0.1)
+        await both.server.stop(grace_s=0)
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(waiting, WAIT_S)
+    both.server = await serve(both.file, f"127.0.0.1:{both.server.port}", admit=admit_everybody)
+    await both.file.append(one("s"))
+    assert len(await asyncio.wait_for(first_events(both.door.follow(), 1), WAIT_S)) == 1
+
+
+async def test_a_follower_of_a_door_that_is_closed_is_told(both):
+    waiting = asyncio.create_task(first_events(both.door.follow(), 1))
+    await asyncio.sleep(0.1)
+    await both.door.close()
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(waiting, WAIT_S)
+
+
+async def test_appends_go_on_when_the_server_comes_back(both):
+    await both.door.append(one("s", NO_STREAM))
+    await both.server.stop(grace_s=0)
+    call = one("s", 0)
+    with pytest.raises(Unavailable):
+        await both.door.append(call)
+    both.server = await serve(both.file, f"127.0.0.1:{both.server.port}", admit=admit_everybody)
+    assert (await both.door.append(call)).versions == (1,)
+    assert (await both.door.append(call)).repeated
+
+
+async def test_nothing_is_lost_or_twice_while_the_server_comes_and_goes(both):
+    """Writers repeat what they know nothing of, as the port allows."""
+    stop = asyncio.Event()
+
+    async def write(name):
+        count = 0
+        while not stop.is_set():
+            call = [Append(name, count - 1 if count else NO_STREAM, drafts(1)), *one(f"{name}-{count}", NO_STREAM, 2)]
+            while True:
+                try:
+                    await both.door.append(call)
+                except Unavailable:
+                    await asyncio.sleep(0.05)
+                else:
+                    break
+            count += 1
+        return count
+
+    writers = [asyncio.create_task(write(name)) for name in "abcd"]
+    for _ in range(3):
+        await asyncio.sleep(0.4)
+        await both.restart_server(0.1)
+    await asyncio.sleep(0.4)
+    stop.set()
+    counts = await asyncio.wait_for(asyncio.gather(*writers), WAIT_S)
+    events = await everything(both.file)
+    for name, count in zip("abcd", counts, strict=True):
+        assert [e.version for e in events if e.stream == name] == list(range(count))
+        assert len([e for e in events if e.stream.startswith(f"{name}-")]) == 2 * count
+    assert await everything(both.door) == events
+
+
+async def test_a_slow_follower_keeps_few_pages_in_memory():
+    """The server waits for it, and nobody else waits for the server."""
+    behind = MemoryLedger()
+    server = await serve(behind, "127.0.0.1:0", admit=admit_everybody)
+    door = await open_ledger(f"kurrentdb://127.0.0.1:{server.port}?tls=false")
+    for index in range(40):
+        await behind.append(
+            [Append(f"s{index}", ANY, [Draft(bytes([n]) * 16, "t.A", bytes(100_000)) for n in range(10)])]
+        )
+    slow = door.follow(limit=5)
+    first = await anext(slow)
+    await asyncio.sleep(0.3)
+    (inflow,) = door._inflows
+    assert len(inflow._events) <= 11
+    assert len(await asyncio.wait_for(first_events(door.follow(), 400), WAIT_S)) == 400
+    rest = await asyncio.wait_for(first_events(slow, 395), WAIT_S)
+    assert [*first.events, *rest] == await everything(behind)
+    await door.close()
+    await server.stop(grace_s=0)
+    await behind.close()
+
+
+async def test_a_conflict_tells_the_same_at_both_doors(both):
+    await both.file.append(one("s", NO_STREAM, 3))
+    for expected in (NO_STREAM, 0, 1, 7):
+        with pytest.raises(Conflict) as at_door:
+            await both.door.append([*one("new", NO_STREAM), *one("s", expected)])
+        with pytest.raises(Conflict) as at_file:
+            await both.file.append([*one("new", NO_STREAM), *one("s", expected)])
+        assert str(at_door.value) == str(at_file.value)
