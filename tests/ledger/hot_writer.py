@@ -1,6 +1,7 @@
 """A process that appends as fast as it can: `python -m tests.ledger.hot_writer LEDGER STREAM TASKS SECONDS`.
 
-Says `ready`, begins at a line on standard input, and ends with one line: how many appends, and the longest of them.
+Says `ready`, begins at a line on standard input, and ends with one line: how many appends, the longest of them, and the
+last position. A log that is sealed meanwhile ends it early.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from ledger.port import Sealed
 from ledger.sqlite import SqliteLedger
 from tests.ledger.making import one
 
@@ -25,17 +27,23 @@ async def main(path: Path, stream: str, tasks: int, seconds: float) -> None:
     say("ready")
     await asyncio.to_thread(sys.stdin.readline)
     elapsed_s: list[float] = []
+    last = 0
     end_s = time.perf_counter() + seconds
 
     async def writer(own: str) -> None:
+        nonlocal last
         while (started_s := time.perf_counter()) < end_s:
-            await log.append(one(own))
+            try:
+                receipt = await log.append(one(own))
+            except Sealed:
+                return
+            last = max(last, receipt.position)
             elapsed_s.append(time.perf_counter() - started_s)
 
     await asyncio.gather(*(writer(f"{stream}-{task}") for task in range(tasks)))
     elapsed_s.sort()
     report = {"appends": len(elapsed_s), "median_s": elapsed_s[len(elapsed_s) // 2], "longest_s": elapsed_s[-1]}
-    say(msgspec.json.encode(report).decode())
+    say(msgspec.json.encode(report | {"last": last, "early": time.perf_counter() < end_s}).decode())
     await log.close()
 
 

@@ -11,8 +11,10 @@ from contextlib import aclosing
 
 import pytest
 
+from ledger.port import OWN_STREAM
 from ledger.sqlite import SqliteLedger
 from ledger.sqlite_lock import WriterTurn
+from tests.ledger import version_1
 from tests.ledger.making import first_events, one
 
 KILLS = int(os.environ.get("TEST_KILLS", "120"))
@@ -128,6 +130,46 @@ async def test_commits_of_another_process_are_noticed_at_once(tmp_path):
     await asyncio.wait_for(following, 2)
     await asyncio.to_thread(writer.report)
     await log.close()
+
+
+async def test_sealed_in_one_process_is_sealed_in_all_at_once(tmp_path):
+    path = tmp_path / "ledger.db"
+    writers = [HotWriter(path, f"process{index}", 8, 30) for index in range(2)]
+    for step in (HotWriter.ready, HotWriter.begin):
+        for writer in writers:
+            await asyncio.to_thread(step, writer)
+    log = await SqliteLedger.open(path)
+    await first_events(log.follow(), 200)
+    head = await log.seal(b"{}")
+    reports = [await asyncio.to_thread(writer.report) for writer in writers]
+    assert all(report["early"] for report in reports)
+    assert await log.head() == head == max(report["last"] for report in reports)
+    assert head == sum(report["appends"] for report in reports) + len(writers)
+    await log.close()
+
+
+async def test_processes_that_open_a_file_of_version_1_at_once_upgrade_it_once(tmp_path):
+    path = tmp_path / "ledger.db"
+    version_1.make(path, events=3)
+    writers = [HotWriter(path, f"process{index}", 4, 0.2) for index in range(4)]
+    for step in (HotWriter.ready, HotWriter.begin):
+        for writer in writers:
+            await asyncio.to_thread(step, writer)
+    appends = [(await asyncio.to_thread(writer.report))["appends"] + 1 for writer in writers]
+    log = await SqliteLedger.open(path)
+    assert log.ledger_id == version_1.LEDGER_ID
+    assert await log.head() == sum(appends) + 3
+    assert len((await log.read_beside(OWN_STREAM)).events) == 1
+    await log.close()
+
+
+def test_an_upgrade_that_is_killed_leaves_one_version_or_the_other(tmp_path):
+    killing = [sys.executable, "-m", "tests.ledger.kill_upgrades", str(tmp_path)]
+    done = subprocess.run(killing, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (killed, upgraded), (killed_beside_another, _) = json.loads(done.stdout).values()
+    assert 0 < upgraded < killed
+    assert killed_beside_another > 5
 
 
 @pytest.mark.timeout(60 + KILLS)
