@@ -8,8 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from ledger.embedded import Check
 from ledger.memory import MemoryLedger
-from ledger.port import ANY, NO_STREAM, STREAM_EXISTS, Append, Conflict, Direction, Draft
+from ledger.port import ANY, NO_STREAM, OWN_STREAM, STREAM_EXISTS, Append, Carried, Conflict, Direction, Draft
 from ledger.sqlite import SqliteLedger
 
 STREAMS = ["a", "a-1", "a-2", "b"]
@@ -24,7 +25,15 @@ calls = st.lists(
         stream=streams,
         expected=expectations,
         drafts=st.lists(
-            st.builds(Draft, id=ids, type=st.sampled_from(TYPES), data=st.binary(max_size=8)),
+            st.builds(Draft, id=ids, type=st.sampled_from(TYPES), data=st.binary(max_size=8))
+            | st.builds(
+                Carried,
+                id=ids,
+                type=st.sampled_from(TYPES),
+                data=st.binary(max_size=8),
+                salt=st.binary(min_size=32, max_size=32),
+                recorded_at_us=st.none() | st.integers(-10, 20).map(lambda seconds: seconds * 1_000_000),
+            ),
             min_size=1,
             max_size=3,
             unique_by=lambda draft: draft.id,
@@ -34,6 +43,8 @@ calls = st.lists(
     max_size=3,
     unique_by=lambda append: append.stream,
 )
+
+checks = st.lists(st.builds(Check, streams, expectations), max_size=2, unique_by=lambda check: check.stream)
 
 
 class Together(RuleBasedStateMachine):
@@ -68,9 +79,32 @@ class Together(RuleBasedStateMachine):
     def time_goes_on_or_back(self, seconds):
         self.time_us += seconds * 1_000_000
 
-    @rule(door=st.integers(0, 1), call=calls)
-    def append(self, door, call):
-        assert self._outcome(self.doors[door], call) == self._outcome(self.model, call)
+    @rule(door=st.integers(0, 1), call=calls, checked=checks)
+    def append(self, door, call, checked):
+        written = {append.stream for append in call}
+        checked = [check for check in checked if check.stream not in written]
+        assert self._outcome(self.doors[door], call, checked) == self._outcome(self.model, call, checked)
+
+    @rule(door=st.integers(0, 1), append=calls.map(lambda call: call[0]))
+    def append_beside(self, door, append):
+        append = Append("$$" + append.stream, append.expected, append.drafts)
+        doors = (self.doors[door], self.model)
+        outcomes = [self.runner.run(_gathered(log.append_beside(append))) for log in doors]
+        assert outcomes[0] == outcomes[1]
+
+    @rule(door=st.integers(0, 1))
+    def read_beside(self, door):
+        beside = [self.runner.run(log.streams_beside()) for log in (self.doors[door], self.model)]
+        assert beside[0] == beside[1]
+        for stream in beside[0]:
+            if stream != OWN_STREAM:
+                pages = [self.runner.run(log.read_beside(stream)) for log in (self.doors[door], self.model)]
+                assert _events(pages[0].events) == _events(pages[1].events)
+
+    @rule(door=st.integers(0, 1), before=st.none() | st.integers(0, 40), limit=st.integers(1, 9))
+    def read_back(self, door, before, limit):
+        pages = [self.runner.run(log.read_back(before, limit)) for log in (self.doors[door], self.model)]
+        assert _events(pages[0]) == _events(pages[1])
 
     @rule(door=st.integers(0, 1), group=st.lists(calls, min_size=2, max_size=4))
     def append_at_once(self, door, group):
@@ -80,10 +114,10 @@ class Together(RuleBasedStateMachine):
 
         assert self.runner.run(outcomes(self.doors[door])) == self.runner.run(outcomes(self.model))
 
-    def _outcome(self, log, call):
+    def _outcome(self, log, call, checked):
         async def outcome():
             try:
-                return await log.append(call)
+                return await log.append(call, checked)
             except Conflict as conflict:
                 return _plain(conflict)
 
@@ -137,6 +171,11 @@ class Together(RuleBasedStateMachine):
         if self.doors:
             heads = {self.runner.run(log.head()) for log in (*self.doors, self.model)}
             assert len(heads) == 1
+
+
+async def _gathered(call):
+    (outcome,) = await asyncio.gather(call, return_exceptions=True)
+    return _plain(outcome)
 
 
 def _plain(outcome):
