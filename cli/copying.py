@@ -16,7 +16,7 @@ from kernel.redaction import redacted
 from ledger.comparing import Reached
 from ledger.copying import Copied, NotCopied, Told, check_copy, copy_log
 from ledger.open import embedded_file, open_ledger
-from ledger.port import Ledger, Unavailable
+from ledger.port import Ledger, LedgerError, Unavailable
 
 T = TypeVar("T")
 
@@ -28,6 +28,7 @@ def copy_or_check(source: str, target: str, *, check: bool) -> None:
     """What `meterloop ledger copy` does."""
     with explained(), interruptible(), stepping() as told:
         if check:
+            _require_file(target)
             _tell_checked(asyncio.run(_with_both(source, target, lambda a, b: check_copy(a, b, told=told))))
         else:
             _tell_copied(
@@ -55,8 +56,7 @@ async def both(source: str, target: str) -> AsyncIterator[tuple[Ledger, Ledger]]
         raise CannotGoOn(
             "memory: 的台账随进程消失，不能搬。", "a log in memory: ends with its process and cannot be moved", USAGE
         )
-    if (file := embedded_file(source)) is not None and not file.exists():
-        raise CannotGoOn(f"源台账 {file} 不存在。", f"there is no log {file}", USAGE)
+    _require_file(source)
     log = await open_ledger(source)
     try:
         other = await open_ledger(target)
@@ -68,20 +68,34 @@ async def both(source: str, target: str) -> AsyncIterator[tuple[Ledger, Ledger]]
         await log.close()
 
 
-async def _with_both(source: str, target: str, ask: Callable[[Ledger, Ledger], Awaitable[T]]) -> T:
-    """Raises CannotGoOn."""
+def _require_file(url: str) -> None:
+    """Opening the log would make an empty one."""
+    if (file := embedded_file(url)) is not None and not file.exists():
+        raise CannotGoOn(f"没有台账 {file}。", f"there is no log {file}", USAGE)
+
+
+@contextmanager
+def obstacles() -> Iterator[None]:
+    """What stands in the way of the block, as CannotGoOn."""
     try:
-        async with both(source, target) as (log, other):
-            return await ask(log, other)
+        yield
     except NotCopied as obstacle:
         raise CannotGoOn(f"{obstacle.zh} [{obstacle.code}]", f"{obstacle.en} [{obstacle.code}]", REFUSED) from obstacle
     except Unavailable as away:
         raise CannotGoOn(
-            f"台账此刻不可用（{away}）。已复制的有效，再次执行同一命令即继续。",
-            f"a log cannot be reached or written now ({away}); what was copied is good, and the same command again goes"
+            f"台账此刻不可用（{away}）。已完成的有效，再次执行同一命令即继续。",
+            f"a log cannot be reached or written now ({away}); what was done is good, and the same command again goes"
             " on",
             AWAY,
         ) from away
+    except LedgerError as error:
+        raise CannotGoOn(f"台账不接受：{error}。", f"a log does not take it: {error}", REFUSED) from error
+
+
+async def _with_both(source: str, target: str, ask: Callable[[Ledger, Ledger], Awaitable[T]]) -> T:
+    with obstacles():
+        async with both(source, target) as (log, other):
+            return await ask(log, other)
 
 
 def _tell_copied(source: str, target: str, done: Copied) -> None:

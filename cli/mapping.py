@@ -9,8 +9,8 @@ import msgspec
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
-from cli.connection import REFUSED, CannotGoOn, console, explained, note
-from cli.copying import both
+from cli.connection import console, explained, note
+from cli.copying import both, obstacles
 from cli.platform import alone, interruptible
 from cli.settings import cli_settings
 from cli.upkeep import VIEWS_OF
@@ -18,7 +18,6 @@ from kernel.database import Database
 from kernel.moved_log import Columns, Followed, Move, follow, places
 from kernel.settings import Settings
 from ledger.comparing import Told
-from ledger.copying import NotCopied
 from ledger.mapping import Signed, map_positions
 from ledger.port import Ledger
 from ledger.transparency.layout import MARK_ENTRIES
@@ -39,13 +38,8 @@ class Done(msgspec.Struct, frozen=True):
 def map_checkpoints(source: str, target: str) -> None:
     """What `meterloop ledger map` does."""
     settings = cli_settings()
-    with explained(), interruptible(), _stopped(settings), _shown() as told:
-        try:
-            done = asyncio.run(_mapped(settings, source, target, told))
-        except NotCopied as obstacle:
-            raise CannotGoOn(
-                f"{obstacle.zh} [{obstacle.code}]", f"{obstacle.en} [{obstacle.code}]", REFUSED
-            ) from obstacle
+    with explained(), interruptible(), _stopped(settings), _shown() as told, obstacles():
+        done = asyncio.run(_mapped(settings, source, target, told))
     _tell(done)
 
 

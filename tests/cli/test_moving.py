@@ -172,6 +172,7 @@ def test_what_cannot_be_copied_is_refused_by_name(log, tmp_path, monkeypatch):
     assert (status, "copy.same_log" in said) == (1, True)
     assert refused("memory:", url(other))[0] == 2
     assert refused(url(tmp_path / "nowhere.sqlite"), url(other))[0] == 2
+    assert refused(url(log), url(tmp_path / "nowhere.sqlite"), "--check")[0] == 2
     assert not (tmp_path / "nowhere.sqlite").exists()
     assert len(events_in(other)) == 1
     status, said = refused(url(log), url(tmp_path))
@@ -249,5 +250,3 @@ def test_a_platform_goes_on_in_the_log_that_it_was_moved_to(tmp_path_factory, mo
     status, said = audited(folder, place / "state")
     assert status == 0, said
     meterloop("ledger", "fsck", METERLOOP_DATA_DIR=str(folder), LEDGER_URL=url(target))
-    with pytest.raises(NotReady, match="rebuild"), platform(monkeypatch, folder):
-        pass

@@ -124,9 +124,12 @@ async def importing(
     busy: Callable[[], bool] = lambda: False,
     limits: SpoolLimits = DEFAULT,
     check_digit: CheckDigit = CHECK_DIGIT,
+    ledger_url: str = "",
 ) -> AsyncIterator[Importing]:
-    """The registry until the block ends; its runner only where asked. The folder may hold what another left."""
-    ledger = await open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")
+    """The registry until the block ends; its runner only where asked. The folder may hold what another left, and its
+    log may be elsewhere.
+    """
+    ledger = await open_ledger(ledger_url or f"sqlite:///{folder / 'ledger.sqlite'}")
     database = Database(f"sqlite:///{folder / 'registry.sqlite'}")
     reader = Reader(CODEC)
     projector = Projector(database, ledger, reader, VIEWS, streams=STREAMS)

@@ -1,0 +1,71 @@
+"""A platform's data folder moves to a log behind KurrentDB's protocol, where positions are others, and goes on."""
+
+import msgspec
+import pytest
+
+from kernel.database import Database
+from ledger.memory import MemoryLedger
+from ledger.server.access import admit_everybody
+from ledger.server.running import serve
+from services.registry.site import OpenSite
+from services.registry.views.card import CARD
+from tests.cli.test_backup import meterloop, rows_of
+from tests.cli.test_rebuild import A_SHIPMENT_TOO_EARLY, DISMANTLED, EARLIER, IN_SERVICE, NUMBER
+from tests.registry.imports.importing import UNIT, importing
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+async def target():
+    behind = MemoryLedger(position_stride=7)
+    server = await serve(behind, "127.0.0.1:0", admit=admit_everybody)
+    yield f"kurrentdb://127.0.0.1:{server.port}?tls=false"
+    await server.stop(grace_s=0)
+
+
+async def done(folder, *words):
+    status, said = await meterloop(folder, *words)
+    assert status == 0, said
+    return said
+
+
+async def rows(folder):
+    """Of all views, but for the position that a card has."""
+    database = Database(f"sqlite:///{folder / 'registry.sqlite'}")
+    try:
+        return {name: found for name, found in (await rows_of(database)).items() if name != "card"}
+    finally:
+        await database.close()
+
+
+async def test_policies_repeat_nothing_and_views_show_the_same(tmp_path, target):
+    source = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    async with importing(tmp_path) as platform:
+        await platform.done(*IN_SERVICE, *A_SHIPMENT_TOO_EARLY)
+        await platform.settled()
+        before = await platform.events()
+        card = await platform.registry.one(CARD, (NUMBER,))
+    shown = await rows(tmp_path)
+    await done(tmp_path, "ledger", "copy", source, target)
+    said = await done(tmp_path, "ledger", "map", source, target)
+    assert "devices_follow_shipment" in said
+    assert "builds anew" in said
+    async with importing(tmp_path, ledger_url=target) as platform:
+        await platform.settled()
+        assert await rows(tmp_path) == shown
+        events = await platform.events()
+        assert [(one.stream, one.version, one.id, one.salt) for one in events] == [
+            (one.stream, one.version, one.id, one.salt) for one in before
+        ]
+        found = await platform.registry.one(CARD, (NUMBER,))
+        assert found.position == next(one.position for one in reversed(events) if one.stream.endswith(NUMBER))
+        assert msgspec.structs.replace(found, position=card.position) == card
+        await platform.done(DISMANTLED)
+        await platform.done(
+            OpenSite(site_id="store-2", kind="unit_store", name="合成表库", unit=UNIT, occurred_on=EARLIER)
+        )
+        await platform.settled()
+        after = await platform.events()
+        assert [one.type for one in after[len(before) :]].count("registry.ShipmentExceptionRecorded") == 0
+    assert "nothing was changed" in await done(tmp_path, "ledger", "map", source, target)
