@@ -5,6 +5,7 @@ served = await serve(ledger, "127.0.0.1:2113", admit=admit_everybody)
 await served.stop(grace_s=5)
 """
 
+import socket
 from typing import Final
 
 import grpc
@@ -24,6 +25,9 @@ FRAMING_BYTES: Final = 4 << 20
 """What stands around the data and metadata of the largest append: ids, types and lengths of its events."""
 
 
+EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - named to be told apart
+
+
 class Tls(msgspec.Struct, frozen=True):
     """The server's key and its certificate with those between it and the CA, both PEM."""
 
@@ -32,10 +36,12 @@ class Tls(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one client may cost. `ping_interval_ms_min`: how often it may ping; oftener costs it the connection."""
+    """What callers may cost: the bytes of one request, and calls under way at the same time, subscriptions among them.
+    What is beyond ends as RESOURCE_EXHAUSTED.
+    """
 
     request_bytes_max: int = APPEND_BYTES_MAX + FRAMING_BYTES
-    ping_interval_ms_min: int = 5_000
+    calls_max: int = 4_000
 
 
 class Served:
@@ -59,12 +65,13 @@ async def serve(
     ledger: EmbeddedLedger, listen: str, *, admit: Admission, tls: Tls | None = None, limits: Limits | None = None
 ) -> Served:
     """Listen to `host:port`, port 0 for any that is free. OSError where nobody can listen there."""
-    server = grpc.aio.server(options=_options(limits or Limits()))
+    limits = limits or Limits()
+    server = grpc.aio.server(options=_options(limits), maximum_concurrent_rpcs=limits.calls_max)
     try:
         port = _bind(server, listen, tls)
     except RuntimeError as error:
         raise OSError(f"cannot listen to {listen}: {error}") from error
-    host = listen.rpartition(":")[0].strip("[]")
+    host = _told(listen.rpartition(":")[0].strip("[]"))
     reading = Reading(ledger)
     services = [streams(ledger, reading), sessions(ledger), gossip(ledger.ledger_id, host, port), server_features()]
     server.add_generic_rpc_handlers([*(service.handler(admit) for service in services), Lacking(admit)])
@@ -83,6 +90,11 @@ def _bind(server: grpc.aio.Server, listen: str, tls: Tls | None) -> int:
     return server.add_secure_port(listen, credentials)
 
 
+def _told(host: str) -> str:
+    """Where clients are told to find a server that listens to `host`: nobody can connect to "every address"."""
+    return socket.gethostname() if host in EVERY_ADDRESS else host
+
+
 def _options(limits: Limits) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", limits.request_bytes_max),
@@ -90,7 +102,11 @@ def _options(limits: Limits) -> list[tuple[str, int]]:
         # Two processes on one port would share its calls between them, silently.
         ("grpc.so_reuseport", 0),
         # Official clients ping every ten seconds, also while nothing else is said; by default that would end them.
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", limits.ping_interval_ms_min),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
         ("grpc.http2.max_ping_strikes", 0),
         ("grpc.keepalive_permit_without_calls", 1),
+        # A subscriber whose machine is gone would otherwise be served until something is recorded.
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 30_000),
+        ("grpc.http2.max_pings_without_data", 0),
     ]

@@ -1,0 +1,94 @@
+"""What a client asks before anything else, and what the server does besides answering calls."""
+
+from collections.abc import Sequence
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from kurrentdbclient import AsyncKurrentDBClient
+from kurrentdbclient.protos.v1 import gossip_pb2
+
+from ledger.memory import MemoryLedger
+from ledger.port import ANY, Append
+from ledger.server.access import Grant, NotAdmitted, admit_everybody
+from ledger.server.features import METHOD, SERVICE, SupportedMethods
+from ledger.server.running import Limits, serve
+from tests.ledger.making import drafts
+from tests.ledger.server.asking import first, options, read, reading, refused, revisions, subscription
+from tests.ledger.server.conftest import Door
+
+HEALTH = health_pb2.HealthCheckResponse
+
+
+async def nobody(_authorization: str | None) -> Grant:
+    raise NotAdmitted
+
+
+async def members(target: str) -> Sequence[gossip_pb2.MemberInfo]:
+    async with grpc.aio.insecure_channel(target) as channel:
+        answer = await channel.unary_unary("/event_store.client.gossip.Gossip/Read")(b"")
+    return gossip_pb2.ClusterInfo.FromString(answer).members
+
+
+async def test_a_client_that_discovers_finds_this_server(served: Door):
+    await served.ledger.append([Append("thing-1", ANY, drafts(1))])
+    client = AsyncKurrentDBClient(f"kurrentdb+discover://{served.target}?tls=false")
+    await client.connect()
+    [member] = await members(served.target)
+    assert (member.state, member.is_alive) == (gossip_pb2.MemberInfo.Leader, True)
+    assert f"{member.http_end_point.address}:{member.http_end_point.port}" == served.target
+    assert len(await client.get_stream("thing-1")) == 1
+    await client.close()
+
+
+async def test_every_address_is_none_to_connect_to():
+    server = await serve(MemoryLedger(), "0.0.0.0:0", admit=admit_everybody)
+    [member] = await members(f"127.0.0.1:{server.port}")
+    assert member.http_end_point.address not in ("", "0.0.0.0")
+    await server.stop(grace_s=0)
+
+
+async def test_what_the_server_can_do_is_told_to_everybody():
+    server = await serve(MemoryLedger(), "127.0.0.1:0", admit=nobody)
+    target = f"127.0.0.1:{server.port}"
+    async with grpc.aio.insecure_channel(target) as channel:
+        answer = SupportedMethods.FromString(await channel.unary_unary(f"/{SERVICE}/{METHOD}")(b""))
+        health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+    told = {(method.service_name, method.method_name): list(method.features) for method in answer.methods}
+    assert told["event_store.client.streams.streams", "read"] == ["position", "events"]
+    assert told["event_store.client.streams.streams", "batchappend"] == ["deadline_duration"]
+    assert all(name == name.lower() for names in told for name in names)
+    assert answer.event_store_server_version == "26.1.0"
+    assert health.status == HEALTH.SERVING
+    assert (await refused(target, options())).code() == grpc.StatusCode.UNAUTHENTICATED
+    await server.stop(grace_s=0)
+
+
+async def test_health_tells_of_a_server_that_stops(served: Door):
+    async with grpc.aio.insecure_channel(served.target) as channel:
+        watched = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert (await watched.read()).status == HEALTH.SERVING
+        await served.server.stop(grace_s=0.5)
+        assert (await watched.read()).status == HEALTH.NOT_SERVING
+
+
+async def test_two_servers_do_not_share_a_port(served: Door):
+    with pytest.raises(OSError, match="cannot listen"):
+        await serve(served.ledger, served.target, admit=admit_everybody)
+
+
+async def test_calls_beyond_the_limit_are_refused_and_those_under_way_go_on():
+    ledger = MemoryLedger()
+    server = await serve(ledger, "127.0.0.1:0", admit=admit_everybody, limits=Limits(calls_max=2))
+    target = f"127.0.0.1:{server.port}"
+    async with reading(target, subscription()) as one:
+        async with reading(target, subscription()) as other:
+            await first(one, 2)
+            await first(other, 2)
+            assert (await refused(target, options())).code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+            await ledger.append([Append("thing-1", ANY, drafts(1))])
+            assert revisions([await one.read(), await other.read()]) == [0, 0]
+            other.cancel()
+            await other.code()
+        assert revisions(await read(target, options())) == [0]
+    await server.stop(grace_s=0)
