@@ -4,6 +4,7 @@ A method is an async function of the request (or of an iterator of requests) and
 or writes what it has to say with `call.write` where the answer is a stream. What it refuses it raises as `Refused`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, NamedTuple, Never, TypeAlias, TypeVar
 
@@ -140,11 +141,20 @@ async def _end(context: Context, error: Exception) -> Never:
     if isinstance(error, Refused | LedgerError):
         refused = refusal(error)
     elif isinstance(error, grpc.aio.InternalError):
-        # The caller has gone, or its connection: gRPC knows, and nobody is there to be told.
-        raise error
+        raise _gone() from error
     else:
         _LOG.error("call failed", exc_info=error)
         # In these words a KurrentDB says so, and clients try again.
         refused = Refused(grpc.StatusCode.UNKNOWN, "Exception was thrown by handler.")
-    await context.abort(refused.code, refused.details, refused.trailers)
+    try:
+        await context.abort(refused.code, refused.details, refused.trailers)
+    except grpc.aio.InternalError as failed:
+        raise _gone() from failed
     raise AssertionError("abort raises")
+
+
+def _gone() -> asyncio.CancelledError:
+    """The caller, or its connection, went away while it was being answered: as if it had cancelled the call. There is
+    nobody to be told, and nothing to be logged.
+    """
+    return asyncio.CancelledError()

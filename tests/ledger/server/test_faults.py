@@ -80,16 +80,17 @@ async def come_to(before: set[asyncio.Task[object]]) -> None:
             await asyncio.wait(left, timeout=0.05)
 
 
-async def test_calls_that_are_cancelled_or_overdue_leave_nothing_behind(served: Door):
+async def test_calls_that_are_cancelled_or_overdue_leave_nothing_behind(served: Door, caplog: pytest.LogCaptureFixture):
     await served.ledger.append([Append("thing-1", ANY, [draft(bytes(100_000)) for _ in range(100)])])
     before = tasks()
-    with capture_logs() as logged:
+    with capture_logs() as logged, caplog.at_level("WARNING"):
         for asked in (options("thing-1"), options(), subscription("thing-1"), subscription(), subscription("other")):
             async with reading(served.target, asked) as call:
                 await call.read()
                 assert tasks() - before
             await come_to(before)
     assert logged == []
+    assert caplog.messages == []
     async with grpc.aio.insecure_channel(served.target) as channel:
         body = streams_pb2.ReadReq(options=subscription()).SerializeToString()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -155,7 +156,8 @@ async def test_who_does_not_read_costs_little_memory_and_nobody_s_time(tmp_path)
         await call.__aexit__(None, None, None)
     await server.stop(grace_s=0)
     await ledger.close()
-    assert grown_bytes < 100 << 20, f"{grown_bytes >> 20} MiB for {len(held)} calls"
+    # Both ends of the calls are in this process. Without bounds it would be the log for each call: 2 GiB.
+    assert grown_bytes < 256 << 20, f"{grown_bytes >> 20} MiB for {len(held)} calls"
     assert sorted(waits_s)[50] < 0.2
 
 
