@@ -8,6 +8,7 @@ is told what they tell it.
 import argparse
 import asyncio
 import os
+import statistics
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import uvloop
 
 from bench.measure import Measure, fsync_p50_us, interleave, report, scratch_folder
 from kernel.collector import calm
+from ledger.copying import copy_log
 from ledger.port import JSON, NO_STREAM, SALT_BYTES, Append, Draft
 from ledger.sqlite import SqliteLedger
 from ledger.sqlite_file import connect, open_file
@@ -31,6 +33,7 @@ APPENDS_EACH: Final = 25
 BATCHES: Final = 5
 BATCH_EVENTS: Final = 1_000
 REPLAYED_EVENTS: Final = 50_000
+COPIES: Final = 3
 
 _INSERT: Final = """
 INSERT INTO event (stream, version, type, content_type, recorded_at_us, id, salt, metadata, data)
@@ -207,6 +210,7 @@ async def measure(folder: Path) -> list[Measure]:
         ROUNDS,
     )
     reading = await interleave({"raw": replayed_raw.replay, "replay": replayed.replay}, ROUNDS)
+    copied = statistics.median([await _copy(folder, replayed_log, number) for number in range(COPIES)])
     event_bytes = (folder / "replayed.db").stat().st_size / REPLAYED_EVENTS
     for connection in (raw.connection, replayed_raw.connection):
         connection.close()
@@ -242,8 +246,20 @@ async def measure(folder: Path) -> list[Measure]:
         Measure("append_concurrent_per_s", writing["concurrent"], "events"),
         Measure("append_bulk_per_s", writing["bulk"], "events"),
         Measure("replay_per_s", reading["replay"], "events"),
+        Measure("copy_per_s", copied, "events, from one file to another by `copy_log`, all compared at the end"),
         Measure("event_bytes", event_bytes, "of the file, an event, indexes included"),
     ]
+
+
+async def _copy(folder: Path, log: SqliteLedger, number: int) -> float:
+    """After the others: it seals the log."""
+    target = await SqliteLedger.open(folder / f"copy-{number}.db")
+    started = time.perf_counter()
+    done = await copy_log(log, target, told=lambda _step, _here, _whole: None)
+    elapsed_s = time.perf_counter() - started
+    assert done.events == REPLAYED_EVENTS
+    await target.close()
+    return REPLAYED_EVENTS / elapsed_s
 
 
 async def _replayed(folder: Path) -> tuple[Raw, SqliteLedger, Ours]:

@@ -1,7 +1,8 @@
 """What every checkpoint is held against when it is taken up: the ledger it is of, and how far that ledger goes.
 
 A checkpoint of another ledger, or beyond the end of this one, would let everything behind it pass unseen: nothing goes
-on from there until somebody says `rebuild` on purpose. `whose` names what follows, in both languages.
+on from there until somebody says `rebuild`, or for a log that was moved `ledger map`, on purpose. `whose` names what
+follows, in both languages.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,8 +22,10 @@ def refuse_other_ledger(whose: Words, followed: str, opened: str) -> None:
     if followed != opened:
         zh, en = whose
         raise WrongLedger(
-            f"{zh}跟随的是另一台账 {followed}，现在打开的是 {opened}。请先运行 rebuild。"
-            f" / {en} followed ledger {followed}, and this is {opened}; run `rebuild` first"
+            f"{zh}跟随的是另一台账 {followed}，现在打开的是 {opened}。"
+            "台账若已搬迁，请先运行 ledger map，否则运行 rebuild。"
+            f" / {en} followed ledger {followed}, and this is {opened}; if the log was moved, run `ledger map` first,"
+            " if not `rebuild`"
         )
 
 

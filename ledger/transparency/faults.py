@@ -35,9 +35,10 @@ LOCKED: Final = Fault(
 )
 OTHER_LEDGER: Final = Fault(
     "log.other_ledger",
-    "存证日志属于台账 {kept}，而现在打开的是 {found}。请恢复原台账；新的台账须用新的存证目录（METERLOOP_PROOF_DIR）。",
-    "the proof log is of ledger {kept}, and {found} is open; put the former back, a new ledger needs a proof folder of"
-    " its own (METERLOOP_PROOF_DIR)",
+    "存证日志属于台账 {kept}，而现在打开的是 {found}。台账若已搬迁，请运行 `meterloop ledger map`；否则请恢复原台账，"
+    "新的台账须用新的存证目录（METERLOOP_PROOF_DIR）。",
+    "the proof log is of ledger {kept}, and {found} is open; if the log was moved, run `meterloop ledger map`, if not"
+    " put the former back: a new ledger needs a proof folder of its own (METERLOOP_PROOF_DIR)",
 )
 OTHER_ORIGIN: Final = Fault(
     "log.other_origin",
