@@ -4,7 +4,8 @@ running.py      the server: its options, its services, start and stop
 access.py       what a caller may do, and who says so
 calling.py      from the bytes of a call to a method of this package and back, refusals on the way
 streams.py      the service Streams, put together from reading and appending
-appending.py    Streams.Append, and what every way of appending does
+writing.py      what every way of appending goes through
+appending.py    Streams.Append: one append, its events one by one
 batching.py     Streams.BatchAppend: many appends over one call
 session.py      the newer service: appending to several streams at once
 metadata.py     what may be written beside the log

@@ -1,15 +1,16 @@
-"""Streams.Append: one append to one stream, its events sent one by one; and what every way of appending does."""
+"""Streams.Append: one append to one stream, its events sent one by one."""
 
 from collections.abc import AsyncIterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from kurrentdbclient.protos.v1 import streams_pb2
 
-from ledger.port import ANY, BESIDE, NO_STREAM, Append, Conflict, Direction, Ledger
+from ledger.port import ANY, NO_STREAM, Conflict
 from ledger.server.calling import Call
 from ledger.server.errors import Overdue, invalid
-from ledger.server.metadata import check_keeps_everything, check_may_append
-from ledger.server.proposing import Proposed, expected_at, meets, stream_name
+from ledger.server.metadata import check_may_append
+from ledger.server.proposing import Proposed, expected_at, stream_name
+from ledger.server.writing import Appended, Writing
 
 _NONE_20_6_0: Final = (1 << 64) - 1
 """What clients before 20.6 were told for a stream that was expected not to exist."""
@@ -18,16 +19,9 @@ Success = streams_pb2.AppendResp.Success
 WrongExpectedVersion = streams_pb2.AppendResp.WrongExpectedVersion
 
 
-class Appended(NamedTuple):
-    """Where a stream is after an append, None if it does not exist, and the position of the append's last event."""
-
-    version: int | None
-    position: int | None
-
-
 class Appending:
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger: Final = ledger
+    def __init__(self, writing: Writing) -> None:
+        self._writing: Final = writing
 
     async def append(self, asked: AsyncIterator[streams_pb2.AppendReq], call: Call) -> streams_pb2.AppendResp:
         """The options first, then the events; only when the last has come is anything written."""
@@ -51,31 +45,9 @@ class Appending:
         if call.context.time_remaining() == 0:
             raise Overdue()
         try:
-            return streams_pb2.AppendResp(success=_success(await record(self._ledger, proposed.append)))
+            return streams_pb2.AppendResp(success=_success(await self._writing.append(proposed.append)))
         except Conflict as conflict:
             return streams_pb2.AppendResp(wrong_expected_version=_wrong_expected_version(conflict))
-
-
-async def record(ledger: Ledger, append: Append) -> Appended:
-    """Record in the log or beside it. An append of no events is one as well: it finds out where the stream is."""
-    beside = append.stream.startswith(BESIDE)
-    if not append.drafts:
-        return await _found(ledger, append, beside=beside)
-    if beside:
-        check_keeps_everything(append.drafts)
-        receipt = await ledger.append_beside(append)
-    else:
-        receipt = await ledger.append([append])
-    return Appended(receipt.versions[0], receipt.position)
-
-
-async def _found(ledger: Ledger, append: Append, *, beside: bool) -> Appended:
-    read = ledger.read_beside if beside else ledger.read
-    newest = (await read(append.stream, direction=Direction.BACKWARDS, limit=1)).events
-    actual = newest[0].version if newest else NO_STREAM
-    if not meets(append.expected, actual):
-        raise Conflict(append.stream, append.expected, actual)
-    return Appended(actual if isinstance(actual, int) else None, None)
 
 
 def _success(appended: Appended) -> Success:

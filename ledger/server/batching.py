@@ -2,7 +2,7 @@
 
 Python's client makes a call for each append; Node's keeps one call open for all of them, and sends a long append in
 several messages. Appends of one call are recorded side by side. Those to one stream keep their order: each takes its
-place in the ledger's queue before the next one is looked at.
+turn before the next one is looked at.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ import grpc
 from google.protobuf.message import Message
 from kurrentdbclient.protos.v1 import shared_pb2, status_pb2, streams_pb2
 
-from ledger.port import APPEND_BYTES_MAX, Conflict, Ledger, LedgerError, StreamState, Unavailable
+from ledger.port import APPEND_BYTES_MAX, Conflict, LedgerError, StreamState, Unavailable
 from ledger.recording import system_time_us
-from ledger.server.appending import Appended, record
 from ledger.server.calling import Call
 from ledger.server.errors import AccessDenied, AppendTooBig, Overdue, Refused, TooBig, invalid, refusal, status
 from ledger.server.metadata import check_may_append
 from ledger.server.proposing import Proposed, expected_at, stream_name, uuid_bytes
+from ledger.server.writing import Appended, Writing
 
 UNDER_WAY_MAX: Final = 512
 """Appends of one call that are being recorded. Before more of them are read, one has to be done."""
@@ -38,8 +38,8 @@ Options = streams_pb2.BatchAppendReq.Options
 
 
 class Batching:
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger: Final = ledger
+    def __init__(self, writing: Writing) -> None:
+        self._writing: Final = writing
 
     async def batch_append(self, asked: AsyncIterator[streams_pb2.BatchAppendReq], call: Call) -> None:
         """A refusal answers for its append only. What concerns them all, such as a ledger that is unavailable, ends the
@@ -47,7 +47,7 @@ class Batching:
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                await _Batches(self._ledger, call, tasks).run(asked)
+                await _Batches(self._writing, call, tasks).run(asked)
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
 
@@ -77,14 +77,14 @@ class _Batch:
 class _Batches:
     """The appends of one call."""
 
-    def __init__(self, ledger: Ledger, call: Call, tasks: asyncio.TaskGroup) -> None:
-        self._ledger, self._call, self._tasks = ledger, call, tasks
+    def __init__(self, writing: Writing, call: Call, tasks: asyncio.TaskGroup) -> None:
+        self._writing, self._call, self._tasks = writing, call, tasks
         self._unfinished: dict[bytes, _Batch] = {}
         self._unfinished_bytes = 0
         self._under_way = 0
         self._under_way_bytes = 0
         self._done = asyncio.Event()
-        self._writing = asyncio.Lock()
+        self._answering = asyncio.Lock()
 
     async def run(self, asked: AsyncIterator[streams_pb2.BatchAppendReq]) -> None:
         async for message in asked:
@@ -131,7 +131,7 @@ class _Batches:
             self._unfinished_bytes += batch.proposed.size.total_bytes
 
     async def _begin(self, batch: _Batch, proposed: Proposed) -> None:
-        """Tasks run in the order in which they are made, and the ledger queues an append before it first waits."""
+        """Tasks run in the order in which they are made, and an append takes its turn before it first waits."""
         while self._under_way >= UNDER_WAY_MAX or self._under_way_bytes >= UNDER_WAY_BYTES_MAX:
             self._done.clear()
             await self._done.wait()
@@ -143,7 +143,7 @@ class _Batches:
         try:
             batch.check_in_time()
             async with asyncio.timeout_at(batch.deadline_s):
-                appended = await record(self._ledger, proposed.append)
+                appended = await self._writing.append(proposed.append)
         except TimeoutError:
             await self._answer(batch, error=_status(Overdue()))
         except (Refused, LedgerError) as error:
@@ -163,7 +163,7 @@ class _Batches:
         answer = Answer(
             correlation_id=batch.correlation_id, stream_identifier=batch.identifier, success=success, error=error
         )
-        async with self._writing:
+        async with self._answering:
             await self._call.write(answer.SerializeToString())
 
 

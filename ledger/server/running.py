@@ -20,6 +20,7 @@ from ledger.server.cluster import gossip, server_features
 from ledger.server.reading import Reading
 from ledger.server.refusing import Lacking
 from ledger.server.streams import sessions, streams
+from ledger.server.writing import Writing
 
 FRAMING_BYTES: Final = 4 << 20
 """What stands around the data and metadata of the largest append: ids, types and lengths of its events."""
@@ -72,8 +73,8 @@ async def serve(
     except RuntimeError as error:
         raise OSError(f"cannot listen to {listen}: {error}") from error
     host = _told(listen.rpartition(":")[0].strip("[]"))
-    reading = Reading(ledger)
-    services = [streams(ledger, reading), sessions(ledger), gossip(ledger.ledger_id, host, port), server_features()]
+    reading, writing = Reading(ledger), Writing(ledger)
+    services = [streams(reading, writing), sessions(writing), gossip(ledger.ledger_id, host, port), server_features()]
     server.add_generic_rpc_handlers([*(service.handler(admit) for service in services), Lacking(admit)])
     status = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(status, server)

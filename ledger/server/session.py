@@ -16,7 +16,7 @@ from google.protobuf.struct_pb2 import Value
 from kurrentdbclient.protos.v2.streams import errors_pb2, streams_pb2
 
 from ledger.carrying import OCTETS
-from ledger.embedded import Check, EmbeddedLedger
+from ledger.embedded import Check
 from ledger.port import (
     ANY,
     BESIDE,
@@ -26,7 +26,6 @@ from ledger.port import (
     STREAM_EXISTS,
     Append,
     Conflict,
-    Direction,
     Draft,
     Expected,
 )
@@ -44,6 +43,7 @@ from ledger.server.errors import (
 )
 from ledger.server.metadata import check_may_append
 from ledger.server.proposing import Size, draft, meets, uuid_of_text
+from ledger.server.writing import Writing
 
 VIOLATIONS_MAX: Final = 8
 """Told of many: all trailers together have 8 KiB, and the names of streams are long."""
@@ -61,8 +61,8 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class Sessions:
-    def __init__(self, ledger: EmbeddedLedger) -> None:
-        self._ledger: Final = ledger
+    def __init__(self, writing: Writing) -> None:
+        self._writing: Final = writing
 
     async def append_session(
         self, asked: AsyncIterator[streams_pb2.AppendRequest], call: Call
@@ -85,7 +85,7 @@ class Sessions:
             raise Refused(grpc.StatusCode.FAILED_PRECONDITION, details)
         _check_in_time(call)
         try:
-            receipt = await self._ledger.append(list(appends.values()))
+            receipt = await self._writing.append_all(list(appends.values()))
         except Conflict as conflict:
             raise _revision_conflict(conflict) from conflict
         output = [
@@ -114,7 +114,7 @@ class Sessions:
         appends = [Append(stream, checks.get(stream, ANY), each) for stream, each in drafts.items()]
         others = [Check(stream, expected) for stream, expected in checks.items() if stream not in drafts]
         try:
-            receipt = await self._ledger.append(appends, others)
+            receipt = await self._writing.append_all(appends, others)
         except Conflict as conflict:
             if conflict.stream not in checks:
                 raise _revision_conflict(conflict) from conflict
@@ -133,8 +133,7 @@ class Sessions:
             if stream == conflict.stream:
                 actual = conflict.actual
             else:
-                newest = (await self._ledger.read(stream, direction=Direction.BACKWARDS, limit=1)).events
-                actual = newest[0].version if newest else NO_STREAM
+                actual = await self._writing.actual(stream)
                 if meets(_expected(expected), actual):
                     continue
             state = errors_pb2.ConsistencyViolation.StreamStateViolation(

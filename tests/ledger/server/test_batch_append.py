@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import UUID
 
 import grpc
@@ -14,7 +15,12 @@ from kurrentdbclient.protos.v1 import shared_pb2, streams_pb2
 
 from ledger.port import ANY, APPEND_BYTES_MAX, EVENT_BYTES_MAX, Append
 from ledger.recording import system_time_us
+from ledger.server.access import admit_everybody
 from ledger.server.batching import UNDER_WAY_MAX, UNFINISHED_MAX
+from ledger.server.running import serve
+from ledger.sqlite import SqliteLedger
+from ledger.sqlite_lock import WriterTurn
+from ledger.sqlite_writer import WAITING_MAX
 from tests.ledger.making import drafts
 from tests.ledger.server.conftest import Door
 
@@ -299,3 +305,29 @@ async def test_a_client_that_is_gone_and_comes_again_finds_one_copy(served: Door
         await call.write(request(99, 0, proposed_messages=events(0, 50), options=options(no_stream=Empty())))
         assert kind(await call.read()) == "success"
     assert await versions(served) == list(range(50))
+
+
+async def test_more_appends_than_the_ledger_lets_wait_are_all_recorded(tmp_path: Path):
+    """Nothing is written as long as somebody else has the turn."""
+    path = tmp_path / "ledger.db"
+    ledger = await SqliteLedger.open(path)
+    server = await serve(ledger, "127.0.0.1:0", admit=admit_everybody)
+    calls = WAITING_MAX // UNDER_WAY_MAX + 2
+    elsewhere = WriterTurn(path.with_name("ledger.db-lock"))
+
+    async def append_many(number: int) -> set[str]:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            call = channel.stream_stream(METHOD, Req.SerializeToString, Resp.FromString)()
+            for index in range(UNDER_WAY_MAX):
+                await call.write(request(index, options=options(f"thing-{number}")))
+            await call.done_writing()
+            return {kind(answer) async for answer in call}
+
+    with elsewhere:
+        appending = [asyncio.create_task(append_many(number)) for number in range(calls)]
+        await asyncio.sleep(2)
+    assert await asyncio.gather(*appending) == [{"success"}] * calls
+    assert len((await ledger.read("thing-0")).events) == UNDER_WAY_MAX
+    elsewhere.close()
+    await server.stop(grace_s=0)
+    await ledger.close()
