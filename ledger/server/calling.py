@@ -6,6 +6,7 @@ or writes what it has to say with `call.write` where the answer is a stream. Wha
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Final, NamedTuple, Never, TypeAlias, TypeVar
 
 import grpc
@@ -18,6 +19,11 @@ from ledger.server.errors import Refused, access_denied, refusal
 
 CARRYING: Final = "meterloop-ledger"
 """The header by which a caller says that it knows the members in which salt and metadata travel."""
+
+HEARD_OUT_MAX: Final = 256
+"""Requests that are read and passed over once a call has been refused: no more than a session has streams, mostly."""
+
+HEARD_OUT_S: Final = 1.0
 
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
@@ -88,6 +94,7 @@ def asked_by_stream(kind: type[Asked], behave: Callable[[AsyncIterator[Asked], C
                 entered = await _enter(context, admit)
                 return (await behave(_each(kind, bodies), entered)).SerializeToString()
             except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
+                await _hear_out(bodies)
                 await _end(context, error)
 
         return grpc.stream_unary_rpc_method_handler(call)
@@ -134,6 +141,17 @@ def _parse(kind: type[Asked], body: bytes) -> Asked:
 async def _each(kind: type[Asked], bodies: AsyncIterator[bytes]) -> AsyncIterator[Asked]:
     async for body in bodies:
         yield _parse(kind, body)
+
+
+async def _hear_out(bodies: AsyncIterator[bytes]) -> None:
+    """Let a caller who is refused say the rest: one who is interrupted may hear of that in place of the refusal."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(HEARD_OUT_S):
+            heard = 0
+            async for _ in bodies:
+                heard += 1
+                if heard == HEARD_OUT_MAX:
+                    return
 
 
 async def _end(context: Context, error: Exception) -> Never:

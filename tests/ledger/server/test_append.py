@@ -1,7 +1,7 @@
 """Appending with kurrentdbclient, and with messages of our own where no client would send such."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
 import grpc
@@ -54,7 +54,7 @@ async def refused(served: Door, *messages: Message) -> grpc.aio.AioRpcError:
     return caught.value
 
 
-def trailers(error: grpc.aio.AioRpcError) -> dict[str, str]:
+def trailers(error: grpc.RpcError) -> dict[str, str]:
     return dict(error.trailing_metadata())
 
 
@@ -212,22 +212,28 @@ async def test_ids_in_structure_and_as_text_are_the_same(served: Door):
     assert str(UUID(bytes=event.id)) == text.lower()
 
 
-async def endless(message: Message, sent: list[int]) -> AsyncIterator[Message]:
-    yield options()
-    while True:
-        sent[0] += 1
-        yield message
+def endless(target: str, message: Message, sent: list[int]) -> grpc.RpcError:
+    """What such an append ends with; by the client that blocks, which hears a refusal also while it sends."""
+
+    def messages() -> Iterator[Message]:
+        yield options()
+        while True:
+            sent[0] += 1
+            yield message
+
+    with grpc.insecure_channel(target) as channel:
+        call = channel.stream_unary(f"{SERVICE}Append", request_serializer=lambda message: message.SerializeToString())
+        with pytest.raises(grpc.RpcError) as caught:
+            call(messages())
+    return caught.value
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * EVENT_BYTES_MAX])
 async def test_an_append_that_does_not_end_is_refused_where_the_limits_are(served: Door, data):
     sent = [0]
-    async with grpc.aio.insecure_channel(served.target) as channel:
-        call = channel.stream_unary(f"{SERVICE}Append", request_serializer=lambda message: message.SerializeToString())
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call(endless(proposed(data=data), sent))
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert trailers(caught.value)["exception"] == "maximum-append-size-exceeded"
+    error = await asyncio.to_thread(endless, served.target, proposed(data=data), sent)
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert trailers(error)["exception"] == "maximum-append-size-exceeded"
     assert sent[0] < 2 * APPEND_EVENTS_MAX
     assert await served.ledger.head() == 0
 
@@ -258,6 +264,13 @@ async def test_a_message_that_cannot_be_parsed_harms_nobody(served: Door):
             with pytest.raises(grpc.aio.AioRpcError):
                 await call if isinstance(call, grpc.aio.StreamUnaryCall) else await call.read()
     await served.client.append_to_stream("thing-1", current_version=StreamState.NO_STREAM, events=new(1))
+
+
+async def test_a_caller_who_is_refused_hears_of_it_while_it_still_sends(served: Door):
+    """grpc.aio's client may take the end of a call for a failure to send."""
+    for _ in range(20):
+        error = await refused(served, options("$system"), *[proposed(data=b"x" * 60_000) for _ in range(200)])
+        assert error.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_a_deadline_that_has_passed_leaves_nothing(served: Door):
