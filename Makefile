@@ -43,13 +43,16 @@ check: setup ## Read-only: lint, types, architecture
 fix: setup ## Format, and mend what can be mended mechanically
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
+# `make run LEDGER=kurrentdb`: every service on the log as it is served over KurrentDB's protocol.
+WITH_LEDGER = $(if $(LEDGER),--ledger $(LEDGER))
+
 .PHONY: run
 run: setup ## The platform on loopback, until Ctrl-C
-	$(BIN)/meterloop up
+	$(BIN)/meterloop up $(WITH_LEDGER)
 
 .PHONY: demo
 demo: setup ## A season from spreadsheets to balances, on a platform of its own
-	$(BIN)/meterloop demo
+	$(BIN)/meterloop demo $(WITH_LEDGER)
 
 .PHONY: test
 test: setup ## Every test

@@ -4,6 +4,8 @@
     supervisors       regulator, institute and auditor read everything, with who recorded it and why
     everybody else    events of types that are public by their label, without metadata
 
+The metadata of streams, `$$*`, are kept by role admin, and by whoever is every service.
+
 Whoever is no service is outside: it appends to streams `ext-*` alone, and no type of the house's, so that nobody takes
 what comes from outside for the house's own. What is in such streams no label names: services and supervisors read it,
 as the supervisors' set shows it; that somebody may write to a log does not mean that others may read of it there.
@@ -23,6 +25,9 @@ SERVICES: Final[Mapping[str, tuple[str, ...]]] = {SERVICE: STREAMS, "sequencer":
 SUPERVISORS: Final = frozenset({Role.REGULATOR, Role.INSTITUTE, Role.AUDITOR})
 """As the gateway's policies have them."""
 
+RESERVED: Final = ("registry.", "sorting.", "claims.", "tender.", "monitoring.", "meterloop.")
+"""How the types begin that are the house's own, of the services that there are and that are to come."""
+
 EVERY_SERVICE: Final = "*"
 """Whoever calls without credentials as role service, on this machine alone, is all of them."""
 
@@ -36,7 +41,20 @@ def grant_of(role: Role, service: str | None, disclosure: Disclosure) -> Grant:
             # One that a newer release knew reads, and writes nothing.
             else SERVICES.get(service or "", ())
         )
-        return Grant(reads=None, metadata=True, all_streams=True, appends=appends, carries=True, administers=True)
-    if role in SUPERVISORS:
-        return Grant(reads=None, metadata=True, all_streams=True, appends=OUTSIDE)
-    return Grant(reads=disclosure.public, all_streams=True, appends=OUTSIDE)
+        return Grant(
+            reads=None,
+            metadata=True,
+            all_streams=True,
+            appends=appends,
+            carries=True,
+            administers=service == EVERY_SERVICE,
+        )
+    supervises = role in SUPERVISORS
+    return Grant(
+        reads=None if supervises else disclosure.public,
+        metadata=supervises,
+        all_streams=True,
+        appends=OUTSIDE,
+        reserved=RESERVED,
+        administers=role is Role.ADMIN,
+    )

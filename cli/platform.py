@@ -10,8 +10,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from enum import StrEnum
+from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import quote
 
 import httpx
@@ -57,17 +59,40 @@ _OF_A_URL: Final = re.compile(r"[?#,]")
 console = Console(stderr=True)
 
 
+class Log(StrEnum):
+    """How a platform of this machine has its log: opened by every service, or served to them by one program."""
+
+    EMBEDDED = "embedded"
+    KURRENTDB = "kurrentdb"
+
+
+LogOption: TypeAlias = Annotated[
+    Log,
+    typer.Option(
+        "--ledger",
+        help="台账由各服务直接打开，或按 KurrentDB 的协议提供 opened by each service, or served to them",
+    ),
+]
+
+
 class Beside(msgspec.Struct, frozen=True):
-    """What runs along with the platform: its processes, variables for all processes, and where they tell whether they
-    are ready.
+    """What runs along with the platform: its processes, variables for all processes and for those of a name, and where
+    they tell whether they are ready.
     """
 
     programs: Sequence[Program] = ()
     shared: Mapping[str, str] = {}
     operations: Mapping[str, str] = {}
+    own: Mapping[str, Mapping[str, str]] = {}
 
-
-NOTHING_BESIDE: Final = Beside()
+    def also(self, other: "Beside") -> "Beside":
+        """Both."""
+        return Beside(
+            [*self.programs, *other.programs],
+            {**self.shared, **other.shared},
+            {**self.operations, **other.operations},
+            {**self.own, **other.own},
+        )
 
 
 class NotReady(Exception):
@@ -167,9 +192,10 @@ def token(
 
 def up(
     port: Annotated[int, typer.Option(help="网关端口，0 为任取 port of the gateway; 0 takes a free one")] = PORT,
+    ledger: LogOption = Log.EMBEDDED,
 ) -> None:
     """启动平台，Ctrl-C 停止 Start the platform on loopback; Ctrl-C stops it."""
-    with interruptible(), running(cli_settings(), port) as platform:
+    with interruptible(), running(cli_settings(), port, *log_beside(ledger)) as platform:
         console.print(
             f"[green]✓[/] 平台已启动 the platform is up: [bold]{platform.endpoints.gateway}[/]（Ctrl-C 停止 stops it）"
         )
@@ -197,8 +223,17 @@ async def make_ready(settings: Settings) -> None:
         await (await open_ledger(settings.ledger)).close()
 
 
+def log_beside(log: Log) -> list[Callable[[Settings], Beside]]:
+    """What serves the log, where it is served."""
+    if log is Log.EMBEDDED:
+        return []
+    from cli.serving_beside import served_log  # noqa: PLC0415  slow to load, and not needed without
+
+    return [served_log]
+
+
 @contextmanager
-def running(settings: Settings, port: int, beside: Callable[[Settings], Beside] | None = None) -> Iterator[Running]:
+def running(settings: Settings, port: int, *beside: Callable[[Settings], Beside]) -> Iterator[Running]:
     """Start everything, wait until it is ready, and stop it when the block ends. `beside` is asked, once there are keys
     and a ledger, what else is to run. Raises NotReady.
     """
@@ -209,7 +244,7 @@ def running(settings: Settings, port: int, beside: Callable[[Settings], Beside] 
     with alone(settings.data_dir):
         if port:
             require_free(port)
-        programs, endpoints = _planned(settings, port, beside(settings) if beside else NOTHING_BESIDE)
+        programs, endpoints = _planned(settings, port, reduce(Beside.also, (one(settings) for one in beside), Beside()))
         found = settings.data_dir / "run" / "endpoints.json"
         log_dir = settings.data_dir / "log"
         # The logs go on where earlier runs left them.
@@ -241,11 +276,15 @@ def _planned(settings: Settings, port: int, beside: Beside) -> tuple[list[Progra
         **beside.shared,
     }
     programs = [
-        Program("registry", "services.registry", 10, shared),
-        Program("sequencer", "cli.sequencing", 20, shared, STANDING_BACK),
-        Program("discloser", "cli.disclosing", 30, shared, STANDING_BACK),
-        Program("gateway", "gateway", 90, shared),
-        *(msgspec.structs.replace(one, environ={**shared, **one.environ}) for one in beside.programs),
+        Program("registry", "services.registry", 10, {}),
+        Program("sequencer", "cli.sequencing", 20, {}, STANDING_BACK),
+        Program("discloser", "cli.disclosing", 30, {}, STANDING_BACK),
+        Program("gateway", "gateway", 90, {}),
+        *beside.programs,
+    ]
+    programs = [
+        msgspec.structs.replace(one, environ={**shared, **one.environ, **beside.own.get(one.name, {})})
+        for one in programs
     ]
     endpoints = Endpoints(
         gateway=f"http://127.0.0.1:{gateway_port}",

@@ -21,7 +21,7 @@ from cli.demo.real_meters import real_meters
 from cli.demo.showing import closing, percent, show_alarms, show_balances, show_imports, show_recovery
 from cli.demo.witnesses import cosigned, own_witnesses
 from cli.importing import Kind, fetch_errors, shown_progress, tell_refusals
-from cli.platform import PORT, interruptible, require_configurable, running
+from cli.platform import PORT, Log, LogOption, interruptible, log_beside, require_configurable, running
 from cli.settings import CliSettings, Endpoints, cli_settings
 from cli.uploading import run_import
 from client import Client
@@ -81,13 +81,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def demo(
     port: Annotated[int, typer.Option(help="网关端口，0 为任取 port of the gateway; 0 takes a free one")] = PORT,
+    ledger: LogOption = Log.EMBEDDED,
 ) -> None:
     """演示：从电子表格到结存 A season from spreadsheets to balances, on a platform of its own; Ctrl-C stops it."""
     begun = time.monotonic()
     shared = cli_settings()
     require_configurable(shared.data_dir)
     settings = msgspec.structs.replace(shared, data_dir=fresh(shared.data_dir / "demo"))
-    with interruptible(), running(settings, port, own_witnesses) as platform:
+    with interruptible(), running(settings, port, own_witnesses, *log_beside(ledger)) as platform:
         console.rule("拆回器具的一个季度（合成数据） One season, synthetic data")
         outcome, verified = tell(settings, platform.endpoints, begun)
         sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")

@@ -12,14 +12,16 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     `reads`: the types of the events that one sees, None for all. A stream of which one sees nothing looks as if it did
     not exist. `metadata`: whether events come with their metadata, which is empty otherwise. `all_streams`: whether
     $all may be read; it shows what `reads` lets through. `appends`: how streams that one may append to begin, None for
-    all. `carries`: whether the header `meterloop-ledger` may be used. `administers`: whether the streams `$$*` beside
-    the log may be read and written.
+    all; `reserved`: how the types begin that one may not append there. `carries`: whether the header `meterloop-ledger`
+    may be used, and with it the streams `$$*` beside the log be read. `administers`: whether these may be read and
+    written.
     """
 
     reads: frozenset[str] | None = frozenset()
     metadata: bool = False
     all_streams: bool = False
     appends: tuple[str, ...] | None = ()
+    reserved: tuple[str, ...] = ()
     carries: bool = False
     administers: bool = False
 
@@ -28,6 +30,13 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
     def may_append_to(self, stream: str) -> bool:
         return self.appends is None or stream.startswith(self.appends)
+
+    def may_append(self, event_type: str) -> bool:
+        return not event_type.startswith(self.reserved)
+
+    @property
+    def reads_beside(self) -> bool:
+        return self.carries or self.administers
 
 
 OPEN: Final = Grant(reads=None, metadata=True, all_streams=True, appends=None, carries=True, administers=True)

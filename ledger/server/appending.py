@@ -35,7 +35,7 @@ class Appending:
                 check_may_append(call.grant, stream)
                 options = message.options
                 expected = expected_at(options.WhichOneof("expected_stream_revision"), options.revision)
-                proposed = Proposed(stream, expected, carrying=call.carrying)
+                proposed = Proposed(stream, expected, call.grant, carrying=call.carrying)
             elif content != "proposed_message":
                 raise invalid("选项之后只能是事件。After the options come events, and nothing else.")
             else:

@@ -67,7 +67,7 @@ class _Batch:
         check_may_append(call.grant, stream)
         self.deadline_s = _deadline_s(options)
         expected = expected_at(options.WhichOneof("expected_stream_position"), options.stream_position)
-        self.proposed = Proposed(stream, expected, carrying=call.carrying)
+        self.proposed = Proposed(stream, expected, call.grant, carrying=call.carrying)
 
     def check_in_time(self) -> None:
         if self.deadline_s is not None and self.deadline_s <= asyncio.get_running_loop().time():

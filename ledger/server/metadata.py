@@ -30,6 +30,14 @@ def check_may_append(grant: Grant, stream: str) -> None:
         raise access_denied(f"不可追加到流 {stream}。Access Denied: this caller may not append to stream {stream}")
 
 
+def check_may_append_type(grant: Grant, event_type: str) -> None:
+    """Types of the ledger's owner stand for what the owner says, whatever the stream."""
+    if not grant.may_append(event_type):
+        raise access_denied(
+            f"不可写类型为 {event_type} 的事件。Access Denied: this caller may not append events of type {event_type}"
+        )
+
+
 def check_keeps_everything(drafts: Sequence[Draft]) -> None:
     """Whatever their types are: a KurrentDB goes by the last event of the stream, and by nothing that is not JSON."""
     for draft in drafts:

@@ -22,7 +22,9 @@ from ledger.port import (
     Expected,
     StreamState,
 )
+from ledger.server.access import Grant
 from ledger.server.errors import AppendTooBig, EventTooBig, invalid, property_missing
+from ledger.server.metadata import check_may_append_type
 
 ProposedMessage: TypeAlias = "streams_pb2.AppendReq.ProposedMessage | streams_pb2.BatchAppendReq.ProposedMessage"
 
@@ -54,8 +56,8 @@ class Size:
 class Proposed:
     """An append to one stream as it arrives, event by event."""
 
-    def __init__(self, stream: str, expected: Expected, *, carrying: bool) -> None:
-        self._stream, self._expected = stream, expected
+    def __init__(self, stream: str, expected: Expected, grant: Grant, *, carrying: bool) -> None:
+        self._stream, self._expected, self._grant = stream, expected, grant
         self._carrying: Final = carrying
         self._drafts: list[Draft] = []
         self.size: Final = Size()
@@ -70,6 +72,7 @@ class Proposed:
                 raise invalid(
                     f"内容类型只有 {JSON} 与 {OCTETS}。A content type is {JSON} or {OCTETS}, not {content_type}"
                 )
+            check_may_append_type(self._grant, event_type)
             event_id = uuid_bytes(message.id)
             data, metadata = message.data, message.custom_metadata
             made = draft(event_id, event_type, data, metadata, content_type, carrying=self._carrying)

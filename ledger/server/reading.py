@@ -148,5 +148,5 @@ async def _write(
 def _check_access(asked: Asked, grant: Grant) -> None:
     if asked.stream is None and not grant.all_streams:
         raise access_denied()
-    if asked.stream is not None and asked.stream.startswith(BESIDE) and not grant.administers:
+    if asked.stream is not None and asked.stream.startswith(BESIDE) and not grant.reads_beside:
         raise access_denied()

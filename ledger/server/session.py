@@ -41,7 +41,7 @@ from ledger.server.errors import (
     invalid,
     rich,
 )
-from ledger.server.metadata import check_may_append
+from ledger.server.metadata import check_may_append, check_may_append_type
 from ledger.server.proposing import Size, draft, meets, uuid_of_text
 from ledger.server.writing import Writing
 
@@ -78,7 +78,7 @@ class Sessions:
             if not request.records:
                 raise invalid(f"流 {stream} 没有事件可追加。There are no records for stream {stream}.")
             expected = _expected(request.expected_revision) if request.HasField("expected_revision") else ANY
-            drafts = [_draft(stream, record, size, carrying=call.carrying) for record in request.records]
+            drafts = [_draft(stream, record, size, call) for record in request.records]
             appends[stream] = Append(stream, expected, drafts)
         if not appends:
             details = "会话中没有请求。The session ended before any request to append was sent."
@@ -107,7 +107,7 @@ class Sessions:
             if record.stream not in drafts:
                 _check_may_append(call.grant, record.stream)
                 drafts[record.stream] = []
-            drafts[record.stream].append(_draft(record.stream, record, size, carrying=call.carrying))
+            drafts[record.stream].append(_draft(record.stream, record, size, call))
         for stream in checks.keys() - drafts.keys():
             _check_may_check(call.grant, stream)
         _check_in_time(call)
@@ -149,16 +149,17 @@ class Sessions:
         return rich(grpc.StatusCode.FAILED_PRECONDITION, sentence, details)
 
 
-def _draft(stream: str, record: streams_pb2.AppendRecord, size: Size, *, carrying: bool) -> Draft:
+def _draft(stream: str, record: streams_pb2.AppendRecord, size: Size, call: Call) -> Draft:
     schema = record.schema
     if schema.format not in _FORMATS or not schema.name:
         raise invalid("事件须有模式名称和格式。A record has a schema, with a name and a format.")
+    check_may_append_type(call.grant, schema.name)
     content_type = JSON if schema.format == streams_pb2.SCHEMA_FORMAT_JSON else OCTETS
     if record.HasField("record_id"):
         event_id = uuid_of_text(record.record_id)
     else:
         event_id = UUID(bytes=os.urandom(ID_BYTES), version=4).bytes
-    made = draft(event_id, schema.name, record.data, _metadata(record), content_type, carrying=carrying)
+    made = draft(event_id, schema.name, record.data, _metadata(record), content_type, carrying=call.carrying)
     try:
         size.take(made)
     except EventTooBig as big:

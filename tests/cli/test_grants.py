@@ -26,8 +26,10 @@ def test_a_service_reads_everything_and_writes_the_streams_of_its_own_deciders()
         assert (found.metadata, found.all_streams, found.carries) == (True, True, True)
         for noun in nouns:
             assert found.may_append_to(f"{noun.category}-1")
+        assert all(found.may_append(f"{service}.{event.__name__}") for noun in nouns for event in noun.events)
         assert not found.may_append_to("ext-1")
         assert not found.may_append_to("$$meter-1")
+        assert (found.reads_beside, found.administers) == (True, False)
         assert not found.may_append_to("elsewhere")
         assert not found.may_append_to(nouns[0].category)
 
@@ -50,7 +52,9 @@ def test_whoever_is_no_service_writes_beside_the_house_alone(role):
     found = grant(role)
     assert found.may_append_to("ext-1")
     assert not any(found.may_append_to(stream) for stream in ("meter-1", "extra-1", "ext", "$$ext-1", ""))
-    assert (found.carries, found.administers) == (False, False)
+    assert (found.carries, found.administers) == (False, role is Role.ADMIN)
+    assert not [name for name in LABELS.events if found.may_append(name)]
+    assert all(found.may_append(name) for name in ("acme.Seen", "registryx.Odd", "Registered"))
     assert OUTSIDE == ("ext-",)
 
 
