@@ -103,18 +103,15 @@ def create(connection: apsw.Connection, clock: Clock) -> None:
 
 
 def upgrade(connection: apsw.Connection, clock: Clock) -> None:
-    """Bring a file of version 1 to this one. The caller holds the writer's turn.
+    """Bring a file of version 1 to this one. The caller holds the writer's turn, and closes the connection where this
+    fails, which takes back what was begun.
 
     One transaction, the header's version in it: killed at any point, the file is of the one version or the other. Those
     who have it open meanwhile, also with a program that knows version 1 only, read and write the log on.
     """
     connection.pragma("synchronous", "FULL")
     connection.execute("BEGIN IMMEDIATE")
-    try:
-        _add_beside(connection, clock)
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
+    _add_beside(connection, clock)
     connection.execute("COMMIT")
 
 
