@@ -6,7 +6,7 @@ import pytest
 from kurrentdbclient import CaughtUp, Checkpoint
 
 from ledger.port import ANY, Append
-from tests.ledger.making import draft, drafts
+from tests.ledger.making import draft, drafts, everything
 from tests.ledger.server.asking import (
     EMPTY,
     Options,
@@ -123,6 +123,34 @@ async def test_no_checkpoint_is_ahead_of_the_log(served: Door):
         await served.ledger.append([Append("thing-1", ANY, drafts(3))])
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(call.read(), 0.2)
+
+
+async def test_a_checkpoint_parts_what_was_sent_from_what_comes(served: Door):
+    """Whoever begins anew after any of them misses nothing and gets nothing twice, catching up or live."""
+    kinds_of_event = ["kept", "other", "other"]
+
+    async def write(rounds: int) -> None:
+        for _ in range(rounds):
+            await served.ledger.append([Append("thing-1", ANY, [draft(type=name) for name in kinds_of_event])])
+            await asyncio.sleep(0)
+
+    await write(50)
+    writing = asyncio.ensure_future(write(50))
+    sent: list[int] = []
+    checkpoints: list[tuple[int, int]] = []
+    async with reading(served.target, subscription(filter=filtering(type="^kept$"))) as call:
+        while len(sent) < 100:
+            answer = await call.read()
+            sent += positions([answer])
+            if answer.HasField("checkpoint"):
+                checkpoints.append((answer.checkpoint.commit_position, len(sent)))
+                assert answer.checkpoint.commit_position <= await served.ledger.head()
+    await writing
+    recorded = [event.position for event in await everything(served.ledger) if event.type == "kept"]
+    assert sent == recorded
+    assert len(checkpoints) >= 300 // 8
+    for position, already in checkpoints:
+        assert sent[:already] == [at for at in recorded if at <= position]
 
 
 async def test_nothing_is_missed_while_a_subscription_goes_live(served: Door):
