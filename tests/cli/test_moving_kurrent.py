@@ -1,16 +1,25 @@
 """A platform's data folder moves to a log behind KurrentDB's protocol, where positions are others, and goes on."""
 
+import os
+import random
+import subprocess
+
 import msgspec
 import pytest
 
 from kernel.database import Database
 from ledger.memory import MemoryLedger
+from ledger.port import ANY, Append, Draft
 from ledger.server.access import admit_everybody
 from ledger.server.running import serve
+from ledger.sqlite import SqliteLedger
 from services.registry.site import OpenSite
 from services.registry.views.card import CARD
 from tests.cli.test_backup import meterloop, rows_of
+from tests.cli.test_moving import started, url
 from tests.cli.test_rebuild import A_SHIPMENT_TOO_EARLY, DISMANTLED, EARLIER, IN_SERVICE, NUMBER
+from tests.ledger.clients.serving import Serving
+from tests.ledger.making import everything
 from tests.registry.imports.importing import UNIT, importing
 
 pytestmark = pytest.mark.timeout(300)
@@ -69,3 +78,39 @@ async def test_policies_repeat_nothing_and_views_show_the_same(tmp_path, target)
         after = await platform.events()
         assert [one.type for one in after[len(before) :]].count("registry.ShipmentExceptionRecorded") == 0
     assert "nothing was changed" in await done(tmp_path, "ledger", "map", source, target)
+
+
+async def test_server_and_copy_are_killed_in_the_middle_and_it_gets_there(tmp_path):
+    """Many small appends, for few streams take turns; each time another server, at another address."""
+    made, source, behind = random.Random(5), tmp_path / "from.sqlite", tmp_path / "served" / "ledger.sqlite"
+    ledger = await SqliteLedger.open(source)
+    for _ in range(600):
+        streams = [f"meter-{number}" for number in made.sample(range(30), 5)]
+        await ledger.append(
+            [Append(one, ANY, [Draft(os.urandom(16), "test.Happened", os.urandom(50))]) for one in streams]
+        )
+    expected = await everything(ledger)
+    await ledger.close()
+    there = 0
+    for kills in range(20):
+        with Serving("--insecure-as", "service", data=behind.parent) as server:
+            process = started("ledger", "copy", url(source), server.door.url())
+            try:
+                said, _ = process.communicate(timeout=made.uniform(1.5, 3) + kills / 2)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                process.kill()
+                process.communicate()
+            else:
+                assert process.returncode == 0, said
+                break
+        copy = await SqliteLedger.open(behind)
+        found = await everything(copy)
+        await copy.close()
+        assert found == expected[: len(found)]
+        assert len(found) >= there
+        there = len(found)
+    assert kills
+    copy = await SqliteLedger.open(behind)
+    assert await everything(copy) == expected
+    await copy.close()
