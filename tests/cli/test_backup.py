@@ -32,6 +32,7 @@ from kernel.principal import EVERY_UNIT, Principal, Role
 from kernel.projection import Projector
 from kernel.refusal import Refusal
 from ledger.open import open_ledger
+from ledger.port import Sealed
 from services.registry.app import CODEC, STREAMS
 from services.registry.meter.identity import Register
 from services.registry.views import VIEWS
@@ -294,6 +295,12 @@ def test_what_is_refused_is_said_in_both_languages(restore, tmp_path, capsys):
     assert "不是完整的备份" in said
     assert "is no whole backup" in said
     assert "Traceback" not in said
+
+
+def test_a_log_that_is_sealed_is_told_by_its_code(capsys):
+    assert told(Sealed("no more")) == 1
+    said = capsys.readouterr().err
+    assert all(part in said for part in ("ledger.sealed", "已封存", "goes on elsewhere"))
 
 
 def answers(settings, url):
