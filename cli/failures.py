@@ -52,6 +52,8 @@ def _say_machine(error: Exception) -> None:
             say(error.zh, error.en, error.code)
         case Refusal(zh=str(zh), en=str(en), code=str(code)):
             say(zh, en, code)
+        case LedgerError():
+            say(f"台账无法使用：{error}。", f"the log cannot be used: {error}")
         case BadSettings():
             say(f"设置有误：{error}。", f"the settings are wrong: {error}; see docs/reference/settings.md")
         case Sealed():

@@ -195,7 +195,8 @@ def up(
     ledger: LogOption = Log.EMBEDDED,
 ) -> None:
     """启动平台，Ctrl-C 停止 Start the platform on loopback; Ctrl-C stops it."""
-    with interruptible(), running(cli_settings(), port, *log_beside(ledger)) as platform:
+    settings = cli_settings()
+    with interruptible(), running(settings, port, *log_beside(ledger, settings)) as platform:
         console.print(
             f"[green]✓[/] 平台已启动 the platform is up: [bold]{platform.endpoints.gateway}[/]（Ctrl-C 停止 stops it）"
         )
@@ -223,12 +224,15 @@ async def make_ready(settings: Settings) -> None:
         await (await open_ledger(settings.ledger)).close()
 
 
-def log_beside(log: Log) -> list[Callable[[Settings], Beside]]:
-    """What serves the log, where it is served."""
+def log_beside(log: Log, settings: Settings) -> list[Callable[[Settings], Beside]]:
+    """What serves the log, where it is served. Raises NOT_EMBEDDED where it is no log of this machine."""
     if log is Log.EMBEDDED:
         return []
-    from cli.serving_beside import served_log  # noqa: PLC0415  slow to load, and not needed without
+    from cli.serving import require_embedded  # noqa: PLC0415  slow to load, and not needed without
+    from cli.serving_beside import served_log  # noqa: PLC0415  as above
 
+    # Before anything is made: it is the same at every start.
+    require_embedded(settings)
     return [served_log]
 
 

@@ -288,7 +288,13 @@ def _require_allowed(settings: ServingSettings, serving: Serving, address: Addre
             require_loopback([address.host])
         except NotLoopback:
             raise NOT_LOOPBACK(option=option, host=address.host) from None
-    if not serving.scratch and embedded_file(settings.ledger) is None:
+    if not serving.scratch:
+        require_embedded(settings)
+
+
+def require_embedded(settings: Settings) -> None:
+    """Raises NOT_EMBEDDED."""
+    if embedded_file(settings.ledger) is None:
         raise NOT_EMBEDDED(url=redacted(settings.ledger))
 
 

@@ -12,14 +12,12 @@ from urllib.parse import quote
 from cli.certificates import server_tls
 from cli.credentials import add_user, new_password
 from cli.platform import Beside, free_ports
-from cli.serving import NAME, NOT_EMBEDDED, Address, ServingSettings, url_of
+from cli.serving import NAME, Address, ServingSettings, url_of
 from cli.supervision import Program
 from kernel.clock import system_clock_us
 from kernel.principal import Role
-from kernel.redaction import redacted
 from kernel.refusal import against_rules
 from kernel.settings import Settings, read_settings
-from ledger.open import embedded_file
 
 USERS: Final = ("registry", "sequencer", "discloser")
 """The services that open the log."""
@@ -41,8 +39,6 @@ def served_log(settings: Settings) -> Beside:
     """The program that serves the log, and where each of the others finds it. Its users are given new passwords, which
     nobody knows but this platform while it runs. Raises Refusal, BadSettings, OSError.
     """
-    if embedded_file(settings.ledger) is None:
-        raise NOT_EMBEDDED(url=redacted(settings.ledger))
     serving = read_settings(ServingSettings, NAME, os.environ)
     if serving.insecure_as is not None:
         raise INSECURE()

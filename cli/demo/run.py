@@ -39,7 +39,8 @@ from client.types import (
 )
 from kernel.identity_issuer import issue
 from kernel.principal import Principal, Role
-from ledger.open import open_ledger
+from kernel.refusal import against_rules
+from ledger.open import embedded_file, open_ledger
 
 ONCE: Final = "DEMO_ONCE"
 FOLLOWED_S_MAX: Final = 120
@@ -54,6 +55,12 @@ FILES: Final[tuple[tuple[Kind, str, str], ...]] = (
     ("received", "received.xlsx", "中心接收 received at the centre"),
 )
 REFUSALS_SHOWN: Final = 2
+
+ELSEWHERE = against_rules(
+    "demo.elsewhere",
+    "演示会写入合成的数据，只用它自己的台账，不写入 LEDGER_URL 所指之处。请去掉该设置。",
+    "the demonstration records synthetic data in a log of its own, and nothing where LEDGER_URL points: leave it out",
+)
 
 console = Console(stderr=True)
 
@@ -87,8 +94,11 @@ def demo(
     begun = time.monotonic()
     shared = cli_settings()
     require_configurable(shared.data_dir)
+    if embedded_file(shared.ledger) is None:
+        raise ELSEWHERE()
+    served = log_beside(ledger, shared)
     settings = msgspec.structs.replace(shared, data_dir=fresh(shared.data_dir / "demo"))
-    with interruptible(), running(settings, port, own_witnesses, *log_beside(ledger)) as platform:
+    with interruptible(), running(settings, port, own_witnesses, *served) as platform:
         console.rule("拆回器具的一个季度（合成数据） One season, synthetic data")
         outcome, verified = tell(settings, platform.endpoints, begun)
         sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
