@@ -78,6 +78,16 @@ async def test_policies_repeat_nothing_and_views_show_the_same(tmp_path, target)
         after = await platform.events()
         assert [one.type for one in after[len(before) :]].count("registry.ShipmentExceptionRecorded") == 0
     assert "nothing was changed" in await done(tmp_path, "ledger", "map", source, target)
+    # And back, which is another move, into a log that is new.
+    shown, back = await rows(tmp_path), url(tmp_path / "back.sqlite")
+    await done(tmp_path, "ledger", "copy", target, back)
+    assert "devices_follow_shipment" in await done(tmp_path, "ledger", "map", target, back)
+    async with importing(tmp_path, ledger_url=back) as platform:
+        await platform.settled()
+        assert await rows(tmp_path) == shown
+        assert [(one.stream, one.version, one.id, one.salt) for one in await platform.events()] == [
+            (one.stream, one.version, one.id, one.salt) for one in after
+        ]
 
 
 async def test_server_and_copy_are_killed_in_the_middle_and_it_gets_there(tmp_path):
