@@ -223,7 +223,7 @@ async def test_urls(tmp_path, monkeypatch):
     for ledger in (memory, absolute, relative):
         await ledger.close()
     for url in (
-        "kurrentdb://localhost:2113",
+        "kurrentdb:localhost:2113",
         "sqlite://",
         "sqlite:///",
         "sqlite:///a?mode=ro",
@@ -231,7 +231,7 @@ async def test_urls(tmp_path, monkeypatch):
         "",
         "x",
     ):
-        with pytest.raises(Rejected, match="memory: and sqlite:///path"):
+        with pytest.raises(Rejected, match="memory:, sqlite:///path, kurrentdb://"):
             await open_ledger(url)
 
 
