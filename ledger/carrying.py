@@ -29,8 +29,8 @@ off where it is there; a KurrentDB passes it over.
 OCTETS: Final = "application/octet-stream"
 """What the protocol calls everything that is not JSON."""
 
-_INT64_MAX: Final = (1 << 63) - 1
-_DECIMAL: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
+_INT64: Final = range(-(1 << 63), 1 << 63)
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _OF_ANOTHER: Final = b"meterloop/v1/salt of another's event\x00"
 
 
@@ -92,9 +92,12 @@ def taken_off(metadata: bytes, content_type: str) -> Members | None:
         return None
     if found.metadata is not None:
         own = found.metadata.encode()
-    at = found.recorded_at_us
-    at_us = None if at is None else _micros(at)
-    if len(salt) != SALT_BYTES or at_us == -1 or (found.metadata is not None and found.metadata64 is not None):
+    at_us = None
+    if found.recorded_at_us is not None:
+        at_us = _micros(found.recorded_at_us)
+        if at_us is None:
+            return None
+    if len(salt) != SALT_BYTES or (found.metadata is not None and found.metadata64 is not None):
         return None
     return Members(salt, own, found.content_type or content_type, at_us)
 
@@ -109,8 +112,8 @@ def seen(event_id: bytes, metadata: bytes, content_type: str) -> Members:
     return Members(hashlib.sha256(_OF_ANOTHER + event_id).digest(), metadata, content_type)
 
 
-def _micros(decimal: str) -> int:
-    """Microseconds; -1 where the text is none that an int64 holds."""
+def _micros(decimal: str) -> int | None:
+    """None where the text is no number that an int64 holds."""
     if _DECIMAL.fullmatch(decimal) is None:
-        return -1
-    return number if (number := int(decimal)) <= _INT64_MAX else -1
+        return None
+    return number if (number := int(decimal)) in _INT64 else None

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Self
 from uuid import UUID
 
+import msgspec
 from kurrentdbclient.exceptions import InvalidArgumentError, KurrentDBClientError
 
 from ledger.beside import identity_append, ledger_id_in, seal_draft, seal_in
@@ -93,8 +94,9 @@ class KurrentLedger:
         self._closing: asyncio.Future[None] | None = None
 
     @classmethod
-    async def open(cls, url: str, *, seal_noticed_s: float = SEAL_NOTICED_S) -> Self:
-        """Connect to the KurrentDB at `url`, and name its log if nobody has yet.
+    async def open(cls, url: str, *, trusting: bool = True, seal_noticed_s: float = SEAL_NOTICED_S) -> Self:
+        """Connect to the KurrentDB at `url`, and name its log if nobody has yet. `trusting`: a server that says that a
+        ledger of ours is behind it is believed; otherwise it is treated as a KurrentDB, which promises less.
 
         Raises Rejected for a URL that cannot be or where access is denied, Unavailable where no server answers,
         WrongLedger for a KurrentDB before 25.1 and for one whose `$$meterloop` is something else.
@@ -102,7 +104,7 @@ class KurrentLedger:
         client = _client(url)
         try:
             with told(client.address):
-                keeps_port = await _require_version(client)
+                keeps_port = await _require_version(client) and trusting
             appending = Appending(client, keeps_port=keeps_port)
             return cls(client, await _identity(client, appending), keeps_port=keeps_port, seal_noticed_s=seal_noticed_s)
         except BaseException:
@@ -116,12 +118,23 @@ class KurrentLedger:
     async def append(self, appends: Sequence[Append]) -> Receipt:
         self._check_usable()
         check_appends(appends)
-        return await self._to_its_end(lambda: self._appending.append(appends))
+
+        async def append() -> Receipt:
+            if not self._keeps_port:
+                await self._check_unsealed(self._seal_noticed_s)
+            return await self._appending.append(appends)
+
+        return await self._to_its_end(append)
 
     async def append_beside(self, append: Append) -> Receipt:
         self._check_usable()
         check_append_beside(append)
-        return await self._to_its_end(lambda: self._appending.append_beside(append))
+
+        async def append_it() -> Receipt:
+            await self._check_unsealed(0)
+            return await self._appending.append_beside(append)
+
+        return await self._to_its_end(append_it)
 
     async def seal(self, note: bytes) -> int:
         """Others notice within `SEAL_NOTICED_S`, for none appends without having looked for the marker that long; what
@@ -131,11 +144,10 @@ class KurrentLedger:
         self._check_usable()
         append = Append(OWN_STREAM, ANY, [seal_draft(self._ledger_id, note)])
         check_append_beside(append)
-        if not await self._is_sealed():
-            with suppress(Sealed):
-                await self._to_its_end(lambda: self._appending.append_beside(append))
-            if not self._keeps_port:
-                await asyncio.sleep(self._seal_noticed_s + self._client.append_s_max)
+        with suppress(Sealed):
+            await self.append_beside(append)
+        if not self._keeps_port:
+            await asyncio.sleep(self._seal_noticed_s + self._client.append_s_max)
         return await self.head()
 
     async def read(
@@ -222,7 +234,9 @@ class KurrentLedger:
         if after >= head:
             return Page([], after, at_head=True)
         async with self._inflow(start, after, limit, filtering, head, (WINDOW_EVENTS, SCAN_WINDOWS)) as inflow:
-            return await inflow.page_until_caught_up() or Page([], after, at_head=True)
+            page = await inflow.page_until_caught_up() or Page([], after, at_head=True)
+        # That it has been looked at to its end a server may say before it says that there is no more.
+        return page if page.scanned_to < head else msgspec.structs.replace(page, at_head=True)
 
     async def _before(self, after: int) -> int:
         """The position of the last event that is not beyond `after`: a KurrentDB reads from events only."""
@@ -337,18 +351,19 @@ class KurrentLedger:
         return await asyncio.shield(task)
 
     async def _in_time(self, append: Callable[[], Coroutine[Any, Any, Receipt]]) -> Receipt:
-        if not self._keeps_port and self._loop.time() - self._unsealed_at_s > self._seal_noticed_s:
-            looked_at_s = self._loop.time()
-            if await self._is_sealed():
-                raise Sealed(f"KurrentDB {self._client.address}")
-            self._unsealed_at_s = looked_at_s
         with told(self._client.address):
             async with asyncio.timeout(self._client.append_s_max):
                 return await append()
 
-    async def _is_sealed(self) -> bool:
+    async def _check_unsealed(self, known_for_s: float) -> None:
+        """Raises Sealed where the log has ended, as far as could be known so long ago."""
+        looked_at_s = self._loop.time()
+        if looked_at_s - self._unsealed_at_s < known_for_s:
+            return
         page = await self._stream_page(OWN_STREAM, Direction.FORWARDS, None, PAGE_EVENTS, recorded_beside)
-        return seal_in(page.events) is not None
+        if seal_in(page.events) is not None:
+            raise Sealed(f"KurrentDB {self._client.address}")
+        self._unsealed_at_s = looked_at_s
 
     def _closed(self) -> Unavailable:
         return Unavailable(f"the connection to KurrentDB {self._client.address} is closed")

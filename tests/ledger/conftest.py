@@ -69,20 +69,33 @@ async def served(kind: str, folder: Path) -> AsyncIterator[Doors]:
     await behind.close()
 
 
-@pytest.fixture(params=LEDGERS)
-async def doors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Doors]:
-    if request.param in SERVED:
-        async with served(request.param, tmp_path) as of_server:
+@asynccontextmanager
+async def opened(kind: str, folder: Path) -> AsyncIterator[Doors]:
+    if kind in SERVED:
+        async with served(kind, folder) as of_server:
             yield of_server
         return
-    if request.param in EMBEDDED:
-        log, other = await embedded(request.param, tmp_path)
+    if kind in EMBEDDED:
+        log, other = await embedded(kind, folder)
         yield Doors(log, other, 0)
     else:
         log, other = await open_ledger(FOREIGN_URL or ""), await open_ledger(FOREIGN_URL or "")
         yield Doors(log, other, await log.head())
     await log.close()
     await other.close()
+
+
+@pytest.fixture(params=LEDGERS)
+async def doors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Doors]:
+    async with opened(request.param, tmp_path) as ready:
+        yield ready
+
+
+@pytest.fixture(params=[*EMBEDDED, *SERVED])
+async def fresh_doors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Doors]:
+    """A log that no other test uses and none will."""
+    async with opened(request.param, tmp_path) as ready:
+        yield ready
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ members = st.builds(
     salt=st.binary(min_size=SALT_BYTES, max_size=SALT_BYTES),
     metadata=st.binary(max_size=200) | texts.map(str.encode),
     content_type=st.sampled_from([JSON, OCTETS, "application/cbor"]) | texts.filter(bool),
-    recorded_at_us=st.none() | st.integers(0, (1 << 63) - 1),
+    recorded_at_us=st.none() | st.integers(-(1 << 63), (1 << 63) - 1),
 )
 others = st.dictionaries(texts.filter(lambda name: name not in NAMES), st.text("abc") | st.integers() | st.none())
 
@@ -83,7 +83,7 @@ OF_ANOTHER = {
     "metadata twice": json.dumps(
         {"meterloop.salt": SALT, "meterloop.metadata": "m", "meterloop.metadata64": "bQ=="}
     ).encode(),
-    "a time that is none": json.dumps({"meterloop.salt": SALT, "meterloop.recorded_at_us": "-1"}).encode(),
+    "a time that is none": json.dumps({"meterloop.salt": SALT, "meterloop.recorded_at_us": "1.5"}).encode(),
     "a time in other digits": json.dumps({"meterloop.salt": SALT, "meterloop.recorded_at_us": "٣"}).encode(),
     "a time beyond int64": json.dumps({"meterloop.salt": SALT, "meterloop.recorded_at_us": str(1 << 63)}).encode(),
 }

@@ -1,4 +1,6 @@
-"""The embedded ledger against the one in memory, step by step, over calls that nobody would think of."""
+"""The embedded ledger against the one in memory, step by step, over calls that nobody would think of; and so the ledger
+behind a server, by whoever believes what the server says of itself and whoever does not.
+"""
 
 import asyncio
 import tempfile
@@ -9,8 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ledger.embedded import Check
+from ledger.kurrent import KurrentLedger
 from ledger.memory import MemoryLedger
 from ledger.port import ANY, NO_STREAM, OWN_STREAM, STREAM_EXISTS, Append, Carried, Conflict, Direction, Draft
+from ledger.server.access import admit_everybody
+from ledger.server.running import serve
 from ledger.sqlite import SqliteLedger
 
 STREAMS = ["a", "a-1", "a-2", "b"]
@@ -61,7 +66,10 @@ class Together(RuleBasedStateMachine):
     @initialize()
     def open(self):
         self.model = self.runner.run(self._memory())
-        self.doors = [self.runner.run(SqliteLedger.open(self.path, clock=self._clock)) for _ in range(2)]
+        self.doors = [self.runner.run(self._door(number)) for number in range(2)]
+
+    async def _door(self, _number):
+        return await SqliteLedger.open(self.path, clock=self._clock)
 
     async def _memory(self):
         return MemoryLedger(clock=self._clock)
@@ -108,11 +116,12 @@ class Together(RuleBasedStateMachine):
 
     @rule(door=st.integers(0, 1), group=st.lists(calls, min_size=2, max_size=4))
     def append_at_once(self, door, group):
-        async def outcomes(log):
-            tasks = [asyncio.create_task(log.append(call)) for call in group]
-            return [_plain(done) for done in await asyncio.gather(*tasks, return_exceptions=True)]
+        outcomes = [self.runner.run(self._at_once(log, group)) for log in (self.doors[door], self.model)]
+        assert outcomes[0] == outcomes[1]
 
-        assert self.runner.run(outcomes(self.doors[door])) == self.runner.run(outcomes(self.model))
+    async def _at_once(self, log, group):
+        tasks = [asyncio.create_task(log.append(call)) for call in group]
+        return [_plain(done) for done in await asyncio.gather(*tasks, return_exceptions=True)]
 
     def _outcome(self, log, call, checked):
         async def outcome():
@@ -164,7 +173,7 @@ class Together(RuleBasedStateMachine):
     @rule(door=st.integers(0, 1))
     def reopen(self, door):
         self.runner.run(self.doors[door].close())
-        self.doors[door] = self.runner.run(SqliteLedger.open(self.path, clock=self._clock))
+        self.doors[door] = self.runner.run(self._door(door))
 
     @invariant()
     def heads_agree(self):
@@ -176,6 +185,46 @@ class Together(RuleBasedStateMachine):
 async def _gathered(call):
     (outcome,) = await asyncio.gather(call, return_exceptions=True)
     return _plain(outcome)
+
+
+class TogetherServed(Together):
+    """The doors go through a server, to a ledger that keeps time by the same clock. They check no streams that they do
+    not write, and do not read the log backwards: that is for ledgers that keep their events themselves.
+    """
+
+    TRUSTING = (True, True)
+    read_back = None
+
+    def __init__(self):
+        super().__init__()
+        self.behind = self.runner.run(SqliteLedger.open(self.path, clock=self._clock))
+        self.server = self.runner.run(serve(self.behind, "127.0.0.1:0", admit=admit_everybody))
+
+    async def _door(self, number):
+        url = f"kurrentdb://127.0.0.1:{self.server.port}?tls=false"
+        return await KurrentLedger.open(url, trusting=self.TRUSTING[number])
+
+    def _outcome(self, log, call, _checked):
+        return self.runner.run(_gathered(log.append(call)))
+
+    async def _at_once(self, log, group):
+        """One after the other: which of several calls comes first over a network is nobody's promise."""
+        return [outcome for call in group for outcome in await super(TogetherServed, self)._at_once(log, [call])]
+
+    def teardown(self):
+        for door in self.doors:
+            self.runner.run(door.close())
+        self.doors = []
+        self.runner.run(self.server.stop(grace_s=0))
+        self.runner.run(self.behind.close())
+        super().teardown()
+
+
+class TogetherDoubted(TogetherServed):
+    """One of the doors takes the server for a KurrentDB, which dates what is beside the log itself."""
+
+    append_beside = None
+    TRUSTING = (False, True)
 
 
 def _plain(outcome):
@@ -194,3 +243,11 @@ def _events(events):
 
 TestTogether = Together.TestCase
 TestTogether.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+
+SERVED = settings(max_examples=15, stateful_step_count=20, deadline=None)
+
+TestTogetherServed = TogetherServed.TestCase
+TestTogetherServed.settings = SERVED
+
+TestTogetherDoubted = TogetherDoubted.TestCase
+TestTogetherDoubted.settings = SERVED

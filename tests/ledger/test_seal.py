@@ -12,8 +12,8 @@ from tests.ledger.making import everything, first_events, one
 NOTE = b'{"goes_on": "another-log"}'
 
 
-async def test_a_sealed_log_takes_nothing_more(own_doors):
-    log, other, _ = own_doors
+async def test_a_sealed_log_takes_nothing_more(fresh_doors):
+    log, other, _ = fresh_doors
     written = one("s", NO_STREAM, 3)
     await log.append(written)
     await log.append_beside(*one("$$s", NO_STREAM))
@@ -35,17 +35,17 @@ async def test_a_sealed_log_takes_nothing_more(own_doors):
         assert await door.streams_beside() == [OWN_STREAM, "$$s"]
 
 
-async def test_an_empty_log_can_be_sealed(own_doors):
-    assert await own_doors.log.seal(NOTE) == 0
+async def test_an_empty_log_can_be_sealed(fresh_doors):
+    assert await fresh_doors.log.seal(NOTE) == 0
     with pytest.raises(Sealed):
-        await own_doors.other.append(one("s"))
+        await fresh_doors.other.append(one("s"))
 
 
-async def test_the_seal_says_where_the_log_goes_on_and_sealing_again_changes_nothing(own_doors):
-    await own_doors.log.append(one("s"))
-    head = await own_doors.log.seal(NOTE)
-    assert await own_doors.other.seal(b'{"goes_on": "a third"}') == head
-    page = await own_doors.other.read_beside(OWN_STREAM)
+async def test_the_seal_says_where_the_log_goes_on_and_sealing_again_changes_nothing(fresh_doors):
+    await fresh_doors.log.append(one("s"))
+    head = await fresh_doors.log.seal(NOTE)
+    assert await fresh_doors.other.seal(b'{"goes_on": "a third"}') == head
+    page = await fresh_doors.other.read_beside(OWN_STREAM)
     seal = seal_in(page.events)
     assert seal is page.events[-1]
     assert len(page.events) == 2
@@ -53,39 +53,39 @@ async def test_the_seal_says_where_the_log_goes_on_and_sealing_again_changes_not
     assert msgspec.json.decode(seal.data) == {"goes_on": "another-log"}
 
 
-async def test_sealing_by_an_append_beside_is_sealing(own_doors):
+async def test_sealing_by_an_append_beside_is_sealing(fresh_doors):
     """So a client of the protocol seals, too."""
-    await own_doors.log.append_beside(Append(OWN_STREAM, 0, [seal_draft(own_doors.log.ledger_id, NOTE)]))
+    await fresh_doors.log.append_beside(Append(OWN_STREAM, 0, [seal_draft(fresh_doors.log.ledger_id, NOTE)]))
     with pytest.raises(Sealed):
-        await own_doors.other.append(one("s"))
-    assert await own_doors.other.seal(NOTE) == 0
+        await fresh_doors.other.append(one("s"))
+    assert await fresh_doors.other.seal(NOTE) == 0
 
 
 @pytest.mark.parametrize("note", [b"", b"{", b"\xff", b"{} {}"])
-async def test_a_note_that_is_no_json_seals_nothing(own_doors, note):
+async def test_a_note_that_is_no_json_seals_nothing(fresh_doors, note):
     with pytest.raises(Rejected):
-        await own_doors.log.seal(note)
-    assert (await own_doors.other.append(one("s"))).versions == (0,)
+        await fresh_doors.log.seal(note)
+    assert (await fresh_doors.other.append(one("s"))).versions == (0,)
 
 
-async def test_what_breaks_a_rule_is_told_so_even_of_a_sealed_log(own_doors):
-    await own_doors.log.seal(NOTE)
+async def test_what_breaks_a_rule_is_told_so_even_of_a_sealed_log(fresh_doors):
+    await fresh_doors.log.seal(NOTE)
     with pytest.raises(Rejected):
-        await own_doors.log.append([])
+        await fresh_doors.log.append([])
 
 
-async def test_followers_of_a_sealed_log_wait_on(own_doors):
-    await own_doors.log.append(one("s"))
-    following = asyncio.create_task(first_events(own_doors.other.follow(), 2))
-    await own_doors.log.seal(NOTE)
+async def test_followers_of_a_sealed_log_wait_on(fresh_doors):
+    await fresh_doors.log.append(one("s"))
+    following = asyncio.create_task(first_events(fresh_doors.other.follow(), 2))
+    await fresh_doors.log.seal(NOTE)
     await asyncio.sleep(0.05)
     assert not following.done()
     following.cancel()
     await asyncio.wait({following})
 
 
-async def test_nothing_is_acknowledged_beyond_where_the_log_was_sealed(own_doors):
-    log, other, _ = own_doors
+async def test_nothing_is_acknowledged_beyond_where_the_log_was_sealed(fresh_doors):
+    log, other, _ = fresh_doors
     acknowledged = []
     enough = asyncio.Event()
 
