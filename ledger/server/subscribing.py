@@ -77,15 +77,18 @@ class _ToAll:
         self._checkpoint_events: Final = asked.checkpoint_events
         self._counted = 0
         self._checkpoint = 0
-        match asked.begin:
-            case int():
-                self._at = asked.begin
-            case Edge.START:
-                self._at = 0
-            case Edge.END:
-                self._at = tail.position
+        self._begin: Final = asked.begin
+        self._at = 0
 
     async def run(self) -> None:
+        match self._begin:
+            case int():
+                self._at = self._begin
+            case Edge.START:
+                pass
+            case Edge.END:
+                # The tail may still be on its way there.
+                self._at = await self._ledger.head()
         await self._call.write(_confirmation())
         if self._at < self._tail.position:
             await self._catch_up()
@@ -133,7 +136,7 @@ class _ToAll:
 
 
 class _ToStream:
-    """`_sent` is the stream's last version that has been looked at, `_shown` that of the last event sent; -1 before."""
+    """`_seen` is the stream's last version that has been looked at, `_shown` that of the last event sent; -1 before."""
 
     def __init__(
         self, ledger: EmbeddedLedger, tail: Tail, asked: Asked, call: Call, sight: Sight, event: Event

@@ -1,11 +1,15 @@
 """Subscriptions: from where, in which order with what is recorded meanwhile, and what they say besides events."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from kurrentdbclient import CaughtUp, Checkpoint
 
 from ledger.port import ANY, Append
+from ledger.server.access import admit_everybody
+from ledger.server.running import serve
+from ledger.sqlite import SqliteLedger
 from tests.ledger.making import draft, drafts, everything
 from tests.ledger.server.asking import (
     EMPTY,
@@ -87,6 +91,25 @@ async def test_the_log_is_followed_from_after_a_position_or_its_end(served: Door
         assert kinds(await first(end, 2)) == ["confirmation", "caught_up"]
         later = await served.ledger.append([Append("thing-2", ANY, drafts(1))])
         assert positions(await first(after, 1)) == positions(await first(end, 1)) == list(later.positions)
+
+
+async def test_what_was_recorded_before_the_end_is_not_sent_from_it(tmp_path: Path):
+    """Also while other subscriptions are yet to hear of it, for another process has recorded it."""
+    ledger, other = await SqliteLedger.open(tmp_path / "ledger.db"), await SqliteLedger.open(tmp_path / "ledger.db")
+    server = await serve(ledger, "127.0.0.1:0", admit=admit_everybody)
+    target = f"127.0.0.1:{server.port}"
+    at_end = Options.AllOptions(end=EMPTY)
+    async with reading(target, subscription()) as hearing:
+        await first(hearing, 2)
+        for _ in range(10):
+            await other.append([Append("thing-1", ANY, drafts(1))])
+            async with reading(target, subscription(all=at_end)) as call:
+                assert kinds(await first(call, 2)) == ["confirmation", "caught_up"]
+                after = await other.append([Append("marked", ANY, drafts(1))])
+                assert positions([await call.read()]) == [after.position]
+    await server.stop(grace_s=0)
+    await ledger.close()
+    await other.close()
 
 
 async def test_an_empty_log_has_no_position_to_be_caught_up_with(served: Door):
