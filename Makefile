@@ -47,7 +47,7 @@ fix: setup ## Format, and mend what can be mended mechanically
 WITH_LEDGER = $(if $(LEDGER),--ledger $(LEDGER))
 
 .PHONY: run
-run: setup ## The platform on loopback, until Ctrl-C
+run: setup ## The platform on loopback, until Ctrl-C; LEDGER=kurrentdb: on its log as it is served
 	$(BIN)/meterloop up $(WITH_LEDGER)
 
 .PHONY: demo

@@ -5,6 +5,7 @@ both there are two ways, on loopback alone, and each says so: one role for every
 """
 
 import asyncio
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from typing import Annotated, Final, TypeAlias
@@ -102,10 +103,12 @@ class ServingSettings(Settings, frozen=True, kw_only=True):
     ] = None
     disclosure: DisclosureFile = None
 
-    @property
-    def further_names(self) -> list[str]:
-        """What the certificate holds beside the address and this machine's own names."""
-        return [name.strip() for name in self.names.split(",") if name.strip()]
+    def names_of(self, host: str) -> list[str]:
+        """What the certificate is for beside loopback: the host that is listened at, or the name of this machine where
+        that is every address, which is then what clients that discover a cluster are told; and what was asked for.
+        """
+        further = [name.strip() for name in self.names.split(",") if name.strip()]
+        return [socket.gethostname() if host in EVERYWHERE else host, *further]
 
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
@@ -302,7 +305,7 @@ def _tls(settings: ServingSettings, address: Address) -> ServerTls | None:
     """None where nobody is asked who he is."""
     if settings.insecure_as is not None:
         return None
-    return server_tls(settings.keys_dir, [address.host, *settings.further_names], system_clock_us())
+    return server_tls(settings.keys_dir, settings.names_of(address.host), system_clock_us())
 
 
 async def _open(url: str) -> SqliteLedger:

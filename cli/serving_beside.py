@@ -46,7 +46,7 @@ def served_log(settings: Settings) -> Beside:
     # An operator who says where opens the log to others by that.
     address = Address.parse(serving.listen) if LISTENS in os.environ else Address("127.0.0.1", port)
     address = Address(address.host, address.port or port)
-    tls = server_tls(settings.keys_dir, [address.host, *serving.further_names], system_clock_us())
+    tls = server_tls(settings.keys_dir, serving.names_of(address.host), system_clock_us())
     own: dict[str, Mapping[str, str]] = {
         NAME: {
             "METERLOOP_LEDGER__LEDGER_URL": settings.ledger,

@@ -3,14 +3,22 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
 from uuid import UUID
 
 import pytest
-from kurrentdbclient import KurrentDBClient
-from kurrentdbclient.exceptions import GrpcError, SSLError, UnauthenticatedError
+from cryptography import x509
+from kurrentdbclient import KurrentDBClient, NewEvent, StreamState
+from kurrentdbclient.exceptions import (
+    AccessDeniedError,
+    GrpcError,
+    ServiceUnavailableError,
+    SSLError,
+    UnauthenticatedError,
+)
 
 from cli.credentials import add_user
 from kernel.principal import Role
@@ -111,6 +119,50 @@ def test_each_sees_what_its_role_may_over_tls(filled):
         started.process.send_signal(signal.SIGTERM)
         assert started.ended() == 0
     assert PASSWORD not in started.said
+
+
+def test_who_listens_everywhere_is_found_by_the_name_of_the_machine(filled):
+    with serving(filled, "--listen", "0.0.0.0:0", "--name", "ledger.example, other.example") as started:
+        assert started.url.startswith("kurrentdb://localhost:")
+        with started.client("reg") as service:
+            assert seen(service) == EVENTS
+    [server, *_] = x509.load_pem_x509_certificates((filled / "var" / "keys" / "ledger-server.key").read_bytes())
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    expected = {"localhost", "ledger.example", "other.example", socket.gethostname()}
+    assert set(names.get_values_for_type(x509.DNSName)) == expected
+
+
+def test_told_to_stop_it_ends_subscriptions_and_what_was_acknowledged_stays(filled):
+    with serving(filled, "--listen", "127.0.0.1:0") as started, started.client("reg") as service:
+        draft = NewEvent(type="registry.PlanSet", data=b"{}")
+        service.append_to_stream("plan-2", events=[draft], current_version=StreamState.NO_STREAM)
+        subscription = service.subscribe_to_all()
+        assert [next(subscription).stream_name for _ in range(4)] == [*EVENTS, "plan-2"]
+        started.process.send_signal(signal.SIGTERM)
+        with pytest.raises(ServiceUnavailableError):
+            next(subscription)
+        assert started.ended() == 0
+    with serving(filled, "--listen", "127.0.0.1:0") as started, started.client("reg") as service:
+        assert set(seen(service)) == {*EVENTS, "plan-2"}
+
+
+def test_each_writes_where_its_role_may(filled):
+    def append(client, stream, kind):
+        draft = NewEvent(type=kind, data=b"{}")
+        return client.append_to_stream(stream, events=[draft], current_version=StreamState.ANY)
+
+    with serving(filled, "--listen", "127.0.0.1:0") as started:
+        with started.client("reg") as service:
+            append(service, "site-1", "registry.SiteOpened")
+            for stream in ("ext-2", "elsewhere-1", "$$site-1"):
+                with pytest.raises(AccessDeniedError):
+                    append(service, stream, "registry.SiteOpened")
+        for name in ("watch", "maker"):
+            with started.client(name) as outsider:
+                append(outsider, "ext-2", "acme.Seen")
+                for stream, kind in (("site-1", "acme.Seen"), ("ext-2", "registry.SiteOpened"), ("$$ext-2", "x")):
+                    with pytest.raises(AccessDeniedError):
+                        append(outsider, stream, kind)
 
 
 def test_everybody_is_one_role_where_it_was_said_and_loudly(filled):
