@@ -40,11 +40,13 @@ class Door(NamedTuple):
 class Serving:
     """A server's process, until the block ends or it is killed."""
 
-    def __init__(self, *options: str, data: Path) -> None:
-        """`data`: its data folder, which may be there already. What it says beside goes into a file there."""
+    def __init__(self, *options: str, data: Path, port: int = 0) -> None:
+        """`data`: its data folder, which may be there already. What it says beside goes into a file there. `port`: any
+        that is free, or one where an earlier one was met.
+        """
         data.mkdir(parents=True, exist_ok=True)
         self._log = data / "told.txt"
-        command = [sys.executable, "-m", "cli", "ledger", "serve", "--listen", "127.0.0.1:0", *options]
+        command = [sys.executable, "-m", "cli", "ledger", "serve", "--listen", f"127.0.0.1:{port}", *options]
         environ = {**os.environ, "METERLOOP_DATA_DIR": str(data)}
         with self._log.open("ab") as told:
             self.process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=told)

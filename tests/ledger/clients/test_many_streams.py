@@ -140,6 +140,15 @@ async def test_records_are_appended_where_the_checks_hold(client, named):
     assert await client.get_current_version(written) == 1
 
 
+async def test_records_again_are_the_same_whatever_has_become_of_what_was_checked(client, named):
+    written, looked_at = named("written"), named("looked at")
+    await client.append_to_stream(looked_at, events=new(), current_version=StreamState.NO_STREAM)
+    told = {"records": record(written), "checks": [StreamStateCheck(looked_at, 0)]}
+    first = await client.append_records(**told)
+    await client.append_to_stream(looked_at, events=new(), current_version=0)
+    assert await client.append_records(**told) == first
+
+
 async def test_every_check_that_fails_is_told(client, named):
     written, looked_at, missing, another = named("written"), named("looked at"), named("missing"), named("another")
     await client.append_to_stream(looked_at, events=[new(), new()], current_version=StreamState.NO_STREAM)
