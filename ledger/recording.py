@@ -110,7 +110,7 @@ def _check_drafts_of(appends: Sequence[Append], *, beside: bool) -> Size:
     for append in appends:
         total_bytes += _check_drafts(append, types, content_types)
     for name in types:
-        _check_bytes("an event type", name) if beside else _check_name("an event type", name)
+        _check_name("an event type", name, beside=beside)
     for name in content_types:
         _check_name("a content type", name)
     if total_bytes > APPEND_BYTES_MAX:
@@ -153,16 +153,10 @@ def check_stream(stream: str) -> None:
 def check_stream_beside(stream: str) -> None:
     if not stream.startswith(BESIDE):
         raise Rejected(f"a stream beside the log has a name that begins with {BESIDE}: {stream}")
-    _check_bytes("a stream beside the log, after $$,", stream.removeprefix(BESIDE))
+    _check_name("a stream beside the log, after $$,", stream.removeprefix(BESIDE), beside=True)
 
 
-def _check_name(what: str, name: str) -> None:
-    _check_bytes(what, name)
-    if name[0] == "$":
-        raise Rejected(f"{what} whose name begins with $ lives beside the log: {name}")
-
-
-def _check_bytes(what: str, name: str) -> None:
+def _check_name(what: str, name: str, *, beside: bool = False) -> None:
     if name.isascii():
         size_bytes = len(name)
     else:
@@ -174,6 +168,8 @@ def _check_bytes(what: str, name: str) -> None:
         raise Rejected(f"{what}'s name has 1 to {NAME_BYTES_MAX} bytes, not {size_bytes}")
     if "\0" in name:
         raise Rejected(f"{what}'s name holds a NUL: {name!r}")
+    if name[0] == "$" and not beside:
+        raise Rejected(f"{what} whose name begins with $ lives beside the log: {name}")
 
 
 def check_limit(limit: int) -> None:
