@@ -20,10 +20,15 @@ class Check(msgspec.Struct, frozen=True, gc=False):
 class EmbeddedLedger(Ledger, Protocol):
     """The port, and what only its own storage can answer."""
 
-    async def append(self, appends: Sequence[Append], checks: Sequence[Check] = ()) -> Receipt:
-        """As the port's. All checks hold at the moment of recording, or nothing is recorded and Conflict names the
-        first that does not. A call that had been recorded before is success whatever has become of its checks. The
-        streams of checks are distinct, of each other and of those written, at most APPEND_EVENTS_MAX.
+    async def append(
+        self, appends: Sequence[Append], checks: Sequence[Check] = (), order: Sequence[int] = ()
+    ) -> Receipt:
+        """As the port's. Events stand in the log append by append, or as `order` has them: for each event in turn, the
+        index of the append it is of.
+
+        All checks hold at the moment of recording, or nothing is recorded and Conflict names the first that does not. A
+        call that had been recorded before is success whatever has become of its checks. The streams of checks are
+        distinct, of each other and of those written, at most APPEND_EVENTS_MAX.
         """
         ...
 

@@ -36,6 +36,8 @@ from ledger.recording import (
     check_stream,
     check_stream_beside,
     place,
+    receipt,
+    runs,
     salts,
     system_time_us,
     time_us,
@@ -61,9 +63,11 @@ class MemoryLedger:
     def ledger_id(self) -> str:
         return self._ledger_id
 
-    async def append(self, appends: Sequence[Append], checks: Sequence[Check] = ()) -> Receipt:
+    async def append(
+        self, appends: Sequence[Append], checks: Sequence[Check] = (), order: Sequence[int] = ()
+    ) -> Receipt:
         self._check_open()
-        size = check_appends(appends, checks)
+        size = check_appends(appends, checks, order)
         self._check_unsealed()
         streams = [*(append.stream for append in appends), *(check.stream for check in checks)]
         heads = {stream: len(self._streams[stream]) - 1 for stream in streams if stream in self._streams}
@@ -74,20 +78,18 @@ class MemoryLedger:
         now_us = self._clock()
         salt = iter(salts(size.events))
         begun = len(self._log)
-        for append, first in zip(appends, placed, strict=True):
-            stream = self._streams.setdefault(append.stream, [])
-            for version, draft in enumerate(append.drafts, first):
+        for name, first, drafts in runs(appends, placed, order):
+            stream = self._streams.setdefault(name, [])
+            for version, draft in enumerate(drafts, first):
                 before_us = self._log[-1].recorded_at_us if self._log else 0
                 kept = draft.salt if type(draft) is Carried else next(salt)
                 position = self._position() + self._stride
-                event = _recorded(draft, append.stream, version, position, time_us(draft, now_us, before_us), kept)
+                event = _recorded(draft, name, version, position, time_us(draft, now_us, before_us), kept)
                 stream.append(event)
                 self._log.append(event)
                 self._known[event.stream, event.id] = (event.version, event.position)
         self._growth.announce()
-        versions = tuple(first + len(a.drafts) - 1 for a, first in zip(appends, placed, strict=True))
-        positions = tuple(event.position for event in self._log[begun:])
-        return Receipt(position=self._position(), versions=versions, positions=positions)
+        return receipt(appends, placed, order, [event.position for event in self._log[begun:]])
 
     async def read(
         self,

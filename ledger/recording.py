@@ -4,7 +4,9 @@ stream, time and salt.
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from ledger.embedded import Check
@@ -42,6 +44,9 @@ Place: TypeAlias = tuple[int, int]
 Known: TypeAlias = Mapping[Key, Place]
 """Where events are that the log already holds."""
 
+Run: TypeAlias = tuple[str, int, Sequence[Draft]]
+"""Some drafts of a stream that come one after the other, and the version of the first."""
+
 Heads: TypeAlias = Mapping[str, int]
 """Stream -> its last version; a stream that does not exist is not in it."""
 
@@ -71,7 +76,7 @@ class Size(NamedTuple):
     total_bytes: int
 
 
-def check_appends(appends: Sequence[Append], checks: Sequence[Check] = ()) -> Size:
+def check_appends(appends: Sequence[Append], checks: Sequence[Check] = (), order: Sequence[int] = ()) -> Size:
     """Refuse what breaks a limit or a rule of the port."""
     if not appends:
         raise Rejected("nothing to append")
@@ -81,6 +86,8 @@ def check_appends(appends: Sequence[Append], checks: Sequence[Check] = ()) -> Si
         check_stream(append.stream)
     if checks:
         _check_checks(appends, checks)
+    if order and Counter(order) != {index: len(append.drafts) for index, append in enumerate(appends)}:
+        raise Rejected("the order of an append has another number of events than the append")
     return _check_drafts_of(appends, beside=False)
 
 
@@ -217,6 +224,31 @@ def place(appends: Sequence[Append], heads: Heads, known: Known, checks: Sequenc
         if not _holds(check.expected, heads.get(check.stream)):
             raise _conflict(check, heads)
     return firsts
+
+
+def runs(appends: Sequence[Append], firsts: Sequence[int], order: Sequence[int]) -> Sequence[Run]:
+    """Drafts of one stream with the version of the first, in the order in which they come to stand in the log."""
+    if not order:
+        return [(append.stream, first, append.drafts) for append, first in zip(appends, firsts, strict=True)]
+    taken = [0] * len(appends)
+    singly: list[Run] = []
+    for index in order:
+        append, at = appends[index], taken[index]
+        singly.append((append.stream, firsts[index] + at, append.drafts[at : at + 1]))
+        taken[index] += 1
+    return singly
+
+
+def receipt(
+    appends: Sequence[Append], firsts: Sequence[int], order: Sequence[int], positions: Sequence[int]
+) -> Receipt:
+    """What has been recorded at these positions, in that order."""
+    versions = tuple([first + len(append.drafts) - 1 for append, first in zip(appends, firsts, strict=True)])
+    of_each = positions
+    if order:
+        # Stable: events of one append keep their order.
+        of_each = [position for _, position in sorted(zip(order, positions, strict=True), key=itemgetter(0))]
+    return Receipt(positions[-1], versions, tuple(of_each))
 
 
 def _first(append: Append, heads: Heads, known: Known) -> int:

@@ -86,8 +86,10 @@ class SqliteLedger:
     def ledger_id(self) -> str:
         return self._ledger_id
 
-    async def append(self, appends: Sequence[Append], checks: Sequence[Check] = ()) -> Receipt:
-        return await self._written(Call(appends, checks), check_appends(appends, checks))
+    async def append(
+        self, appends: Sequence[Append], checks: Sequence[Check] = (), order: Sequence[int] = ()
+    ) -> Receipt:
+        return await self._written(Call(appends, checks, order), check_appends(appends, checks, order))
 
     def _written(self, call: Call | BesideCall, size: Size) -> asyncio.Future[Receipt]:
         self._check_usable()

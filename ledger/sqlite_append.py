@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.embedded import Check
 from ledger.port import OWN_STREAM, SEALED_TYPE, Append, Carried, Conflict, Receipt, Sealed
-from ledger.recording import Clock, Heads, Key, Place, place, salts, time_us
+from ledger.recording import Clock, Heads, Key, Place, place, receipt, runs, salts, time_us
 from ledger.sqlite_schema import INSERT_BESIDE, LAST, refuse_more
 
 Value: TypeAlias = str | int | bytes
@@ -41,6 +41,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
 
     appends: Sequence[Append]
     checks: Sequence[Check] = ()
+    order: Sequence[int] = ()
 
 
 @final
@@ -110,9 +111,8 @@ def _record_run(cursor: apsw.Cursor, run: Sequence[Call], clock: Clock) -> list[
             continue
         now_us = max(clock(), recorded_at_us)
         before = position
-        for append, first in zip(call.appends, placed, strict=True):
-            stream = append.stream
-            for version, draft in enumerate(append.drafts, first):
+        for stream, first, drafts in runs(call.appends, placed, call.order):
+            for version, draft in enumerate(drafts, first):
                 position += 1
                 if type(draft) is Carried:
                     recorded_at_us, kept = time_us(draft, now_us, recorded_at_us), draft.salt
@@ -130,8 +130,7 @@ def _record_run(cursor: apsw.Cursor, run: Sequence[Call], clock: Clock) -> list[
                     draft.metadata,
                     draft.data,
                 )
-        versions = [first + len(append.drafts) - 1 for append, first in zip(call.appends, placed, strict=True)]
-        outcomes.append(Receipt(position, tuple(versions), tuple(range(before + 1, position + 1))))
+        outcomes.append(receipt(call.appends, placed, call.order, range(before + 1, position + 1)))
     _insert(cursor, values)
     return outcomes
 

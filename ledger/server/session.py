@@ -97,7 +97,9 @@ class Sessions:
     async def append_records(
         self, asked: streams_pb2.AppendRecordsRequest, call: Call
     ) -> streams_pb2.AppendRecordsResponse:
-        """Records of any streams, and checks of any, whether written to or not."""
+        """Records of any streams, which stand in the log in the order in which they come, and checks of any streams,
+        written to or not.
+        """
         if not asked.records:
             raise invalid("没有事件可追加。There are no records.")
         checks = _checks(asked.checks)
@@ -112,9 +114,11 @@ class Sessions:
             _check_may_check(call.grant, stream)
         _check_in_time(call)
         appends = [Append(stream, checks.get(stream, ANY), each) for stream, each in drafts.items()]
+        places = {stream: index for index, stream in enumerate(drafts)}
+        order = [places[record.stream] for record in asked.records] if len(drafts) > 1 else ()
         others = [Check(stream, expected) for stream, expected in checks.items() if stream not in drafts]
         try:
-            receipt = await self._writing.append_all(appends, others)
+            receipt = await self._writing.append_all(appends, others, order)
         except Conflict as conflict:
             if conflict.stream not in checks:
                 raise _revision_conflict(conflict) from conflict

@@ -44,9 +44,11 @@ class Writing:
             receipt = await self.append_all([append])
         return Appended(receipt.versions[0], receipt.position)
 
-    async def append_all(self, appends: Sequence[Append], checks: Sequence[Check] = ()) -> Receipt:
+    async def append_all(
+        self, appends: Sequence[Append], checks: Sequence[Check] = (), order: Sequence[int] = ()
+    ) -> Receipt:
         async with self._room:
-            return await self._ledger.append(appends, checks)
+            return await self._ledger.append(appends, checks, order)
 
     async def actual(self, stream: str) -> Expected:
         """The version of the stream's last event, NO_STREAM if it has none."""

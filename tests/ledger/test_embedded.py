@@ -49,6 +49,27 @@ async def test_what_had_been_recorded_is_success_whatever_has_become_of_its_chec
         await own_doors.other.append(one("s", 1), [Check("t", NO_STREAM)])
 
 
+async def test_events_stand_in_the_log_in_the_order_that_is_asked_for(own_doors):
+    await own_doors.log.append(one("s", NO_STREAM))
+    appends = [Append("s", 0, drafts(3)), Append("t", NO_STREAM, drafts(2))]
+    receipt = await own_doors.log.append(appends, order=[0, 1, 0, 1, 0])
+    events = (await everything(own_doors.other))[1:]
+    assert [(event.stream, event.version) for event in events] == [("s", 1), ("t", 0), ("s", 2), ("t", 1), ("s", 3)]
+    assert [event.id for event in events if event.stream == "s"] == [draft.id for draft in appends[0].drafts]
+    assert (receipt.versions, receipt.position) == ((3, 1), events[-1].position)
+    assert receipt.positions == tuple(events[at].position for at in (0, 2, 4, 1, 3))
+    again = await own_doors.other.append(appends, order=[0, 1, 0, 1, 0])
+    assert (again.positions, again.repeated) == (receipt.positions, True)
+    assert (await own_doors.log.append([Append("s", 3, drafts(1)), Append("t", 1, drafts(1))])).versions == (4, 2)
+
+
+@pytest.mark.parametrize("order", [[0], [0, 0, 1, 1], [0, 1, 2], [0, 1, 1], [0, 0, -1]])
+async def test_an_order_names_the_append_of_each_event(own_doors, order):
+    with pytest.raises(Rejected):
+        await own_doors.log.append([Append("s", ANY, drafts(2)), Append("t", ANY, drafts(1))], order=order)
+    assert await own_doors.log.head() == 0
+
+
 REJECTED = {
     "a stream to check that is written": [Check("s", ANY)],
     "a stream to check twice": [Check("t", ANY), Check("t", ANY)],
