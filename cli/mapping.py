@@ -9,18 +9,19 @@ import msgspec
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
-from cli.connection import console, explained, note
+from cli.connection import REFUSED, CannotGoOn, console, explained, note
 from cli.copying import both, obstacles
 from cli.platform import alone, interruptible
 from cli.settings import cli_settings
 from cli.upkeep import VIEWS_OF
 from kernel.database import Database
+from kernel.database_copy import sqlite_file
 from kernel.moved_log import Columns, Followed, Move, follow, places
 from kernel.settings import Settings
 from ledger.comparing import Told
 from ledger.mapping import Signed, map_positions
 from ledger.port import Ledger
-from ledger.transparency.layout import MARK_ENTRIES
+from ledger.transparency.layout import MARK_ENTRIES, STORE
 from ledger.transparency.moving import MovingLog, moving
 from services.registry.records import ImportRecord
 
@@ -44,7 +45,16 @@ def map_checkpoints(source: str, target: str) -> None:
 
 
 async def _mapped(settings: Settings, source: str, target: str, told: Told) -> Done:
-    databases = {service: Database(settings.database(service), service) for service in VIEWS_OF}
+    databases = {
+        service: Database(where, service) for service in VIEWS_OF if _is_there(where := settings.database(service))
+    }
+    if not databases and not (settings.proof / STORE).exists():
+        raise CannotGoOn(
+            f"数据目录 {settings.data_dir} 中没有跟随台账的内容。请用 METERLOOP_DATA_DIR 等设置指明平台的数据。",
+            f"nothing in the data folder {settings.data_dir} follows a log; name the platform's by METERLOOP_DATA_DIR"
+            " and its other settings",
+            REFUSED,
+        )
     try:
         async with both(source, target) as (log, other):
             with moving(settings.proof) as proof:
@@ -80,6 +90,12 @@ async def _followed(
     if proof is not None and signed is not None:
         proof.move(other.ledger_id, mapped.position_of(signed.position), mapped.marks)
     return Done(followed, signed.size if signed else None)
+
+
+def _is_there(url: str) -> bool:
+    """Opening an SQLite file would make an empty one."""
+    file = sqlite_file(url)
+    return file is None or file.exists()
 
 
 @contextmanager

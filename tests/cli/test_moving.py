@@ -180,6 +180,14 @@ def test_what_cannot_be_copied_is_refused_by_name(log, tmp_path, monkeypatch):
     assert "the same command again goes on" in said
 
 
+def test_a_folder_in_which_nothing_follows_a_log_is_refused_and_left(log, tmp_path):
+    meterloop("ledger", "copy", url(log), url(tmp_path / "to.sqlite"))
+    words = "ledger", "map", url(log), url(tmp_path / "to.sqlite")
+    said = meterloop(*words, status=1, METERLOOP_DATA_DIR=str(tmp_path / "elsewhere"))
+    assert "nothing in the data folder" in said
+    assert not (tmp_path / "elsewhere").exists()
+
+
 @contextmanager
 def platform(monkeypatch, folder, ledger=None):
     monkeypatch.setenv("METERLOOP_DATA_DIR", str(folder))
