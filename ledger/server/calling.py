@@ -92,7 +92,7 @@ def asked_by_stream(kind: type[Asked], behave: Callable[[AsyncIterator[Asked], C
         async def call(bodies: AsyncIterator[bytes], context: Context) -> bytes:
             try:
                 entered = await _enter(context, admit)
-                return (await behave(_each(kind, bodies), entered)).SerializeToString()
+                return (await behave(_said_to_its_end(kind, bodies, context), entered)).SerializeToString()
             except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
                 await _hear_out(bodies)
                 await _end(context, error)
@@ -141,6 +141,19 @@ def _parse(kind: type[Asked], body: bytes) -> Asked:
 async def _each(kind: type[Asked], bodies: AsyncIterator[bytes]) -> AsyncIterator[Asked]:
     async for body in bodies:
         yield _parse(kind, body)
+
+
+async def _said_to_its_end(kind: type[Asked], bodies: AsyncIterator[bytes], context: Context) -> AsyncIterator[Asked]:
+    """Ends where the caller has said all. Where it died or gave up before, raises, and does not end.
+
+    gRPC ends the requests of both alike, and tells that the call is over only after. To begin the answer is a question
+    that queues up behind that: it fails where there is nobody left to be answered.
+    """
+    async for body in bodies:
+        yield _parse(kind, body)
+    await context.send_initial_metadata(())
+    if context.cancelled():
+        raise _gone()
 
 
 async def _hear_out(bodies: AsyncIterator[bytes]) -> None:

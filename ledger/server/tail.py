@@ -12,6 +12,8 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
+import structlog
+
 from ledger.port import Ledger, LedgerError, Page, Recorded, Unavailable
 
 HELD_BYTES_MAX: Final = 16 << 20
@@ -20,6 +22,8 @@ HELD_EVENTS_MAX: Final = 8_192
 TAKEN_EVENTS_MAX: Final = 64
 TAKEN_BYTES_MAX: Final = 1 << 20
 """What a subscription takes at once: while it is being sent, the tail cannot let go of it."""
+
+_LOG: Final = structlog.get_logger("ledger.server")
 
 
 class Taken(NamedTuple):
@@ -83,6 +87,9 @@ class Tail:
                     self._add(page)
         except LedgerError as error:
             self.ended = error
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody is to wait for ever
+            _LOG.exception("tail ended")
+            self.ended = Unavailable(f"the log is not followed any more: {type(error).__name__}")
         else:
             self.ended = Unavailable("the log is not followed any more")
         for awaited in list(self._awaited.values()):
