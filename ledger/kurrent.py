@@ -5,8 +5,8 @@ kurrent_wire    requests and answers
 kurrent_append  appending, and the receipt
 kurrent_follow  subscriptions, in pages
 
-Positions are commit positions. A KurrentDB has records of its own between the log's events: they are left out, but
-`scanned_to` and `head` count them. Time is the server's, so it is as steady as the clocks of its nodes.
+Positions are commit positions. A KurrentDB has records of its own between the log's events, which are left out. Time is
+the server's, so it is as steady as the clocks of its nodes.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ from ledger.kurrent_wire import (
     Read,
     ReadEvent,
     ReadReq,
+    is_beside,
     read_beside_log,
     read_log,
     read_stream,
@@ -182,7 +183,8 @@ class KurrentLedger:
         self, stream: str, direction: Direction, from_version: int | None, limit: int, read: Read
     ) -> StreamPage:
         request = read_stream(stream, direction, from_version, limit + 1)
-        events, more = await self._taken(request, limit, read)
+        with told(self._client.address):
+            events, more = await self._taken(request, limit, read)
         step = 1 if direction is Direction.FORWARDS else -1
         next_from = events[-1].version + step if more else None
         shown = [e for e in events if read is recorded_beside or not e.type.startswith("$")]
@@ -225,11 +227,7 @@ class KurrentLedger:
     async def _page(self, start: int, after: int, limit: int, filtering: Filtering) -> Page:
         """From `start`, where the server can begin, which is not beyond `after`."""
         if filtering.anything:
-            # Forwards a read begins with the event at its position, and one more tells whether there is more.
-            request = read_log(start or None, Direction.FORWARDS, limit + 2)
-            events, more = await self._taken(request, limit, recorded, after)
-            scanned_to = events[-1].position if events else after
-            return Page([event for event in events if filtering.lets(event)], scanned_to, at_head=not more)
+            return await self._unfiltered_page(start, after, limit, filtering)
         head = await self._client.head()
         if after >= head:
             return Page([], after, at_head=True)
@@ -237,6 +235,21 @@ class KurrentLedger:
             page = await inflow.page_until_caught_up() or Page([], after, at_head=True)
         # That it has been looked at to its end a server may say before it says that there is no more.
         return page if page.scanned_to < head else msgspec.structs.replace(page, at_head=True)
+
+    async def _unfiltered_page(self, start: int, after: int, limit: int, filtering: Filtering) -> Page:
+        events: list[Recorded] = []
+        scanned_to, more = after, True
+        while more and len(events) < limit:
+            # Forwards a read begins with the event at its position, and one more tells whether there is more.
+            request = read_log(start or None, Direction.FORWARDS, limit + 2)
+            taken, more = await self._taken(request, limit - len(events), recorded, max(start, after))
+            ours = [event for event in taken if not is_beside(event.stream, event.type)]
+            events += [event for event in ours if filtering.lets(event)]
+            scanned_to = ours[-1].position if ours else scanned_to
+            start = taken[-1].position if taken else start
+            if self._keeps_port or len(ours) == len(taken):
+                break
+        return Page(events, scanned_to, at_head=not more)
 
     async def _before(self, after: int) -> int:
         """The position of the last event that is not beyond `after`: a KurrentDB reads from events only."""
@@ -291,7 +304,6 @@ class KurrentLedger:
                 await asyncio.sleep(pause_s)
 
     async def head(self) -> int:
-        """The position of whatever is last in the KurrentDB, so that nobody has ever looked beyond it."""
         self._check_usable()
         with told(self._client.address):
             return await self._client.head()
@@ -317,7 +329,7 @@ class KurrentLedger:
         self._check_usable()
         options = None if filtering.anything else filtering.options(*window)
         call = await self._client.subscribe(subscribe_to_log(start, options))
-        inflow = Inflow(call, filtering, after, limit, head)
+        inflow = Inflow(call, filtering, after, limit, head, None if self._keeps_port else self._client.head)
         self._inflows.add(inflow)
         try:
             yield inflow
@@ -337,8 +349,7 @@ class KurrentLedger:
             page_bytes += len(event.data) + len(event.metadata)
             return event
 
-        with told(self._client.address):
-            taken = await self._client.read(request, take, carrying=read is recorded)
+        taken = await self._client.read(request, take, carrying=read is recorded)
         events = [event for event in taken if event.position > after]
         return events[:limit], len(events) > limit or page_bytes > PAGE_BYTES_MAX
 

@@ -1,8 +1,9 @@
 """Appending to a KurrentDB: one call for all streams, and a receipt that says as much as the port's."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeAlias
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 from kurrentdbclient.exceptions import (
@@ -41,15 +42,25 @@ from ledger.port import (
     Recorded,
     Unavailable,
 )
-from ledger.recording import Heads, Known, place, salts
+from ledger.recording import Heads, Known, Place, place, salts
 
 READS_AT_ONCE: Final = 32
 """Streams that are read at a time; a server serves a hundred calls of one connection."""
 
-JUDGED_MAX: Final = 10
+HELD_IDS_MAX: Final = 200_000
+"""Ids of which it is kept where they are, some 40 MB of them."""
+
+JUDGED_MAX: Final = 30
 """How often an append is judged anew on this side while others write to the same streams."""
 
 Record: TypeAlias = Callable[[Sequence[Append]], Awaitable[Receipt]]
+
+
+class _Held(NamedTuple):
+    """How many events a stream has, and where their ids are."""
+
+    length: int
+    places: Mapping[bytes, Place]
 
 
 class _Unclear(Exception):
@@ -63,17 +74,23 @@ class Appending:
         self._client: Final = client
         self._keeps_port: Final = keeps_port
         self._turns: Final = asyncio.Semaphore(READS_AT_ONCE)
+        self._anywhere: Final = asyncio.Lock()
+        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._held_ids = 0
 
     async def append(self, appends: Sequence[Append]) -> Receipt:
         """A KurrentDB remembers the ids of its latest appends only, and looks for them only where it expects them. So
-        where the writer does not say which version it expects, that is found out here, and the server told.
+        there what a stream holds is looked at first, unless it is to be a new one, and the server told its version.
         """
-        if self._keeps_port or not any(append.expected in (ANY, STREAM_EXISTS) for append in appends):
+        if self._keeps_port or all(append.expected is NO_STREAM for append in appends):
             try:
                 return await self._record(appends)
             except _Unclear:
                 pass
-        return await self._judged(appends, recorded, self._record)
+        if all(append.expected not in (ANY, STREAM_EXISTS) for append in appends):
+            return await self._judged(appends, recorded, self._record)
+        async with self._anywhere:  # whoever takes any version at least does not get in the way of its like
+            return await self._judged(appends, recorded, self._record)
 
     async def append_beside(self, append: Append) -> Receipt:
         return await self._judged([append], recorded_beside, self._record_beside)
@@ -97,15 +114,30 @@ class Appending:
 
     async def _found(self, appends: Sequence[Append], read: Read) -> tuple[Heads, Known]:
         """Where the streams are, and where in them the drafts are that they already hold."""
-        streams = await asyncio.gather(*(self._events(append.stream, None, None, read) for append in appends))
-        heads = {events[-1].stream: events[-1].version for events in streams if events}
-        wanted = {(append.stream, draft.id) for append in appends for draft in append.drafts}
+        streams = await asyncio.gather(*(self._holds(append.stream, read) for append in appends))
+        heads = {append.stream: held.length - 1 for append, held in zip(appends, streams, strict=True) if held.length}
         return heads, {
-            (event.stream, event.id): (event.version, event.position)
-            for events in streams
-            for event in events
-            if (event.stream, event.id) in wanted
+            (append.stream, draft.id): held.places[draft.id]
+            for append, held in zip(appends, streams, strict=True)
+            for draft in append.drafts
+            if draft.id in held.places
         }
+
+    async def _holds(self, stream: str, read: Read) -> "_Held":
+        """The ids in a stream and where they are. What was read once is kept a while: it does not change."""
+        held = self._held.pop(stream, _Held(0, {}))
+        self._held_ids -= held.length
+        events = await self._events(stream, held.length, None, read)
+        places = {**held.places} | {event.id: (event.version, event.position) for event in events}
+        held = _Held(events[-1].version + 1 if events else held.length, places)
+        if before := self._held.pop(stream, None):
+            self._held_ids -= before.length
+        self._held[stream] = held
+        self._held_ids += held.length
+        while self._held_ids > HELD_IDS_MAX:
+            _, dropped = self._held.popitem(last=False)
+            self._held_ids -= dropped.length
+        return held
 
     async def _record(self, appends: Sequence[Append]) -> Receipt:
         drafts = [draft for append in appends for draft in append.drafts]

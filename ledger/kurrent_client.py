@@ -28,7 +28,7 @@ from kurrentdbclient.protos.v2.streams import streams_pb2 as sessions_pb2
 from kurrentdbclient.streams import handle_streams_rpc_error
 
 from ledger.carrying import HEADER
-from ledger.kurrent_wire import position_of, read_log
+from ledger.kurrent_wire import COUNT_MAX, LEFT_OUT, place_of, place_of_first, read_log, read_log_back_to_ours
 from ledger.port import Direction, LedgerError, Rejected, Sealed, Unavailable
 from ledger.server.features import METHOD, SERVICE, Supported, supported
 
@@ -142,9 +142,15 @@ class Client(AsyncKurrentDBClient):
         return taken
 
     async def head(self) -> int:
-        """The position of whatever is last, 0 in a log that holds nothing."""
-        last = await self.read(read_log(None, Direction.BACKWARDS, 1), position_of)
-        return last[0] if last else 0
+        """The position of the log's last event, 0 where there is none."""
+        last = await self.read(read_log(None, Direction.BACKWARDS, 1), place_of)
+        if last and last[0] == LEFT_OUT:
+            # The server's own records: they are passed over, but for links, of which there are few.
+            for count in (64, COUNT_MAX):
+                last = await self.read(read_log_back_to_ours(count), place_of_first())
+                if any(place != LEFT_OUT for place in last):
+                    break
+        return max((place for place in last if place != LEFT_OUT), default=0)
 
     @autoreconnect
     async def subscribe(self, request: streams_pb2.ReadReq) -> "grpc.aio.UnaryStreamCall[Any, streams_pb2.ReadResp]":

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import grpc
@@ -9,7 +10,7 @@ from kurrentdbclient.exceptions import ServiceUnavailableError
 from kurrentdbclient.protos.v1 import streams_pb2
 
 from ledger.kurrent_client import raised
-from ledger.kurrent_wire import Filtering, recorded
+from ledger.kurrent_wire import Filtering, is_beside, recorded
 from ledger.port import Page, Recorded
 
 SCAN_WINDOWS: Final = 16
@@ -24,7 +25,8 @@ BUFFER_PAGES: Final = 2
 
 class Inflow:
     """What a subscription brings: events, and how far the server has looked. A task of its own takes it in, and stops
-    while nobody takes it out. The log reached at least to `head` before it began.
+    while nobody takes it out. The log reached at least to `head` before it began. `head_now`: a server that has records
+    of its own tells of places beyond the log's last event, and so has to be asked where that is; None: it has none.
     """
 
     def __init__(
@@ -34,11 +36,12 @@ class Inflow:
         after: int,
         limit: int,
         head: int,
+        head_now: Callable[[], Awaitable[int]] | None,
     ) -> None:
         self._call: Final = call
         self._filtering: Final = filtering
         self._limit: Final = limit
-        self._head: Final = head
+        self._head, self._head_now = head, head_now
         self._events: deque[Recorded] = deque()
         self._bytes = 0
         self._after = self._reached = after
@@ -80,7 +83,7 @@ class Inflow:
                     answer = await self._call.read()
                     if not isinstance(answer, streams_pb2.ReadResp):
                         break
-                    self._hear(answer)
+                    await self._hear(answer)
                     self._changed.set()
             why: Exception = ServiceUnavailableError("the subscription has ended")
         except Exception as error:  # noqa: BLE001 - told to whoever takes the pages
@@ -88,24 +91,35 @@ class Inflow:
         self._ended = self._ended or why
         self._changed.set()
 
-    def _hear(self, answer: streams_pb2.ReadResp) -> None:
+    async def _hear(self, answer: streams_pb2.ReadResp) -> None:
         match answer.WhichOneof("content"):
             case "event":
                 event = recorded(answer.event)
-                if event.position > self._reached and self._filtering.lets(event):
-                    self._events.append(event)
-                    self._bytes += len(event.data) + len(event.metadata)
-                self._reached = max(self._reached, event.position)
+                if event.position > self._reached and not is_beside(event.stream, event.type):
+                    self._reached = event.position
+                    if self._filtering.lets(event):
+                        self._events.append(event)
+                        self._bytes += len(event.data) + len(event.metadata)
             case "checkpoint":
-                self._reached = max(self._reached, answer.checkpoint.commit_position)
+                await self._look_on(answer.checkpoint.commit_position)
                 self._looked_on = self._reached > self._after
             case "caught_up":
-                self._reached = max(self._reached, answer.caught_up.position.commit_position, self._head)
+                await self._look_on(max(answer.caught_up.position.commit_position, self._head))
                 self._live = True
             case "fell_behind":
                 self._live = False
             case _:
                 pass
+
+    async def _look_on(self, position: int) -> None:
+        """The server has looked at everything up to this position."""
+        if self._head_now is not None:
+            if position > self._head:
+                self._head = await self._head_now()
+            if self._live and position < self._head:
+                return  # perhaps a place of the server's own; it tells of the head in a moment
+            position = min(position, self._head)
+        self._reached = max(self._reached, position)
 
     async def _wait(self) -> None:
         if self._ended is not None:

@@ -98,6 +98,14 @@ def read_log(position: int | None, direction: Direction, count: int) -> streams_
     return _request(Options(all=chosen, read_direction=_direction(direction), count=count, no_filter=_NOTHING))
 
 
+def read_log_back_to_ours(count: int) -> streams_pb2.ReadReq:
+    """The log from its end, without streams that are a server's own."""
+    options = Options(all=_all(None, Direction.BACKWARDS), read_direction=Options.Backwards, count=count)
+    options.filter.CopyFrom(FilterOptions(max=WINDOW_EVENTS, checkpointIntervalMultiplier=1))
+    options.filter.stream_identifier.regex = "^[^$]"
+    return _request(options)
+
+
 def read_beside_log() -> streams_pb2.ReadReq:
     """All events of all streams beside the log. A ledger of ours shows them to whoever carries its header."""
     options = Options(all=_all(None, Direction.FORWARDS), read_direction=Options.Forwards, count=COUNT_MAX)
@@ -137,8 +145,29 @@ def _request(options: Options) -> streams_pb2.ReadReq:
     return streams_pb2.ReadReq(options=options)
 
 
-def position_of(read_event: ReadEvent) -> int:
-    return read_event.event.commit_position
+LEFT_OUT: Final = -1
+"""The place in the log of what is none of its events."""
+
+
+def place_of(read_event: ReadEvent) -> int:
+    event = read_event.event
+    own = is_beside(event.stream_identifier.stream_name.decode(), event.metadata["type"])
+    return LEFT_OUT if own else event.commit_position
+
+
+def place_of_first() -> Callable[[ReadEvent], int | None]:
+    """The places up to the first that is the log's; beyond it nothing is wanted."""
+    found = False
+
+    def place(read_event: ReadEvent) -> int | None:
+        nonlocal found
+        if found:
+            return None
+        at = place_of(read_event)
+        found = at != LEFT_OUT
+        return at
+
+    return place
 
 
 def stream_of(read_event: ReadEvent) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import traceback
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import grpc
 import pytest
@@ -12,9 +12,10 @@ from kurrentdbclient.protos.v1 import gossip_pb2, shared_pb2, streams_pb2
 
 from ledger.kurrent import KurrentLedger
 from ledger.open import open_ledger
-from ledger.port import NO_STREAM, Rejected, Unavailable, WrongLedger
+from ledger.port import NO_STREAM, Rejected, Sealed, Unavailable, WrongLedger
 from ledger.server.features import METHOD, SERVICE, SupportedMethods
-from tests.ledger.making import one
+from tests.ledger.making import everything, first_events, one
+from tests.ledger.small_kurrentdb import run_small
 
 STREAMS = "event_store.client.streams.Streams"
 GOSSIP = "event_store.client.gossip.Gossip"
@@ -220,3 +221,67 @@ async def test_a_lone_node_that_does_not_lead_is_unavailable():
         with pytest.raises(Unavailable):
             await log.append(one("s", NO_STREAM))
         await log.close()
+
+
+async def test_a_log_that_was_sealed_elsewhere_is_noticed_in_time_and_whoever_seals_waits_for_it():
+    """A KurrentDB takes an append to a sealed log: it is for whoever appends not to send one."""
+    running, port, small = await run_small()
+    url = f"kurrentdb://127.0.0.1:{port}?tls=false&defaultDeadline=1"
+    writer, other = [await KurrentLedger.open(url, seal_noticed_s=0.4) for _ in range(2)]
+    await writer.append(one("s", NO_STREAM))
+    began_s = time.monotonic()
+    sealing = asyncio.create_task(other.seal(b'{"goes_on": "another"}'))
+    while time.monotonic() - began_s < 0.6:
+        with suppress(Sealed):
+            await writer.append(one("s"))
+        await asyncio.sleep(0.02)
+    written = len(small.streams["s"])
+    for door in (writer, other):
+        with pytest.raises(Sealed):
+            await door.append(one("s"))
+        with pytest.raises(Sealed):
+            await door.append_beside(*one("$$s"))
+    head = await asyncio.wait_for(sealing, 20)
+    assert time.monotonic() - began_s >= 1.4
+    assert len(small.streams["s"]) == written
+    assert head == small.streams["s"][-1].position == await writer.head()
+    late = await open_ledger(url)
+    with pytest.raises(Sealed):
+        await late.append(one("s"))
+    for door in (writer, other, late):
+        await door.close()
+    await running.stop(0)
+
+
+async def test_places_that_no_event_has_can_be_read_from_all_the_same():
+    """A checkpoint may lie right before an event that could not be taken."""
+    running, port, small = await run_small()
+    log = await open_ledger(f"kurrentdb://127.0.0.1:{port}?tls=false")
+    for index in range(5):
+        await log.append(one(f"s{index}", NO_STREAM))
+    events = await everything(log)
+    third = events[2]
+    for after in (third.position - 1, third.position - 7, events[1].position + 1):
+        assert (await log.read_all(after)).events == events[2:]
+        assert (await log.read_all(after, types=["test.Happened"])).events == events[2:]
+        assert await first_events(log.follow(after), 3) == events[2:]
+        assert await first_events(log.follow(after, stream_prefixes=["s"]), 3) == events[2:]
+    assert {event.position for event in events} < {event.position for event in small.log}
+    await log.close()
+    await running.stop(0)
+
+
+async def test_a_restart_at_any_place_that_was_scanned_is_no_shorter_log():
+    """Whatever a follower has seen, the head is not before it, though the server's own records lie between."""
+    running, port, small = await run_small()
+    log = await open_ledger(f"kurrentdb://127.0.0.1:{port}?tls=false")
+    pages = log.follow(types=["test.Never"])
+    for index in range(5):
+        await log.append(one(f"s{index}", NO_STREAM))
+        page = await asyncio.wait_for(anext(pages), 20)
+        while page.scanned_to < await log.head():
+            page = await asyncio.wait_for(anext(pages), 20)
+        assert page.scanned_to == await log.head() < small.end
+    await pages.aclose()
+    await log.close()
+    await running.stop(0)
