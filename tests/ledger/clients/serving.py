@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import unquote
 
-READY_S, ENDED_S = 30.0, 10.0
+READY_S, ENDED_S = 60.0, 30.0
 LISTENING = re.compile(rb"127\.0\.0\.1:(\d+)[?](?:tls=false|tlsCaFile=(\S+))\s")
 
 

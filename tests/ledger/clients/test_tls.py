@@ -18,7 +18,7 @@ from tests.ledger.clients.installing import installed_client, seen
 from tests.ledger.clients.serving import Serving
 from tests.ledger.clients.speaking import connected, ids, new, take
 
-USERS = {"registry": (Role.SERVICE, "registry"), "outside": (Role.AUDITOR, None)}
+USERS = {"registry": (Role.SERVICE, "registry"), "outside": (Role.AUDITOR, None), "admin": (Role.ADMIN, None)}
 CREATED_AT_US = 1_780_000_000_000_000
 
 
@@ -59,8 +59,20 @@ async def test_everything_is_as_without(client, named):
     await client.append_to_stream(named("x"), events=[two], current_version=0)
     assert ids(await client.get_stream(named("x"))) == ids(await take(subscription, 2)) == [one.id, two.id]
     await subscription.stop()
-    await client.set_stream_metadata(named("x"), metadata={"a": "b"})
-    assert await client.get_stream_metadata(named("x")) == ({"a": "b"}, 0)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_metadata_of_streams_is_the_administrators(door, named, kind):
+    stream = named("x")
+    for name in ("registry", "outside"):
+        client = await connected(kind, door(name).url())
+        with pytest.raises(AccessDeniedError):
+            await client.set_stream_metadata(stream, metadata={"a": name})
+        await client.close()
+    admin = await connected(kind, door("admin").url())
+    await admin.set_stream_metadata(stream, metadata={"a": "b"}, current_version=StreamState.NO_STREAM)
+    assert await admin.get_stream_metadata(stream) == ({"a": "b"}, 0)
+    await admin.close()
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
