@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
@@ -119,6 +120,8 @@ class _Expression:
     async def passing(self, events: Sequence[Recorded]) -> Sequence[bool]:
         names = [event.stream for event in events] if self._by_stream else [event.type for event in events]
         known = self._verdicts
+        with suppress(KeyError):
+            return [known[name] for name in names]
         found = {name: known[name] for name in names if name in known}
         if unknown := {name for name in names if name not in found}:
             judged = await self._filters.judge(self._pattern, unknown)

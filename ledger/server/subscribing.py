@@ -121,14 +121,27 @@ class _ToAll:
                 await awaited.come.wait()
 
     async def _send(self, page: Sequence[Recorded]) -> None:
+        """Events, and checkpoints as they fall due. Who asks for one after every event is told how far it is where that
+        is of use: before the next event that is sent, and at the end of those at hand.
+        """
         visible = [] if self._sight.nothing else self._sight.visible(page)
         passing = await self._sight.passing(visible)
+        due = 0
         for recorded, passes in zip(visible, passing, strict=True):
             if passes:
+                if due:
+                    await self._send_checkpoint(due)
+                    due = 0
                 await self._call.write(self._event(recorded))
             self._counted += 1
             if self._counted == self._checkpoint_events:
-                await self._send_checkpoint(recorded.position)
+                due = recorded.position
+                self._counted = 0
+            if due and self._checkpoint_events > 1:
+                await self._send_checkpoint(due)
+                due = 0
+        if due:
+            await self._send_checkpoint(due)
 
     async def _send_checkpoint(self, position: int) -> None:
         self._counted, self._checkpoint = 0, position

@@ -137,6 +137,22 @@ async def test_checkpoints_come_after_as_many_events_as_were_asked_for(served: D
         assert [a.checkpoint.commit_position for a in answers] == [live.positions[7], live.positions[15]]
 
 
+async def test_after_every_event_is_as_often_as_it_is_of_use(served: Door):
+    """Who asks for that knows after each append how far the log is, and is not told a thousand times of a thousand."""
+    asked = subscription(filter=filtering(type="^kept$", max=1, multiplier=1))
+    async with reading(served.target, asked) as call:
+        await first(call, 2)
+        for names in (["other"], ["kept"], ["other", "kept", "other"], ["other"] * 1_000):
+            receipt = await served.ledger.append([Append("thing-1", ANY, [draft(type=name) for name in names])])
+            answers = []
+            while not answers or answers[-1].checkpoint.commit_position < receipt.position:
+                answers.append(await call.read())
+            assert answers[-1].checkpoint.commit_position == receipt.position
+            kept = [at for at, name in zip(receipt.positions, names, strict=True) if name == "kept"]
+            assert positions(answers) == kept
+            assert len(answers) <= 2 * len(kept) + 1 + len(names) // 10
+
+
 async def test_no_checkpoint_is_ahead_of_the_log(served: Door):
     """Of one who asks from beyond the end there is nothing that could be remembered yet."""
     beyond = Options.Position(commit_position=10_000, prepare_position=10_000)
