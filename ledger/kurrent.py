@@ -22,7 +22,7 @@ from kurrentdbclient.exceptions import InvalidArgumentError, KurrentDBClientErro
 
 from ledger.beside import identity_append, ledger_id_in, seal_draft, seal_in
 from ledger.kurrent_append import READS_AT_ONCE, Appending
-from ledger.kurrent_client import Client, InvalidPosition, ledger_error, told
+from ledger.kurrent_client import PACE, Client, InvalidPosition, Pace, ledger_error, told
 from ledger.kurrent_follow import PAGE_BYTES_MAX, SCAN_WINDOWS, Inflow
 from ledger.kurrent_wire import (
     COUNT_MAX,
@@ -70,9 +70,6 @@ from ledger.server.features import KEEPS_THE_PORT
 VERSION_MIN: Final = (25, 1)
 """The first KurrentDB that appends to several streams at once, or to none."""
 
-SEAL_NOTICED_S: Final = 5.0
-"""How old an adapter's knowledge may be that the log has not ended, when it appends."""
-
 RESUME_PAUSES_S: Final = (0.0, 0.1, 0.3, 1.0, 2.0)
 """Before each attempt to go on with a subscription that broke; then whoever follows is told."""
 
@@ -80,12 +77,12 @@ RESUME_PAUSES_S: Final = (0.0, 0.1, 0.3, 1.0, 2.0)
 class KurrentLedger:
     """Usable on one event loop, the one it was opened on, and in the process that opened it."""
 
-    def __init__(self, client: Client, ledger_id: str, *, keeps_port: bool, seal_noticed_s: float) -> None:
+    def __init__(self, client: Client, ledger_id: str, *, keeps_port: bool, pace: Pace) -> None:
         self._client: Final = client
         self._ledger_id: Final = ledger_id
         self._keeps_port: Final = keeps_port
-        self._seal_noticed_s: Final = seal_noticed_s
-        self._appending: Final = Appending(client, keeps_port=keeps_port)
+        self._pace: Final = pace
+        self._appending: Final = Appending(client, keeps_port=keeps_port, check_unsealed=self._check_unsealed)
         self._loop: Final = asyncio.get_running_loop()
         self._pid: Final = os.getpid()
         self._under_way: set[asyncio.Task[Receipt]] = set()
@@ -95,19 +92,20 @@ class KurrentLedger:
         self._closing: asyncio.Future[None] | None = None
 
     @classmethod
-    async def open(cls, url: str, *, trusting: bool = True, seal_noticed_s: float = SEAL_NOTICED_S) -> Self:
+    async def open(cls, url: str, *, trusting: bool = True, pace: Pace = PACE) -> Self:
         """Connect to the KurrentDB at `url`, and name its log if nobody has yet. `trusting`: a server that says that a
-        ledger of ours is behind it is believed; otherwise it is treated as a KurrentDB, which promises less.
+        ledger of ours is behind it is believed; otherwise it is treated as a KurrentDB, which promises less. `pace` is
+        the same for all who append there.
 
         Raises Rejected for a URL that cannot be or where access is denied, Unavailable where no server answers,
         WrongLedger for a KurrentDB before 25.1 and for one whose `$$meterloop` is something else.
         """
-        client = _client(url)
+        client = _client(url, pace)
         try:
             with told(client.address):
                 keeps_port = await _require_version(client) and trusting
             appending = Appending(client, keeps_port=keeps_port)
-            return cls(client, await _identity(client, appending), keeps_port=keeps_port, seal_noticed_s=seal_noticed_s)
+            return cls(client, await _identity(client, appending), keeps_port=keeps_port, pace=pace)
         except BaseException:
             await client.close()
             raise
@@ -122,7 +120,7 @@ class KurrentLedger:
 
         async def append() -> Receipt:
             if not self._keeps_port:
-                await self._check_unsealed(self._seal_noticed_s)
+                await self._check_unsealed()
             return await self._appending.append(appends)
 
         return await self._to_its_end(append)
@@ -132,15 +130,16 @@ class KurrentLedger:
         check_append_beside(append)
 
         async def append_it() -> Receipt:
-            await self._check_unsealed(0)
+            await self._look_for_seal()
             return await self._appending.append_beside(append)
 
         return await self._to_its_end(append_it)
 
     async def seal(self, note: bytes) -> int:
-        """Others notice within `SEAL_NOTICED_S`, for none appends without having looked for the marker that long; what
-        they have sent before then is done within `APPEND_S_MAX`. So this returns only after both. A server that has a
-        ledger of ours behind it notices in the append itself, and there is nothing to wait for.
+        """Others notice within `noticed_s`, for none sends an append without having looked for the marker that long;
+        what they have sent before then is done within `append_s`, whatever their URLs say. So this returns only after
+        both, and a margin. A server that has a ledger of ours behind it notices in the append itself, and there is
+        nothing to wait for.
         """
         self._check_usable()
         append = Append(OWN_STREAM, ANY, [seal_draft(self._ledger_id, note)])
@@ -148,7 +147,7 @@ class KurrentLedger:
         with suppress(Sealed):
             await self.append_beside(append)
         if not self._keeps_port:
-            await asyncio.sleep(self._seal_noticed_s + self._client.append_s_max)
+            await asyncio.sleep(self._pace.noticed_s + self._pace.append_s + self._pace.margin_s)
         return await self.head()
 
     async def read(
@@ -366,11 +365,15 @@ class KurrentLedger:
             async with asyncio.timeout(self._client.append_s_max):
                 return await append()
 
-    async def _check_unsealed(self, known_for_s: float) -> None:
-        """Raises Sealed where the log has ended, as far as could be known so long ago."""
+    async def _check_unsealed(self) -> None:
+        """Raises Sealed where the log has ended, as far as could be known `noticed_s` ago. An answer is as old as its
+        question: where it came late the question is put again, until the time of the append is over.
+        """
+        while self._loop.time() - self._unsealed_at_s >= self._pace.noticed_s:
+            await self._look_for_seal()
+
+    async def _look_for_seal(self) -> None:
         looked_at_s = self._loop.time()
-        if looked_at_s - self._unsealed_at_s < known_for_s:
-            return
         page = await self._stream_page(OWN_STREAM, Direction.FORWARDS, None, PAGE_EVENTS, recorded_beside)
         if seal_in(page.events) is not None:
             raise Sealed(f"KurrentDB {self._client.address}")
@@ -388,9 +391,9 @@ class KurrentLedger:
             raise self._closed()
 
 
-def _client(url: str) -> Client:
+def _client(url: str, pace: Pace) -> Client:
     try:
-        return Client(url)
+        return Client(url, pace.append_s)
     except ValueError as error:
         # Some of these messages end with the URL, and with what is in it.
         why = redacted(str(error), url)

@@ -53,6 +53,7 @@ HELD_IDS_MAX: Final = 200_000
 JUDGED_MAX: Final = 30
 """How often an append is judged anew on this side while others write to the same streams."""
 
+CheckUnsealed: TypeAlias = Callable[[], Awaitable[None]]
 Record: TypeAlias = Callable[[Sequence[Append]], Awaitable[Receipt]]
 
 
@@ -68,11 +69,14 @@ class _Unclear(Exception):
 
 
 class Appending:
-    """`keeps_port`: the server itself notices repetitions as the port says."""
+    """`keeps_port`: the server itself notices repetitions, and that the log has ended, as the port says. Otherwise
+    `check_unsealed` is asked right before an append is sent, for what comes before may have taken long.
+    """
 
-    def __init__(self, client: Client, *, keeps_port: bool) -> None:
+    def __init__(self, client: Client, *, keeps_port: bool, check_unsealed: CheckUnsealed | None = None) -> None:
         self._client: Final = client
         self._keeps_port: Final = keeps_port
+        self._check_unsealed: Final = None if keeps_port else check_unsealed
         self._turns: Final = asyncio.Semaphore(READS_AT_ONCE)
         self._anywhere: Final = asyncio.Lock()
         self._held: OrderedDict[str, _Held] = OrderedDict()
@@ -146,6 +150,8 @@ class Appending:
         carries = any(isinstance(draft, Carried) for draft in drafts)
         # A carried salt does not tell a repetition: where the log was before does.
         before = await self._client.head() if carries else 0
+        if self._check_unsealed is not None:
+            await self._check_unsealed()
         answer = await self._sent(appends, own)
         receipt = await self._receipt(appends, drafts, own, answer)
         return msgspec.structs.replace(receipt, repeated=answer.position <= before) if carries else receipt
@@ -210,6 +216,8 @@ class Appending:
         (append,) = appends
         with told(self._client.address):
             requests = proposed(append, carrying=self._keeps_port)
+            if self._check_unsealed is not None:
+                await self._check_unsealed()
             answer = await self._client.append_proposed(requests, carrying=self._keeps_port)
         match answer.WhichOneof("result"), answer.wrong_expected_version.WhichOneof("current_revision_option"):
             case "success", _:

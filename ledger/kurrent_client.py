@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
 import grpc
+import msgspec
 from google.protobuf.message import Message
 from kurrentdbclient import AsyncKurrentDBClient
 from kurrentdbclient.asyncio_client import autoreconnect, retrygrpc
@@ -35,8 +36,22 @@ from ledger.server.features import METHOD, SERVICE, Supported, supported
 READ_S_MAX: Final = 60.0
 """For a page, of 32 MiB at most."""
 
-APPEND_S_MAX: Final = 20.0
-"""For an append with all its attempts. A server that does not answer in this time is unavailable."""
+
+class Pace(msgspec.Struct, frozen=True):
+    """What all who append to one log hold to, so that whoever ends it knows by when the others have stopped.
+
+    `noticed_s`: how old the knowledge may be that the log has not ended when an append is sent. `append_s`: the longest
+    that an append takes with all its attempts; a URL may say less, not more. `margin_s`: for what a server was given in
+    time and does when its caller has given up, and for clocks that do not run equally fast.
+    """
+
+    noticed_s: float = 5.0
+    append_s: float = 20.0
+    margin_s: float = 5.0
+
+
+PACE: Final = Pace()
+
 
 OPTIONS: Final[GrpcOptions] = (
     # A peer that vanished without a word is noticed by an answer to a ping that does not come.
@@ -70,12 +85,13 @@ class InvalidPosition(KurrentDBClientError):
 class Client(AsyncKurrentDBClient):
     """Raises kurrentdbclient's errors; `told` makes the port's of them."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, append_s_max: float) -> None:
         super().__init__(url)
         self.grpc_options += OPTIONS
         self._closing = False
         self.address: Final = ",".join(self.connection_spec.targets)
-        self.append_s_max: Final = float(self.connection_spec.options.default_deadline or APPEND_S_MAX)
+        asked_s = self.connection_spec.options.default_deadline or append_s_max
+        self.append_s_max: Final = min(float(asked_s), append_s_max)
 
     async def connect(self) -> None:
         self._check_open()
