@@ -9,14 +9,21 @@ from typing import Final
 import msgspec
 from kurrentdbclient.protos.v1 import streams_pb2
 
+from ledger.port import FILTER_NAMES_MAX, NAME_BYTES_MAX
 from ledger.server.errors import invalid
-from ledger.server.filters import Chosen
+from ledger.server.filters import INDEX, Chosen
 
 POSITION_MAX: Final = (1 << 63) - 2
 """The protocol's numbers are unsigned; nothing of the log lies beyond this one, and one more is still an int64."""
 
 WINDOW_EVENTS: Final = 32
 """How many events a filter looks at for one page where the caller leaves it to the server."""
+
+PREFIX_BYTES_MAX: Final = len(INDEX) + len("et-") + NAME_BYTES_MAX
+"""The longest prefix that anything begins with is that which names the index of a type."""
+
+ASKED_BYTES_MAX: Final = 512 << 10
+"""A request with as many prefixes as a filter may have is a quarter of it. What is longer is not even looked into."""
 
 Options: Final = streams_pb2.ReadReq.Options
 
@@ -125,6 +132,17 @@ def _chosen(options: streams_pb2.ReadReq.Options.FilterOptions) -> Chosen:
             chosen = options.event_type
         case None:
             raise invalid("FilterOneofCase 没有选定。'None' is not a valid FilterOneofCase")
+    if len(chosen.prefix) > FILTER_NAMES_MAX:
+        raise invalid(
+            f"过滤器至多 {FILTER_NAMES_MAX} 个前缀，不是 {len(chosen.prefix)} 个。"
+            f"A filter has at most {FILTER_NAMES_MAX} prefixes, not {len(chosen.prefix)}."
+        )
+    longest = max((len(prefix.encode()) for prefix in chosen.prefix), default=0)
+    if longest > PREFIX_BYTES_MAX:
+        raise invalid(
+            f"过滤器的前缀至多 {PREFIX_BYTES_MAX} 字节，不是 {longest} 字节。"
+            f"A prefix of a filter has at most {PREFIX_BYTES_MAX} bytes, not {longest}."
+        )
     return Chosen(chosen is options.stream_identifier, chosen.regex, tuple(chosen.prefix))
 
 

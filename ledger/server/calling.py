@@ -7,7 +7,7 @@ or writes what it has to say with `call.write` where the answer is a stream. Wha
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Final, NamedTuple, Never, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, Never, TypeAlias, TypeVar
 
 import grpc
 import structlog
@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError, Message
 
 from ledger.port import LedgerError
 from ledger.server.access import OPEN, Admission, Grant, NotAdmitted
-from ledger.server.errors import Refused, access_denied, refusal
+from ledger.server.errors import Refused, access_denied, invalid, refusal
 
 CARRYING: Final = "meterloop-ledger"
 """The header by which a caller says that it knows the members in which salt and metadata travel."""
@@ -70,13 +70,17 @@ def unary(kind: type[Asked], behave: Callable[[Asked, Call], Awaitable[Message]]
     return made
 
 
-def answered_by_stream(kind: type[Asked], behave: Callable[[Asked, Call], Awaitable[None]]) -> Method:
-    """One request, and as many messages as `behave` writes."""
+def answered_by_stream(
+    kind: type[Asked], behave: Callable[[Asked, Call], Awaitable[None]], *, bytes_max: int
+) -> Method:
+    """One request of so many bytes, and as many messages as `behave` writes."""
 
     def made(admit: Admission) -> "grpc.RpcMethodHandler[bytes, bytes]":
         async def call(body: bytes, context: Context) -> None:
             try:
-                await behave(_parse(kind, body), await _enter(context, admit))
+                entered = await _enter(context, admit)
+                _check_length(body, bytes_max)
+                await behave(_parse(kind, body), entered)
             except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
                 await _end(context, error)
 
@@ -128,6 +132,22 @@ async def _enter(context: Context, admit: Admission) -> Call:
     if carrying and not grant.carries:
         raise access_denied(f"header {CARRYING}: Access Denied")
     return Call(context, grant, carrying=carrying)
+
+
+async def check_admitted(context: "grpc.aio.ServicerContext[Any, Any]", admit: Admission) -> None:
+    """For a method that is not made here: the call ends unless its caller is admitted."""
+    try:
+        await _enter(context, admit)
+    except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
+        await _end(context, error)
+
+
+def _check_length(body: bytes, bytes_max: int) -> None:
+    if len(body) > bytes_max:
+        raise invalid(
+            f"请求有 {len(body)} 字节，至多 {bytes_max}。"
+            f"The request has {len(body)} bytes, and at most {bytes_max} are taken."
+        )
 
 
 def _parse(kind: type[Asked], body: bytes) -> Asked:

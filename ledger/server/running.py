@@ -16,6 +16,8 @@ from grpc_health.v1.health import aio as health
 from ledger.embedded import EmbeddedLedger
 from ledger.port import APPEND_BYTES_MAX
 from ledger.server.access import Admission
+from ledger.server.admitting import Places
+from ledger.server.calling import check_admitted
 from ledger.server.cluster import gossip, server_features
 from ledger.server.reading import Reading
 from ledger.server.refusing import Lacking
@@ -25,6 +27,8 @@ from ledger.server.writing import Writing
 FRAMING_BYTES: Final = 4 << 20
 """What stands around the data and metadata of the largest append: ids, types and lengths of its events."""
 
+STREAMS_OF_A_CONNECTION_MAX: Final = 4_000
+"""Calls that one connection has open, of admitted callers or of strangers; more wait at the other end."""
 
 EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - named to be told apart
 
@@ -38,11 +42,29 @@ class Tls(msgspec.Struct, frozen=True):
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What callers may cost: the bytes of one request, and calls under way at the same time, subscriptions among them.
+    Services have `calls_max` to themselves; all others share as many, of which one credential gets `calls_each_max`.
     What is beyond ends as RESOURCE_EXHAUSTED.
     """
 
     request_bytes_max: int = APPEND_BYTES_MAX + FRAMING_BYTES
     calls_max: int = 4_000
+    calls_each_max: int = 1_000
+
+
+class _Health(health.HealthServicer):
+    """Everybody may check. To watch is to keep a call open, which is for those who are admitted."""
+
+    def __init__(self, admit: Admission) -> None:
+        super().__init__()
+        self._admit: Final = admit
+
+    async def Watch(  # noqa: N802 - gRPC's name
+        self,
+        request: health_pb2.HealthCheckRequest,
+        context: grpc.aio.ServicerContext[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse],
+    ) -> None:
+        await check_admitted(context, self._admit)
+        await super().Watch(request, context)
 
 
 class Served:
@@ -67,7 +89,8 @@ async def serve(
 ) -> Served:
     """Listen to `host:port`, port 0 for any that is free. OSError where nobody can listen there."""
     limits = limits or Limits()
-    server = grpc.aio.server(options=_options(limits), maximum_concurrent_rpcs=limits.calls_max)
+    admit = Places(admit, limits.calls_max, limits.calls_each_max)
+    server = grpc.aio.server(options=_options(limits))
     try:
         port = _bind(server, listen, tls)
     except RuntimeError as error:
@@ -76,7 +99,7 @@ async def serve(
     reading, writing = Reading(ledger), Writing(ledger)
     services = [streams(reading, writing), sessions(writing), gossip(ledger.ledger_id, host, port), server_features()]
     server.add_generic_rpc_handlers([*(service.handler(admit) for service in services), Lacking(admit)])
-    status = health.HealthServicer()
+    status = _Health(admit)
     health_pb2_grpc.add_HealthServicer_to_server(status, server)
     for name in ["", *(service.name for service in services)]:
         await status.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -100,6 +123,7 @@ def _options(limits: Limits) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", limits.request_bytes_max),
         ("grpc.max_send_message_length", -1),
+        ("grpc.max_concurrent_streams", STREAMS_OF_A_CONNECTION_MAX),
         # Two processes on one port would share its calls between them, silently.
         ("grpc.so_reuseport", 0),
         # Official clients ping every ten seconds, also while nothing else is said; by default that would end them.

@@ -4,6 +4,7 @@ from kurrentdbclient.protos.v1 import streams_pb2
 from kurrentdbclient.protos.v2.streams import streams_pb2 as v2_streams_pb2
 
 from ledger.server.appending import Appending
+from ledger.server.asking import ASKED_BYTES_MAX
 from ledger.server.batching import Batching
 from ledger.server.calling import Service, answered_by_stream, asked_by_stream, conversing, unary
 from ledger.server.reading import Reading
@@ -14,7 +15,7 @@ from ledger.server.writing import Writing
 
 def streams(reading: Reading, writing: Writing) -> Service:
     methods = {
-        "Read": answered_by_stream(streams_pb2.ReadReq, reading.read),
+        "Read": answered_by_stream(streams_pb2.ReadReq, reading.read, bytes_max=ASKED_BYTES_MAX),
         "Append": asked_by_stream(streams_pb2.AppendReq, Appending(writing).append),
         "BatchAppend": conversing(streams_pb2.BatchAppendReq, Batching(writing).batch_append),
         "Delete": unary(streams_pb2.DeleteReq, delete),

@@ -7,7 +7,7 @@ import grpc
 import pytest
 from kurrentdbclient.exceptions import NotFoundError
 
-from ledger.port import ANY, Append
+from ledger.port import ANY, FILTER_NAMES_MAX, NAME_BYTES_MAX, Append
 from tests.ledger.making import draft, drafts
 from tests.ledger.server.asking import EMPTY, Options, filtering, options, read, refused
 from tests.ledger.server.conftest import Door
@@ -133,3 +133,26 @@ async def test_more_names_than_are_kept_are_judged_rightly(served: Door):
         await served.ledger.append([Append(f"thing-{index}", ANY, drafts(1)) for index in names])
     answers = await read(served.target, options(filter=filtering(stream="7$")))
     assert len(answers) == 2_000
+
+
+MANY = [f"nope-{index}" for index in range(FILTER_NAMES_MAX)]
+
+
+@pytest.mark.parametrize("by", ["stream", "type"])
+async def test_as_many_prefixes_as_a_filter_may_have(filled: Door, by):
+    """No more: each event is held to each of them while everybody waits."""
+    assert await seen(filled, filter=filtering(**{by: [*MANY[1:], ""]})) == all_of()
+    longest = f"$idx-et-{'t' * NAME_BYTES_MAX}"
+    assert await seen(filled, filter=filtering(stream=[longest])) == []
+    for prefixes, word in [([*MANY, ""], "500 prefixes"), (["", longest + "t"], "208 bytes")]:
+        for given in ({}, {"subscription": Options.SubscriptionOptions()}):
+            error = await refused(filled.target, options(filter=filtering(**{by: prefixes}), **given))
+            assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+            assert word in error.details()
+
+
+async def test_a_long_request_is_not_looked_into(filled: Door):
+    """One of this size takes the event loop longer to take apart than to refuse."""
+    error = await refused(filled.target, options(filter=filtering(type=[""] * (4 << 20))))
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "The request has 8388" in error.details()

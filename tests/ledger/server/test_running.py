@@ -103,3 +103,54 @@ async def test_calls_beyond_the_limit_are_refused_and_those_under_way_go_on():
                 answered = await answers_or_status(target)
         assert answered == [0]
     await server.stop(grace_s=0)
+
+
+async def known_by_name(authorization: str | None) -> Grant:
+    """`service`, or anybody else who says a name."""
+    if authorization is None:
+        raise NotAdmitted
+    return Grant(reads=None, all_streams=True, carries=authorization == "service")
+
+
+async def test_strangers_take_nobody_s_place():
+    server = await serve(MemoryLedger(), "127.0.0.1:0", admit=known_by_name, limits=Limits(calls_max=4))
+    target = f"127.0.0.1:{server.port}"
+    async with grpc.aio.insecure_channel(target) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        watched = [health.Watch(health_pb2.HealthCheckRequest()) for _ in range(8)]
+        for call in watched:
+            with pytest.raises(grpc.aio.AioRpcError) as refusal:
+                await call.read()
+            assert refusal.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        # These say nothing and keep their calls open.
+        silent = [channel.stream_unary("/event_store.client.streams.Streams/Append")() for _ in range(8)]
+        silent += [channel.stream_unary("/event_store.client.gossip.Gossip/Read")() for _ in range(8)]
+        for call in silent:
+            await call.wait_for_connection()
+        assert await read(target, options(), authorization="somebody") is not None
+        assert (await health.Check(health_pb2.HealthCheckRequest())).status == HEALTH.SERVING
+        for call in silent:
+            call.cancel()
+    await server.stop(grace_s=0)
+
+
+async def watching(channel: grpc.aio.Channel, name: str) -> grpc.StatusCode | None:
+    """A call kept open by who says this name; what it was refused with."""
+    asked = health_pb2.HealthCheckRequest()
+    call = health_pb2_grpc.HealthStub(channel).Watch(asked, metadata=(("authorization", name),))
+    try:
+        await call.read()
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return None
+
+
+async def test_one_caller_leaves_places_to_others_and_all_of_them_leave_the_services_theirs():
+    limits = Limits(calls_max=4, calls_each_max=3)
+    server = await serve(MemoryLedger(), "127.0.0.1:0", admit=known_by_name, limits=limits)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        exhausted = grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert [await watching(channel, "one") for _ in range(4)] == [None, None, None, exhausted]
+        assert [await watching(channel, "other") for _ in range(2)] == [None, exhausted]
+        assert [await watching(channel, "service") for _ in range(5)] == [None, None, None, None, exhausted]
+    await server.stop(grace_s=0)
