@@ -2,12 +2,15 @@
 protocol.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Collection, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
-from ledger.port import PAGE_EVENTS, Append, Ledger, Receipt, Recorded, StreamState
+from ledger.port import PAGE_EVENTS, Append, Direction, Ledger, Receipt, Recorded, StreamPage, StreamState
+
+SCAN_EVENTS_MAX: Final = 16_384
+"""Events that one page looks at when a filter lets little through: some milliseconds."""
 
 
 class Check(msgspec.Struct, frozen=True, gc=False):
@@ -29,6 +32,20 @@ class EmbeddedLedger(Ledger, Protocol):
         All checks hold at the moment of recording, or nothing is recorded and Conflict names the first that does not. A
         call that had been recorded before is success whatever has become of its checks. The streams of checks are
         distinct, of each other and of those written, at most APPEND_EVENTS_MAX.
+        """
+        ...
+
+    async def read(
+        self,
+        stream: str,
+        *,
+        direction: Direction = Direction.FORWARDS,
+        from_version: int | None = None,
+        limit: int = PAGE_EVENTS,
+        types: Collection[str] = (),
+    ) -> StreamPage:
+        """As the port's. Of events of any of these types, if any is named; then the work is bounded as in `read_all`,
+        and a page that is not the last may have few events or none.
         """
         ...
 

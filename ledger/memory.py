@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from uuid import UUID
 
 from ledger.beside import identity_append, seal_draft, seal_in
-from ledger.embedded import Check
+from ledger.embedded import SCAN_EVENTS_MAX, Check
 from ledger.following import Growth, follow_pages
 from ledger.port import (
     ANY,
@@ -30,6 +30,7 @@ from ledger.recording import (
     check_append_beside,
     check_appends,
     check_before,
+    check_filter,
     check_from,
     check_limit,
     check_scan,
@@ -98,12 +99,18 @@ class MemoryLedger:
         direction: Direction = Direction.FORWARDS,
         from_version: int | None = None,
         limit: int = PAGE_EVENTS,
+        types: Collection[str] = (),
     ) -> StreamPage:
         self._check_open()
         check_stream(stream)
         check_from(from_version)
         check_limit(limit)
-        return _page(self._streams.get(stream, []), direction, from_version, limit)
+        check_filter(types)
+        events = self._streams.get(stream, [])
+        if not types:
+            return _page(events, direction, from_version, limit)
+        scanned = _page(events, direction, from_version, SCAN_EVENTS_MAX)
+        return _narrowed(scanned, direction, limit, types)
 
     async def read_many(self, streams: Collection[str]) -> Mapping[str, StreamPage]:
         self._check_open()
@@ -249,3 +256,11 @@ def _page(events: Sequence[Recorded], direction: Direction, from_version: int | 
     newest = len(events) - 1 if from_version is None else min(from_version, len(events) - 1)
     oldest = max(newest - limit + 1, 0)
     return StreamPage(events[oldest : newest + 1][::-1], oldest - 1 if oldest else None)
+
+
+def _narrowed(scanned: StreamPage, direction: Direction, limit: int, types: Collection[str]) -> StreamPage:
+    events = [event for event in scanned.events if event.type in types]
+    if len(events) <= limit:
+        return StreamPage(events, scanned.next_from)
+    step = 1 if direction is Direction.FORWARDS else -1
+    return StreamPage(events[:limit], events[limit - 1].version + step)

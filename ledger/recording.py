@@ -198,6 +198,10 @@ def check_scan(after: int, limit: int, types: Collection[str], stream_prefixes: 
     check_limit(limit)
     if not 0 <= after <= _INT64_MAX:
         raise Rejected(f"a position is at least 0 and an int64, not {after}")
+    check_filter(types, stream_prefixes)
+
+
+def check_filter(types: Collection[str], stream_prefixes: Collection[str] = ()) -> None:
     for names in (types, stream_prefixes):
         if isinstance(names, str):
             raise Rejected(f"a filter is a collection of names, not one name: {names}")

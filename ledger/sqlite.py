@@ -37,6 +37,7 @@ from ledger.recording import (
     check_append_beside,
     check_appends,
     check_before,
+    check_filter,
     check_from,
     check_limit,
     check_scan,
@@ -47,7 +48,7 @@ from ledger.recording import (
 from ledger.sqlite_append import BesideCall, Call
 from ledger.sqlite_file import Told, back_up, connect, open_file
 from ledger.sqlite_lock import WriterTurn
-from ledger.sqlite_read import filtering, head, page, page_back, stream_page, streams_beside
+from ledger.sqlite_read import filtering, head, page, page_back, stream_page, stream_page_of, streams_beside
 from ledger.sqlite_watch import CommitWatch
 from ledger.sqlite_writer import Job, Writer
 
@@ -104,10 +105,16 @@ class SqliteLedger:
         direction: Direction = Direction.FORWARDS,
         from_version: int | None = None,
         limit: int = PAGE_EVENTS,
+        types: Collection[str] = (),
     ) -> StreamPage:
         check_stream(stream)
         check_from(from_version)
         check_limit(limit)
+        check_filter(types)
+        if types:
+            return await self._reading(
+                lambda reader: stream_page_of(reader, stream, direction, from_version, limit, types)
+            )
         return await self._reading(lambda reader: stream_page(reader, stream, direction, from_version, limit))
 
     async def read_many(self, streams: Collection[str]) -> Mapping[str, StreamPage]:

@@ -6,10 +6,8 @@ from typing import Final
 
 import apsw
 
+from ledger.embedded import SCAN_EVENTS_MAX
 from ledger.port import Direction, Page, Recorded, StreamPage
-
-SCAN_EVENTS_MAX: Final = 16_384
-"""Events that one page looks at when a filter lets little through: some milliseconds."""
 
 PAGE_BYTES_MAX: Final = 32 << 20
 """Data plus metadata of one page, give or take one fetch: 4,096 events may be 4 GiB."""
@@ -52,6 +50,35 @@ def stream_page(
     start = _INT64_MAX if from_version is None else from_version
     events, more = _take(reader.execute(select + _BACKWARDS, (stream, start, limit + 1)), limit)
     return StreamPage(events, events[-1].version - 1 if more else None)
+
+
+def stream_page_of(
+    reader: apsw.Connection,
+    stream: str,
+    direction: Direction,
+    from_version: int | None,
+    limit: int,
+    types: Collection[str],
+) -> StreamPage:
+    """Of events of these types. What is recorded after the stream's end was looked for is left for the next page."""
+    last: int | None = reader.execute("SELECT max(version) FROM event WHERE stream = ?", (stream,)).get
+    forwards = direction is Direction.FORWARDS
+    if last is None or (forwards and (from_version or 0) > last):
+        return StreamPage([])
+    if forwards:
+        least, most = (from_version or 0), min(last, (from_version or 0) + SCAN_EVENTS_MAX - 1)
+    else:
+        most = last if from_version is None else min(from_version, last)
+        least = max(most - SCAN_EVENTS_MAX + 1, 0)
+    condition, values = filtering(types, ())
+    order = "version" if forwards else "version DESC"
+    sql = f"{_SELECT} WHERE stream = ? AND version BETWEEN ? AND ?{condition} ORDER BY {order} LIMIT ?"
+    events, more = _take(reader.execute(sql, (stream, least, most, *values, limit + 1)), limit)
+    if forwards:
+        looked_at = events[-1].version if more else most
+        return StreamPage(events, looked_at + 1 if looked_at < last else None)
+    looked_at = events[-1].version if more else least
+    return StreamPage(events, looked_at - 1 if looked_at else None)
 
 
 def page(reader: apsw.Connection, after: int, limit: int, condition: str, values: Sequence[str]) -> Page:

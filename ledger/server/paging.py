@@ -46,6 +46,11 @@ class Sight:
         self.types: Final = types if len(types) + len(self.stream_prefixes) <= FILTER_NAMES_MAX else ()
 
     @property
+    def left_out_here(self) -> bool:
+        """Whether pages of the ledger hold events that the caller may not read."""
+        return self._grant.reads is not None and not self.types
+
+    @property
     def nothing(self) -> bool:
         return self._grant.reads is not None and not self._grant.reads
 

@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Final
 
 import msgspec
 from kurrentdbclient.protos.v1 import streams_pb2
 
 from ledger.embedded import EmbeddedLedger
-from ledger.port import BESIDE, PAGE_EVENTS, Direction, Recorded
+from ledger.port import BESIDE, Direction, Recorded
 from ledger.server.access import Grant
 from ledger.server.asking import Asked, Edge, asked_of
 from ledger.server.calling import Call
@@ -55,9 +56,9 @@ class Reading:
     async def _read_stream(self, stream: str, asked: Asked, call: Call, sight: Sight, event: Event) -> None:
         assert asked.count is not None
         seen = False
-        if can_exist(stream):
-            seen = await _write(call, asked.count, self._stream(stream, asked), sight, event)
-            if not seen or asked.tells_last:
+        if can_exist(stream) and not sight.nothing:
+            seen = await _write(call, asked.count, self._stream(stream, asked, sight), sight, event)
+            if asked.tells_last if seen else not _whole(asked):
                 last = await self._last_visible(stream, asked, sight)
                 seen = last is not None
                 if last is not None and asked.tells_last:
@@ -65,7 +66,7 @@ class Reading:
         if not seen:
             await call.write(stream_not_found(stream))
 
-    async def _stream(self, stream: str, asked: Asked) -> AsyncGenerator[Sequence[Recorded], None]:
+    async def _stream(self, stream: str, asked: Asked, sight: Sight) -> AsyncGenerator[Sequence[Recorded], None]:
         direction = Direction.BACKWARDS if asked.backwards else Direction.FORWARDS
         match asked.begin:
             case int():
@@ -76,10 +77,12 @@ class Reading:
                 return
             case _:
                 from_version = None
-        read = self._ledger.read_beside if stream.startswith(BESIDE) else self._ledger.read
+        beside = stream.startswith(BESIDE)
+        read = self._ledger.read_beside if beside else partial(self._ledger.read, types=sight.types)
         size, more = PageSize(), True
         while more:
-            limit = min(size.events, asked.count or 1)
+            # The count is of those that are seen: of pages with others it says nothing.
+            limit = size.events if sight.left_out_here else min(size.events, asked.count or 1)
             page = await read(stream, direction=direction, from_version=from_version, limit=limit)
             yield page.events
             size.learn(page.events)
@@ -87,8 +90,8 @@ class Reading:
 
     async def _last_visible(self, stream: str, asked: Asked, sight: Sight) -> Recorded | None:
         """The last event of the stream that the caller sees. None: to the caller there is no such stream."""
-        from_end = msgspec.structs.replace(asked, begin=Edge.END, backwards=True, count=PAGE_EVENTS)
-        async with aclosing(self._stream(stream, from_end)) as pages:
+        from_end = msgspec.structs.replace(asked, begin=Edge.END, backwards=True, count=1)
+        async with aclosing(self._stream(stream, from_end, sight)) as pages:
             async for page in pages:
                 for event in sight.visible(page):
                     return event
@@ -143,6 +146,11 @@ async def _write(
             if not left:
                 return seen
     return seen
+
+
+def _whole(asked: Asked) -> bool:
+    """Whether it is read from the one end to the other, unless the count stops it before."""
+    return asked.begin is (Edge.END if asked.backwards else Edge.START)
 
 
 def _check_access(asked: Asked, grant: Grant) -> None:

@@ -7,14 +7,14 @@ pages once more.
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 from uuid import UUID
 
 import grpc
 
 from ledger.embedded import EmbeddedLedger
-from ledger.port import BESIDE, Direction, Recorded
+from ledger.port import BESIDE, Direction, Recorded, StreamPage
 from ledger.recording import system_time_us
 from ledger.server.asking import Asked, Edge
 from ledger.server.calling import Call
@@ -157,7 +157,7 @@ class _ToStream:
         assert asked.stream is not None
         self._stream: Final = asked.stream
         self._begin: Final = asked.begin
-        self._read = ledger.read
+        self._read: Callable[..., Awaitable[StreamPage]] = ledger.read
         self._tail, self._call, self._sight, self._event = tail, call, sight, event
         self._seen = self._shown = -1
 

@@ -1,12 +1,12 @@
-"""Contract of the ledgers that keep their events themselves: checks of streams that are not written, and the log read
-backwards.
+"""Contract of the ledgers that keep their events themselves: checks of streams that are not written, the log read
+backwards, and a stream's events of some types.
 """
 
 import pytest
 
-from ledger.embedded import Check
-from ledger.port import ANY, APPEND_EVENTS_MAX, NO_STREAM, STREAM_EXISTS, Append, Conflict, Rejected
-from tests.ledger.making import drafts, everything, one
+from ledger.embedded import SCAN_EVENTS_MAX, Check
+from ledger.port import ANY, APPEND_EVENTS_MAX, NO_STREAM, STREAM_EXISTS, Append, Conflict, Direction, Rejected
+from tests.ledger.making import draft, drafts, everything, one
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,43 @@ async def test_the_log_is_read_backwards(own_doors):
     for before, limit in ((-1, 1), (1 << 63, 1), (None, 0), (None, 5_000)):
         with pytest.raises(Rejected):
             await log.read_back(before, limit)
+
+
+async def versions_of(log, direction, from_version, limit, types) -> list[int]:
+    """All pages of a stream, of events of these types."""
+    versions, at_end = [], False
+    while not at_end:
+        page = await log.read("s", direction=direction, from_version=from_version, limit=limit, types=types)
+        assert len(page.events) <= limit
+        assert {event.type for event in page.events} <= set(types)
+        versions += [event.version for event in page.events]
+        from_version, at_end = page.next_from, page.next_from is None
+    return versions
+
+
+@pytest.mark.parametrize("limit", [1, 3, 4_096])
+async def test_a_stream_is_read_of_some_types(own_doors, limit):
+    names = ["a", "b", "a", "c", "c", "a", "c"]
+    await own_doors.log.append([Append("s", ANY, [draft(type=name) for name in names])])
+    await own_doors.log.append([Append("t", ANY, [draft(type="a")])])
+    for types in (["a"], ["b", "a"], ["c"], ["none"]):
+        for start in (None, *range(9)):
+            of_them = [version for version, name in enumerate(names) if name in types]
+            onwards = [version for version in of_them if version >= (start or 0)]
+            assert await versions_of(own_doors.other, Direction.FORWARDS, start, limit, types) == onwards
+            back = [version for version in of_them[::-1] if start is None or version <= start]
+            assert await versions_of(own_doors.other, Direction.BACKWARDS, start, limit, types) == back
+    with pytest.raises(Rejected):
+        await own_doors.log.read("s", types="a")
+
+
+async def test_of_a_long_stream_so_much_is_looked_at_for_one_page(own_doors):
+    """And the one event that is looked for is found from either end."""
+    log = own_doors.log
+    await log.append([Append("s", ANY, [draft(type="first"), *drafts(9_998), draft(type="last")])])
+    await log.append([Append("s", ANY, drafts(SCAN_EVENTS_MAX - 10_000 + 1))])
+    for direction, near, far in ((Direction.FORWARDS, "first", "none"), (Direction.BACKWARDS, "last", "first")):
+        assert (await log.read("s", direction=direction, types=[near], limit=1)).events[0].type == near
+        page = await log.read("s", direction=direction, types=[far])
+        assert (page.events, page.next_from) == ([], SCAN_EVENTS_MAX if direction is Direction.FORWARDS else 0)
+    assert await versions_of(log, Direction.BACKWARDS, None, 1, ["first"]) == [0]

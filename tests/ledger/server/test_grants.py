@@ -1,11 +1,13 @@
 """What a caller sees of the log who may not see all of it."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import pytest
 
-from ledger.port import ANY, Append, Ledger
+from ledger.memory import MemoryLedger
+from ledger.port import ANY, Append, Ledger, StreamPage
 from ledger.server.access import OPEN, Grant, NotAdmitted
 from ledger.server.running import serve
 from tests.ledger.making import draft
@@ -139,3 +141,30 @@ async def test_services_read_everything(target: str):
     answers = await read(target, options(), authorization="service")
     assert revisions(answers) == [0, 1, 2, 3, 4, 0]
     assert positions(answers) == sorted(positions(answers))
+
+
+class Counting(MemoryLedger):
+    """Counts the reads of streams that it is asked for."""
+
+    reads = 0
+
+    async def read(self, *asked: Any, **given: Any) -> StreamPage:
+        self.reads += 1
+        return await super().read(*asked, **given)
+
+
+@pytest.mark.parametrize(("reader", "reads_max"), [("reader", 2), ("many", 16)])
+async def test_what_one_does_not_see_is_not_read_event_by_event(reader, reads_max):
+    """As many clients ask at which version a stream is: one event, from the end."""
+    ledger = Counting()
+    server = await serve(ledger, "127.0.0.1:0", admit=admit)
+    await ledger.append([Append("ext-a", ANY, [draft(type="sealed") for _ in range(10_000)])])
+    last = Options.StreamOptions(end=EMPTY)
+    control = Options.ControlOption(compatibility=1)
+    newest = options("ext-a", stream=last, read_direction=Options.Backwards, count=1, control_option=control)
+    for asked in (newest, options("ext-a", count=1)):
+        ledger.reads = 0
+        answers = await read(f"127.0.0.1:{server.port}", asked, authorization=reader)
+        assert kinds(answers) == ["stream_not_found"]
+        assert 0 < ledger.reads <= reads_max
+    await server.stop(grace_s=0)
