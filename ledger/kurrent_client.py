@@ -22,6 +22,7 @@ from kurrentdbclient.exceptions import (
     KurrentDBClientError,
     ServiceUnavailableError,
     StreamIsDeletedError,
+    TransactionMaxSizeExceededError,
     UnauthenticatedError,
 )
 from kurrentdbclient.protos.v1 import shared_pb2, streams_pb2
@@ -271,7 +272,7 @@ def ledger_error(address: str, error: Exception) -> LedgerError:
     match error:
         case AccessDeniedError() | UnauthenticatedError():
             return Rejected(f"KurrentDB {address} 拒绝访问。 / KurrentDB {address} denies access. {error}")
-        case InvalidArgumentError() | StreamIsDeletedError():
+        case InvalidArgumentError() | StreamIsDeletedError() | TransactionMaxSizeExceededError():
             return Rejected(f"KurrentDB {address}: {error}")
         case _:
             return Unavailable(f"KurrentDB {address}: {type(error).__name__}: {error}")

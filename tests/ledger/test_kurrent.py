@@ -8,11 +8,15 @@ from contextlib import asynccontextmanager, suppress
 
 import grpc
 import pytest
+from google.protobuf.any_pb2 import Any
+from google.rpc import status_pb2
 from kurrentdbclient.protos.v1 import gossip_pb2, shared_pb2, streams_pb2
+from kurrentdbclient.protos.v2.streams import errors_pb2
 
 from ledger.kurrent import KurrentLedger
+from ledger.kurrent_client import Pace
 from ledger.open import open_ledger
-from ledger.port import NO_STREAM, Rejected, Sealed, Unavailable, WrongLedger
+from ledger.port import NO_STREAM, Conflict, Rejected, Sealed, Unavailable, WrongLedger
 from ledger.server.features import METHOD, SERVICE, SupportedMethods
 from tests.ledger.making import everything, first_events, one
 from tests.ledger.small_kurrentdb import run_small
@@ -226,8 +230,9 @@ async def test_a_lone_node_that_does_not_lead_is_unavailable():
 async def test_a_log_that_was_sealed_elsewhere_is_noticed_in_time_and_whoever_seals_waits_for_it():
     """A KurrentDB takes an append to a sealed log: it is for whoever appends not to send one."""
     running, port, small = await run_small()
-    url = f"kurrentdb://127.0.0.1:{port}?tls=false&defaultDeadline=1"
-    writer, other = [await KurrentLedger.open(url, seal_noticed_s=0.4) for _ in range(2)]
+    url = f"kurrentdb://127.0.0.1:{port}?tls=false"
+    pace = Pace(noticed_s=0.4, append_s=1.0, margin_s=0.1)
+    writer, other = [await KurrentLedger.open(url, pace=pace) for _ in range(2)]
     await writer.append(one("s", NO_STREAM))
     began_s = time.monotonic()
     sealing = asyncio.create_task(other.seal(b'{"goes_on": "another"}'))
@@ -285,3 +290,67 @@ async def test_a_restart_at_any_place_that_was_scanned_is_no_shorter_log():
     await pages.aclose()
     await log.close()
     await running.stop(0)
+
+
+def rich(code, details):
+    packed = Any()
+    packed.Pack(details)
+    status = status_pb2.Status(code=code.value[0], message="refused", details=[packed])
+    return code, "refused", (("grpc-status-details-bin", status.SerializeToString()),)
+
+
+VIOLATION = errors_pb2.ConsistencyViolation(
+    stream_state=errors_pb2.ConsistencyViolation.StreamStateViolation(stream="s", expected_state=-1, actual_state=4)
+)
+FAILED = grpc.StatusCode.FAILED_PRECONDITION
+WRONG_VERSION = "Append failed due to WrongExpectedVersion. Stream: s, Expected version: -1, Actual version: 4"
+
+REFUSALS = {
+    "another revision": (rich(FAILED, errors_pb2.StreamRevisionConflictErrorDetails(stream="s", actual_revision=4)), 4),
+    "a check that fails": (rich(FAILED, errors_pb2.AppendConsistencyViolationErrorDetails(violations=[VIOLATION])), 4),
+    "in words": ((FAILED, WRONG_VERSION), 4),
+    "a tombstone": (rich(FAILED, errors_pb2.StreamTombstonedErrorDetails(stream="s")), NO_STREAM),
+    "a deleted stream": ((FAILED, "Event stream 's' is deleted."), NO_STREAM),
+    "too large a record": (
+        rich(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            errors_pb2.AppendRecordSizeExceededErrorDetails(
+                stream="s", record_id="3f0f6ee0-53a9-4d5d-8a0e-6b0b0d7f7a4b", size=3, max_size=2
+            ),
+        ),
+        Rejected,
+    ),
+    "too large an append": (
+        rich(grpc.StatusCode.ABORTED, errors_pb2.AppendTransactionSizeExceededErrorDetails(size=3, max_size=2)),
+        Rejected,
+    ),
+    "too large a message": (
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max (20000000 vs. 17825792)"),
+        Rejected,
+    ),
+    "a bad argument": ((grpc.StatusCode.INVALID_ARGUMENT, "no"), Rejected),
+    "no access": ((grpc.StatusCode.PERMISSION_DENIED, "no"), Rejected),
+    "nobody known": ((grpc.StatusCode.UNAUTHENTICATED, "no"), Rejected),
+    "a sealed log": ((FAILED, "sealed", (("exception", "log-sealed"),)), Sealed),
+    "a fault": ((grpc.StatusCode.UNKNOWN, "Exception was thrown by handler."), Unavailable),
+    "a server that stops": ((grpc.StatusCode.UNAVAILABLE, "Server Is Not Ready"), Unavailable),
+    "a server that is busy": ((grpc.StatusCode.RESOURCE_EXHAUSTED, "busy"), Unavailable),
+}
+
+
+@pytest.mark.parametrize("why", REFUSALS)
+async def test_what_a_server_refuses_is_told_as_the_ports_errors(why):
+    refusal, told = REFUSALS[why]
+
+    async def append(requests, context):
+        [_ async for _ in requests]
+        await context.abort(*refusal)
+
+    sessions = {"AppendSession": grpc.stream_unary_rpc_method_handler(append)}
+    async with server({SERVICE: {METHOD: supported("26.1.0")}, STREAMS: NAMED, SESSIONS: sessions}) as port:
+        log = await open_ledger(f"kurrentdb://127.0.0.1:{port}?tls=false")
+        with pytest.raises(told if isinstance(told, type) else Conflict) as refused:
+            await log.append(one("s", NO_STREAM))
+        if isinstance(refused.value, Conflict):
+            assert (refused.value.stream, refused.value.expected, refused.value.actual) == ("s", NO_STREAM, told)
+        await log.close()
