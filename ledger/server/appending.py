@@ -8,6 +8,7 @@ from kurrentdbclient.protos.v1 import streams_pb2
 from ledger.port import ANY, NO_STREAM, Conflict
 from ledger.server.calling import Call
 from ledger.server.errors import Overdue, invalid
+from ledger.server.holding import Held
 from ledger.server.metadata import check_may_append
 from ledger.server.proposing import Proposed, expected_at, stream_name
 from ledger.server.writing import Appended, Writing
@@ -25,6 +26,12 @@ class Appending:
 
     async def append(self, asked: AsyncIterator[streams_pb2.AppendReq], call: Call) -> streams_pb2.AppendResp:
         """The options first, then the events; only when the last has come is anything written."""
+        with self._writing.holding(call.grant) as held:
+            return await self._append(asked, call, held)
+
+    async def _append(
+        self, asked: AsyncIterator[streams_pb2.AppendReq], call: Call, held: Held
+    ) -> streams_pb2.AppendResp:
         proposed: Proposed | None = None
         async for message in asked:
             content = message.WhichOneof("content")
@@ -40,6 +47,8 @@ class Appending:
                 raise invalid("选项之后只能是事件。After the options come events, and nothing else.")
             else:
                 proposed.add((message.proposed_message,))
+                held.hold(proposed.size.held_bytes)
+        held.awaiting = False
         if proposed is None:
             raise invalid("没有选项。There are no options.")
         if call.context.time_remaining() == 0:

@@ -17,6 +17,7 @@ from ledger.port import APPEND_BYTES_MAX, Conflict, LedgerError, StreamState, Un
 from ledger.recording import system_time_us
 from ledger.server.calling import Call
 from ledger.server.errors import AccessDenied, AppendTooBig, Overdue, Refused, TooBig, invalid, refusal, status
+from ledger.server.holding import Held
 from ledger.server.metadata import check_may_append
 from ledger.server.proposing import Proposed, expected_at, stream_name, uuid_bytes
 from ledger.server.writing import Appended, Writing
@@ -46,8 +47,10 @@ class Batching:
         call, and the client repeats what it has no answer for.
         """
         try:
-            async with asyncio.TaskGroup() as tasks:
-                await _Batches(self._writing, call, tasks).run(asked)
+            with self._writing.holding(call.grant) as held:
+                held.awaiting = False
+                async with asyncio.TaskGroup() as tasks:
+                    await _Batches(self._writing, call, tasks, held).run(asked)
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
 
@@ -60,6 +63,7 @@ class _Batch:
         self.identifier = shared_pb2.StreamIdentifier()
         self.proposed: Proposed | None = None
         self.deadline_s: float | None = None
+        self.held_bytes = 0
 
     def open(self, options: Options, call: Call) -> None:
         self.identifier = options.stream_identifier
@@ -77,8 +81,8 @@ class _Batch:
 class _Batches:
     """The appends of one call."""
 
-    def __init__(self, writing: Writing, call: Call, tasks: asyncio.TaskGroup) -> None:
-        self._writing, self._call, self._tasks = writing, call, tasks
+    def __init__(self, writing: Writing, call: Call, tasks: asyncio.TaskGroup, held: Held) -> None:
+        self._writing, self._call, self._tasks, self._held = writing, call, tasks, held
         self._unfinished: dict[bytes, _Batch] = {}
         self._unfinished_bytes = 0
         self._under_way = 0
@@ -88,6 +92,7 @@ class _Batches:
 
     async def run(self, asked: AsyncIterator[streams_pb2.BatchAppendReq]) -> None:
         async for message in asked:
+            self._held.awaiting = False
             key = uuid_bytes(message.correlation_id)
             batch = self._unfinished.pop(key, None)
             fresh = batch is None
@@ -99,11 +104,14 @@ class _Batches:
                 self._take(batch, message, fresh=fresh)
             except Refused as refused:
                 batch.proposed = None
+                self._hold(batch, 0)
                 await self._answer(batch, error=_status(refused))
             if not message.is_final:
                 self._keep(key, batch)
             elif batch.proposed is not None:
                 await self._begin(batch, batch.proposed)
+            self._held.awaiting = bool(self._unfinished)
+        self._held.awaiting = False
 
     def _take(self, batch: _Batch, message: streams_pb2.BatchAppendReq, *, fresh: bool) -> None:
         """Add what this message brings; of an append that has been refused nothing more is taken."""
@@ -115,8 +123,13 @@ class _Batches:
             batch.check_in_time()
             batch.proposed.add(message.proposed_messages)
             size = batch.proposed.size
+            self._hold(batch, size.held_bytes)
             if not message.is_final and self._unfinished_bytes + size.total_bytes > APPEND_BYTES_MAX:
                 raise AppendTooBig(size.events, self._unfinished_bytes + size.total_bytes)
+
+    def _hold(self, batch: _Batch, held_bytes: int) -> None:
+        self._held.hold(self._held.bytes + held_bytes - batch.held_bytes)
+        batch.held_bytes = held_bytes
 
     def _keep(self, key: bytes, batch: _Batch) -> None:
         """Until the rest of it comes. Of a refused one this is how its rest is known."""
@@ -155,6 +168,7 @@ class _Batches:
         finally:
             self._under_way -= 1
             self._under_way_bytes -= proposed.size.total_bytes
+            self._hold(batch, 0)
             self._done.set()
 
     async def _answer(

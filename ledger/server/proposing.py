@@ -36,12 +36,21 @@ _STRUCTURED: Final = struct.Struct(">qq")
 _VERSION_MAX: Final = (1 << 63) - 1
 
 
+EVENT_BYTES: Final = 512
+"""What an event takes of the memory besides its data and metadata, about."""
+
+
 class Size:
     """How much of an append has come. What breaks a limit is refused at once, before more of it comes."""
 
     def __init__(self) -> None:
         self.events = 0
         self.total_bytes = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes of the memory."""
+        return self.total_bytes + self.events * EVENT_BYTES
 
     def take(self, draft: Draft) -> None:
         event_bytes = len(draft.data) + len(draft.metadata)

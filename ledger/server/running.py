@@ -43,12 +43,16 @@ class Tls(msgspec.Struct, frozen=True):
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What callers may cost: the bytes of one request, and calls under way at the same time, subscriptions among them.
     Services have `calls_max` to themselves; all others share as many, of which one credential gets `calls_each_max`.
-    What is beyond ends as RESOURCE_EXHAUSTED.
+    Appends hold `held_bytes_max` before they are recorded, those of services and those of all others so much each. What
+    is beyond ends as RESOURCE_EXHAUSTED, and an unfinished append of which nothing more comes for `silent_s_max` as
+    DEADLINE_EXCEEDED.
     """
 
     request_bytes_max: int = APPEND_BYTES_MAX + FRAMING_BYTES
     calls_max: int = 4_000
     calls_each_max: int = 1_000
+    held_bytes_max: int = 4 * APPEND_BYTES_MAX
+    silent_s_max: float = 30.0
 
 
 class _Health(health.HealthServicer):
@@ -96,7 +100,8 @@ async def serve(
     except RuntimeError as error:
         raise OSError(f"cannot listen to {listen}: {error}") from error
     host = _told(listen.rpartition(":")[0].strip("[]"))
-    reading, writing = Reading(ledger), Writing(ledger)
+    reading = Reading(ledger)
+    writing = Writing(ledger, held_bytes_max=limits.held_bytes_max, silent_s_max=limits.silent_s_max)
     services = [streams(reading, writing), sessions(writing), gossip(ledger.ledger_id, host, port), server_features()]
     server.add_generic_rpc_handlers([*(service.handler(admit) for service in services), Lacking(admit)])
     status = _Health(admit)

@@ -41,6 +41,7 @@ from ledger.server.errors import (
     invalid,
     rich,
 )
+from ledger.server.holding import Held
 from ledger.server.metadata import check_may_append, check_may_append_type
 from ledger.server.proposing import Size, draft, meets, uuid_of_text
 from ledger.server.writing import Writing
@@ -68,6 +69,12 @@ class Sessions:
         self, asked: AsyncIterator[streams_pb2.AppendRequest], call: Call
     ) -> streams_pb2.AppendSessionResponse:
         """A request for each stream; only when the last has come is anything written."""
+        with self._writing.holding(call.grant) as held:
+            return await self._append_session(asked, call, held)
+
+    async def _append_session(
+        self, asked: AsyncIterator[streams_pb2.AppendRequest], call: Call, held: Held
+    ) -> streams_pb2.AppendSessionResponse:
         size = Size()
         appends: dict[str, Append] = {}
         async for request in asked:
@@ -79,7 +86,9 @@ class Sessions:
                 raise invalid(f"流 {stream} 没有事件可追加。There are no records for stream {stream}.")
             expected = _expected(request.expected_revision) if request.HasField("expected_revision") else ANY
             drafts = [_draft(stream, record, size, call) for record in request.records]
+            held.hold(size.held_bytes)
             appends[stream] = Append(stream, expected, drafts)
+        held.awaiting = False
         if not appends:
             details = "会话中没有请求。The session ended before any request to append was sent."
             raise Refused(grpc.StatusCode.FAILED_PRECONDITION, details)
@@ -100,6 +109,13 @@ class Sessions:
         """Records of any streams, which stand in the log in the order in which they come, and checks of any streams,
         written to or not.
         """
+        with self._writing.holding(call.grant) as held:
+            held.awaiting = False
+            return await self._append_records(asked, call, held)
+
+    async def _append_records(
+        self, asked: streams_pb2.AppendRecordsRequest, call: Call, held: Held
+    ) -> streams_pb2.AppendRecordsResponse:
         if not asked.records:
             raise invalid("没有事件可追加。There are no records.")
         checks = _checks(asked.checks)
@@ -110,6 +126,7 @@ class Sessions:
                 _check_may_append(call.grant, record.stream)
                 drafts[record.stream] = []
             drafts[record.stream].append(_draft(record.stream, record, size, call))
+        held.hold(size.held_bytes)
         for stream in checks.keys() - drafts.keys():
             _check_may_check(call.grant, stream)
         _check_in_time(call)

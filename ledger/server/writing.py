@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 
 from ledger.embedded import Check, EmbeddedLedger
 from ledger.port import BESIDE, NO_STREAM, Append, Conflict, Direction, Expected, Receipt
+from ledger.server.access import Grant
+from ledger.server.holding import Budget, Held
 from ledger.server.metadata import check_keeps_everything
 from ledger.server.proposing import meets
 
@@ -23,9 +25,15 @@ class Appended(NamedTuple):
 class Writing:
     """Appends take their turn in the order in which they come, and so does each stream's share of them."""
 
-    def __init__(self, ledger: EmbeddedLedger) -> None:
+    def __init__(self, ledger: EmbeddedLedger, *, held_bytes_max: int, silent_s_max: float) -> None:
         self._ledger: Final = ledger
         self._room: Final = asyncio.Semaphore(APPENDS_UNDER_WAY_MAX)
+        self._of_services: Final = Budget(held_bytes_max, silent_s_max)
+        self._of_others: Final = Budget(held_bytes_max, silent_s_max)
+
+    def holding(self, grant: Grant) -> Held:
+        """For the appends of one call. Services have a budget to themselves, which others cannot exhaust."""
+        return Held(self._of_services if grant.carries else self._of_others)
 
     async def append(self, append: Append) -> Appended:
         """To one stream, in the log or beside it. An append of no events is one as well: it finds out where the stream
