@@ -37,7 +37,7 @@ from ledger.embedded import EmbeddedLedger
 from ledger.memory import MemoryLedger
 from ledger.open import embedded_file
 from ledger.port import Unavailable
-from ledger.server.access import Admission, Grant, NotAdmitted, admit_everybody
+from ledger.server.access import PEER, Admission, Busy, Grant, NotAdmitted, admit_everybody
 from ledger.server.running import Tls, serve
 from ledger.sqlite import SqliteLedger
 
@@ -74,8 +74,8 @@ SCRATCH_ALONE = against_rules(
     "--scratch is an empty log without rules of access, and goes with neither --ledger nor --insecure-as;"
     " --position-stride goes with --scratch alone",
 )
-NOBODY = "no credentials, or wrong ones: see `meterloop ledger user`"
-BUSY = "too many credentials to look at; try again shortly"
+NOBODY = "没有凭证，或凭证不对。no credentials, or wrong ones: see `meterloop ledger user`"
+BUSY = "待核验的凭证过多，请稍后再试。too many credentials to look at; try again shortly"
 
 _LOG: Final = structlog.get_logger(NAME)
 
@@ -221,9 +221,9 @@ def admission(settings: ServingSettings, disclosure: Disclosure) -> Admission:
 
     async def admit(authorization: str | None) -> Grant:
         try:
-            credential = await basic.of(authorization)
+            credential = await basic.of(authorization, PEER.get())
         except TooMany:
-            raise NotAdmitted(BUSY) from None
+            raise Busy(BUSY) from None
         if credential is None:
             raise NotAdmitted(NOBODY)
         key = credential.role, credential.service

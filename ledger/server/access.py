@@ -1,6 +1,7 @@
 """Who may do what at this door. It knows neither roles nor passwords: whoever runs the server brings an `Admission`."""
 
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Final, TypeAlias
 
 import msgspec
@@ -47,8 +48,16 @@ class NotAdmitted(Exception):
     """The caller has shown nothing by which it is known, or something wrong."""
 
 
+class Busy(Exception):
+    """More callers ask to be let in than can be looked at: who this one is nobody knows yet, and it may try again."""
+
+
+PEER: Final[ContextVar[str]] = ContextVar("peer", default="")
+"""The address from which the call comes that is being admitted, without its port."""
+
+
 Admission: TypeAlias = Callable[[str | None], Awaitable[Grant]]
-"""From a call's `authorization` header to what its caller may do. Raises NotAdmitted."""
+"""From a call's `authorization` header to what its caller may do. Raises NotAdmitted, Busy."""
 
 
 async def admit_everybody(_authorization: str | None) -> Grant:

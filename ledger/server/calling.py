@@ -14,7 +14,7 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from ledger.port import LedgerError
-from ledger.server.access import OPEN, Admission, Grant, NotAdmitted
+from ledger.server.access import OPEN, PEER, Admission, Busy, Grant, NotAdmitted
 from ledger.server.errors import Refused, access_denied, invalid, refusal
 
 CARRYING: Final = "meterloop-ledger"
@@ -124,10 +124,14 @@ def conversing(kind: type[Asked], behave: Callable[[AsyncIterator[Asked], Call],
 async def _enter(context: Context, admit: Admission) -> Call:
     headers = dict(context.invocation_metadata() or ())
     authorization = headers.get("authorization")
+    PEER.set(context.peer().rpartition(":")[0])
     try:
         grant = await admit(authorization if isinstance(authorization, str) else None)
     except NotAdmitted as error:
         raise Refused(grpc.StatusCode.UNAUTHENTICATED, str(error) or "身份验证失败。Authentication Failed") from error
+    except Busy as error:
+        # Not UNAUTHENTICATED, which clients take for final.
+        raise Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error)) from error
     carrying = CARRYING in headers
     if carrying and not grant.carries:
         raise access_denied(f"header {CARRYING}: Access Denied")

@@ -3,13 +3,15 @@
 import asyncio
 import base64
 import statistics
+import threading
 import time
 
 import pytest
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from cli.__main__ import app
-from cli.basic import WAITING_MAX, BasicCredentials, TooMany
+from cli.basic import WAITING_OF_NAME_MAX, BasicCredentials, TooMany
 from cli.credentials import FILE, add_user, new_password, read_credentials, remove_user
 from kernel.principal import Role
 from kernel.refusal import Refusal
@@ -110,14 +112,97 @@ async def test_users_come_and_go_while_it_runs(tmp_path):
 async def test_a_crowd_of_guesses_is_turned_away_and_starves_nobody_who_is_known(tmp_path):
     basic = BasicCredentials(folder_with(tmp_path, "one"), wrong_pause_s=0)
     assert await basic.of(header("one", PASSWORD))
-    guesses = [asyncio.create_task(basic.of(header("one", f"guess {number}"))) for number in range(WAITING_MAX + 5)]
+    guesses = [asyncio.create_task(basic.of(header("one", f"guess {number}"))) for number in range(10)]
     await asyncio.sleep(0)
     begun = time.perf_counter()
     assert await basic.of(header("one", PASSWORD))
     assert time.perf_counter() - begun < 1
     answers = await asyncio.gather(*guesses, return_exceptions=True)
-    assert sum(isinstance(one, TooMany) for one in answers) == 5
-    assert sum(one is None for one in answers) == WAITING_MAX
+    # One is being hashed while the others wait.
+    assert sum(one is None for one in answers) == WAITING_OF_NAME_MAX + 1
+    assert sum(isinstance(one, TooMany) for one in answers) == 10 - WAITING_OF_NAME_MAX - 1
+
+
+def crowd(basic, *, peer, names, each):
+    return [
+        asyncio.create_task(basic.of(header(name, f"guess {number}"), peer)) for name in names for number in range(each)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("peer", "names"),
+    [
+        ("10.0.0.9", [f"stranger-{number}" for number in range(30)]),
+        ("10.0.0.9", ["one"]),
+        ("10.0.0.9", ["one", "two", "three", "four", "five"]),
+        ("10.0.0.5", ["two"]),
+        ("10.0.0.5", [f"stranger-{number}" for number in range(30)]),
+    ],
+)
+async def test_who_shows_the_password_the_first_time_is_let_in_before_a_crowd(tmp_path, peer, names):
+    basic = BasicCredentials(folder_with(tmp_path, "one", "two", "three", "four", "five"), wrong_pause_s=0)
+    guesses = crowd(basic, peer=peer, names=names, each=30)
+    await asyncio.sleep(0)
+    assert await basic.of(header("one", PASSWORD), "10.0.0.5")
+    # Whoever waited since before it had a turn at most; most of the crowd has been turned away or waits still.
+    assert sum(guess.done() and guess.exception() is None for guess in guesses) <= len(names) + 1
+    await asyncio.gather(*guesses, return_exceptions=True)
+
+
+async def test_names_that_there_are_come_before_others(tmp_path):
+    basic = BasicCredentials(folder_with(tmp_path, "one"), wrong_pause_s=0)
+    strangers = crowd(basic, peer="10.0.0.9", names=["a", "b", "c", "d"], each=1)
+    await asyncio.sleep(0)
+    assert await basic.of(header("one", PASSWORD), "10.0.0.5")
+    assert sum(one.done() for one in strangers) <= 1
+    assert await asyncio.gather(*strangers) == [None] * 4
+
+
+async def test_wrong_passwords_drive_out_no_right_one(tmp_path):
+    basic = BasicCredentials(folder_with(tmp_path, "one"), wrong_pause_s=0, wrong_known_max=3)
+    assert await basic.of(header("one", PASSWORD))
+    for number in range(8):
+        assert await basic.of(header("one", f"guess {number}")) is None
+    waiting = crowd(basic, peer="10.0.0.9", names=["one"], each=4)
+    await asyncio.sleep(0)
+    begun = time.perf_counter()
+    assert await basic.of(header("one", PASSWORD))
+    assert time.perf_counter() - begun < 0.02
+    await asyncio.gather(*waiting)
+
+
+def hashing_threads():
+    return sum(thread.name.startswith("asyncio_") for thread in threading.enumerate())
+
+
+async def test_whoever_gives_up_has_not_several_hashed_at_once(tmp_path):
+    basic = BasicCredentials(folder_with(tmp_path, "one"), wrong_pause_s=0)
+    before = hashing_threads()
+    for number in range(5):
+        guess = asyncio.create_task(basic.of(header("one", f"guess {number}")))
+        await asyncio.sleep(0.005)
+        guess.cancel()
+    assert await basic.of(header("one", PASSWORD), "10.0.0.5")
+    assert hashing_threads() - before <= 2
+
+
+async def test_all_who_show_the_same_wait_for_one_look(tmp_path):
+    basic = BasicCredentials(folder_with(tmp_path, "one"), wrong_pause_s=0)
+    found = await asyncio.gather(*(basic.of(header("one", PASSWORD)) for _ in range(200)))
+    assert all(found)
+
+
+async def test_log_ins_that_are_refused_are_logged_a_few_of_them_and_without_the_password(tmp_path):
+    basic = BasicCredentials(folder_with(tmp_path, "one"), wrong_pause_s=0)
+    with capture_logs() as logged:
+        await basic.of(header("one", "guess-1"), "10.0.0.9")
+        await basic.of(header("my-secret-in-the-wrong-place", "guess-2"), "10.0.0.9")
+        for _ in range(50):
+            await basic.of(header("one", "guess-1"), "10.0.0.9")
+    assert [one["event"] for one in logged] == ["log-in refused"] * 10
+    assert [(one["user"], one["peer"]) for one in logged[:2]] == [("one", "10.0.0.9"), (None, "10.0.0.9")]
+    assert "guess" not in str(logged)
+    assert "secret" not in str(logged)
 
 
 def test_the_file_has_no_password_and_is_its_owners(tmp_path):

@@ -9,9 +9,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from kurrentdbclient import AsyncKurrentDBClient
 from kurrentdbclient.protos.v1 import gossip_pb2
 
+from ledger.kurrent import KurrentLedger
 from ledger.memory import MemoryLedger
-from ledger.port import ANY, Append
-from ledger.server.access import Grant, NotAdmitted, admit_everybody
+from ledger.port import ANY, Append, Unavailable
+from ledger.server.access import PEER, Busy, Grant, NotAdmitted, admit_everybody
 from ledger.server.features import METHOD, SERVICE, SupportedMethods
 from ledger.server.running import Limits, serve
 from tests.ledger.making import drafts
@@ -62,6 +63,32 @@ async def test_what_the_server_can_do_is_told_to_everybody():
     assert answer.event_store_server_version == "26.1.0"
     assert health.status == HEALTH.SERVING
     assert (await refused(target, options())).code() == grpc.StatusCode.UNAUTHENTICATED
+    await server.stop(grace_s=0)
+
+
+async def busy(_authorization: str | None) -> Grant:
+    raise Busy("稍后再试。try again shortly")
+
+
+async def test_who_cannot_be_looked_at_now_is_not_told_that_it_may_not():
+    server = await serve(MemoryLedger(), "127.0.0.1:0", admit=busy)
+    error = await refused(f"127.0.0.1:{server.port}", options())
+    assert (error.code(), error.details()) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "稍后再试。try again shortly")
+    with pytest.raises(Unavailable):
+        await KurrentLedger.open(f"kurrentdb://127.0.0.1:{server.port}?tls=false")
+    await server.stop(grace_s=0)
+
+
+async def test_an_admission_knows_the_address_of_who_calls():
+    peers = []
+
+    async def admit(_authorization: str | None) -> Grant:
+        peers.append(PEER.get())
+        raise NotAdmitted
+
+    server = await serve(MemoryLedger(), "127.0.0.1:0", admit=admit)
+    await refused(f"127.0.0.1:{server.port}", options())
+    assert peers == ["ipv4:127.0.0.1"]
     await server.stop(grace_s=0)
 
 
