@@ -18,8 +18,8 @@ TICKS_PER_US: Final = 10
 WINDOW_EVENTS: Final = 1_024
 """Events that a server looks at for one page of its own while a filter catches up."""
 
-EXPRESSION_CHARS_MAX: Final = 60_000
-"""A longer regular expression is not sent: `ledger serve` refuses one of more than 65,536 characters."""
+EXPRESSION_CHARS_MAX: Final = 4_096
+"""A longer regular expression is not sent, which `ledger serve` would refuse; prefixes let a little more through."""
 
 ReadReq: TypeAlias = streams_pb2.ReadReq
 Options: TypeAlias = streams_pb2.ReadReq.Options

@@ -28,8 +28,8 @@ harmless one takes.
 PAGE_S_MAX: Final = 1.0
 """What it may take there, before it is given up."""
 
-EXPRESSION_CHARS_MAX: Final = 16_384
-"""Making it ready takes time that grows with its length and cannot be stopped."""
+EXPRESSION_CHARS_MAX: Final = 4_096
+"""Making it ready takes time that grows with its length and cannot be stopped: a tenth of a second for one as long."""
 
 _TOO_LONG: Final = (
     f"过滤器的正则表达式超过 {EXPRESSION_CHARS_MAX} 个字符。"
@@ -68,12 +68,13 @@ class Filters:
     """Makes filters, and keeps the threads in which expressions are matched.
 
     There are two lanes of one thread each: expressions that do not come to an end queue up in the second one, where
-    they delay only their like.
+    they delay only their like. In a third one expressions are made ready, so that long ones delay only new ones.
     """
 
     def __init__(self) -> None:
         self._quick: Final = ThreadPoolExecutor(1, thread_name_prefix="ledger-filter-quick")
         self._slow: Final = ThreadPoolExecutor(1, thread_name_prefix="ledger-filter-slow")
+        self._making: Final = ThreadPoolExecutor(1, thread_name_prefix="ledger-filter-making")
         self._made: Final[WeakValueDictionary[tuple[str, bool], _Expression]] = WeakValueDictionary()
 
     async def of(self, chosen: Chosen) -> Filter:
@@ -86,8 +87,8 @@ class Filters:
 
     def close(self) -> None:
         """What is being matched comes to its end by itself."""
-        self._quick.shutdown(wait=False, cancel_futures=True)
-        self._slow.shutdown(wait=False, cancel_futures=True)
+        for lane in (self._quick, self._slow, self._making):
+            lane.shutdown(wait=False, cancel_futures=True)
 
     async def judge(self, pattern: "regex.Pattern[str]", names: Collection[str]) -> dict[str, bool]:
         loop = asyncio.get_running_loop()
@@ -104,7 +105,7 @@ class Filters:
         if made is None:
             if len(expression) > EXPRESSION_CHARS_MAX:
                 raise invalid(_TOO_LONG)
-            pattern = await asyncio.get_running_loop().run_in_executor(self._quick, _compiled, expression)
+            pattern = await asyncio.get_running_loop().run_in_executor(self._making, _compiled, expression)
             made = self._made[expression, by_stream] = _Expression(self, pattern, by_stream=by_stream)
         return made
 
@@ -182,25 +183,36 @@ def _foreign(expression: str) -> str:
     """What would silently mean something else here than to .NET, or what exists only here and takes any memory."""
     for token in _TOKEN.finditer(expression):
         name = token.lastgroup
-        if name == "class" and "-[" not in _ESCAPED.sub("", token[0]):
-            continue
+        if name == "class":
+            plain = _ESCAPED.sub("", token[0])
+            name = "subtraction" if "-[" in plain else "posix" if _POSIX.search(plain, 1) else None
         if name is not None:
             return _FOREIGN[name]
     return ""
 
 
 _FOREIGN: Final = {
-    "class": "过滤器的正则表达式不支持字符类相减。The expression of the filter subtracts a class: not supported.",
+    "subtraction": "过滤器的正则表达式不支持字符类相减。The expression of the filter subtracts a class: not supported.",
+    "posix": "过滤器的正则表达式不支持 POSIX 字符类。The expression of the filter has a POSIX class: not supported.",
+    "flags": (
+        "过滤器的正则表达式只可用 i、m、s 标志。"
+        "The expression of the filter sets a flag other than i, m and s: not supported."
+    ),
     "recursion": "过滤器的正则表达式不支持递归。The expression of the filter is recursive: not supported.",
     "brace": "过滤器的正则表达式中有未转义的花括号。The expression of the filter has a brace that is not escaped.",
 }
 
 _ESCAPED: Final = regex.compile(r"\\.", regex.DOTALL)
 
+_POSIX: Final = regex.compile(r"\[:[^:\]]*:\]$")
+
 _TOKEN: Final = regex.compile(
     r"""\\[pPxu]\{[^}]*\} | \\.                            # escaped, a property or not
-    | (?P<class>\[\^?\]?(?:\\.|[^\]\\])*\])
+    | \(\?\#[^)]*\)                                      # a comment, whatever it looks like
+    | \(\?[ims]*(?:-[ims]*)?[:)]
     | (?P<recursion>\(\?(?:R|[+-]?[0-9]|&|P>))
+    | (?P<flags>\(\?[a-zA-Z0-9-]+[:)])
+    | (?P<class>\[\^?\]?(?:\\.|[^\]\\])*\])
     | \{[0-9]+(?:,[0-9]*)?\}
     | (?P<brace>\{)""",
     regex.VERBOSE | regex.DOTALL,

@@ -7,7 +7,10 @@ import grpc
 import pytest
 from kurrentdbclient.exceptions import NotFoundError
 
+from ledger.kurrent_wire import EXPRESSION_CHARS_MAX as SENT_CHARS_MAX
+from ledger.memory import MemoryLedger
 from ledger.port import ANY, FILTER_NAMES_MAX, NAME_BYTES_MAX, Append
+from ledger.server.filters import EXPRESSION_CHARS_MAX, Chosen, Filters
 from tests.ledger.making import draft, drafts
 from tests.ledger.server.asking import EMPTY, Options, filtering, options, read, refused
 from tests.ledger.server.conftest import Door
@@ -86,8 +89,17 @@ async def test_the_client_s_own_filters(filled: Door):
         "(?R)",
         "(a(?1))",
         "(?:a){e<=3}",
-        "(" * 5_000 + ")" * 5_000,
-        "x" * 20_000,
+        # Flags and classes that mean something here, and nothing or something else to .NET.
+        "(?f)strasse",
+        "(?V1)a",
+        "(?if:a)",
+        "(?i-f:a)",
+        "(?x)#[\n(?f)a#]",
+        "(?#[)(?f)a(?#])",
+        "[[:alpha:]]",
+        "[a-z[:^digit:]_]",
+        "(" * 2_000 + ")" * 2_000,
+        "x" * 4_097,
     ],
 )
 async def test_an_expression_that_is_none_is_refused_at_once(filled: Door, expression):
@@ -101,7 +113,9 @@ async def test_an_expression_that_is_none_is_refused_at_once(filled: Door, expre
     assert len(await seen(filled)) == 12
 
 
-@pytest.mark.parametrize("expression", [r"[[\]-]", r"\{x", r"a\[-[b]", r"\p{Lu}{2,3}", "^[^]x]+$"])
+@pytest.mark.parametrize(
+    "expression", [r"[[\]-]", r"\{x", r"a\[-[b]", r"\p{Lu}{2,3}", "^[^]x]+$", "[[:]", "[:alpha:]", "(?i-s:x)(?#(?f)y"]
+)
 async def test_brackets_and_braces_that_mean_what_they_mean_to_everybody_are_taken(filled: Door, expression):
     await seen(filled, filter=filtering(type=expression))
 
@@ -156,3 +170,23 @@ async def test_a_long_request_is_not_looked_into(filled: Door):
     error = await refused(filled.target, options(filter=filtering(type=[""] * (4 << 20))))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert "The request has 8388" in error.details()
+
+
+async def test_an_expression_in_use_does_not_wait_until_others_are_made_ready():
+    """And the longest that the adapter of this house sends is taken."""
+    filters = Filters()
+    try:
+        ready = await filters.of(Chosen(by_stream=True, expression="^thing", prefixes=()))
+        long = [f"{'a?' * 2_000}{index}" for index in range(20)]
+        made = [
+            asyncio.ensure_future(filters.of(Chosen(by_stream=False, expression=each, prefixes=()))) for each in long
+        ]
+        await asyncio.sleep(0)
+        ledger = MemoryLedger()
+        await ledger.append([Append("thing-1", ANY, drafts(1))])
+        assert await ready.passing((await ledger.read_all()).events) == [True]
+        assert not all(task.done() for task in made)
+        await asyncio.gather(*made)
+    finally:
+        filters.close()
+    assert SENT_CHARS_MAX <= EXPRESSION_CHARS_MAX
