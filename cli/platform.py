@@ -77,13 +77,14 @@ LogOption: TypeAlias = Annotated[
 
 class Beside(msgspec.Struct, frozen=True):
     """What runs along with the platform: its processes, variables for all processes and for those of a name, and where
-    they tell whether they are ready.
+    they tell whether they are ready. `log`: where the log is served, if it is.
     """
 
     programs: Sequence[Program] = ()
     shared: Mapping[str, str] = {}
     operations: Mapping[str, str] = {}
     own: Mapping[str, Mapping[str, str]] = {}
+    log: str | None = None
 
     def also(self, other: "Beside") -> "Beside":
         """Both."""
@@ -92,6 +93,7 @@ class Beside(msgspec.Struct, frozen=True):
             {**self.shared, **other.shared},
             {**self.operations, **other.operations},
             {**self.own, **other.own},
+            self.log or other.log,
         )
 
 
@@ -200,6 +202,13 @@ def up(
         console.print(
             f"[green]✓[/] 平台已启动 the platform is up: [bold]{platform.endpoints.gateway}[/]（Ctrl-C 停止 stops it）"
         )
+        if platform.endpoints.log:
+            console.print(
+                f"  台账以 KurrentDB 协议提供于 its log is served at: {platform.endpoints.log}\n"
+                "  用户 users: meterloop ledger user add NAME --role ROLE",
+                soft_wrap=True,
+                markup=False,
+            )
         platform.wait()
 
 
@@ -299,6 +308,7 @@ def _planned(settings: Settings, port: int, beside: Beside) -> tuple[list[Progra
             "gateway": f"http://127.0.0.1:{gateway_operations}",
             **beside.operations,
         },
+        log=beside.log,
     )
     return programs, endpoints
 

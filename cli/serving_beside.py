@@ -60,7 +60,7 @@ def served_log(settings: Settings) -> Beside:
         url = url_of(address, tls, f"{name}:{quote(password, safe='')}")
         own[service] = {f"METERLOOP_{service.upper()}__LEDGER_URL": url, NO_PROXY: _no_proxy(os.environ)}
     program = Program(NAME, "cli.serving", FIRST, {})
-    return Beside([program], operations={NAME: f"http://127.0.0.1:{probed}"}, own=own)
+    return Beside([program], operations={NAME: f"http://127.0.0.1:{probed}"}, own=own, log=url_of(address, tls))
 
 
 def _no_proxy(environ: Mapping[str, str]) -> str:

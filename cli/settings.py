@@ -10,10 +10,13 @@ from kernel.settings import Settings, read_settings
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the running platform answers; kept in the data folder so that other commands find it."""
+    """Where the running platform answers; kept in the data folder so that other commands find it. `log`: where its log
+    is served over KurrentDB's protocol, if it is; without a user.
+    """
 
     gateway: str
     operations: dict[str, str]
+    log: str | None = None
 
 
 class CliSettings(Settings, frozen=True, kw_only=True):

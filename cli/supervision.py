@@ -15,6 +15,8 @@ from typing import Final, cast
 import httpx
 import msgspec
 
+from kernel.keys import OWNER_ONLY, write_file
+
 STOP_S_MAX: Final = 25
 """Longer than a service takes to stop of its own accord (settings drain_s and stop_s_max)."""
 
@@ -115,7 +117,7 @@ def supervised(programs: Sequence[Program], data_dir: Path) -> Iterator[Supervis
     """
     path = data_dir / "run" / "supervisord.conf"
     # As it will be read, in the encoding of this machine's file names.
-    path.write_bytes(os.fsencode(configuration(programs, data_dir)))
+    write_file(path, os.fsencode(configuration(programs, data_dir)), OWNER_ONLY)
     # A session of its own: Ctrl-C is for us alone, who then stop the programs in order.
     supervisor = subprocess.Popen(  # noqa: S603  our own interpreter and file
         [*_TIED, "0", *_PYTHON, "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(path)],

@@ -69,11 +69,13 @@ def test_a_server_that_is_killed_and_outsiders_who_write_keep_nobody_from_work(t
     with up(folder, "--port", "0", "--ledger", "kurrentdb", METERLOOP_LEDGER__LISTEN=listen) as process:
         services, _ = started(folder, process)
         assert len(services) == 5
+        assert (folder / "var" / "run" / "supervisord.conf").stat().st_mode & 0o777 == 0o600
         keys = folder / "var" / "keys"
         add_user(keys, "maker", Role.MANUFACTURER, None, PASSWORD, NOW_US)
         uri = f"kurrentdb://maker:{PASSWORD}@{listen}?tlsCaFile={keys / AUTHORITY_FILE}"
         opened = meterloop(folder, "site", "open", "store-1", "--unit", "99401")
         assert opened.returncode == 0, opened.stderr
+        assert f"kurrentdb://{listen}?tlsCaFile=" in told(folder)
         with KurrentDBClient(uri=uri) as maker:
             _write_oddly(maker)
             [server] = [pid for pid in services if b"cli.serving" in Path(f"/proc/{pid}/cmdline").read_bytes()]
