@@ -13,14 +13,14 @@ from rich.text import Text
 from cli.connection import AWAY, REFUSED, USAGE, CannotGoOn, console, explained, note, warn
 from cli.platform import interruptible
 from kernel.redaction import redacted
-from ledger.comparing import Reached
-from ledger.copying import Copied, NotCopied, Told, check_copy, copy_log
+from ledger.copying import Checked, Copied, NotCopied, Told, check_copy, copy_log
 from ledger.open import embedded_file, open_ledger
 from ledger.port import Ledger, LedgerError, Unavailable
 
 T = TypeVar("T")
 
 IN_MEMORY: Final = "memory:"
+NAMES_MAX: Final = 20
 _STEPS: Final = {"verify": "核对 verifying", "copy": "复制 copying", "check": "复核 checking"}
 
 
@@ -110,6 +110,12 @@ def _tell_copied(source: str, target: str, done: Copied) -> None:
         soft_wrap=True,
     )
     console.print(f"  存证日志的树根 root of the proof log's tree: {_root(done.root)}", soft_wrap=True, markup=False)
+    if done.left_out:
+        note(
+            f"源是 KurrentDB，它自己的 {len(done.left_out):,} 个旁流没有复制：{_names(done.left_out)}",
+            f"{len(done.left_out):,} streams beside were left out, which are the KurrentDB's own:"
+            f" {_names(done.left_out)}",
+        )
     note(
         "源台账已封存，不再接受任何写入；请保留它，直到新台账有了备份。",
         "the source is sealed and takes nothing more; keep it until the new log has a backup",
@@ -121,18 +127,31 @@ def _tell_copied(source: str, target: str, done: Copied) -> None:
     )
 
 
-def _tell_checked(reached: Reached) -> None:
+def _tell_checked(checked: Checked) -> None:
+    reached = checked.reached
+    if checked.lacks:
+        warn(
+            f"台账旁有 {len(checked.lacks):,} 个流尚未复制完：{_names(checked.lacks)}。"
+            "再次执行不带 --check 的同一命令即继续。",
+            f"{len(checked.lacks):,} streams beside are not there whole: {_names(checked.lacks)}; the same command"
+            " without --check goes on",
+        )
     if reached.left[0]:
         warn(
             f"目标是源台账的开头：前 {reached.size:,} 个事件相同，其余尚未复制。",
             f"the target is a beginning of the source: the first {reached.size:,} events are the same, the rest is not"
             " there yet",
         )
+    if not checked.whole:
         raise typer.Exit(REFUSED)
     console.print(
         Text.assemble(("✓ ", "green"), f"两份台账相同 both logs are the same: {reached.size:,} 个事件 events")
     )
     console.print(f"  存证日志的树根 root of the proof log's tree: {_root(reached.root)}", soft_wrap=True, markup=False)
+
+
+def _names(streams: tuple[str, ...]) -> str:
+    return ", ".join(streams[:NAMES_MAX]) + (" …" if len(streams) > NAMES_MAX else "")
 
 
 def _root(root: bytes) -> str:

@@ -1,15 +1,23 @@
-"""What a log says of itself in `$$meterloop`, the same in every ledger.
+"""What a log says of itself in `$$meterloop`, the same in every ledger; and what may stand beside a log in a KurrentDB.
 
 Event 0 names the log. The event that seals it has an id made of that name, so that whoever seals it again writes the
 same event.
 """
 
+import codecs
 from collections.abc import Iterable
+from typing import Final
 from uuid import UUID, uuid5
 
 import msgspec
 
-from ledger.port import IDENTITY_TYPE, NO_STREAM, OWN_STREAM, SEALED_TYPE, Append, Draft, Recorded, Rejected
+from ledger.port import IDENTITY_TYPE, JSON, NO_STREAM, OWN_STREAM, SEALED_TYPE, Append, Draft, Recorded, Rejected
+
+METADATA_TYPE: Final = "$metadata"
+TRUNCATING: Final = ("$maxAge", "$maxCount", "$tb")
+
+_decode: Final = msgspec.json.Decoder().decode
+_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class _Identity(msgspec.Struct, frozen=True):
@@ -49,3 +57,34 @@ def seal_draft(ledger_id: str, note: bytes) -> Draft:
 def seal_in(events: Iterable[Recorded]) -> Recorded | None:
     """The event that has ended the log, among those of `$$meterloop`."""
     return next((event for event in events if event.type == SEALED_TYPE), None)
+
+
+class NotStrict(ValueError):
+    """What a lenient reader may take for metadata of a stream, and a strict one cannot read."""
+
+
+def truncating_member(event: Draft | Recorded) -> str | None:
+    """By which member a KurrentDB would truncate the stream whose metadata this event beside the log is, if by any.
+
+    Raises NotStrict where that cannot be told: such a server reads more than JSON, with comments, single quotes, bare
+    names, and other encodings. It goes by whatever event is last, of any type, unless that says it is no JSON.
+    """
+    data = event.data.removeprefix(codecs.BOM_UTF8)
+    if not data:
+        return None
+    is_metadata = event.type == METADATA_TYPE
+    try:
+        members = _members(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        if is_metadata or (event.content_type == JSON and not _is_json(data)):
+            raise NotStrict(str(error)) from error
+        return None
+    return next((name for name in TRUNCATING if name in members), None)
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        _decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True

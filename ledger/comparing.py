@@ -11,12 +11,12 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from ledger.port import BESIDE, OWN_STREAM, PAGE_EVENTS_MAX, Ledger, Recorded
+from ledger.port import BESIDE, OWN_STREAM, PAGE_EVENTS_MAX, Keeper, Ledger, Recorded
 from ledger.proof.commitment import entry_of
 from ledger.proof.merkle import SIZE_MAX, Range, leaf_hashes
 
 OF_THE_SERVER: Final = "$$$"
-"""Metadata of a KurrentDB's system streams: each server has its own."""
+"""Metadata of a KurrentDB's system streams: each such server has its own. Elsewhere they are streams as others."""
 
 Told: TypeAlias = Callable[[int, int], None]
 """Called with the position in the first log that has been reached, and the one it ends at as far as is known."""
@@ -125,8 +125,15 @@ def same(one: Recorded, other: Recorded) -> bool:
 
 async def beside_of(ledger: Ledger) -> list[str]:
     """The streams beside a log that are its writers', not the log's own and not its server's."""
-    streams = await ledger.streams_beside()
-    return sorted(one for one in streams if one != OWN_STREAM and not one.startswith(OF_THE_SERVER))
+    left_out = {OWN_STREAM, *await of_server(ledger)}
+    return [one for one in await ledger.streams_beside() if one not in left_out]
+
+
+async def of_server(ledger: Ledger) -> list[str]:
+    """The streams beside a log that are a KurrentDB's own."""
+    if ledger.keeper is not Keeper.KURRENTDB:
+        return []
+    return [one for one in await ledger.streams_beside() if one.startswith(OF_THE_SERVER)]
 
 
 async def missing_beside(log: Ledger, other: Ledger, stream: str) -> list[Recorded]:

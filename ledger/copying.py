@@ -1,5 +1,8 @@
 """Moves a log: copies it into another ledger with every byte and in its order, and ends it, so that one log goes on.
 
+What stands beside the log follows after the seal, each event with its time where the target can keep it. Streams that
+are a KurrentDB's own stay with it, and `$$meterloop` with its log.
+
 The target is empty, or holds a beginning of the source that an earlier copy left, which is read and compared first.
 While the source is being copied it may go on; when the copy has caught up the source is sealed, the little that came
 meanwhile follows, and then all that was written is read again and compared. Before the seal nothing has happened to the
@@ -15,17 +18,19 @@ from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
-from ledger.comparing import Comparison, Differs, Reached, beside_of, missing_beside, only_beside
+from ledger.beside import NotStrict, truncating_member
+from ledger.comparing import Comparison, Differs, Reached, beside_of, missing_beside, of_server, only_beside
 from ledger.port import (
     NO_STREAM,
     OWN_STREAM,
     PAGE_EVENTS_MAX,
+    SALT_BYTES,
     SEALED_TYPE,
     Append,
     Carried,
     Conflict,
     Direction,
-    Draft,
+    Keeper,
     Ledger,
     LedgerError,
     Receipt,
@@ -45,6 +50,9 @@ RETRY_S: Final = (0.1, 5.0)
 
 TRIES_MAX: Final = 15
 """About a minute in all: longer than a cluster takes to elect another leader."""
+
+_NO_SALT: Final = bytes(SALT_BYTES)
+"""Beside a log there are no salts, and none is kept."""
 
 Told: TypeAlias = Callable[[str, int, int], None]
 """Called with a step (`verify`, `copy`, `check`), the source's position that it has reached, and the source's last."""
@@ -90,6 +98,13 @@ TARGET_BESIDE: Final = Obstacle(
     "目标台账旁的流 {stream} 与源不同。没有写入任何内容。请另选空的台账。",
     "the stream {stream} beside the target is not the source's; nothing was written, choose another target, and empty",
 )
+WOULD_FORGET: Final = Obstacle(
+    "copy.would_forget",
+    "源台账旁的流 {stream} 第 {version} 版不可带到服务器所存的台账：{why}，它会据此截断流。没有写入该事件。"
+    "请改为复制到 sqlite:/// 的台账。",
+    "version {version} of the stream {stream} beside the source cannot be taken to a log that a server keeps: {why}, by"
+    " which it would truncate a stream; the event was not written, copy into a log at sqlite:/// instead",
+)
 WRITTEN_MEANWHILE: Final = Obstacle(
     "copy.written_meanwhile",
     "复制期间目标台账被写入，或源台账的流 {stream} 缺少开头（{why}）。请停止其他写者，并以空的台账重新复制。",
@@ -123,15 +138,28 @@ NOT_THE_SAME: Final = Obstacle(
 
 
 class Copied(msgspec.Struct, frozen=True):
-    """What a copy came to: events in both logs, how many of them were `there` before, streams beside, and the root of
-    the proof log's tree over all events. `position` is the target's last.
+    """What a copy came to: events in both logs, how many of them were `there` before, streams beside, those that were
+    `left_out` because they are a KurrentDB's own, and the root of the proof log's tree over all events. `position` is
+    the target's last.
     """
 
     events: int
     there: int
     beside: int
+    left_out: tuple[str, ...]
     position: int
     root: bytes
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """How far a log is a copy: its events, and the streams beside of which it `lacks` something."""
+
+    reached: Reached
+    lacks: tuple[str, ...]
+
+    @property
+    def whole(self) -> bool:
+        return not (self.lacks or self.reached.left[0])
 
 
 async def copy_log(source: Ledger, target: Ledger, *, told: Told, clock: Clock = system_time_us) -> Copied:
@@ -143,7 +171,9 @@ async def copy_log(source: Ledger, target: Ledger, *, told: Told, clock: Clock =
     if await patiently(lambda: is_sealed(target)):
         raise TARGET_SEALED(ledger_id=target.ledger_id)
     comparison = Comparison(source, target)
-    begun = await _verified(source, target, comparison, told)
+    begun, lacking = await _verified(source, target, comparison, told)
+    for event in lacking:
+        _require_kept(target, event)
     writing = _Writing(source, target, told, clock, begun.position)
     await writing.catch_up()
     # At this point all is there but what came in the last moments. From the seal on nothing more comes.
@@ -152,14 +182,16 @@ async def copy_log(source: Ledger, target: Ledger, *, told: Told, clock: Clock =
     await writing.catch_up()
     beside = await _copy_beside(source, target)
     reached = await _checked(source, target, comparison, told)
-    return Copied(reached.size, begun.size, beside, reached.other_position, reached.root)
+    left_out = tuple(await patiently(lambda: of_server(source)))
+    return Copied(reached.size, begun.size, beside, left_out, reached.other_position, reached.root)
 
 
-async def check_copy(source: Ledger, target: Ledger, *, told: Told) -> Reached:
+async def check_copy(source: Ledger, target: Ledger, *, told: Told) -> Checked:
     """Compare two logs and change neither. Raises NotCopied (copy.target_other, copy.target_beside) where the second is
     not a beginning of the first.
     """
-    return await _verified(source, target, Comparison(source, target), told)
+    reached, lacking = await _verified(source, target, Comparison(source, target), told)
+    return Checked(reached, tuple(sorted({event.stream for event in lacking})))
 
 
 async def is_sealed(ledger: Ledger) -> bool:
@@ -168,12 +200,15 @@ async def is_sealed(ledger: Ledger) -> bool:
     return any(event.type == SEALED_TYPE for event in page.events)
 
 
-async def _verified(source: Ledger, target: Ledger, comparison: Comparison, told: Told) -> Reached:
-    """How far the target is a copy already."""
+async def _verified(
+    source: Ledger, target: Ledger, comparison: Comparison, told: Told
+) -> tuple[Reached, list[Recorded]]:
+    """How far the target is a copy already, and what it lacks beside."""
     for stream in await patiently(lambda: only_beside(source, target)):
         raise TARGET_BESIDE(stream=stream)
-    for stream in await patiently(lambda: beside_of(target)):
-        await _missing(source, target, stream)
+    lacking = []
+    for stream in await patiently(lambda: beside_of(source)):
+        lacking += await _missing(source, target, stream)
     try:
         reached = await patiently(lambda: comparison.go_on(lambda here, whole: told("verify", here, whole)))
     except Differs as differs:
@@ -181,7 +216,7 @@ async def _verified(source: Ledger, target: Ledger, comparison: Comparison, told
     if reached.left[1]:
         there = await comparison.next_there()
         raise TARGET_OTHER(**_said(Differs(reached.size, None, there)))
-    return reached
+    return reached, lacking
 
 
 async def _checked(source: Ledger, target: Ledger, comparison: Comparison, told: Told) -> Reached:
@@ -264,7 +299,7 @@ def _carried(events: Sequence[Recorded]) -> Append:
             data=event.data,
             metadata=event.metadata,
             content_type=event.content_type,
-            salt=event.salt,
+            salt=event.salt or _NO_SALT,
             recorded_at_us=event.recorded_at_us,
         )
         for event in events
@@ -283,14 +318,25 @@ async def _copy_beside(source: Ledger, target: Ledger) -> int:
     for stream in streams:
         missing = await _missing(source, target, stream)
         for event in missing:
-            expected = event.version - 1 if event.version else NO_STREAM
-            draft = Draft(event.id, event.type, event.data, event.metadata, event.content_type)
-            append = Append(stream, expected, [draft])
+            _require_kept(target, event)
+            append = _carried([event])
             try:
                 await patiently(lambda append=append: target.append_beside(append))  # type: ignore[misc]  # as above
             except Conflict as conflict:
                 raise WRITTEN_MEANWHILE(stream=stream, why=conflict) from conflict
     return len(streams)
+
+
+def _require_kept(target: Ledger, event: Recorded) -> None:
+    """Raises NotCopied where the target would go by what stands beside, and forget."""
+    if target.keeper is Keeper.EMBEDDED:
+        return
+    try:
+        member = truncating_member(event)
+    except NotStrict as error:
+        raise WOULD_FORGET(stream=event.stream, version=event.version, why=error) from error
+    if member is not None:
+        raise WOULD_FORGET(stream=event.stream, version=event.version, why=member)
 
 
 async def _missing(source: Ledger, target: Ledger, stream: str) -> list[Recorded]:

@@ -47,6 +47,7 @@ from ledger.port import (
     Append,
     Conflict,
     Direction,
+    Keeper,
     Page,
     Receipt,
     Recorded,
@@ -109,6 +110,10 @@ class KurrentLedger:
         except BaseException:
             await client.close()
             raise
+
+    @property
+    def keeper(self) -> Keeper:
+        return Keeper.SERVED if self._keeps_port else Keeper.KURRENTDB
 
     @property
     def ledger_id(self) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from ledger.comparing import Comparison, Differs, Reached, Told
+from ledger.comparing import Comparison, Differs, Reached, Told, beside_of, missing_beside
 from ledger.copying import Obstacle, is_sealed, patiently, spoken
 from ledger.port import Ledger, Recorded
 
@@ -26,6 +26,12 @@ NOT_A_COPY: Final = Obstacle(
     "目标台账不是源台账的完整副本：第 {index} 项，源有 {here}，目标有 {there}。没有更改任何内容。请先完成复制。",
     "the target does not hold all of the source: as entry {index} the source has {here}, the target {there}; nothing"
     " was changed, finish the copy first",
+)
+LACKS_BESIDE: Final = Obstacle(
+    "map.not_a_copy",
+    "目标台账不是源台账的完整副本：台账旁的流 {stream} 缺少内容或不同。没有更改任何内容。请先完成复制。",
+    "the target does not hold all of the source: the stream {stream} beside it is not there whole, or is another;"
+    " nothing was changed, finish the copy first",
 )
 OTHER_TREE: Final = Obstacle(
     "map.other_tree",
@@ -119,5 +125,19 @@ async def map_positions(
         raise NOT_A_COPY(index=differs.index, here=spoken(differs.here), there=spoken(differs.there)) from differs
     if reached.left[0]:
         raise NOT_A_COPY(index=reached.size, here="…", there=spoken(None))
+    await _require_beside(source, target)
     finding.end()
     return Mapped(reached.size, finding.same, marks, finding.wanted, finding.found)
+
+
+async def _require_beside(source: Ledger, target: Ledger) -> None:
+    """What was written beside the copy since does not matter."""
+    for stream in await patiently(lambda: beside_of(source)):
+        try:
+            lacking = await patiently(lambda stream=stream: missing_beside(source, target, stream))  # type: ignore[misc]  # mypy infers no type of a default
+        except Differs as differs:
+            if differs.here is None:
+                continue
+            raise LACKS_BESIDE(stream=stream) from differs
+        if lacking:
+            raise LACKS_BESIDE(stream=stream)

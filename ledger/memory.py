@@ -16,6 +16,7 @@ from ledger.port import (
     Carried,
     Direction,
     Draft,
+    Keeper,
     Page,
     Receipt,
     Recorded,
@@ -59,6 +60,10 @@ class MemoryLedger:
         self._growth = Growth()
         self._closed = False
         self._add_beside(identity_append(self._ledger_id))
+
+    @property
+    def keeper(self) -> Keeper:
+        return Keeper.EMBEDDED
 
     @property
     def ledger_id(self) -> str:

@@ -216,8 +216,21 @@ class WrongLedger(LedgerError):
     """The store holds another log than the one asked for."""
 
 
+class Keeper(Enum):
+    """Who keeps a log. A KURRENTDB has streams of its own beside it and goes by the metadata of streams."""
+
+    EMBEDDED = "embedded"
+    SERVED = "served"
+    KURRENTDB = "kurrentdb"
+
+
 class Ledger(Protocol):
     """The port. See the module for what holds of all methods."""
+
+    @property
+    def keeper(self) -> Keeper:
+        """Where the log is kept; SERVED is an embedded ledger behind a server of ours."""
+        ...
 
     @property
     def ledger_id(self) -> str:

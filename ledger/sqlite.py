@@ -24,6 +24,7 @@ from ledger.port import (
     PAGE_EVENTS,
     Append,
     Direction,
+    Keeper,
     Page,
     Receipt,
     Recorded,
@@ -82,6 +83,10 @@ class SqliteLedger:
         self._closing: asyncio.Future[None] | None = None
         self._forked = False
         _opened.add(self)
+
+    @property
+    def keeper(self) -> Keeper:
+        return Keeper.EMBEDDED
 
     @property
     def ledger_id(self) -> str:

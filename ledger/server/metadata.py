@@ -1,22 +1,16 @@
 """Streams beside the log, `$$s`, where the protocol keeps the metadata of stream `s`.
 
-This log does not forget: metadata that would have a KurrentDB truncate the stream is refused. Everything else is kept
-byte for byte, and means nothing here: access is a matter of the caller's grant.
+This log does not forget: metadata that would have a KurrentDB truncate the stream is refused, and so is what only a
+lenient reader could take for metadata. Everything else is kept byte for byte, and means nothing here: access is a
+matter of the caller's grant.
 """
 
-import codecs
 from collections.abc import Sequence
-from typing import Final
 
-import msgspec
-
+from ledger.beside import NotStrict, truncating_member
 from ledger.port import BESIDE, Draft
 from ledger.server.access import Grant
 from ledger.server.errors import access_denied
-
-TRUNCATING: Final = ("$maxAge", "$maxCount", "$tb")
-
-_decode: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def check_may_append(grant: Grant, stream: str) -> None:
@@ -39,15 +33,17 @@ def check_may_append_type(grant: Grant, event_type: str) -> None:
 
 
 def check_keeps_everything(drafts: Sequence[Draft]) -> None:
-    """Whatever their types are: a KurrentDB goes by the last event of the stream, and by nothing that is not JSON."""
+    """What may or may not truncate, for want of a reader as lenient as a KurrentDB's, is refused as what does."""
     for draft in drafts:
         try:
-            members = _decode(draft.data.removeprefix(codecs.BOM_UTF8))
-        except msgspec.DecodeError:
-            continue
-        for key in TRUNCATING:
-            if key in members:
-                raise access_denied(
-                    f"台账不遗忘：流的元数据不可含 {key}。"
-                    f"Access Denied: this log does not forget, and metadata with {key} would truncate the stream"
-                )
+            key = truncating_member(draft)
+        except NotStrict as error:
+            raise access_denied(
+                "流的元数据须为空或严格的 JSON 对象。"
+                f"Access Denied: metadata of a stream is empty or a JSON object, to the letter: {error}"
+            ) from error
+        if key is not None:
+            raise access_denied(
+                f"台账不遗忘：流的元数据不可含 {key}。"
+                f"Access Denied: this log does not forget, and metadata with {key} would truncate the stream"
+            )

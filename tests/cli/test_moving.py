@@ -115,6 +115,26 @@ def test_a_copy_says_what_it_did_in_both_languages(log, tmp_path):
     asyncio.run(append())
 
 
+def test_a_check_names_what_is_missing_beside_the_log(tmp_path):
+    log, target = tmp_path / "from.sqlite", tmp_path / "to.sqlite"
+
+    async def write(file, streams):
+        ledger = await SqliteLedger.open(file)
+        for stream in streams:
+            await ledger.append_beside(Append(stream, NO_STREAM, [draft(b"{}", type="$metadata")]))
+        await ledger.close()
+
+    asyncio.run(write(log, [f"$$meter-{number}" for number in range(30, 60)]))
+    asyncio.run(write(target, []))
+    said = meterloop("ledger", "copy", url(log), url(target), "--check", status=1)
+    assert "$$meter-30, $$meter-31" in said.replace("\n", " ")
+    assert "旁有 30 个流尚未复制完" in said
+    assert "30 streams beside are not there whole" in said
+    assert "both logs are the same" not in said
+    meterloop("ledger", "copy", url(log), url(target))
+    assert "both logs are the same" in meterloop("ledger", "copy", url(log), url(target), "--check")
+
+
 def test_a_copy_that_is_killed_again_and_again_gets_there(log, tmp_path):
     target, killed, made = tmp_path / "to.sqlite", 0, random.Random(11)
     while True:

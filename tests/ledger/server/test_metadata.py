@@ -41,6 +41,38 @@ async def test_a_stream_is_not_truncated(served: Door, key, event_type):
     assert (await served.ledger.read_beside("$$thing-1")).events == []
 
 
+LENIENT = [
+    b'{"$maxCount":1,}', b'/* */{"$maxCount":1}', b"{'$maxCount':1}", b"{$maxCount:1}", b'{"a":NaN,"$tb":9}',
+    '\ufeff{"$maxCount":1}'.encode("utf-16-le"), b'{"$maxCount":1} {}', b"[" * 100_000, b"\xff",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("event_type", ["$metadata", "other"])
+@pytest.mark.parametrize("data", LENIENT, ids=lambda data: ascii(data[:20]))
+async def test_what_only_a_lenient_reader_takes_for_metadata_is_refused(served: Door, event_type, data):
+    with pytest.raises(AccessDeniedError):
+        await served.client.append_to_stream(
+            "$$thing-1", current_version=StreamState.ANY, events=[NewEvent(event_type, data)]
+        )
+    assert (await served.ledger.read_beside("$$thing-1")).events == []
+
+
+@pytest.mark.parametrize("data", [b"[]", b"1", b'"$tb"', b"null", b" "])
+@pytest.mark.parametrize("content_type", ["application/json", "application/octet-stream"])
+async def test_metadata_is_an_object_whatever_is_said_of_its_content(served: Door, data, content_type):
+    event = NewEvent("$metadata", data, content_type=content_type)
+    with pytest.raises(AccessDeniedError):
+        await served.client.append_to_stream("$$thing-1", current_version=StreamState.ANY, events=[event])
+
+
+async def test_other_events_beside_may_be_no_json_if_they_say_so(served: Door):
+    events = [NewEvent("other", b"\xff", content_type="application/octet-stream"), NewEvent("other", b"[1]")]
+    events.append(NewEvent("$metadata", b""))
+    await served.client.append_to_stream("$$thing-1", current_version=StreamState.ANY, events=events)
+    kept = (await served.ledger.read_beside("$$thing-1")).events
+    assert [event.data for event in kept] == [b"\xff", b"[1]", b""]
+
+
 async def test_streams_of_the_system_are_nobodys(served: Door):
     for stream in ("$settings", "$ce-thing"):
         with pytest.raises(AccessDeniedError):
