@@ -147,8 +147,9 @@ class Sessions:
         return streams_pb2.AppendRecordsResponse(revisions=revisions, position=receipt.position)
 
     async def _violations(self, conflict: Conflict, checks: Sequence[streams_pb2.ConsistencyCheck]) -> Refused:
-        """The check that was violated, and those of the others that are by now."""
+        """The check that was violated, and those of the others that are by now; the first are listed, more counted."""
         details = errors_pb2.AppendConsistencyViolationErrorDetails()
+        more = 0
         for index, check in enumerate(checks):
             stream, expected = check.stream_state.stream, check.stream_state.expected_state
             if stream == conflict.stream:
@@ -157,16 +158,19 @@ class Sessions:
                 actual = await self._writing.actual(stream)
                 if meets(_expected(expected), actual):
                     continue
+            if len(details.violations) == VIOLATIONS_MAX:
+                more += 1
+                continue
             state = errors_pb2.ConsistencyViolation.StreamStateViolation(
                 stream=stream, expected_state=expected, actual_state=as_number(actual)
             )
             details.violations.add(check_index=index, stream_state=state)
-            if len(details.violations) == VIOLATIONS_MAX:
-                break
         sentence = (
             f"流 {conflict.stream} 不符合所要求的状态。"
             f"Append failed due to consistency violations, of stream '{conflict.stream}' among them."
         )
+        if more:
+            sentence += f" 另有 {more} 项未列出。Not listed: {more} more."
         return rich(grpc.StatusCode.FAILED_PRECONDITION, sentence, details)
 
 

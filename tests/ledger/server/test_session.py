@@ -274,6 +274,25 @@ async def test_all_checks_that_fail_are_told_up_to_a_number(served: Door):
     assert [failure.check_index for failure in caught.value.failures] == list(range(8))
 
 
+async def test_of_checks_that_fail_the_sentence_counts_those_that_are_not_listed(served: Door):
+    for violated, more in ((8, None), (9, 1), (300, 292)):
+        streams = [f"thing-{number}" for number in range(10, 10 + violated)]
+        asked = streams_pb2.AppendRecordsRequest(
+            records=[wire_record()],
+            checks=[
+                streams_pb2.ConsistencyCheck(
+                    stream_state=streams_pb2.ConsistencyCheck.StreamStateCheck(stream=stream, expected_state=state)
+                )
+                for stream, state in [("thing-2", -1), *((stream, -4) for stream in streams)]
+            ],
+        )
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await records(served, asked)
+        said = caught.value.details() or ""
+        assert ("Not listed" in said) == (more is not None)
+        assert more is None or (f"另有 {more} 项" in said and f"Not listed: {more} more" in said)
+
+
 async def test_records_that_were_recorded_before_are_success_whatever_the_checks_find_now(served: Door):
     asked = ([record("thing-1", 1)], [StreamStateCheck("thing-2", StreamState.NO_STREAM)])
     first = await served.client.append_records(*asked)
