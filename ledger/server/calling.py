@@ -55,17 +55,22 @@ Method: TypeAlias = Callable[[Admission], "grpc.RpcMethodHandler[bytes, bytes]"]
 
 
 def unary(kind: type[Asked], behave: Callable[[Asked, Call], Awaitable[Message]], *, public: bool = False) -> Method:
-    """One request, one answer. `public`: nobody is asked who he is."""
+    """One request, one answer. `public`: nobody is asked who he is, nor listened to: such a method is asked nothing.
+
+    To gRPC requests come one by one, so that what strangers say stays where it is until it is known who they are.
+    """
 
     def made(admit: Admission) -> "grpc.RpcMethodHandler[bytes, bytes]":
-        async def call(body: bytes, context: Context) -> bytes:
+        async def call(bodies: AsyncIterator[bytes], context: Context) -> bytes:
             try:
-                entered = Call(context, OPEN, carrying=False) if public else await _enter(context, admit)
-                return (await behave(_parse(kind, body), entered)).SerializeToString()
+                if public:
+                    return (await behave(kind(), Call(context, OPEN, carrying=False))).SerializeToString()
+                entered = await _enter(context, admit)
+                return (await behave(_parse(kind, await _only(bodies)), entered)).SerializeToString()
             except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
                 await _end(context, error)
 
-        return grpc.unary_unary_rpc_method_handler(call)
+        return grpc.stream_unary_rpc_method_handler(call)
 
     return made
 
@@ -76,15 +81,16 @@ def answered_by_stream(
     """One request of so many bytes, and as many messages as `behave` writes."""
 
     def made(admit: Admission) -> "grpc.RpcMethodHandler[bytes, bytes]":
-        async def call(body: bytes, context: Context) -> None:
+        async def call(bodies: AsyncIterator[bytes], context: Context) -> None:
             try:
                 entered = await _enter(context, admit)
+                body = await _only(bodies)
                 _check_length(body, bytes_max)
                 await behave(_parse(kind, body), entered)
             except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
                 await _end(context, error)
 
-        return grpc.unary_stream_rpc_method_handler(call)
+        return grpc.stream_stream_rpc_method_handler(call)
 
     return made
 
@@ -160,6 +166,12 @@ def _parse(kind: type[Asked], body: bytes) -> Asked:
     except DecodeError as error:
         # What a gRPC server says of a request that it cannot parse.
         raise Refused(grpc.StatusCode.INTERNAL, f"无法解析请求。Error parsing {kind.DESCRIPTOR.full_name}") from error
+
+
+async def _only(bodies: AsyncIterator[bytes]) -> bytes:
+    async for body in bodies:
+        return body
+    raise _gone()
 
 
 async def _each(kind: type[Asked], bodies: AsyncIterator[bytes]) -> AsyncIterator[Asked]:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from ledger.memory import MemoryLedger
 from ledger.port import ANY, Append
-from ledger.server.access import admit_everybody
+from ledger.server.access import Grant, NotAdmitted, admit_everybody
 from ledger.server.running import Limits, serve
 from ledger.sqlite import SqliteLedger
 from tests.ledger.making import draft, drafts
@@ -38,7 +38,7 @@ async def test_bytes_that_are_no_message_are_the_protocol_s_own_error(served: Do
             channel.unary_stream(READ)(body).read(),
             channel.stream_unary(f"{STREAMS}/Append")(iter([body])),
             channel.stream_stream(f"{STREAMS}/BatchAppend")(iter([body])).read(),
-            channel.unary_unary(GOSSIP)(body),
+            channel.unary_unary(f"{STREAMS}/Delete")(body),
         ]
         for call in calls:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -65,6 +65,32 @@ async def test_a_message_beyond_the_limit_is_refused_and_others_go_on():
             await channel.unary_stream(READ)(bytes(2 << 20)).read()
         assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert await alive(target)
+    await server.stop(grace_s=0)
+
+
+async def test_of_strangers_nothing_is_taken_in():
+    """Neither what they say, be it longer than is taken of anybody, nor that they say nothing."""
+
+    async def deny(_authorization: str | None) -> Grant:
+        raise NotAdmitted
+
+    limits = Limits(request_bytes_max=1 << 20)
+    server = await serve(MemoryLedger(), "127.0.0.1:0", admit=deny, limits=limits)
+    target = f"127.0.0.1:{server.port}"
+    async with grpc.aio.insecure_channel(target) as channel:
+        for call in (
+            channel.unary_stream(READ)(bytes(2 << 20)).read(),
+            channel.unary_unary(f"{STREAMS}/Delete")(bytes(2 << 20)),
+            channel.stream_stream(READ)().read(),
+            channel.stream_unary(f"{STREAMS}/Delete")(),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                async with asyncio.timeout(10):
+                    await call
+            assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        async with asyncio.timeout(10):
+            for call in (channel.unary_unary(GOSSIP)(bytes(2 << 20)), channel.stream_unary(GOSSIP)()):
+                assert gossip_pb2.ClusterInfo.FromString(await call).members
     await server.stop(grace_s=0)
 
 
