@@ -111,8 +111,8 @@ def read_credentials(folder: Path) -> Credentials:
 def add_user(
     folder: Path, name: str, role: Role, service: str | None, password: str, now_us: int, *, replace: bool = False
 ) -> None:
-    """Put a user into the file; a running server knows it from its next call on. Raises Refusal, OSError, ValueError;
-    what `service` may be is for the caller to know.
+    """Put a user into the file; a running server knows it from its next call on. What goes on by one that is
+    replaced ends. Raises Refusal, OSError, ValueError; what `service` may be is for the caller to know.
     """
     credential = Credential(
         role=role,
@@ -132,7 +132,9 @@ def add_user(
 
 
 def remove_user(folder: Path, name: str) -> None:
-    """Take a user out of the file: its next call is refused, what is under way is not. Raises Refusal."""
+    """Take a user out of the file: its next call is refused, and subscriptions end within seconds. Raises
+    Refusal.
+    """
     with locked(folder):
         users = read_credentials(folder).users
         if name not in users:

@@ -15,7 +15,8 @@ import msgspec
 import structlog
 from msgspec import Meta
 
-from cli.basic import BasicCredentials, TooMany
+from cli.admitting import Admitting
+from cli.basic import BasicCredentials
 from cli.certificates import EVERYWHERE, ServerTls, server_tls
 from cli.connection import note, warn
 from cli.credentials import read_credentials
@@ -37,7 +38,7 @@ from ledger.embedded import EmbeddedLedger
 from ledger.memory import MemoryLedger
 from ledger.open import embedded_file
 from ledger.port import Unavailable
-from ledger.server.access import PEER, Admission, Busy, Grant, NotAdmitted, admit_everybody
+from ledger.server.access import Admission, Grant, admit_everybody
 from ledger.server.running import Tls, serve
 from ledger.sqlite import SqliteLedger
 
@@ -74,8 +75,6 @@ SCRATCH_ALONE = against_rules(
     "--scratch is an empty log without rules of access, and goes with neither --ledger nor --insecure-as;"
     " --position-stride goes with --scratch alone",
 )
-NOBODY = "没有凭证，或凭证不对。no credentials, or wrong ones: see `meterloop ledger user`"
-BUSY = "待核验的凭证过多，请稍后再试。too many credentials to look at; try again shortly"
 
 _LOG: Final = structlog.get_logger(NAME)
 
@@ -216,22 +215,7 @@ def admission(settings: ServingSettings, disclosure: Disclosure) -> Admission:
     """Who may do what: everybody what one role may, or each what the role of its credentials may."""
     if settings.insecure_as is not None:
         return _everybody(settings.insecure_as, disclosure)
-    basic = BasicCredentials(settings.keys_dir)
-    grants: dict[tuple[Role, str | None], Grant] = {}
-
-    async def admit(authorization: str | None) -> Grant:
-        try:
-            credential = await basic.of(authorization, PEER.get())
-        except TooMany:
-            raise Busy(BUSY) from None
-        if credential is None:
-            raise NotAdmitted(NOBODY)
-        key = credential.role, credential.service
-        if key not in grants:
-            grants[key] = grant_of(*key, disclosure)
-        return grants[key]
-
-    return admit
+    return Admitting(BasicCredentials(settings.keys_dir), disclosure)
 
 
 def _everybody(role: Role, disclosure: Disclosure) -> Admission:

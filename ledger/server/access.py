@@ -1,10 +1,51 @@
 """Who may do what at this door. It knows neither roles nor passwords: whoever runs the server brings an `Admission`."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, TypeAlias
 
 import msgspec
+
+
+class NotAdmitted(Exception):
+    """The caller has shown nothing by which it is known, or something wrong, or something that holds no longer."""
+
+
+class Withdrawal:
+    """Whether a grant has been withdrawn by whoever gave it, and what ends by that."""
+
+    def __init__(self) -> None:
+        self._withdrawn = False
+        self._waiting: Final[set[asyncio.Task[object]]] = set()
+
+    def withdraw(self) -> None:
+        self._withdrawn = True
+        for task in self._waiting:
+            task.cancel()
+
+    @contextmanager
+    def ends(self) -> Iterator[None]:
+        """What this task does in here ends as NotAdmitted, at once or when the grant is withdrawn."""
+        if self._withdrawn:
+            raise _withdrawn()
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            # Who cancelled it too, as a caller that is gone, is heard first.
+            if not self._withdrawn or task.uncancel() > 0:
+                raise
+            raise _withdrawn() from None
+        finally:
+            self._waiting.discard(task)
+
+
+def _withdrawn() -> NotAdmitted:
+    return NotAdmitted("凭证已被撤销或变更。the credentials have been withdrawn, or changed")
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +56,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     $all may be read; it shows what `reads` lets through. `appends`: how streams that one may append to begin, None for
     all; `reserved`: how the types begin that one may not append there. `carries`: whether the header `meterloop-ledger`
     may be used, and with it the streams `$$*` beside the log be read. `administers`: whether these may be read and
-    written.
+    written. `withdrawal`: what ends calls for which nothing else sets an end, None where the grant holds for ever.
     """
 
     reads: frozenset[str] | None = frozenset()
@@ -25,6 +66,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     reserved: tuple[str, ...] = ()
     carries: bool = False
     administers: bool = False
+    withdrawal: Withdrawal | None = None
 
     def sees(self, event_type: str) -> bool:
         return self.reads is None or event_type in self.reads
@@ -42,10 +84,6 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 OPEN: Final = Grant(reads=None, metadata=True, all_streams=True, appends=None, carries=True, administers=True)
 """Everything, as --scratch gives it to everybody."""
-
-
-class NotAdmitted(Exception):
-    """The caller has shown nothing by which it is known, or something wrong."""
 
 
 class Busy(Exception):

@@ -6,7 +6,7 @@ or writes what it has to say with `call.write` where the answer is a stream. Wha
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Final, NamedTuple, Never, TypeAlias, TypeVar
 
 import grpc
@@ -38,6 +38,10 @@ class Call:
     def __init__(self, context: Context, grant: Grant, *, carrying: bool) -> None:
         self.context, self.grant, self.carrying = context, grant, carrying
         self.write: Final = context.write
+
+    def ending(self) -> AbstractContextManager[None]:
+        """What goes on in here ends as NotAdmitted when the grant is withdrawn."""
+        return nullcontext() if self.grant.withdrawal is None else self.grant.withdrawal.ends()
 
 
 class Service(NamedTuple):
@@ -84,9 +88,10 @@ def answered_by_stream(
         async def call(bodies: AsyncIterator[bytes], context: Context) -> None:
             try:
                 entered = await _enter(context, admit)
-                body = await _only(bodies)
-                _check_length(body, bytes_max)
-                await behave(_parse(kind, body), entered)
+                with entered.ending():
+                    body = await _only(bodies)
+                    _check_length(body, bytes_max)
+                    await behave(_parse(kind, body), entered)
             except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
                 await _end(context, error)
 
@@ -102,7 +107,7 @@ def asked_by_stream(kind: type[Asked], behave: Callable[[AsyncIterator[Asked], C
         async def call(bodies: AsyncIterator[bytes], context: Context) -> bytes:
             try:
                 entered = await _enter(context, admit)
-                return (await behave(_said_to_its_end(kind, bodies, context), entered)).SerializeToString()
+                return (await behave(_said_to_its_end(kind, bodies, entered), entered)).SerializeToString()
             except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
                 await _hear_out(bodies)
                 await _end(context, error)
@@ -118,7 +123,8 @@ def conversing(kind: type[Asked], behave: Callable[[AsyncIterator[Asked], Call],
     def made(admit: Admission) -> "grpc.RpcMethodHandler[bytes, bytes]":
         async def call(bodies: AsyncIterator[bytes], context: Context) -> None:
             try:
-                await behave(_each(kind, bodies), await _enter(context, admit))
+                entered = await _enter(context, admit)
+                await behave(_each(kind, bodies, entered), entered)
             except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
                 await _end(context, error)
 
@@ -133,8 +139,6 @@ async def _enter(context: Context, admit: Admission) -> Call:
     PEER.set(context.peer().rpartition(":")[0])
     try:
         grant = await admit(authorization if isinstance(authorization, str) else None)
-    except NotAdmitted as error:
-        raise Refused(grpc.StatusCode.UNAUTHENTICATED, str(error) or "身份验证失败。Authentication Failed") from error
     except Busy as error:
         # Not UNAUTHENTICATED, which clients take for final.
         raise Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error)) from error
@@ -160,6 +164,10 @@ def _check_length(body: bytes, bytes_max: int) -> None:
         )
 
 
+def _not_admitted(error: NotAdmitted) -> Refused:
+    return Refused(grpc.StatusCode.UNAUTHENTICATED, str(error) or "身份验证失败。Authentication Failed")
+
+
 def _parse(kind: type[Asked], body: bytes) -> Asked:
     try:
         return kind.FromString(body)
@@ -174,21 +182,29 @@ async def _only(bodies: AsyncIterator[bytes]) -> bytes:
     raise _gone()
 
 
-async def _each(kind: type[Asked], bodies: AsyncIterator[bytes]) -> AsyncIterator[Asked]:
-    async for body in bodies:
+async def _each(kind: type[Asked], bodies: AsyncIterator[bytes], call: Call) -> AsyncIterator[Asked]:
+    """Of a caller whose grant is withdrawn nothing more is heard. What it had said to its end is not broken off: an
+    append that was refused, and is recorded all the same, would be worse than one more.
+    """
+    while True:
+        try:
+            with call.ending():
+                body = await anext(bodies)
+        except StopAsyncIteration:
+            return
         yield _parse(kind, body)
 
 
-async def _said_to_its_end(kind: type[Asked], bodies: AsyncIterator[bytes], context: Context) -> AsyncIterator[Asked]:
+async def _said_to_its_end(kind: type[Asked], bodies: AsyncIterator[bytes], call: Call) -> AsyncIterator[Asked]:
     """Ends where the caller has said all. Where it died or gave up before, raises, and does not end.
 
     gRPC ends the requests of both alike, and tells that the call is over only after. To begin the answer is a question
     that queues up behind that: it fails where there is nobody left to be answered.
     """
-    async for body in bodies:
-        yield _parse(kind, body)
-    await context.send_initial_metadata(())
-    if context.cancelled():
+    async for asked in _each(kind, bodies, call):
+        yield asked
+    await call.context.send_initial_metadata(())
+    if call.context.cancelled():
         raise _gone()
 
 
@@ -207,6 +223,8 @@ async def _end(context: Context, error: Exception) -> Never:
     """End the call with the status of this error."""
     if isinstance(error, Refused | LedgerError):
         refused = refusal(error)
+    elif isinstance(error, NotAdmitted):
+        refused = _not_admitted(error)
     elif isinstance(error, grpc.aio.InternalError):
         raise _gone() from error
     else:
