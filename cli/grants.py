@@ -6,9 +6,10 @@
 
 The metadata of streams, `$$*`, are kept by role admin, and by whoever is every service.
 
-Whoever is no service is outside: it appends to streams `ext-*` alone, and no type of the house's, so that nobody takes
-what comes from outside for the house's own. What is in such streams no label names: services and supervisors read it,
-as the supervisors' set shows it; that somebody may write to a log does not mean that others may read of it there.
+Whoever is no service is outside: it appends to streams `ext-*` alone, and no type of the house's nor one that looks
+like it, by names of which everything can be seen, so that nobody takes what comes from outside for the house's own.
+What is in such streams no label names: services and supervisors read it, as the supervisors' set shows it; that
+somebody may write to a log does not mean that others may read of it there.
 """
 
 from collections.abc import Mapping
@@ -56,5 +57,6 @@ def grant_of(role: Role, service: str | None, disclosure: Disclosure) -> Grant:
         all_streams=True,
         appends=OUTSIDE,
         reserved=RESERVED,
+        seen_names=True,
         administers=role is Role.ADMIN,
     )

@@ -89,8 +89,9 @@ class ServingSettings(Settings, frozen=True, kw_only=True):
     names: Annotated[
         str,
         Meta(
-            description="证书另含的主机名或地址，以逗号分隔 / further names or addresses in the certificate, parted by"
-            " commas, by which clients reach this server"
+            description="证书另含的主机名或地址，以逗号分隔；第一个会告知来发现集群的客户端 / further names or"
+            " addresses in the certificate, parted by commas, by which clients reach this server; the first is told to"
+            " those who discover"
         ),
     ] = ""
     insecure_as: Annotated[
@@ -106,8 +107,11 @@ class ServingSettings(Settings, frozen=True, kw_only=True):
         """What the certificate is for beside loopback: the host that is listened at, or the name of this machine where
         that is every address, which is then what clients that discover a cluster are told; and what was asked for.
         """
-        further = [name.strip() for name in self.names.split(",") if name.strip()]
-        return [socket.gethostname() if host in EVERYWHERE else host, *further]
+        return [socket.gethostname() if host in EVERYWHERE else host, *self.further_names]
+
+    @property
+    def further_names(self) -> list[str]:
+        return [name.strip() for name in self.names.split(",") if name.strip()]
 
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,7 +244,12 @@ async def _assembled(process: Process, serving: Serving, told: Told) -> Parts:
         disclosure = load(settings.disclosure or DISCLOSURE)
         tls, admit = _tls(settings, address), admission(settings, disclosure)
         ledger = await process.wait_for("ledger", lambda: _open(settings.ledger), Unavailable)
-    served = await serve(ledger, str(address), admit=admit, tls=Tls(tls.key, tls.chain) if tls else None)
+    # A name that was asked for is how others find this server, through whatever lies between; without TLS it is on this
+    # machine alone.
+    found_at = settings.further_names[0] if tls and settings.further_names else None
+    served = await serve(
+        ledger, str(address), admit=admit, tls=Tls(tls.key, tls.chain) if tls else None, found_at=found_at
+    )
     told(settings, Address(address.host, served.port), tls)
 
     async def log() -> Health:

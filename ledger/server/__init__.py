@@ -19,6 +19,7 @@ tail.py         the newest events of the log, for all who subscribe
 paging.py       how big a page is, and what of it one sees
 filters.py      filters of $all, and expressions that do not end
 messages.py     events as Streams.Read sends them
+naming.py       names that strangers give, and what they look like
 features.py     messages of ServerFeatures, for this server and for whoever asks one
 cluster.py      Gossip and ServerFeatures: one leader, and what it can do
 """

@@ -8,6 +8,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from ledger.server.naming import is_seen, looks_as_if_it_began
+
 
 class NotAdmitted(Exception):
     """The caller has shown nothing by which it is known, or something wrong, or something that holds no longer."""
@@ -54,9 +56,11 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     `reads`: the types of the events that one sees, None for all. A stream of which one sees nothing looks as if it did
     not exist. `metadata`: whether events come with their metadata, which is empty otherwise. `all_streams`: whether
     $all may be read; it shows what `reads` lets through. `appends`: how streams that one may append to begin, None for
-    all; `reserved`: how the types begin that one may not append there. `carries`: whether the header `meterloop-ledger`
-    may be used, and with it the streams `$$*` beside the log be read. `administers`: whether these may be read and
-    written. `withdrawal`: what ends calls for which nothing else sets an end, None where the grant holds for ever.
+    all; `reserved`: how the types begin that one may not append there, nor any that look like it. `seen_names`: whether
+    streams and types that one appends have names of which everything can be seen. `carries`: whether the header
+    `meterloop-ledger` may be used, and with it the streams `$$*` beside the log be read. `administers`: whether these
+    may be read and written. `withdrawal`: what ends calls for which nothing else sets an end, None where the grant
+    holds for ever.
     """
 
     reads: frozenset[str] | None = frozenset()
@@ -64,6 +68,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     all_streams: bool = False
     appends: tuple[str, ...] | None = ()
     reserved: tuple[str, ...] = ()
+    seen_names: bool = False
     carries: bool = False
     administers: bool = False
     withdrawal: Withdrawal | None = None
@@ -75,7 +80,10 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
         return self.appends is None or stream.startswith(self.appends)
 
     def may_append(self, event_type: str) -> bool:
-        return not event_type.startswith(self.reserved)
+        return not (self.reserved and looks_as_if_it_began(event_type, self.reserved))
+
+    def may_name(self, name: str) -> bool:
+        return not self.seen_names or is_seen(name)
 
     @property
     def reads_beside(self) -> bool:

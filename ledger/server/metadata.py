@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ledger.beside import NotStrict, truncating_member
 from ledger.port import BESIDE, Draft
 from ledger.server.access import Grant
-from ledger.server.errors import access_denied
+from ledger.server.errors import Refused, access_denied, invalid
 
 
 def check_may_append(grant: Grant, stream: str) -> None:
@@ -22,14 +22,26 @@ def check_may_append(grant: Grant, stream: str) -> None:
         raise access_denied(f"流 {stream} 属于系统。Access Denied: stream {stream} belongs to the system")
     elif not grant.may_append_to(stream):
         raise access_denied(f"不可追加到流 {stream}。Access Denied: this caller may not append to stream {stream}")
+    elif not grant.may_name(stream):
+        raise _unseen(stream)
 
 
 def check_may_append_type(grant: Grant, event_type: str) -> None:
     """Types of the ledger's owner stand for what the owner says, whatever the stream."""
+    if not grant.may_name(event_type):
+        raise _unseen(event_type)
     if not grant.may_append(event_type):
         raise access_denied(
-            f"不可写类型为 {event_type} 的事件。Access Denied: this caller may not append events of type {event_type}"
+            f"不可写类型为 {event_type} 的事件，或看上去与之相同的类型。"
+            f"Access Denied: this caller may not append events of type {event_type}, nor of what looks like such a type"
         )
+
+
+def _unseen(name: str) -> Refused:
+    return invalid(
+        f"流名和事件类型不可含控制字符、格式字符等看不见的字符：{name!a}。"
+        f"Names of streams and types have no control, format or other invisible characters, as {name!a} has"
+    )
 
 
 def check_keeps_everything(drafts: Sequence[Draft]) -> None:

@@ -89,9 +89,17 @@ class Served:
 
 
 async def serve(
-    ledger: EmbeddedLedger, listen: str, *, admit: Admission, tls: Tls | None = None, limits: Limits | None = None
+    ledger: EmbeddedLedger,
+    listen: str,
+    *,
+    admit: Admission,
+    tls: Tls | None = None,
+    limits: Limits | None = None,
+    found_at: str | None = None,
 ) -> Served:
-    """Listen to `host:port`, port 0 for any that is free. OSError where nobody can listen there."""
+    """Listen to `host:port`, port 0 for any that is free. `found_at`: the host that clients are told who discover where
+    the server is, None: the one it listens to. OSError where nobody can listen there.
+    """
     limits = limits or Limits()
     admit = Places(admit, limits.calls_max, limits.calls_each_max)
     server = grpc.aio.server(options=_options(limits))
@@ -99,7 +107,7 @@ async def serve(
         port = _bind(server, listen, tls)
     except RuntimeError as error:
         raise OSError(f"cannot listen to {listen}: {error}") from error
-    host = _told(listen.rpartition(":")[0].strip("[]"))
+    host = found_at or _told(listen.rpartition(":")[0].strip("[]"))
     reading = Reading(ledger)
     writing = Writing(ledger, held_bytes_max=limits.held_bytes_max, silent_s_max=limits.silent_s_max)
     services = [streams(reading, writing), sessions(writing), gossip(ledger.ledger_id, host, port), server_features()]

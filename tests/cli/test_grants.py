@@ -12,6 +12,23 @@ from kernel.disclosure import load
 from kernel.principal import Role
 
 LABELS = load(DISCLOSURE)
+LOOK_ALIKE = (
+    "Registry.Registered",
+    "REGISTRY.Registered",
+    "\uff52egistry.Registered",
+    "registry\uff0eRegistered",
+    "registry\u2024Registered",
+    "regi\u0455try.Registered",
+    "regi\u017ftry.Registered",
+    "re\u0261\u0131stry.Registered",
+    "regis\u0323try.Registered",
+    "\u0421LAIMS.Made",
+    "s\u03bfrting.Sorted",
+)
+UNSEEN = (
+    "ext-\x1b[2J", "ext-a\nb", "ext-\u202egnp.exe", "ext-\u2028", "registry\u200b.Registered", "regi\ufe0fstry.x",
+    "ext-\xa0", "ext-\U000e0101", "ext-\x7f", "ext-\u3164",
+)  # fmt: skip
 OUTSIDERS = sorted(set(Role) - {Role.SERVICE})
 
 
@@ -27,6 +44,7 @@ def test_a_service_reads_everything_and_writes_the_streams_of_its_own_deciders()
         for noun in nouns:
             assert found.may_append_to(f"{noun.category}-1")
         assert all(found.may_append(f"{service}.{event.__name__}") for noun in nouns for event in noun.events)
+        assert all(found.may_name(name) for name in UNSEEN)
         assert not found.may_append_to("ext-1")
         assert not found.may_append_to("$$meter-1")
         assert (found.reads_beside, found.administers) == (True, False)
@@ -54,7 +72,10 @@ def test_whoever_is_no_service_writes_beside_the_house_alone(role):
     assert not any(found.may_append_to(stream) for stream in ("meter-1", "extra-1", "ext", "$$ext-1", ""))
     assert (found.carries, found.administers) == (False, role is Role.ADMIN)
     assert not [name for name in LABELS.events if found.may_append(name)]
-    assert all(found.may_append(name) for name in ("acme.Seen", "registryx.Odd", "Registered"))
+    assert all(found.may_append(name) for name in ("acme.Seen", "registryx.Odd", "Registered", "厂商.已到货"))
+    assert not [name for name in LOOK_ALIKE if found.may_append(name)]
+    assert not [name for name in UNSEEN if found.may_name(name)]
+    assert all(found.may_name(name) for name in ("ext-1", "ext-厂商 7/β", "acme.Geprüft"))
     assert OUTSIDE == ("ext-",)
 
 

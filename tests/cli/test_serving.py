@@ -9,6 +9,7 @@ import sys
 from contextlib import contextmanager
 from uuid import UUID
 
+import grpc
 import pytest
 from cryptography import x509
 from kurrentdbclient import KurrentDBClient, NewEvent, StreamState
@@ -19,6 +20,7 @@ from kurrentdbclient.exceptions import (
     SSLError,
     UnauthenticatedError,
 )
+from kurrentdbclient.protos.v1 import gossip_pb2
 
 from cli.credentials import add_user
 from kernel.principal import Role
@@ -130,6 +132,34 @@ def test_who_listens_everywhere_is_found_by_the_name_of_the_machine(filled):
     names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     expected = {"localhost", "ledger.example", "other.example", socket.gethostname()}
     assert set(names.get_values_for_type(x509.DNSName)) == expected
+
+
+def gossiped(started):
+    """The host that clients are told who discover."""
+    port = started.url.partition("?")[0].rpartition(":")[2]
+    authority = grpc.ssl_channel_credentials((started.folder / "var" / "keys" / "ledger-ca.pem").read_bytes())
+    with grpc.secure_channel(f"localhost:{port}", authority) as channel:
+        answer = channel.unary_unary("/event_store.client.gossip.Gossip/Read")(b"", timeout=20)
+    [member] = gossip_pb2.ClusterInfo.FromString(answer).members
+    return member.http_end_point.address
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "told"),
+    [
+        ("0.0.0.0", "ledger.example, other.example", "ledger.example"),
+        ("0.0.0.0", "", socket.gethostname()),
+        ("127.0.0.1", "ledger.example", "ledger.example"),
+        ("127.0.0.1", "", "127.0.0.1"),
+    ],
+)
+def test_who_discovers_is_told_a_name_that_the_certificate_holds(filled, host, names, told):
+    with serving(filled, "--listen", f"{host}:0", *(["--name", names] if names else [])) as started:
+        assert gossiped(started) == told
+    [server, *_] = x509.load_pem_x509_certificates((filled / "var" / "keys" / "ledger-server.key").read_bytes())
+    held = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    names_held = held.get_values_for_type(x509.DNSName) + list(map(str, held.get_values_for_type(x509.IPAddress)))
+    assert told in names_held
 
 
 def test_told_to_stop_it_ends_subscriptions_and_what_was_acknowledged_stays(filled):

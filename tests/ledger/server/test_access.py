@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from kurrentdbclient import AsyncKurrentDBClient, KurrentDBClient, NewEvent, NewEvents, NewRecord, StreamState
-from kurrentdbclient.exceptions import AccessDeniedError
+from kurrentdbclient.exceptions import AccessDeniedError, KurrentDBClientError
 
 from ledger.memory import MemoryLedger
 from ledger.port import ANY, Append, Draft
@@ -65,6 +66,21 @@ async def test_one_appends_where_one_may_and_no_reserved_type(append: Callable):
             with pytest.raises(AccessDeniedError):
                 await append(client, stream, event_type)
         assert [one.type for one in (await ledger.read_all()).events] == ["theirs.Seen"]
+
+
+@pytest.mark.parametrize("append", [batch, single, session, records])
+async def test_names_have_nothing_that_cannot_be_seen(append: Callable):
+    async with let_in(msgspec.structs.replace(OUTSIDER, seen_names=True)) as (ledger, client):
+        for stream, event_type in (("ext-\u202e1", "theirs.Seen"), ("ext-1", "theirs\n.Seen")):
+            with pytest.raises(KurrentDBClientError, match="invisible characters") as refused:
+                await append(client, stream, event_type)
+            assert "看不见" in str(refused.value)
+        with pytest.raises(AccessDeniedError):
+            await append(client, "ext-1", "OWN.Open")
+        await append(client, "ext-厂", "theirs.已到货")
+        assert await ledger.head() > 0
+    async with let_in(Grant(reads=None, appends=None)) as (ledger, client):
+        await append(client, "any-\u202e1", "OWN.Open")
 
 
 async def test_whoever_carries_reads_beside_the_log_and_writes_nothing_there():
