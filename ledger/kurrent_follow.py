@@ -27,6 +27,8 @@ class Inflow:
     """What a subscription brings: events, and how far the server has looked. A task of its own takes it in, and stops
     while nobody takes it out. The log reached at least to `head` before it began. `head_now`: a server that has records
     of its own tells of places beyond the log's last event, and so has to be asked where that is; None: it has none.
+    A server that falls behind again does not say so: where the log ends is known when it says that it has caught up, or
+    tells how far it has looked, and not by events.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Inflow:
         self._bytes = 0
         self._after = self._reached = after
         self._live = self._looked_on = False
+        self._end = -1
         self._ended: Exception | None = None
         self._changed: Final = asyncio.Event()
         self._room: Final = asyncio.Event()
@@ -105,7 +108,7 @@ class Inflow:
                 self._looked_on = self._reached > self._after
             case "caught_up":
                 await self._look_on(max(answer.caught_up.position.commit_position, self._head))
-                self._live = True
+                self._live, self._end = True, self._reached
             case "fell_behind":
                 self._live = False
             case _:
@@ -142,4 +145,5 @@ class Inflow:
         self._room.set()
         self._looked_on = False
         self._after = events[-1].position if self._events else self._reached
-        return Page(events, self._after, at_head=self._live and not self._events)
+        at_end = not events or self._after == self._end
+        return Page(events, self._after, at_head=self._live and not self._events and at_end)
