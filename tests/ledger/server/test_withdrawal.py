@@ -49,7 +49,7 @@ async def ended(call) -> grpc.aio.AioRpcError:
             pass
 
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await asyncio.wait_for(to_the_end(), 5)
+        await asyncio.wait_for(to_the_end(), 30)
     return caught.value
 
 
@@ -95,7 +95,7 @@ async def test_an_append_that_has_not_come_in_full_is_not_recorded(door):
         await asyncio.sleep(0.2)
         door.withdraw()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await asyncio.wait_for(call, 5)
+            await asyncio.wait_for(call, 30)
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert await door.ledger.head() == 0
 
