@@ -37,7 +37,22 @@ class Call:
 
     def __init__(self, context: Context, grant: Grant, *, carrying: bool) -> None:
         self.context, self.grant, self.carrying = context, grant, carrying
-        self.write: Final = context.write
+        self._begun = False
+
+    async def write(self, body: bytes) -> None:
+        """Answer with a message. The answer's begin is sent to its end, whoever breaks off meanwhile: beside half of it
+        gRPC sends no status, and the caller would wait for ever.
+        """
+        if not self._begun:
+            self._begun = True
+            begin = asyncio.ensure_future(self.context.send_initial_metadata(()))
+            try:
+                await asyncio.shield(begin)
+            except asyncio.CancelledError:
+                await asyncio.wait((begin,))
+                begin.exception()
+                raise
+        await self.context.write(body)
 
     def ending(self) -> AbstractContextManager[None]:
         """What goes on in here ends as NotAdmitted when the grant is withdrawn."""

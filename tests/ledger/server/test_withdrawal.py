@@ -81,6 +81,29 @@ async def test_a_reader_who_does_not_read_is_ended_too(door):
         assert (await ended(call)).code() is grpc.StatusCode.UNAUTHENTICATED
 
 
+async def test_whenever_it_is_withdrawn_the_caller_hears_of_it():
+    """Also while the answer begins: a status cannot be sent beside the begin of one that was broken off."""
+    loop, withdrawal, turns = asyncio.get_running_loop(), Withdrawal(), 0
+
+    def later(left: int, then: Withdrawal) -> None:
+        if left:
+            loop.call_soon(later, left - 1, then)
+        else:
+            then.withdraw()
+
+    async def admit(_authorization: str | None) -> Grant:
+        later(turns, withdrawal)
+        return msgspec.structs.replace(OPEN, withdrawal=withdrawal)
+
+    server = await serve(MemoryLedger(), "127.0.0.1:0", admit=admit)
+    target = f"127.0.0.1:{server.port}"
+    for turns in range(40):  # noqa: B007 - admit reads it
+        withdrawal = Withdrawal()
+        async with reading(target, subscription()) as call:
+            assert (await ended(call)).code() is grpc.StatusCode.UNAUTHENTICATED
+    await server.stop(grace_s=0)
+
+
 async def test_nothing_begins_by_a_grant_that_was_withdrawn_meanwhile(door):
     door.withdraw()
     assert (await refused(door.target, options(), **ONE)).code() is grpc.StatusCode.UNAUTHENTICATED
