@@ -11,11 +11,14 @@ CURSOR_KEY_BYTES: Final = 32
 
 
 def write_file(path: Path, content: bytes, mode: int) -> None:
-    """All of the content or no file, at no moment open to more than `mode` says."""
+    """All of the content or no file, at no moment open to more than `mode` says, and in the end to just that, whatever
+    the process keeps from files that it makes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        os.fchmod(file.fileno(), mode)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
