@@ -52,13 +52,13 @@ def _say_machine(error: Exception) -> None:
             say(error.zh, error.en, error.code)
         case Refusal(zh=str(zh), en=str(en), code=str(code)):
             say(zh, en, code)
+        case Sealed():
+            sealed = refusal_of(error)
+            say(sealed.zh, sealed.en, sealed.code)
         case LedgerError():
             say(f"台账无法使用：{error}。", f"the log cannot be used: {error}")
         case BadSettings():
             say(f"设置有误：{error}。", f"the settings are wrong: {error}; see docs/reference/settings.md")
-        case Sealed():
-            sealed = refusal_of(error)
-            say(sealed.zh, sealed.en, sealed.code)
         case _:
             say(f"数据目录无法使用：{error}。", f"the data folder cannot be used: {error}")
 
