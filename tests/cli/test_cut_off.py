@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.platform import running
+from cli.platform import Log, log_beside, running
 from cli.uploading import run_import
 from client import Client
 from client.types import NewImport
@@ -36,7 +36,8 @@ def registry_of(folder: Path) -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are looked up in /proc")
 @pytest.mark.timeout(300)
-def test_an_upload_outlives_the_registry(tmp_path, monkeypatch):
+@pytest.mark.parametrize("log", Log)
+def test_an_upload_outlives_the_registry(tmp_path, monkeypatch, log):
     for name in [name for name in os.environ if name.startswith("METERLOOP_")]:
         monkeypatch.delenv(name)
     settings = Settings(data_dir=tmp_path / "var")
@@ -53,7 +54,7 @@ def test_an_upload_outlives_the_registry(tmp_path, monkeypatch):
                 killed.append(registry_of(settings.data_dir))
                 os.kill(killed[0], signal.SIGKILL)
 
-    with running(settings, 0) as here:
+    with running(settings, 0, *log_beside(log, settings)) as here:
         who = Principal(subject="u-1", roles=frozenset({Role.OPERATOR}), units=frozenset({UNIT}))
         with Client(here.endpoints.gateway, issue(settings.keys_dir, who)) as platform:
             announced = NewImport(kind="devices", name=path.name, bytes=path.stat().st_size)

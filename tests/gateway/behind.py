@@ -1,9 +1,12 @@
-"""The gateway with a real registry behind it, over real gRPC on loopback, the ledger in memory."""
+"""The gateway with a real registry behind it, over real gRPC on loopback, the ledger in memory; with
+`TEST_LEDGER=kurrentdb` served from there over KurrentDB's protocol, which the registry then speaks.
+"""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +30,11 @@ from kernel.policy_store import META as POLICY_TABLES
 from kernel.principal import Principal, Role
 from kernel.projection import Projector
 from kernel.readiness import Readiness
+from ledger.kurrent import KurrentLedger
 from ledger.memory import MemoryLedger
+from ledger.port import Ledger
+from ledger.server.access import admit_everybody
+from ledger.server.running import serve
 from ledger.transparency.evidence import EvidenceOfLog
 from services.registry.access import Access
 from services.registry.app import CODEC, STREAMS, Registry
@@ -49,6 +56,7 @@ ROOT = Path(__file__).parents[2]
 LOOPBACK = "127.0.0.1"
 PUBLIC = load(ROOT / "docs" / "disclosure.yaml").public
 CURSORS = Cursors(b"c" * 32)
+SERVED = os.environ.get("TEST_LEDGER") == "kurrentdb"
 
 PATIENCE_S = 300
 """Of every door, and of the workshop for a document: what is asked here is about the answer, not about the machine."""
@@ -62,7 +70,7 @@ class Behind:
         self,
         client: httpx.AsyncClient,
         keys: Path,
-        ledger: MemoryLedger,
+        ledger: Ledger,
         registry: Registry,
         gateway: Gateway,
         rest: FastAPI,
@@ -96,6 +104,25 @@ class Behind:
 
 
 @asynccontextmanager
+async def a_ledger() -> AsyncIterator[Ledger]:
+    """An empty one, in memory, or over the protocol."""
+    kept = MemoryLedger(position_stride=7 if SERVED else 1)
+    try:
+        if not SERVED:
+            yield kept
+            return
+        server = await serve(kept, f"{LOOPBACK}:0", admit=admit_everybody)
+        ledger = await KurrentLedger.open(f"kurrentdb://{LOOPBACK}:{server.port}?tls=false")
+        try:
+            yield ledger
+        finally:
+            await ledger.close()
+            await server.stop(0)
+    finally:
+        await kept.close()
+
+
+@asynccontextmanager
 async def behind(
     folder: Path,
     workshop: Workshop | None = None,
@@ -110,7 +137,9 @@ async def behind(
     workshop = workshop or Workshop(Limits(seconds_max=PATIENCE_S))
     write_keys(folder / "keys")
     verifier = built_in_verifier(folder / "keys", [LOOPBACK], clock=clock)
-    ledger, database = MemoryLedger(), Database(f"sqlite:///{folder / 'registry.sqlite'}")
+    database = Database(f"sqlite:///{folder / 'registry.sqlite'}")
+    letting_go = AsyncExitStack()
+    ledger = await letting_go.enter_async_context(a_ledger())
     projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
     await projector.open()
     await database.create(Records.metadata)
@@ -147,7 +176,7 @@ async def behind(
         await peer.close()
         await rpc.stop(1)
         await database.close()
-        await ledger.close()
+        await letting_go.aclose()
 
 
 def _doors(
