@@ -129,10 +129,11 @@ async def test_true_evidence_is_verified_under_the_visitor_s_policy_without_a_ne
         assert "登记 registered" in said.text
         assert "9007199254740993" in said.text, "a number that a double cannot hold is shown as it is written"
         await page.click("[data-version='1'] summary")
-        shown = await page.inner_text("[data-version='1']")
         proof = TRUE.proof(1)
         for known in (TRUE.leaves[proof.index], *proof.hashes):
-            assert known.hex() in shown
+            await page.wait_for_function(
+                "hex => document.querySelector(\"[data-version='1']\").innerText.includes(hex)", arg=known.hex()
+            )
         assert await page.locator("[data-version='1'] svg .is-bad").count() == 0
         assert requests == []
 
