@@ -1,7 +1,7 @@
 """Streams.Append: one append to one stream, its events sent one by one."""
 
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, TypeVar
 
 from kurrentdbclient.protos.v1 import streams_pb2
 
@@ -17,6 +17,7 @@ _NONE_20_6_0: Final = (1 << 64) - 1
 """What clients before 20.6 were told for a stream that was expected not to exist."""
 
 Success = streams_pb2.AppendResp.Success
+Told = TypeVar("Told", Success, streams_pb2.BatchAppendResp.Success)
 WrongExpectedVersion = streams_pb2.AppendResp.WrongExpectedVersion
 
 
@@ -54,13 +55,15 @@ class Appending:
         if call.context.time_remaining() == 0:
             raise Overdue()
         try:
-            return streams_pb2.AppendResp(success=_success(await self._writing.append(proposed.append)))
+            appended = await self._writing.append(proposed.append)
         except Conflict as conflict:
             return streams_pb2.AppendResp(wrong_expected_version=_wrong_expected_version(conflict))
+        return streams_pb2.AppendResp(success=success_of(Success, appended))
 
 
-def _success(appended: Appended) -> Success:
-    success = Success()
+def success_of(kind: type[Told], appended: Appended) -> Told:
+    """Where the stream is, and the append, in the message of this way of appending."""
+    success = kind()
     if appended.version is None:
         success.no_stream.SetInParent()
     else:

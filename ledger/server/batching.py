@@ -15,12 +15,13 @@ from kurrentdbclient.protos.v1 import shared_pb2, status_pb2, streams_pb2
 
 from ledger.port import APPEND_BYTES_MAX, Conflict, LedgerError, StreamState, Unavailable
 from ledger.recording import system_time_us
+from ledger.server.appending import success_of
 from ledger.server.calling import Call
 from ledger.server.errors import AccessDenied, AppendTooBig, Overdue, Refused, TooBig, invalid, refusal, status
 from ledger.server.holding import Held
 from ledger.server.metadata import check_may_append
 from ledger.server.proposing import Proposed, expected_at, stream_name, uuid_bytes
-from ledger.server.writing import Appended, Writing
+from ledger.server.writing import Writing
 
 UNDER_WAY_MAX: Final = 512
 """Appends of one call that are being recorded. Before more of them are read, one has to be done."""
@@ -164,7 +165,7 @@ class _Batches:
                 raise
             await self._answer(batch, error=_status(error))
         else:
-            await self._answer(batch, success=_success(appended))
+            await self._answer(batch, success=success_of(Answer.Success, appended))
         finally:
             self._under_way -= 1
             self._under_way_bytes -= proposed.size.total_bytes
@@ -191,19 +192,6 @@ def _deadline_s(options: Options) -> float | None:
         case _:
             return None
     return asyncio.get_running_loop().time() + left_s if left_s < _LASTING_S else None
-
-
-def _success(appended: Appended) -> Answer.Success:
-    success = Answer.Success()
-    if appended.version is None:
-        success.no_stream.SetInParent()
-    else:
-        success.current_revision = appended.version
-    if appended.position is None:
-        success.no_position.SetInParent()
-    else:
-        success.position.commit_position = success.position.prepare_position = appended.position
-    return success
 
 
 def _status(error: Refused | LedgerError) -> status_pb2.Status:
