@@ -7,9 +7,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 from kurrentdbclient.exceptions import (
+    AbortedByServerError,
     ConsistencyChecksFailedError,
     FailedPreconditionError,
-    KurrentDBClientError,
     NotFoundError,
     StreamIsDeletedError,
     StreamTombstonedError,
@@ -52,6 +52,9 @@ HELD_IDS_MAX: Final = 200_000
 
 JUDGED_MAX: Final = 30
 """How often an append is judged anew on this side while others write to the same streams."""
+
+UNCLEAR_PAUSES_S: Final = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Before each further attempt of an append that was refused for no reason that can be read; then its caller is told."""
 
 CheckUnsealed: TypeAlias = Callable[[], Awaitable[None]]
 Record: TypeAlias = Callable[[Sequence[Append]], Awaitable[Receipt]]
@@ -102,6 +105,7 @@ class Appending:
     async def _judged(self, appends: Sequence[Append], read: Read, record: Record) -> Receipt:
         """The port's answer, from what the streams hold."""
         why = ""
+        pauses_s = iter(UNCLEAR_PAUSES_S)
         for _ in range(JUDGED_MAX):
             placed = place(appends, *await self._found(appends, read))
             if isinstance(placed, Receipt):
@@ -112,8 +116,13 @@ class Appending:
             ]
             try:
                 return await record(exact)
-            except (Conflict, _Unclear) as error:
+            except Conflict as error:
                 why = str(error)
+            except _Unclear as error:
+                why = str(error)
+                if (pause_s := next(pauses_s, None)) is None:
+                    break
+                await asyncio.sleep(pause_s)
         raise Unavailable(f"KurrentDB {self._client.address}: {why}")
 
     async def _found(self, appends: Sequence[Append], read: Read) -> tuple[Heads, Known]:
@@ -172,8 +181,8 @@ class Appending:
             except StreamIsDeletedError as error:
                 named = next((append for append in appends if append.stream in str(error)), appends[0])
                 raise _conflict(appends, named.stream, NO_STREAM) from error
-            except (FailedPreconditionError, NotFoundError, KurrentDBClientError) as error:
-                if type(error) in (FailedPreconditionError, NotFoundError, KurrentDBClientError):
+            except (FailedPreconditionError, NotFoundError, AbortedByServerError) as error:
+                if type(error) in (FailedPreconditionError, NotFoundError, AbortedByServerError):
                     raise _Unclear(str(error)) from error
                 raise
         if len(answer.output) != len(appends):

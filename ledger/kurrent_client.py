@@ -70,6 +70,7 @@ OPTIONS: Final[GrpcOptions] = (
 _STREAMS: Final = "/event_store.client.streams.Streams"
 _SESSIONS: Final = "/kurrentdb.protocol.v2.streams.StreamsService"
 
+_RICH_STATUS: Final = "grpc-status-details-bin"
 _TOO_LARGE: Final = grpc.StatusCode.RESOURCE_EXHAUSTED
 _WRONG: Final = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.OUT_OF_RANGE)
 
@@ -254,9 +255,20 @@ def _error_of(error: grpc.aio.AioRpcError) -> Exception:
     if error.code() is _TOO_LARGE and "larger than max" in details:
         return Rejected(f"the server takes no message of this size: {details}")
     known = handle_streams_rpc_error(error)
+    if type(known) is KurrentDBClientError:
+        known = handle_streams_rpc_error(_without_rich_status(error))
     if error.code() in _WRONG and not isinstance(known, InvalidArgumentError):
         return InvalidArgumentError(details)
     return known
+
+
+def _without_rich_status(error: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError:
+    """The client makes one and the same of every rich status that it does not know, be it that access is denied or
+    that the node goes down. Without it the status code speaks, and it is that which says whether to look for another
+    node, to try again, or to leave it.
+    """
+    plain = [(name, value) for name, value in error.trailing_metadata() if name != _RICH_STATUS]
+    return grpc.aio.AioRpcError(error.code(), error.initial_metadata(), grpc.aio.Metadata(*plain), error.details())
 
 
 @contextmanager

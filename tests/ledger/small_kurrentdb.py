@@ -55,6 +55,7 @@ class SmallKurrentDB:
     def __init__(self):
         self.log, self.streams, self.end = [], {}, 0
         self.grown = asyncio.Condition()
+        self.appending = self.append_session
         self._write("$stats-here", str(UUID(bytes=os.urandom(16))), "$statsCollected", "application/json", b"{}", b"")
 
     def _write(self, stream, event_id, event_type, content_type, data, metadata):
@@ -204,6 +205,9 @@ async def run_small(version="25.1.0"):
     async def features(_request, _context):
         return SupportedMethods(event_store_server_version=version).SerializeToString()
 
+    async def append_session(requests, context):
+        return await small.appending(requests, context)
+
     services = {
         SERVICE: {METHOD: grpc.unary_unary_rpc_method_handler(features)},
         "event_store.client.streams.Streams": {
@@ -211,9 +215,7 @@ async def run_small(version="25.1.0"):
             "Append": grpc.stream_unary_rpc_method_handler(small.append, streams_pb2.AppendReq.FromString),
         },
         "kurrentdb.protocol.v2.streams.StreamsService": {
-            "AppendSession": grpc.stream_unary_rpc_method_handler(
-                small.append_session, sessions_pb2.AppendRequest.FromString
-            )
+            "AppendSession": grpc.stream_unary_rpc_method_handler(append_session, sessions_pb2.AppendRequest.FromString)
         },
     }
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", 80 << 20)])

@@ -8,15 +8,15 @@ from contextlib import asynccontextmanager, suppress
 
 import grpc
 import pytest
-from google.protobuf.any_pb2 import Any
 from google.rpc import status_pb2
+from kurrentdbclient.protos.kurrent.rpc import errors_pb2 as rpc_errors_pb2
 from kurrentdbclient.protos.v1 import gossip_pb2, shared_pb2, streams_pb2
 from kurrentdbclient.protos.v2.streams import errors_pb2
 
 from ledger.kurrent import KurrentLedger
 from ledger.kurrent_client import Pace
 from ledger.open import open_ledger
-from ledger.port import NO_STREAM, Conflict, Rejected, Sealed, Unavailable, WrongLedger
+from ledger.port import ANY, NO_STREAM, Conflict, Rejected, Sealed, Unavailable, WrongLedger
 from ledger.server.features import METHOD, SERVICE, SupportedMethods
 from tests.ledger.making import everything, first_events, one
 from tests.ledger.small_kurrentdb import run_small
@@ -172,8 +172,18 @@ async def test_an_append_that_nobody_waits_for_any_longer_is_waited_for_at_the_c
         await log.close()
 
 
-async def test_a_node_that_is_not_the_leader_sends_the_adapter_to_the_one_that_is():
-    """Two nodes of a cluster that think otherwise of each other than gossip says, as after an election."""
+def no_leader(ports):
+    where = (("leader-endpoint-host", "127.0.0.1"), ("leader-endpoint-port", str(ports[1])))
+    return grpc.StatusCode.NOT_FOUND, "Leader info available", where
+
+
+def going_down(_ports):
+    return rich(grpc.StatusCode.UNAVAILABLE)
+
+
+@pytest.mark.parametrize("refusal", [no_leader, going_down])
+async def test_a_node_that_is_not_the_leader_sends_the_adapter_to_the_one_that_is(refusal):
+    """Two nodes of a cluster during an election: the one that led says so, or only that it is not ready."""
     asked = []
 
     def node(name, leads):
@@ -182,13 +192,13 @@ async def test_a_node_that_is_not_the_leader_sends_the_adapter_to_the_one_that_i
             [_ async for _ in requests]
             if leads():
                 await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "reached", (("exception", "log-sealed"),))
-            where = (("leader-endpoint-host", "127.0.0.1"), ("leader-endpoint-port", str(ports[1])))
-            await context.abort(grpc.StatusCode.NOT_FOUND, "Leader info available", where)
+            await context.abort(*refusal(ports))
 
         async def gossip(_request, _context):
+            leader = 1 if asked and refusal is going_down else 0
             members = [
                 gossip_pb2.MemberInfo(
-                    state=gossip_pb2.MemberInfo.Leader if index == 0 else gossip_pb2.MemberInfo.Follower,
+                    state=gossip_pb2.MemberInfo.Leader if index == leader else gossip_pb2.MemberInfo.Follower,
                     is_alive=True,
                     http_end_point=gossip_pb2.EndPoint(address="127.0.0.1", port=port),
                 )
@@ -292,10 +302,11 @@ async def test_a_restart_at_any_place_that_was_scanned_is_no_shorter_log():
     await running.stop(0)
 
 
-def rich(code, details):
-    packed = Any()
-    packed.Pack(details)
-    status = status_pb2.Status(code=code.value[0], message="refused", details=[packed])
+def rich(code, *details):
+    """A status as a KurrentDB sends it since 25.1, also where it has nothing to add to the code."""
+    status = status_pb2.Status(code=code.value[0], message="refused")
+    for one_detail in details:
+        status.details.add().Pack(one_detail)
     return code, "refused", (("grpc-status-details-bin", status.SerializeToString()),)
 
 
@@ -334,6 +345,12 @@ REFUSALS = {
     "a sealed log": ((FAILED, "sealed", (("exception", "log-sealed"),)), Sealed),
     "a fault": ((grpc.StatusCode.UNKNOWN, "Exception was thrown by handler."), Unavailable),
     "a server that stops": ((grpc.StatusCode.UNAVAILABLE, "Server Is Not Ready"), Unavailable),
+    "no access, richly": (rich(grpc.StatusCode.PERMISSION_DENIED, rpc_errors_pb2.AccessDeniedErrorDetails()), Rejected),
+    "nobody known, richly": (rich(grpc.StatusCode.UNAUTHENTICATED), Rejected),
+    "a bad argument, richly": (rich(grpc.StatusCode.INVALID_ARGUMENT), Rejected),
+    "a server that stops, richly": (rich(grpc.StatusCode.UNAVAILABLE), Unavailable),
+    "a server that is late, richly": (rich(grpc.StatusCode.DEADLINE_EXCEEDED), Unavailable),
+    "a server that is busy, richly": (rich(grpc.StatusCode.RESOURCE_EXHAUSTED), Unavailable),
     "a server that is busy": ((grpc.StatusCode.RESOURCE_EXHAUSTED, "busy"), Unavailable),
 }
 
@@ -341,8 +358,11 @@ REFUSALS = {
 @pytest.mark.parametrize("why", REFUSALS)
 async def test_what_a_server_refuses_is_told_as_the_ports_errors(why):
     refusal, told = REFUSALS[why]
+    asked = 0
 
     async def append(requests, context):
+        nonlocal asked
+        asked += 1
         [_ async for _ in requests]
         await context.abort(*refusal)
 
@@ -354,3 +374,53 @@ async def test_what_a_server_refuses_is_told_as_the_ports_errors(why):
         if isinstance(refused.value, Conflict):
             assert (refused.value.stream, refused.value.expected, refused.value.actual) == ("s", NO_STREAM, told)
         await log.close()
+    # What may pass is asked again once, and once more of a new connection.
+    assert asked <= (4 if told is Unavailable else 1)
+
+
+REASONLESS = {
+    "plainly": (FAILED, "no"),
+    "richly": rich(FAILED),
+    "as not found": (grpc.StatusCode.NOT_FOUND, "no"),
+    "by breaking it off": rich(grpc.StatusCode.ABORTED),
+}
+
+
+async def refusing_small(refusal, times):
+    """A small KurrentDB that refuses as many appends so, and then takes them; what it was asked, and when."""
+    running, port, small = await run_small()
+    asked_at_s = []
+
+    async def ask(requests, context):
+        asked_at_s.append(time.monotonic())
+        if len(asked_at_s) <= times:
+            [_ async for _ in requests]
+            await context.abort(*refusal)
+        return await small.append_session(requests, context)
+
+    small.appending = ask
+    return running, await open_ledger(f"kurrentdb://127.0.0.1:{port}?tls=false"), asked_at_s
+
+
+@pytest.mark.parametrize("how", REASONLESS)
+@pytest.mark.parametrize("expected", [NO_STREAM, ANY])
+async def test_an_append_refused_for_no_reason_that_can_be_read_is_tried_again(how, expected):
+    running, log, asked_at_s = await refusing_small(REASONLESS[how], 3)
+    receipt = await log.append(one("s", expected))
+    assert receipt.versions == (0,)
+    assert not receipt.repeated
+    assert len(asked_at_s) == 4
+    assert len(await everything(log)) == 1
+    await log.close()
+    await running.stop(0)
+
+
+async def test_the_attempts_of_an_append_that_is_refused_for_no_reason_become_rare_and_end():
+    running, log, asked_at_s = await refusing_small(REASONLESS["richly"], 1_000)
+    with pytest.raises(Unavailable, match="refused"):
+        await log.append(one("s", NO_STREAM))
+    assert len(asked_at_s) <= 9
+    assert asked_at_s[-1] - asked_at_s[0] >= 3
+    assert asked_at_s[-1] - asked_at_s[-2] >= 1.5
+    await log.close()
+    await running.stop(0)
