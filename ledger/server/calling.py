@@ -7,7 +7,7 @@ or writes what it has to say with `call.write` where the answer is a stream. Wha
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Any, Final, NamedTuple, Never, TypeAlias, TypeVar
+from typing import Final, NamedTuple, Never, TypeAlias, TypeVar
 
 import grpc
 import structlog
@@ -73,8 +73,16 @@ class Service(NamedTuple):
 Method: TypeAlias = Callable[[Admission], "grpc.RpcMethodHandler[bytes, bytes]"]
 
 
-def unary(kind: type[Asked], behave: Callable[[Asked, Call], Awaitable[Message]], *, public: bool = False) -> Method:
-    """One request, one answer. `public`: nobody is asked who he is, nor listened to: such a method is asked nothing.
+def unary(
+    kind: type[Asked],
+    behave: Callable[[Asked, Call], Awaitable[Message]],
+    *,
+    public: bool = False,
+    to_strangers: Callable[[], Message] | None = None,
+    bytes_max: int | None = None,
+) -> Method:
+    """One request of so many bytes, one answer. `public`: nobody is asked who he is, nor listened to: such a method is
+    asked nothing. `to_strangers`: what those are answered, unheard, who are not let in.
 
     To gRPC requests come one by one, so that what strangers say stays where it is until it is known who they are.
     """
@@ -84,8 +92,17 @@ def unary(kind: type[Asked], behave: Callable[[Asked, Call], Awaitable[Message]]
             try:
                 if public:
                     return (await behave(kind(), Call(context, OPEN, carrying=False))).SerializeToString()
-                entered = await _enter(context, admit)
-                return (await behave(_parse(kind, await _only(bodies)), entered)).SerializeToString()
+                try:
+                    entered = await _enter(context, admit)
+                except (NotAdmitted, Refused):
+                    if to_strangers is None:
+                        raise
+                    return to_strangers().SerializeToString()
+                with entered.ending():
+                    body = await _only(bodies)
+                if bytes_max is not None:
+                    _check_length(body, bytes_max)
+                return (await behave(_parse(kind, body), entered)).SerializeToString()
             except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
                 await _end(context, error)
 
@@ -161,14 +178,6 @@ async def _enter(context: Context, admit: Admission) -> Call:
     if carrying and not grant.carries:
         raise access_denied(f"header {CARRYING}: Access Denied")
     return Call(context, grant, carrying=carrying)
-
-
-async def check_admitted(context: "grpc.aio.ServicerContext[Any, Any]", admit: Admission) -> None:
-    """For a method that is not made here: the call ends unless its caller is admitted."""
-    try:
-        await _enter(context, admit)
-    except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
-        await _end(context, error)
 
 
 def _check_length(body: bytes, bytes_max: int) -> None:

@@ -108,6 +108,10 @@ def invalid(details: str) -> Refused:
     return Refused(grpc.StatusCode.INVALID_ARGUMENT, details)
 
 
+def stopping() -> Refused:
+    return Refused(grpc.StatusCode.UNAVAILABLE, "服务正在停止。The server is stopping")
+
+
 def property_missing(name: str) -> Refused:
     """An event is proposed without what every event has."""
     return Refused(

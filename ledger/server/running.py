@@ -10,15 +10,13 @@ from typing import Final
 
 import grpc
 import msgspec
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as health
 
 from ledger.embedded import EmbeddedLedger
 from ledger.port import APPEND_BYTES_MAX
 from ledger.server.access import Admission
 from ledger.server.admitting import Places
-from ledger.server.calling import check_admitted
 from ledger.server.cluster import gossip, server_features
+from ledger.server.health import Health
 from ledger.server.reading import Reading
 from ledger.server.refusing import Lacking
 from ledger.server.streams import sessions, streams
@@ -55,34 +53,18 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     silent_s_max: float = 30.0
 
 
-class _Health(health.HealthServicer):
-    """Everybody may check. To watch is to keep a call open, which is for those who are admitted."""
-
-    def __init__(self, admit: Admission) -> None:
-        super().__init__()
-        self._admit: Final = admit
-
-    async def Watch(  # noqa: N802 - gRPC's name
-        self,
-        request: health_pb2.HealthCheckRequest,
-        context: grpc.aio.ServicerContext[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse],
-    ) -> None:
-        await check_admitted(context, self._admit)
-        await super().Watch(request, context)
-
-
 class Served:
     """A server that runs, at `port` of the host it listens to."""
 
-    def __init__(self, server: grpc.aio.Server, status: health.HealthServicer, reading: Reading, port: int) -> None:
-        self._server, self._status, self._reading = server, status, reading
+    def __init__(self, server: grpc.aio.Server, health: Health, reading: Reading, port: int) -> None:
+        self._server, self._health, self._reading = server, health, reading
         self.port: Final = port
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Take no new calls, end subscriptions, give other calls under way `grace_s`, then end those too. The ledger
         stays open.
         """
-        await self._status.enter_graceful_shutdown()
+        self._health.stop()
         self._reading.end_subscriptions()
         await self._server.stop(grace_s)
         self._reading.close()
@@ -111,13 +93,11 @@ async def serve(
     reading = Reading(ledger)
     writing = Writing(ledger, held_bytes_max=limits.held_bytes_max, silent_s_max=limits.silent_s_max)
     services = [streams(reading, writing), sessions(writing), gossip(ledger.ledger_id, host, port), server_features()]
-    server.add_generic_rpc_handlers([*(service.handler(admit) for service in services), Lacking(admit)])
-    status = _Health(admit)
-    health_pb2_grpc.add_HealthServicer_to_server(status, server)
-    for name in ["", *(service.name for service in services)]:
-        await status.set(name, health_pb2.HealthCheckResponse.SERVING)
+    health = Health(service.name for service in services)
+    handlers = [service.handler(admit) for service in (*services, health.service())]
+    server.add_generic_rpc_handlers([*handlers, Lacking(admit)])
     await server.start()
-    return Served(server, status, reading, port)
+    return Served(server, health, reading, port)
 
 
 def _bind(server: grpc.aio.Server, listen: str, tls: Tls | None) -> int:

@@ -11,14 +11,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 from uuid import UUID
 
-import grpc
-
 from ledger.embedded import EmbeddedLedger
 from ledger.port import BESIDE, Direction, Recorded, StreamPage
 from ledger.recording import system_time_us
 from ledger.server.asking import Asked, Edge
 from ledger.server.calling import Call
-from ledger.server.errors import Refused
+from ledger.server.errors import stopping
 from ledger.server.messages import Event, caught_up_with_all, caught_up_with_stream, checkpoint, confirmation
 from ledger.server.paging import PageSize, Sight, can_exist
 from ledger.server.tail import Tail, Tails
@@ -45,7 +43,7 @@ class Subscribing:
         task = asyncio.current_task()
         assert task is not None
         if self._ended:
-            raise _stopping()
+            raise stopping()
         self._under_way.add(task)
         try:
             await self._follow(asked, call, sight, event)
@@ -53,7 +51,7 @@ class Subscribing:
             if not self._ended:
                 raise
             task.uncancel()
-            raise _stopping() from None
+            raise stopping() from None
         finally:
             self._under_way.discard(task)
 
@@ -231,10 +229,6 @@ class _ToStreamBeside(_ToStream):
         while True:
             await asyncio.sleep(BESIDE_S)
             await self._catch_up()
-
-
-def _stopping() -> Refused:
-    return Refused(grpc.StatusCode.UNAVAILABLE, "服务正在停止。The server is stopping")
 
 
 def _confirmation() -> bytes:

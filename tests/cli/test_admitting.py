@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import time
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 import pytest
@@ -16,7 +16,7 @@ from kernel.disclosure import load
 from kernel.principal import Role
 from ledger.memory import MemoryLedger
 from ledger.port import ANY, Append
-from ledger.server.running import serve
+from ledger.server.running import Limits, serve
 from tests.ledger.making import drafts
 from tests.ledger.server.asking import first, options, read, reading, refused, subscription
 
@@ -30,13 +30,13 @@ def header(name):
 
 
 @asynccontextmanager
-async def served(folder):
+async def served(folder, **limits):
     for name in ("leaver", "stayer"):
         add_user(folder, name, Role.AUDITOR, None, PASSWORD, NOW_US)
     ledger = MemoryLedger()
     await ledger.append([Append("thing-1", ANY, drafts(1))])
     admit = Admitting(BasicCredentials(folder, wrong_pause_s=0), load(DISCLOSURE))
-    server = await serve(ledger, "127.0.0.1:0", admit=admit)
+    server = await serve(ledger, "127.0.0.1:0", admit=admit, limits=Limits(**limits))
     yield ledger, f"127.0.0.1:{server.port}"
     await server.stop(grace_s=0)
 
@@ -85,3 +85,15 @@ async def test_a_file_that_cannot_be_read_takes_nobody_out(tmp_path):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await asyncio.wait_for(stayed.read(), WITHIN_S)
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_one_credential_has_its_places_however_it_is_written(tmp_path):
+    shown = header("leaver")["authorization"].removeprefix("Basic ")
+    spelled = [scheme + " " * blanks + shown for scheme in ("Basic", "BASIC") for blanks in (1, 3)]
+    async with served(tmp_path, calls_max=8, calls_each_max=2) as (_, target), AsyncExitStack() as calls:
+        for written in spelled[:2]:
+            await first(await calls.enter_async_context(reading(target, subscription(), authorization=written)), 3)
+        for written in spelled:
+            error = await refused(target, options(), authorization=written)
+            assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await read(target, options(), **header("stayer"))

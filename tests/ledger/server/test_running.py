@@ -12,7 +12,7 @@ from kurrentdbclient.protos.v1 import gossip_pb2
 from ledger.kurrent import KurrentLedger
 from ledger.memory import MemoryLedger
 from ledger.port import ANY, Append, Unavailable
-from ledger.server.access import PEER, Busy, Grant, NotAdmitted, admit_everybody
+from ledger.server.access import PEER, Busy, Grant, NotAdmitted, Withdrawal, admit_everybody
 from ledger.server.features import METHOD, SERVICE, SupportedMethods
 from ledger.server.running import Limits, serve
 from tests.ledger.making import drafts
@@ -92,14 +92,6 @@ async def test_an_admission_knows_the_address_of_who_calls():
     await server.stop(grace_s=0)
 
 
-async def test_health_tells_of_a_server_that_stops(served: Door):
-    async with grpc.aio.insecure_channel(served.target) as channel:
-        watched = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
-        assert (await watched.read()).status == HEALTH.SERVING
-        await served.server.stop(grace_s=0.5)
-        assert (await watched.read()).status == HEALTH.NOT_SERVING
-
-
 async def test_two_servers_do_not_share_a_port(served: Door):
     with pytest.raises(OSError, match="cannot listen"):
         await serve(served.ledger, served.target, admit=admit_everybody)
@@ -132,11 +124,16 @@ async def test_calls_beyond_the_limit_are_refused_and_those_under_way_go_on():
     await server.stop(grace_s=0)
 
 
+HOLDERS: dict[str, Withdrawal] = {}
+
+
 async def known_by_name(authorization: str | None) -> Grant:
-    """`service`, or anybody else who says a name."""
+    """`service`, or anybody else who says a name, with as many blanks behind it as he likes."""
     if authorization is None:
         raise NotAdmitted
-    return Grant(reads=None, all_streams=True, carries=authorization == "service")
+    name = authorization.strip()
+    withdrawal = HOLDERS.setdefault(name, Withdrawal())
+    return Grant(reads=None, all_streams=True, carries=name == "service", withdrawal=withdrawal)
 
 
 async def test_strangers_take_nobody_s_place():
@@ -177,7 +174,8 @@ async def test_one_caller_leaves_places_to_others_and_all_of_them_leave_the_serv
     server = await serve(MemoryLedger(), "127.0.0.1:0", admit=known_by_name, limits=limits)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         exhausted = grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert [await watching(channel, "one") for _ in range(4)] == [None, None, None, exhausted]
+        spelled = ["one", "one ", "one  ", "one   "]
+        assert [await watching(channel, name) for name in spelled] == [None, None, None, exhausted]
         assert [await watching(channel, "other") for _ in range(2)] == [None, exhausted]
         assert [await watching(channel, "service") for _ in range(5)] == [None, None, None, None, exhausted]
     await server.stop(grace_s=0)
