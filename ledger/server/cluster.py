@@ -21,6 +21,11 @@ _FEATURES: Final = {
     "tombstone": (),
 }
 
+_SUBSCRIPTIONS: Final = ("create", "update", "delete", "read", "getinfo", "replayparked", "list", "restartsubsystem")
+"""Of persistent subscriptions, which this server has none of. Node's client asks by another protocol what is not named
+here, or says itself that the server is too old: neither would tell its caller what the matter is.
+"""
+
 
 def gossip(ledger_id: str, host: str, port: int) -> Service:
     """A cluster of this one server, which leads it and is found at `host` and `port`."""
@@ -54,9 +59,19 @@ def _supported_methods() -> Message:
         SupportedMethod(method_name=name, service_name="event_store.client.streams.streams", features=features)
         for name, features in _FEATURES.items()
     ]
+    subscriptions = [
+        SupportedMethod(
+            method_name=name,
+            service_name="event_store.client.persistent_subscriptions.persistentsubscriptions",
+            features=("stream", "all"),
+        )
+        for name in _SUBSCRIPTIONS
+    ]
     sessions = [
         SupportedMethod(method_name=name, service_name="kurrentdb.protocol.v2.streams.streamsservice")
         for name in ("appendsession", "appendrecords")
     ]
     ours = SupportedMethod(method_name="append", service_name=KEEPS_THE_PORT)
-    return SupportedMethods(methods=[*streams, *sessions, ours], event_store_server_version=SERVER_VERSION)
+    return SupportedMethods(
+        methods=[*streams, *subscriptions, *sessions, ours], event_store_server_version=SERVER_VERSION
+    )

@@ -174,8 +174,12 @@ def test_what_is_not_done(node):
     saw = node("refusals")
     for what in ("deleted", "deletedAt", "tombstoned"):
         assert (saw[what]["kind"], saw[what]["type"]) == ("AccessDeniedError", "access-denied")
-    assert saw["persistent"]["kind"] == saw["projection"]["kind"] == "UnknownError"
-    assert "UNIMPLEMENTED" in saw["persistent"]["message"]
+    assert [told["kind"] for told in saw["lists"]] == ["PersistentSubscriptionDoesNotExistError"] * 3
+    for told in saw["persistent"]:
+        assert told["kind"] == "UnknownError", told
+        assert "UNIMPLEMENTED" in told["message"]
+        assert "This server does not offer persistent subscriptions" in told["message"]
+    assert saw["projection"]["kind"] == "UnknownError"
     assert "UNIMPLEMENTED" in saw["projection"]["message"]
     assert saw["left"] == 2
 

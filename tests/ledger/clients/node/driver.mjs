@@ -278,11 +278,32 @@ const scenarios = {
     const stream = named("x");
     await client.appendToStream(stream, several(2));
     const settings = kurrent.persistentSubscriptionToStreamSettingsFromDefaults();
+    const settingsOfAll = kurrent.persistentSubscriptionToAllSettingsFromDefaults();
+    const read = (subscription) => new Promise((done, failed) => subscription.on("error", failed).on("data", done));
     return {
       deleted: await refused(client.deleteStream(stream)),
       deletedAt: await refused(client.deleteStream(stream, { expectedRevision: 9n })),
       tombstoned: await refused(client.tombstoneStream(stream)),
-      persistent: await refused(client.createPersistentSubscriptionToStream(stream, "group", settings)),
+      lists: await Promise.all([
+        refused(client.listAllPersistentSubscriptions()),
+        refused(client.listPersistentSubscriptionsToStream(stream)),
+        refused(client.listPersistentSubscriptionsToAll()),
+      ]),
+      persistent: await Promise.all([
+        refused(client.createPersistentSubscriptionToStream(stream, "group", settings)),
+        refused(client.createPersistentSubscriptionToAll("group", settingsOfAll)),
+        refused(client.updatePersistentSubscriptionToStream(stream, "group", settings)),
+        refused(client.updatePersistentSubscriptionToAll("group", settingsOfAll)),
+        refused(client.deletePersistentSubscriptionToStream(stream, "group")),
+        refused(client.deletePersistentSubscriptionToAll("group")),
+        refused(client.getPersistentSubscriptionToStreamInfo(stream, "group")),
+        refused(client.getPersistentSubscriptionToAllInfo("group")),
+        refused(client.replayParkedMessagesToStream(stream, "group")),
+        refused(client.replayParkedMessagesToAll("group")),
+        refused(client.restartPersistentSubscriptionSubsystem()),
+        refused(read(client.subscribeToPersistentSubscriptionToStream(stream, "group"))),
+        refused(read(client.subscribeToPersistentSubscriptionToAll("group"))),
+      ]),
       projection: await refused(client.createProjection("p", "fromAll()")),
       left: (await collected(client.readStream(stream))).length,
     };
