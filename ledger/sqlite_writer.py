@@ -62,6 +62,7 @@ class Writer:
         self._turn = turn
         self._clock = clock
         self._committed = committed
+        self._submitted: list[Job] = []
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._connection: apsw.Connection | None = None
         self._cursor: apsw.Cursor | None = None
@@ -71,12 +72,24 @@ class Writer:
         self._thread.start()
 
     def submit(self, job: Job) -> None:
-        if self._queue.qsize() >= WAITING_MAX:
+        """Handed over when the loop has run what is ready: what one turn of it submits is one group, where the thread,
+        woken by the first, would contend with the loop for the interpreter and find that one alone.
+        """
+        if self._queue.qsize() + len(self._submitted) >= WAITING_MAX:
             raise Unavailable(f"{self._path}: {WAITING_MAX} appends are waiting already")
-        self._queue.put(job)
+        if not self._submitted:
+            self._loop.call_soon(self._hand_over)
+        self._submitted.append(job)
+
+    def _hand_over(self) -> None:
+        jobs, self._submitted = self._submitted, []
+        for job in jobs:
+            self._queue.put(job)
 
     def close(self) -> None:
-        """Blocks until what was submitted is written."""
+        """Blocks until what was submitted is written: in another thread, and begun by the loop after the last that was
+        submitted.
+        """
         self._queue.put(None)
         self._thread.join()
 

@@ -40,19 +40,20 @@ class Call:
         self._begun = False
 
     async def write(self, body: bytes) -> None:
-        """Answer with a message. The answer's begin is sent to its end, whoever breaks off meanwhile: beside half of it
-        gRPC sends no status, and the caller would wait for ever.
+        """Answer with a message. The first is sent to its end, whoever breaks off meanwhile: with it goes the answer's
+        begin, and beside half of that gRPC sends no status, and the caller would wait for ever.
         """
-        if not self._begun:
-            self._begun = True
-            begin = asyncio.ensure_future(self.context.send_initial_metadata(()))
-            try:
-                await asyncio.shield(begin)
-            except asyncio.CancelledError:
-                await asyncio.wait((begin,))
-                begin.exception()
-                raise
-        await self.context.write(body)
+        if self._begun:
+            await self.context.write(body)
+            return
+        self._begun = True
+        first = asyncio.ensure_future(self.context.write(body))
+        try:
+            await asyncio.shield(first)
+        except asyncio.CancelledError:
+            await asyncio.wait((first,))
+            first.exception()
+            raise
 
     def ending(self) -> AbstractContextManager[None]:
         """What goes on in here ends as NotAdmitted when the grant is withdrawn."""
