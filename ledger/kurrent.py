@@ -23,7 +23,7 @@ from kurrentdbclient.exceptions import InvalidArgumentError, KurrentDBClientErro
 from ledger.beside import identity_append, ledger_id_in, seal_draft, seal_in
 from ledger.kurrent_append import READS_AT_ONCE, Appending
 from ledger.kurrent_client import PACE, Client, InvalidPosition, Pace, ledger_error, told
-from ledger.kurrent_follow import PAGE_BYTES_MAX, SCAN_WINDOWS, Inflow
+from ledger.kurrent_follow import PAGE_BYTES_MAX, SCAN_WINDOWS, Head, Inflow
 from ledger.kurrent_wire import (
     COUNT_MAX,
     WINDOW_EVENTS,
@@ -84,6 +84,7 @@ class KurrentLedger:
         self._keeps_port: Final = keeps_port
         self._pace: Final = pace
         self._appending: Final = Appending(client, keeps_port=keeps_port, check_unsealed=self._check_unsealed)
+        self._head_now: Final = None if keeps_port else Head(client.head).beyond
         self._loop: Final = asyncio.get_running_loop()
         self._pid: Final = os.getpid()
         self._under_way: set[asyncio.Task[Receipt]] = set()
@@ -333,7 +334,7 @@ class KurrentLedger:
         self._check_usable()
         options = None if filtering.anything else filtering.options(*window)
         call = await self._client.subscribe(subscribe_to_log(start, options))
-        inflow = Inflow(call, filtering, after, limit, head, None if self._keeps_port else self._client.head)
+        inflow = Inflow(call, filtering, after, limit, head, self._head_now)
         self._inflows.add(inflow)
         try:
             yield inflow

@@ -23,10 +23,35 @@ BUFFER_PAGES: Final = 2
 """Pages of events that wait for a reader who is slow. Beyond that the server waits, too."""
 
 
+class Head:
+    """Where the log of a server ends that has records of its own. All subscriptions hear of each event and of each of
+    those records, and who cannot tell which it was asks; so they ask here, and one question answers all of them.
+    """
+
+    def __init__(self, asked: Callable[[], Awaitable[int]]) -> None:
+        self._asked: Final = asked
+        self._turn: Final = asyncio.Lock()
+        self._known = self._begun = self._answered = 0
+
+    async def beyond(self, position: int) -> int:
+        """The position of the log's last event as it was after this was called, or a lesser one that is not before
+        `position`.
+        """
+        # What is being asked already may be answered by what was so before.
+        before = self._begun
+        async with self._turn:
+            if self._known < position and self._answered <= before:
+                self._begun += 1
+                self._known = max(self._known, await self._asked())
+                self._answered = self._begun
+        return self._known
+
+
 class Inflow:
     """What a subscription brings: events, and how far the server has looked. A task of its own takes it in, and stops
     while nobody takes it out. The log reached at least to `head` before it began. `head_now`: a server that has records
-    of its own tells of places beyond the log's last event, and so has to be asked where that is; None: it has none.
+    of its own tells of places beyond the log's last event, and so has to be asked where that is, by `Head.beyond`;
+    None: it has none.
     A server that falls behind again does not say so: where the log ends is known when it says that it has caught up, or
     tells how far it has looked, and not by events.
     """
@@ -38,7 +63,7 @@ class Inflow:
         after: int,
         limit: int,
         head: int,
-        head_now: Callable[[], Awaitable[int]] | None,
+        head_now: Callable[[int], Awaitable[int]] | None,
     ) -> None:
         self._call: Final = call
         self._filtering: Final = filtering
@@ -118,7 +143,7 @@ class Inflow:
         """The server has looked at everything up to this position."""
         if self._head_now is not None:
             if position > self._head:
-                self._head = await self._head_now()
+                self._head = await self._head_now(position)
             if self._live and position < self._head:
                 return  # perhaps a place of the server's own; it tells of the head in a moment
             position = min(position, self._head)

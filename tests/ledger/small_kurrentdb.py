@@ -56,6 +56,7 @@ class SmallKurrentDB:
         self.log, self.streams, self.end = [], {}, 0
         self.grown = asyncio.Condition()
         self.appending = self.append_session
+        self.heads_asked = 0
         self._write("$stats-here", str(UUID(bytes=os.urandom(16))), "$statsCollected", "application/json", b"{}", b"")
 
     def _write(self, stream, event_id, event_type, content_type, data, metadata):
@@ -129,6 +130,7 @@ class SmallKurrentDB:
             async for answer in self._subscription(options, context):
                 yield answer
         else:
+            self.heads_asked += options.read_direction == streams_pb2.ReadReq.Options.Backwards and options.count == 1
             for event in (await self._read_all(options, context))[: options.count]:
                 yield event.answer()
 
