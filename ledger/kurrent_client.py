@@ -238,6 +238,9 @@ def raised() -> Iterator[None]:
         yield
     except grpc.aio.AioRpcError as error:
         raise _error_of(error) from error
+    except grpc.aio.UsageError as error:
+        # The connection was closed before the call was made, perhaps for the second time in a row.
+        raise ServiceUnavailableError(str(error)) from error
     except asyncio.CancelledError as error:
         # A connection that is closed, to make a new one, cancels the calls of others.
         if (task := asyncio.current_task()) is not None and task.cancelling():

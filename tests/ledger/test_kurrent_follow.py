@@ -94,22 +94,26 @@ async def test_followers_at_the_head_of_a_kurrentdb_ask_together_where_it_is():
     running, port, small = await run_small()
     log = await open_ledger(f"kurrentdb://127.0.0.1:{port}?tls=false")
     reached = dict.fromkeys(range(followers), 0)
+    moved = asyncio.Condition()
 
     async def follow(number):
         async with aclosing(log.follow(types=["test.Never"])) as pages:
             async for page in pages:
-                reached[number] = page.scanned_to
+                async with moved:
+                    reached[number] = page.scanned_to
+                    moved.notify_all()
+
+    async def all_reach(position):
+        async with asyncio.timeout(20), moved:
+            await moved.wait_for(lambda: min(reached.values()) >= position)
 
     following = [asyncio.create_task(follow(number)) for number in reached]
     await log.append(one("first", NO_STREAM))
-    async with asyncio.timeout(20):
-        while min(reached.values()) < await log.head():
-            await asyncio.sleep(0.01)
-        before = small.heads_asked
-        for number in range(events):
-            last = await log.append(one(f"s{number}", NO_STREAM))
-            while min(reached.values()) < last.position:
-                await asyncio.sleep(0.001)
+    await all_reach(await log.head())
+    before = small.heads_asked
+    for number in range(events):
+        last = await log.append(one(f"s{number}", NO_STREAM))
+        await all_reach(last.position)
     assert small.heads_asked - before <= 3 * events
     assert set(reached.values()) == {last.position}
     for task in following:

@@ -3,19 +3,21 @@ is the same at both, to the byte. And a door that stays open while the server go
 """
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger.kurrent import RESUME_PAUSES_S
+from ledger.kurrent_follow import PAGE_BYTES_MAX
 from ledger.memory import MemoryLedger
 from ledger.open import open_ledger
-from ledger.port import ANY, NO_STREAM, Append, Carried, Conflict, Draft, Unavailable
+from ledger.port import ANY, EVENT_BYTES_MAX, NO_STREAM, Append, Carried, Conflict, Draft, Unavailable
 from ledger.server.access import admit_everybody
 from ledger.server.running import serve
 from ledger.sqlite import SqliteLedger
-from tests.ledger.making import drafts, everything, first_events, one
+from tests.ledger.making import draft, drafts, everything, first_events, one
 
 WAIT_S = 20
 
@@ -105,6 +107,84 @@ async def test_a_follower_goes_on_where_it_was_when_the_server_comes_back(both):
     await both.file.append(one("after", count=2))
     assert await asyncio.wait_for(following, WAIT_S) == await everything(both.file)
     assert [event.stream for event in await asyncio.wait_for(filtered, WAIT_S)] == ["after", "after"]
+
+
+FILTERS = {"all": {}, "one type": {"types": ["test.Wanted"]}, "one prefix": {"stream_prefixes": ["s1"]}}
+
+
+async def cut(door):
+    """What a call that makes the connection anew does to all others in the end; it gives them five seconds first."""
+    await door._client.connection._grpc_channel.close()
+
+
+async def test_followers_miss_nothing_and_hear_nothing_twice_while_the_connection_is_made_anew(both):
+    """It is made anew under them by whatever call finds first that the leader is another, and the server restarts."""
+    positions = {name: [] for name in FILTERS}
+    heard = asyncio.Condition()
+
+    async def follow(name):
+        scanned_to = 0
+        async with aclosing(both.door.follow(limit=7, **FILTERS[name])) as pages:
+            async for page in pages:
+                assert page.scanned_to >= scanned_to
+                scanned_to = page.scanned_to
+                async with heard:
+                    positions[name] += [event.position for event in page.events]
+                    heard.notify_all()
+                if scanned_to % 3 == 0:
+                    await asyncio.sleep(0.01)
+
+    following = [asyncio.create_task(follow(name)) for name in FILTERS]
+    for turn in range(20):
+        for number in range(10):
+            name = "test.Wanted" if number % 4 == turn % 4 else "test.Other"
+            await both.file.append([Append(f"s{number % 3}", ANY, [draft(type=name)])])
+        await cut(both.door)
+        await asyncio.sleep(0.01 * (turn % 5))
+        if turn in (6, 13):
+            await both.restart_server(0.2)
+    wanted = {name: [event.position for event in await everything(both.file, **FILTERS[name])] for name in FILTERS}
+    with suppress(TimeoutError):
+        async with asyncio.timeout(WAIT_S), heard:
+            await heard.wait_for(lambda: positions == wanted)
+    assert positions == wanted
+    for task in following:
+        assert not task.done()
+        task.cancel()
+    await asyncio.wait(following)
+
+
+async def test_a_follower_that_takes_pages_goes_on_however_often_its_subscription_breaks(both):
+    async with aclosing(both.door.follow()) as pages:
+        for _ in range(3 * len(RESUME_PAUSES_S)):
+            await both.file.append(one("s"))
+            page = await asyncio.wait_for(anext(pages), WAIT_S)
+            while not page.events:
+                page = await asyncio.wait_for(anext(pages), WAIT_S)
+            await cut(both.door)
+
+
+async def test_a_page_of_large_events_holds_few_of_them():
+    behind = MemoryLedger()
+    server = await serve(behind, "127.0.0.1:0", admit=admit_everybody)
+    door = await open_ledger(f"kurrentdb://127.0.0.1:{server.port}?tls=false")
+    large = bytes(EVENT_BYTES_MAX - 100)
+    for _ in range(11):
+        await behind.append([Append("s", ANY, [draft(large) for _ in range(4)])])
+    pages = [await door.read("s")]
+    while (next_from := pages[-1].next_from) is not None:
+        pages.append(await door.read("s", from_version=next_from))
+    assert [event for page in pages for event in page.events] == (await behind.read("s")).events
+    read_of_one = pages
+    pages = [await door.read_all()]
+    while not pages[-1].at_head:
+        pages.append(await door.read_all(pages[-1].scanned_to))
+    assert [event for page in pages for event in page.events] == await everything(behind)
+    for page in [*read_of_one, *pages]:
+        assert sum(len(event.data) for event in page.events) <= PAGE_BYTES_MAX + len(large)
+    await door.close()
+    await server.stop(grace_s=0)
+    await behind.close()
 
 
 async def test_a_follower_is_told_when_the_server_stays_away(both):

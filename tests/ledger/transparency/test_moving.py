@@ -6,6 +6,7 @@ import pytest
 from ledger.copying import copy_log
 from ledger.mapping import Signed, map_positions
 from ledger.memory import MemoryLedger
+from ledger.transparency.discloser import LOCK as DISCLOSER_LOCK
 from ledger.transparency.faults import LogFault
 from ledger.transparency.layout import LOCK, MARK_ENTRIES, MARKS, STORE
 from ledger.transparency.lock import SingleWriter
@@ -100,10 +101,11 @@ async def test_a_log_of_another_ledger_and_one_that_is_being_written_are_refused
     source, target = moved
     with pytest.raises(LogFault, match=r"log\.other_ledger"):
         await move(MemoryLedger(), target, tmp_path)
-    lock = SingleWriter(tmp_path / "proof" / LOCK)
-    with pytest.raises(LogFault, match=r"log\.locked"):
-        await move(source, target, tmp_path)
-    lock.close()
+    for name in (LOCK, DISCLOSER_LOCK):
+        lock = SingleWriter(tmp_path / "proof" / name)
+        with pytest.raises(LogFault, match=r"log\.locked"):
+            await move(source, target, tmp_path)
+        lock.close()
     store = SequencerStore(tmp_path / "proof" / STORE)
     assert store.cursor().ledger_id == source.ledger_id
     old = store.cursor()
