@@ -69,8 +69,8 @@ FORGET_S: Final = 24 * 3_600.0
 WATCH_S: Final = 1.0
 """How often a stopped policy looks whether an operator let it go on."""
 
-PASSED_POSITIONS_MAX: Final = 10_000
-"""Events of no interest that pass before a checkpoint is written for them alone."""
+PASSED_S: Final = 10.0
+"""How often a checkpoint is written for events of no interest alone. How many they are positions do not say."""
 
 REST_S: Final = 0.05
 """At the end of the log a policy that found nothing for it looks no sooner again. An import commits dozens of times a
@@ -155,12 +155,14 @@ class Policies:
         page_events: int = PAGE_EVENTS_MAX,
         retry_s: tuple[float, float] = RETRY_S,
         watch_s: float = WATCH_S,
+        passed_s: float = PASSED_S,
     ) -> None:
         asking = _Asking(database, do_many, on_refused, clock, batch_commands, retry_s)
         self._database: Final = database
         self._clock: Final = clock
         self._followers: Final = [
-            _Follower(policy, database, ledger, reader, asking, streams, page_events, watch_s) for policy in policies
+            _Follower(policy, database, ledger, reader, asking, streams, page_events, (watch_s, passed_s))
+            for policy in policies
         ]
         self._timers: Final = [_Timer(policy, database, read or database.read, asking) for policy in clock_policies]
         self._all: Final[list[_Follower | _Timer]] = [*self._followers, *self._timers]
@@ -304,14 +306,14 @@ class _Follower:
         asking: _Asking,
         streams: Collection[str],
         page_events: int,
-        watch_s: float,
+        paces_s: tuple[float, float],
     ) -> None:
         self.name: Final = policy.name
         self.standing = Standing(policy.name, "following")
         _STOPPED.set(0, {"policy": policy.name})
         self._policy, self._database, self._ledger, self._asking = policy, database, ledger, asking
         self._decode, self._streams, self._page_events = reader.decode, streams, page_events
-        self._watch_s: Final = watch_s
+        self._watch_s, self._passed_s = paces_s
         self._names: Final = reader.names_of(policy.when)
         if not self._names:
             # To follow no types is to follow all of them.
@@ -320,6 +322,7 @@ class _Follower:
         self._types: Final = ",".join(sorted(self._names))
         self._stood = Checkpoint(policy.name, self._types, ledger.ledger_id, 0, 0)
         self._reached = 0
+        self._written_s = float("-inf")
 
     async def open(self) -> None:
         def begin(connection: Connection) -> Checkpoint:
@@ -404,7 +407,8 @@ class _Follower:
 
     async def _settle(self, items: Sequence[_Item], position: int, done: int) -> None:
         """Have these commands done, and move the checkpoint behind them."""
-        if not items and position - self._stood.position < PASSED_POSITIONS_MAX:
+        at_s = asyncio.get_running_loop().time()
+        if not items and (position == self._stood.position or at_s - self._written_s < self._passed_s):
             return
         await self._ask(await self._asking.unanswered(self.name, items))
         await self._move(position, done)
@@ -431,6 +435,7 @@ class _Follower:
         stood = self._stood
         await self._database.write(lambda connection: advance(connection, stood, position, done))
         self._stood = msgspec.structs.replace(stood, position=position, done=done)
+        self._written_s = asyncio.get_running_loop().time()
 
     async def _stop(self, undigested: _Undigested) -> None:
         stood, at, why, now_us = self._stood, undigested.position, str(undigested), self._asking.clock()

@@ -212,7 +212,7 @@ def places(connection: Connection, source: str, target: str, head: int) -> set[i
         refuse_other_ledger(spoken(row.name), row.ledger_id, source)
         refuse_beyond(spoken(row.name), row.position, head)
         moving.append(row.name)
-        kept |= {row.position, row.stopped_at or 0}
+        kept |= {row.position, _half_done(row.position, row.done), row.stopped_at or 0}
         if row.stopped_command is not None:
             kept.add(msgspec.json.decode(row.stopped_command, type=RefusedCommand).position)
     kept |= set(connection.execute(select(_R.position).where(_R.policy.in_(moving)).distinct()).scalars())
@@ -230,12 +230,14 @@ def move(connection: Connection, source: str, target: str, position_of: Callable
             refused = msgspec.json.decode(command, type=RefusedCommand)
             again = msgspec.structs.replace(refused, position=position_of(refused.position))
             command = msgspec.json.encode(again).decode()
+        position, done = _place(row.position, row.done, position_of)
         connection.execute(
             update(_POLICIES)
             .where(_P.name == row.name)
             .values(
                 ledger_id=target,
-                position=position_of(row.position),
+                position=position,
+                done=done,
                 stopped_at=None if row.stopped_at is None else position_of(row.stopped_at),
                 stopped_command=command,
             )
@@ -243,6 +245,20 @@ def move(connection: Connection, source: str, target: str, position_of: Callable
         moved.append(row.name)
     move_columns(connection, REFUSALS, ["position"], position_of, _R.policy.in_(moved))
     return sorted(moved)
+
+
+def _half_done(position: int, done: int) -> int:
+    """Where the event is of which the first commands are done; 0 where there is none."""
+    return position + 1 if done else 0
+
+
+def _place(position: int, done: int, position_of: Callable[[int], int]) -> tuple[int, int]:
+    """What stands for a checkpoint in a copy of its ledger. The event that is half done stands right after it there,
+    too, however far from the one before: so `done` is known to be of that event.
+    """
+    before = position_of(position)
+    half_done = position_of(_half_done(position, done))
+    return (half_done - 1, done) if half_done > before else (before, 0)
 
 
 def _change(connection: Connection, stood: Checkpoint, **values: Any) -> None:

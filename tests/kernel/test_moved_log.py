@@ -44,8 +44,9 @@ async def database(database_url):
 
 
 @asynccontextmanager
-async def running(database, ledger):
-    company = Policies(database, ledger, READER, parcels_of(ledger).handle_many, policies=[SEND_PARCELS])
+async def running(database, ledger, do_many=None):
+    do_many = do_many or parcels_of(ledger).handle_many
+    company = Policies(database, ledger, READER, do_many, policies=[SEND_PARCELS], batch_commands=3)
     await company.open()
     task = asyncio.create_task(company.run())
     try:
@@ -99,14 +100,14 @@ async def test_a_stopped_policy_its_refusals_and_the_half_of_an_event_move_along
 
     def stands(connection):
         stood = enrol(connection, NAME, "sample.Loaded", source.ledger_id)
-        advance(connection, stood, 6, 2)
+        advance(connection, stood, 8, 2)
         record_refused(connection, [refused, of_a_deadline])
         stop(connection, checkpoint(connection, NAME), 9, "a fault", 1, halted)
 
     await database.write(stands)
     await moved(database, source, target)
     stood = await database.read(lambda connection: checkpoint(connection, NAME))
-    assert (stood.ledger_id, stood.position, stood.done, stood.stopped_at) == (target.ledger_id, 14, 2, 21)
+    assert (stood.ledger_id, stood.position, stood.done, stood.stopped_at) == (target.ledger_id, 20, 2, 21)
     assert stood.stopped_why == "a fault"
     assert [one.command_id for one in await at(database, NAME, 14)] == ["c-1"]
     assert await skip(database, NAME)
@@ -116,6 +117,52 @@ async def test_a_stopped_policy_its_refusals_and_the_half_of_an_event_move_along
 
 async def at(database, name, position):
     return await database.read(lambda connection: refused_at(connection, name, position))
+
+
+@pytest.mark.parametrize(("stride", "first"), [(1, 0), (3, 0), (7, 0), (7, 3)])
+async def test_what_is_done_of_an_event_is_not_asked_again_after_a_move(database, stride, first):
+    """Positions of the copy may be as far apart as a KurrentDB's, which are bytes."""
+    source, target = MemoryLedger(position_stride=3), MemoryLedger(position_stride=stride)
+    for number in range(first):
+        await load(source, f"v{number}", ["p0"])
+    await load(source, "v", [f"p{number}" for number in range(1, 9)])
+    batches = []
+
+    async def do_two_batches(asks):
+        batches.append(len(asks))
+        if sum(batches) > first + 6:
+            await asyncio.Event().wait()
+        return await parcels_of(source).handle_many(asks)
+
+    async with running(database, source, do_two_batches):
+        await until(lambda: sum(batches) > first + 6)
+    assert (await moved(database, source, target)).policies == (NAME,)
+    asked = []
+
+    async def do_many(asks):
+        asked.extend(ask.command.parcel for ask in asks)
+        return await parcels_of(target).handle_many(asks)
+
+    async with running(database, target, do_many) as company:
+        await followed(company, target)
+    assert asked == ["p7", "p8"]
+    assert sorted(parcel for parcel, _ in sent_of(await log_of(target)) if parcel != "p0") == sorted(
+        f"p{number}" for number in range(1, 9)
+    )
+
+
+async def test_a_checkpoint_in_the_middle_of_no_event_moves_to_the_event_before(database):
+    """As where an earlier move left it there, and what was done of the event unknown."""
+    source, target = MemoryLedger(position_stride=3), MemoryLedger(position_stride=7)
+    for number in range(3):
+        await load(source, f"v{number}", ["p1"])
+    await database.create(META)
+    await database.write(
+        lambda connection: advance(connection, enrol(connection, NAME, "sample.Loaded", source.ledger_id), 6, 2)
+    )
+    await moved(database, source, target)
+    stood = await database.read(lambda connection: checkpoint(connection, NAME))
+    assert (stood.position, stood.done) == (14, 0)
 
 
 async def test_views_go_on_where_positions_stay_and_are_built_anew_where_not(database):

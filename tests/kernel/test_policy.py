@@ -128,6 +128,29 @@ async def test_what_follows_names_its_cause(database):
     assert metadata.traceparent.split("-")[1] == TRACEPARENT.split("-")[1]
 
 
+async def test_events_of_no_interest_move_the_checkpoint_now_and_then_however_far_apart_they_are(database):
+    """Positions of a KurrentDB are bytes, so how many events have passed they do not say."""
+    ledger = MemoryLedger(position_stride=20_000)
+
+    async def where():
+        return (await database.read(lambda connection: checkpoint(connection, SEND_PARCELS.name))).position
+
+    async with running(database, ledger, passed_s=3_600.0) as company:
+        written_at = set()
+        for number in range(20):
+            await put(ledger, "sample.Other", b"%d" % number)
+            await followed(company, ledger)
+            written_at.add(await where())
+        assert len(written_at) == 1
+        await load(ledger, "v1", ["p1"])
+        await followed(company, ledger)
+        assert await where() not in written_at
+    async with running(database, ledger, passed_s=0.0) as company:
+        last = await put(ledger, "sample.Other", b"{}")
+        await followed(company, ledger)
+        assert await where() == last
+
+
 async def test_metadata_of_another_writer_is_no_obstacle(database):
     ledger = MemoryLedger()
     await load(ledger, "v1", ["p1"], b"\xff not JSON")
