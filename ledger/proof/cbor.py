@@ -1,5 +1,5 @@
 """The little of CBOR that the formats here need, in the deterministic form of RFC 8949, section 4.2.1, only: unsigned
-numbers, byte and text strings and arrays, every length in its shortest form.
+numbers, byte and text strings, arrays, yes, no and nothing, every length in its shortest form.
 """
 
 import struct
@@ -13,6 +13,10 @@ UINT: Final = 0x00
 BYTES: Final = 0x40
 TEXT: Final = 0x60
 ARRAY: Final = 0x80
+
+FALSE: Final = b"\xf4"
+TRUE: Final = b"\xf5"
+NULL: Final = b"\xf6"
 
 _WIDTHS: Final = {24: (1, 24), 25: (2, 1 << 8), 26: (4, 1 << 16), 27: (8, 1 << 32)}
 """What the low five bits of a first byte say: how many bytes of number follow, and the least that needs so many."""

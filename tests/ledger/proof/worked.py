@@ -8,6 +8,8 @@ from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.commitment import commitment, decode_envelope, envelope_of
 from ledger.proof.cosignature import cosign, message
 from ledger.proof.disclosure import encode_event, metadata_record
+from ledger.proof.draw import Member, Population, allotted, picks, seed_of, stratum_cbor
+from ledger.proof.draw import leaf as leaf_of
 from ledger.proof.keys import KeyType, SignerKey
 from ledger.proof.merkle import inclusion_proof, leaf_hash, node_hash, root_of
 from ledger.proof.policy import Policy, satisfied
@@ -126,6 +128,38 @@ def _keys() -> Iterator[str]:
         yield f"         vkey     {key}"
 
 
+MEMBERS: list[Member] = [
+    ("9940101000000000000013", 1, ("scrap", "M-07", False)),
+    ("9940101000000000000020", 2, ("reuse", "M-07", False)),
+    ("9940101000000000000037", 1, ("scrap", None, True)),
+    ("9940101000000000000044", 1, ("scrap", "M-07", False)),
+    ("9940101000000000000051", 1, ("scrap", "M-07", False)),
+]
+NONCE = sha256(b"formats nonce").digest()
+
+
+def _draw() -> Iterator[str]:
+    population = Population(reversed(MEMBERS))
+    for at, member in enumerate(MEMBERS):
+        yield f"leaf {at}           {leaf_of(member).hex()}"
+    assert population.root == root_of(map(leaf_hash, map(leaf_of, MEMBERS)))
+    yield f"population root  {population.root.hex()}"
+    yield f"nonce            {NONCE.hex()}"
+    yield f"its SHA-256      {sha256(NONCE).hexdigest()}"
+    yield f"checkpoint root  {root_of(LEAVES).hex()}"
+    seed = seed_of(population.root, NONCE, root_of(LEAVES))
+    yield f"seed             {seed.hex()}"
+    sizes = allotted(population.counts, 2, 500_000)
+    for drawn in population.drawn(seed, sizes):
+        count, words = population.counts[drawn.stratum], stratum_cbor(drawn.stratum).hex()
+        yield f"stratum          {words}"
+        size = sizes[drawn.stratum]
+        places = " ".join(map(str, picks(seed, drawn.stratum, count, size.sample + size.spares)))
+        yield f"  of {count}           places {places}"
+        yield f"  sample         {' '.join(drawn.sample)}"
+        yield f"  spares         {' '.join(drawn.spares) or '-'}"
+
+
 def _bundle() -> str:
     return "\n".join(encode_bundle([entry]).hex() for entry in ENTRIES)
 
@@ -144,5 +178,6 @@ def examples() -> dict[str, str]:
         "checkpoint": COSIGNED.encoded().decode().removesuffix("\n"),
         "cosigned": message(NOTE.text, TIME_S).decode().removesuffix("\n"),
         "policy": POLICY.removesuffix("\n"),
+        "draw": "\n".join(_draw()),
         "proof": _proof().encoded().decode().removesuffix("\n"),
     }
