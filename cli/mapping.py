@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Final
 
 import msgspec
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -13,20 +12,16 @@ from cli.connection import REFUSED, CannotGoOn, console, explained, note
 from cli.copying import both, obstacles
 from cli.platform import alone, interruptible
 from cli.settings import cli_settings
-from cli.upkeep import VIEWS_OF
+from cli.upkeep import COLUMNS_OF, VIEWS_OF
 from kernel.database import Database
 from kernel.database_copy import sqlite_file
-from kernel.moved_log import Columns, Followed, Move, follow, places
+from kernel.moved_log import Followed, Move, follow, places
 from kernel.settings import Settings
 from ledger.comparing import Told
 from ledger.mapping import Signed, map_positions
 from ledger.port import Ledger
 from ledger.transparency.layout import MARK_ENTRIES, STORE
 from ledger.transparency.moving import MovingLog, moving
-from services.registry.records import ImportRecord
-
-COLUMNS_OF: Final[Mapping[str, Columns]] = {"registry": {ImportRecord.__table__: ("position", "begun_at")}}  # type: ignore[attr-defined]  # SQLAlchemy adds it to the class
-"""Columns of services' own tables that hold positions of the log."""
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """What an operator does to a service from beside it: look at its policies, let them go on, build its views anew."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
@@ -10,16 +10,21 @@ from rich.table import Table
 
 from cli.settings import cli_settings
 from kernel.database import Database
-from kernel.policy_store import retry, skip, standing, take_over
+from kernel.moved_log import Columns, take_over
+from kernel.policy_store import retry, skip, standing
 from kernel.view import View
 from kernel.view_store import rebuild
 from ledger.open import open_ledger
+from services.registry.records import ImportRecord
 from services.registry.views import VIEWS
 
 T = TypeVar("T")
 
 VIEWS_OF: Final[dict[str, tuple[View[Any], ...]]] = {"registry": VIEWS}
 """The services that have views and policies."""
+
+COLUMNS_OF: Final[Mapping[str, Columns]] = {"registry": {ImportRecord.__table__: ("position", "begun_at")}}  # type: ignore[attr-defined]  # SQLAlchemy adds it to the class
+"""Columns of services' own tables that hold positions of the log."""
 
 Service = Annotated[str, typer.Option(help=f"服务 service: {' | '.join(VIEWS_OF)}")]
 
@@ -71,7 +76,7 @@ def rebuild_views(
         ledger = await open_ledger(cli_settings().ledger)
         try:
             await database.write(lambda connection: rebuild(connection, views, ledger.ledger_id))
-            return [] if view else await take_over(database, ledger.ledger_id, await ledger.head())
+            return [] if view else await take_over(database, COLUMNS_OF[service], ledger.ledger_id, await ledger.head())
         finally:
             await ledger.close()
 

@@ -2,13 +2,14 @@
 
 Policies go on after the same events as before: nothing is asked again, nothing is passed over. Views too, where every
 event has kept its position; where not, their rows may hold positions of the log that was, and they are built anew.
+Where the log that was is not there to tell which event is which, everything goes on at the end of the one that is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
-from sqlalchemy import Connection, Table, inspect, select, true
+from sqlalchemy import Connection, Table, inspect, select, true, update
 
 from kernel import policy_store, view_store
 from kernel.checkpoint import move_columns
@@ -70,6 +71,23 @@ async def follow(
 
     await _make_tables(database)
     return await database.write(following)
+
+
+async def take_over(database: Database, columns: Columns, ledger_id: str, head: int) -> list[str]:
+    """Let what was on another ledger, or beyond the end of this one, go on at its end: part of `rebuild`. Returns the
+    names of the policies that were. So whoever waits for a position that is kept here waits for one that comes, and
+    what was recorded before is not taken for what was recorded since. Raises DatabaseUnavailable.
+    """
+
+    def taking_over(connection: Connection) -> list[str]:
+        strange_after = 0 if policy_store.follow_another(connection, ledger_id) else head
+        for table in _there(connection, columns):
+            for column in (table.c[name] for name in columns[table]):
+                connection.execute(update(table).where(column > strange_after).values({column: head}))
+        return policy_store.take_over(connection, ledger_id, head)
+
+    await _make_tables(database)
+    return await database.write(taking_over)
 
 
 async def _make_tables(database: Database) -> None:

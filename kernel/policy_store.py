@@ -188,16 +188,20 @@ async def skip(database: Database, name: str) -> bool:
     return await database.write(lambda connection: _resume(connection, name, skipping=True))
 
 
-async def take_over(database: Database, ledger_id: str, head: int) -> list[str]:
-    """Let the policies that were on another ledger, or beyond the end of this one, go on at its end: part of `rebuild`.
-    Returns their names. What is in a ledger already has had its consequences: those of the past are never decided anew,
-    on a state that has gone on since. The others stay where they are.
+def follow_another(connection: Connection, ledger_id: str) -> bool:
+    """Whether any policy is on another ledger than this one."""
+    return connection.execute(select(_P.name).where(_P.ledger_id != ledger_id)).first() is not None
+
+
+def take_over(connection: Connection, ledger_id: str, head: int) -> list[str]:
+    """Let the policies that were on another ledger, or beyond the end of this one, go on at its end. Returns their
+    names. What is in a ledger already has had its consequences: those of the past are never decided anew, on a state
+    that has gone on since. The others stay where they are.
     """
     strange = (_P.ledger_id != ledger_id) | (_P.position > head)
     begin = update(_POLICIES).where(strange).returning(_P.name)
     at_the_end = begin.values(ledger_id=ledger_id, position=head, done=0, **_GOING)
-    await database.create(META)
-    return sorted(await database.write(lambda connection: connection.execute(at_the_end).scalars().all()))
+    return sorted(connection.execute(at_the_end).scalars().all())
 
 
 def places(connection: Connection, source: str, target: str, head: int) -> set[int]:

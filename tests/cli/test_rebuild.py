@@ -7,12 +7,14 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.__main__ import app
+from ledger.copying import copy_log
+from ledger.open import open_ledger
 from services.registry.meter.dismantling import Dismantle
 from services.registry.meter.identity import Register
 from services.registry.shipment import DispatchShipment, Line, PrepareShipment, ReceiveShipment
 from services.registry.site import OpenSite
 from services.registry.views.card import CARD
-from tests.registry.imports.importing import UNIT, importing, number
+from tests.registry.imports.importing import KEEPER, UNIT, devices_csv, importing, number
 
 EARLIER, LATER = date(2026, 3, 1), date(2026, 3, 20)
 NUMBER = number(1)
@@ -58,3 +60,33 @@ async def test_a_rebuild_decides_nothing_again(rebuild, tmp_path):
         assert await platform.events() == before
         assert await platform.registry.card(NUMBER) == card
         assert await platform.registry.one(CARD, (NUMBER,)) == card
+
+
+@pytest.mark.parametrize(
+    "begun_at", [1, 1_000_000], ids=["before what this ledger holds", "where a KurrentDB ends, in bytes"]
+)
+async def test_an_import_cut_off_on_another_ledger_goes_on_at_the_end_of_this_one(
+    rebuild, tmp_path, monkeypatch, begun_at
+):
+    """What this ledger held before is not counted as recorded by the import, and no place is beyond its end."""
+    numbers = [number(serial) for serial in range(1, 41)]
+    async with importing(tmp_path) as platform:
+        await platform.done(*IN_SERVICE[:2])
+        assert (await platform.imported("devices", devices_csv(numbers[:15]))).accepted == 15
+    async with importing(tmp_path, running=False) as platform:
+        cut_off = (await platform.uploaded("devices", devices_csv(numbers))).import_id
+        assert await platform.jobs.begin(cut_off, begun_at)
+        assert await platform.jobs.advance(cut_off, position=begun_at)
+        copied = f"sqlite:///{tmp_path / 'copied.sqlite'}"
+        copy = await open_ledger(copied)
+        await copy_log(platform.ledger, copy, told=lambda *_: None)
+        await copy.close()
+    monkeypatch.setenv("LEDGER_URL", copied)
+    asked = await asyncio.to_thread(rebuild)
+    assert asked.exit_code == 0, asked.output
+    async with importing(tmp_path, running=False, ledger_url=copied) as platform:
+        assert (await platform.jobs.get(KEEPER, cut_off)).position == await platform.ledger.head()
+    async with importing(tmp_path, ledger_url=copied) as platform:
+        stands = await platform.over(cut_off)
+        assert (stands.state, stands.accepted, stands.unchanged) == ("done", 25, 15)
+        assert stands.position <= await platform.ledger.head()

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text, insert, select
 
 from kernel.database import Database
-from kernel.moved_log import Followed, Move, follow, places
+from kernel.moved_log import Followed, Move, follow, places, take_over
 from kernel.policy_runner import Policies
 from kernel.policy_store import (
     META,
@@ -201,6 +201,32 @@ async def test_positions_in_other_tables_move_along_once(database):
     # Done again, positions of the new log are not taken for some of the old one.
     assert await mapped(database, source, target, columns=columns) == Followed()
     assert await database.read(lambda connection: list(connection.execute(found).scalars())) == [7, 0, None, 14]
+
+
+@pytest.mark.parametrize(
+    ("other", "lost", "expected"),
+    [
+        (True, 0, [21, 0, None, 21, 21]),
+        (False, 0, [3, 0, None, 6, 9]),
+        (False, 1, [3, 0, None, 6, 6]),
+    ],
+    ids=["another ledger", "the same", "the same, without its end"],
+)
+async def test_positions_in_other_tables_are_of_the_ledger_that_is_taken_over(database, other, lost, expected):
+    source, target = MemoryLedger(position_stride=3), MemoryLedger(position_stride=7)
+    for number in range(3):
+        await load(source, f"v{number}", [])
+        await load(target, f"v{number}", [])
+    async with running(database, source) as company:
+        await followed(company, source)
+    await database.create(OTHERS.metadata)
+    rows = [{"id": str(nth), "at": at} for nth, at in enumerate([3, 0, None, 6, 9])]
+    await database.write(lambda connection: connection.execute(insert(OTHERS), rows))
+    ledger = target if other else source
+    head = await ledger.head() - 3 * lost
+    assert await take_over(database, {OTHERS: ["at"]}, ledger.ledger_id, head) == [NAME] * (other or lost)
+    found = select(OTHERS.c.at).order_by(OTHERS.c.id)
+    assert await database.read(lambda connection: list(connection.execute(found).scalars())) == expected
 
 
 async def test_a_database_of_another_ledger_or_beyond_the_end_is_refused_and_left(database):

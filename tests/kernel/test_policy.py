@@ -13,9 +13,10 @@ from sqlalchemy import select
 from kernel.codec import Reader
 from kernel.database import Database
 from kernel.handling import BUSY, Ask, Context, Metadata
+from kernel.moved_log import take_over
 from kernel.policy import Policy, command_id, deadline_command_id
 from kernel.policy_runner import STALE_TRIES_MAX, Policies
-from kernel.policy_store import REFUSALS, REFUSALS_KEPT_US, checkpoint, refused_at, retry, skip, take_over
+from kernel.policy_store import REFUSALS, REFUSALS_KEPT_US, checkpoint, refused_at, retry, skip
 from kernel.refusal import against_rules
 from ledger.memory import MemoryLedger
 from ledger.port import Sealed, Unavailable, WrongLedger
@@ -254,7 +255,7 @@ async def test_a_rebuild_leaves_policies_of_the_same_ledger_where_they_are(datab
     async with running(database, ledger) as company:
         await followed(company, ledger)
     before = await database.read(lambda connection: checkpoint(connection, SEND_PARCELS.name))
-    assert await take_over(database, ledger.ledger_id, await ledger.head()) == []
+    assert await take_over(database, {}, ledger.ledger_id, await ledger.head()) == []
     assert await database.read(lambda connection: checkpoint(connection, SEND_PARCELS.name)) == before
 
 
@@ -459,7 +460,7 @@ async def test_another_ledger_is_refused_until_a_rebuild_and_then_followed_from_
         await followed(company, one)
     with pytest.raises(WrongLedger, match="rebuild"):
         await Policies(database, other, READER, parcels_of(other).handle_many, policies=[SEND_PARCELS]).open()
-    assert await take_over(database, other.ledger_id, await other.head()) == [SEND_PARCELS.name]
+    assert await take_over(database, {}, other.ledger_id, await other.head()) == [SEND_PARCELS.name]
     async with running(database, other) as company:
         await load(other, "v2", ["p2"])
         await followed(company, other)
