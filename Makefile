@@ -55,8 +55,8 @@ demo: setup ## A season from spreadsheets to balances, on a platform of its own
 	$(BIN)/meterloop demo $(WITH_LEDGER)
 
 .PHONY: test
-test: setup ## Every test
-	$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal
+test: setup ## Every test; TESTS=...: those files
+	$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal $(TESTS)
 
 .PHONY: bench
 bench: setup ## Every measurement, with its limit
