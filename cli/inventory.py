@@ -105,10 +105,12 @@ def instruments() -> list[Instrument]:
 
 @cache
 def types() -> tuple[DeclaredType, ...]:
-    """Every named type of bounded text, number, time or code that commands and events may use, in order of module."""
+    """Every named type of bounded text, number, time or code that commands and events may use, in order of module,
+    those of kernel.quantity first: others are the same under a name of their own.
+    """
     found: list[DeclaredType] = []
-    for module in modules():
-        if not module.__name__.startswith(("kernel.quantity", "services.")):
+    for module in sorted(modules(), key=lambda one: (one.__name__ != "kernel.quantity", one.__name__)):
+        if not module.__name__.startswith(("kernel.device", "kernel.quantity", "services.")):
             continue
         words_of = {
             frozenset(value): value for value in vars(module).values() if isinstance(value, dict) and _are_words(value)

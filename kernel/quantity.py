@@ -72,6 +72,7 @@ Remark: TypeAlias = Annotated[str, Meta(min_length=1, max_length=2000, descripti
 PublicRemark: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=2000, description="free text that the public will read, never about a person")
 ]
+Version: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000, description="the version of an event in its stream")]
 Sha256: TypeAlias = Annotated[
     str, formed(r"[0-9a-f]{64}", "SHA-256：64 位小写十六进制", "a SHA-256: 64 lower-case hexadecimal digits")
 ]

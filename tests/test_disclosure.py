@@ -8,9 +8,9 @@ import pytest
 
 from cli.inventory import deciders
 from cli.reference import DISCLOSURE
+from kernel.device import AssetNo
 from kernel.disclosure import load
 from kernel.quantity import PublicRemark, Remark
-from services.registry.vocabulary import AssetNo
 
 EVENTS = {
     f"{service}.{event.__name__}": event

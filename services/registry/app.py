@@ -18,6 +18,7 @@ from kernel.policy_store import checkpoint, refused_at
 from kernel.projection import NO_SUCH_POSITION, Projector
 from kernel.refusal import Refusal, Stale, not_found
 from kernel.view import Key, View
+from kernel.view_queries import one, page
 from ledger.port import Ledger, Recorded
 from services.registry.admission import Admission
 from services.registry.asset_number import CHECK_DIGIT, CheckDigit
@@ -36,7 +37,6 @@ from services.registry.views.card import CARD, Card, folded, folded_by
 from services.registry.views.consignment import Consignment, consignment
 from services.registry.views.contents import ContainerWhole, container_whole, devices_in
 from services.registry.views.stocktake import StocktakeLine, stocktake_lines
-from services.registry.views.tables import one, page
 
 T = TypeVar("T")
 Told: TypeAlias = tuple[Any, Recorded]

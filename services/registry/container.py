@@ -14,9 +14,10 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 
 from kernel.decider import Decider, Part, becomes, members
+from kernel.device import AssetNo, ContainerId, SiteId
 from kernel.quantity import Code, Happened
 from kernel.refusal import against_rules, not_found, unreadable
-from services.registry.vocabulary import AssetNo, ContainerId, ShipmentId, SiteId
+from services.registry.vocabulary import ShipmentId
 
 DEVICES_MAX: Final = 1_000
 """Devices put in or taken out in one go; a pallet of boxes holds fewer."""

@@ -13,12 +13,12 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection
 
+from kernel.device import DeviceClass
 from kernel.handling import Ask
 from kernel.refusal import CommandWarning, Stale, against_rules, warning_of
 from services.registry.admission import AskNow
 from services.registry.site import RecordStocktake
 from services.registry.views.balance import closings
-from services.registry.vocabulary import DeviceClass
 
 BOOK_DISAGREES = against_rules(
     "site.book_disagrees",

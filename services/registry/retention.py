@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy import Connection, select
 
+from kernel.device import UnitCode
 from kernel.policy import ClockPolicy, Policy
 from kernel.quantity import DAY_MAX, CivilDate, Name, business_day_of_us, refuse_far_days
 from kernel.yaml_file import read_yaml
@@ -28,7 +29,7 @@ from ledger.port import Recorded
 from services.registry.meter.dismantling import Dismantled
 from services.registry.meter.hold import LiftHold, PlaceHold
 from services.registry.views.hold import HOLDS
-from services.registry.vocabulary import DismantleReason, UnitCode
+from services.registry.vocabulary import DismantleReason
 
 HOLD: Final = "retention-"
 """Before the version of the dismantling: names the holds that are placed, and lifted, by themselves."""

@@ -2,71 +2,18 @@
 
 from collections.abc import Sequence
 
-import msgspec
 from fastapi import FastAPI
 
 from kernel.commands import Commands
+from kernel.grpc_forwarding import described, many_at_once
 from kernel.grpc_server import RpcDoor
-from kernel.http_commands import Many, answer_many
 from kernel.http_limits import HttpLimits
-from kernel.http_page import idempotency_key
-from kernel.intake import FIELD_NAME_CHARS_MAX
-from kernel.principal import Principal
-from kernel.questions import PageAsked, Question, Shown
-from kernel.refusal import not_found
+from kernel.questions import Question
 from kernel.wire.registry.v1 import registry_pb2
-
-
-class Describe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the registry's paths are, for whoever passes requests on to it."""
-
-
-class ApiDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """An OpenAPI document as JSON."""
-
-    openapi: str
-
-
-class GiveMany(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Many commands of one kind: a JSON array, or one command a line, as REST takes them."""
-
-    command: str
-    key: str
-    body: bytes
-    each_line: bool
-
-
-class ManyAnswered(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of each, as the JSON that REST answers."""
-
-    answer: str
-
-
-NO_SUCH_COMMAND = not_found("command.unknown", "没有命令 {command}。", "there is no command {command}")
-
-
-def many_at_once(commands: Sequence[Commands], limits: HttpLimits) -> Question:
-    """The bulk calls of REST, for the gateway to pass on."""
-    offered = {kind.__name__: (kind, group) for group in commands for kind in group.offered}
-
-    async def give(caller: Principal, ask: GiveMany, _page: PageAsked) -> Shown:
-        if ask.command not in offered:
-            raise NO_SUCH_COMMAND(command=ask.command[:FIELD_NAME_CHARS_MAX])
-        kind, group = offered[ask.command]
-        many = Many(kind, idempotency_key(ask.key), ask.body, each_line=ask.each_line, lines_max=limits.bulk_lines_max)
-        answered = await answer_many(group, caller, many)
-        return Shown(value=ManyAnswered(answer=msgspec.json.encode(answered).decode()))
-
-    return Question(GiveMany, "/v1/bulk", ManyAnswered, give)
 
 
 def open_rpc(door: RpcDoor, commands: Sequence[Commands], questions: Sequence[Question], rest: FastAPI) -> None:
     """Add the registry's methods to a door. `rest` is the app whose paths are described."""
-
-    async def describe(_caller: Principal, _ask: Describe, _page: PageAsked) -> Shown:
-        return Shown(value=ApiDescription(openapi=msgspec.json.encode(rest.openapi()).decode()))
-
-    described = Question(Describe, "/openapi.json", ApiDescription, describe, public=True)
     service = registry_pb2.DESCRIPTOR.services_by_name["Registry"]
     many = many_at_once(commands, HttpLimits())
-    door.service(service, commands=commands, questions=[*questions, described, many])
+    door.service(service, commands=commands, questions=[*questions, described(rest), many])

@@ -15,17 +15,10 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 
 from kernel.decider import Decider, Part, becomes, members
+from kernel.device import AssetNo, ContainerId, DeviceClass, SiteId, UnitCode
 from kernel.quantity import Code, Happened, Name, Remark, Sha256, Subject
 from kernel.refusal import against_rules, not_found, unreadable
-from services.registry.vocabulary import (
-    AssetNo,
-    ContainerId,
-    DeviceClass,
-    ShipmentId,
-    SiteId,
-    UnitCode,
-    class_in_number,
-)
+from services.registry.vocabulary import ShipmentId, class_in_number
 
 MANIFEST_LINES_MAX: Final = 5_000
 """Devices on one shipment: some truckloads. Its events stay below the ledger's largest, however long the names are."""

@@ -13,9 +13,10 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 
 from kernel.decider import Decider, Part, becomes, members
+from kernel.device import DEVICE_CLASSES, AssetNo, CountyCode, DeviceClass, SiteId, UnitCode
 from kernel.quantity import Code, Count, Happened, Name, PublicRemark
 from kernel.refusal import against_rules, not_found, unreadable
-from services.registry.vocabulary import DEVICE_CLASSES, AssetNo, CountyCode, DeviceClass, EventId, SiteId, UnitCode
+from services.registry.vocabulary import EventId
 
 DIFFERENCES_MAX: Final = 5_000
 """Devices short or over in one stocktake; more is a sign that the wrong site was counted."""

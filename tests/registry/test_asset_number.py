@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel.device import AssetNo
 from kernel.refusal import Unreadable
 from services.registry import asset_number
-from services.registry.vocabulary import AssetNo
 
 DIGITS_21 = st.text("0123456789", min_size=21, max_size=21)
 

@@ -5,6 +5,7 @@ from itertools import combinations
 import msgspec
 import pytest
 
+from kernel.device import DEVICE_CLASSES
 from services.registry.meter import METER
 from services.registry.meter.binding import AdoptIdentity, AdoptionRefused
 from services.registry.meter.end import (
@@ -34,7 +35,7 @@ from services.registry.meter.identity import CorrectRecord
 from services.registry.meter.release import ReceiveFromMaker, ReturnToMaker
 from services.registry.meter.state import CONSENT_MISSING, ENDED, NOT_IN_HAND, ON_HOLD, UNKNOWN, Ended
 from services.registry.meter.unexpected import Reappeared, RecordConsent, Unexpected
-from services.registry.vocabulary import DEVICE_CLASSES, SETTLEMENTS
+from services.registry.vocabulary import SETTLEMENTS
 from tests.given import given
 from tests.registry.stories import (
     CENTRE,

@@ -2,10 +2,10 @@
 
 import os
 
+from kernel.view_queries import page
 from ledger.port import ANY, Append, Draft
 from services.registry.site import OpenSite
 from services.registry.views.places import SITES
-from services.registry.views.tables import page
 from tests.registry.stories import STORE, UNIT, on
 from tests.registry.test_followers import done, running, until
 

@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
+from kernel import device
 from kernel.decider import Decider
+from kernel.device import AssetNo
 from kernel.refusal import Reason, reasons_in
 from services.registry import container, plan, shipment, site, vocabulary
 from services.registry.container import CONTAINER
@@ -32,7 +34,7 @@ from services.registry.meter import (
 from services.registry.plan import PLAN
 from services.registry.shipment import SHIPMENT
 from services.registry.site import SITE, STOCKTAKES
-from services.registry.vocabulary import AssetNo, class_in_number
+from services.registry.vocabulary import class_in_number
 
 DECIDERS: tuple[Decider[Any], ...] = (METER, SHIPMENT, CONTAINER, SITE, STOCKTAKES, PLAN)
 NOUNS = (
@@ -56,7 +58,7 @@ STORIES = sorted(path.stem for path in Path(__file__).parent.glob("test_*.py"))
 @pytest.mark.parametrize(
     ("codes", "words"),
     [
-        (vocabulary.DeviceClass, vocabulary.DEVICE_CLASSES),
+        (device.DeviceClass, device.DEVICE_CLASSES),
         (vocabulary.Owner, vocabulary.OWNERS),
         (vocabulary.Origin, vocabulary.ORIGINS),
         (vocabulary.DismantleReason, vocabulary.DISMANTLE_REASONS),

@@ -9,6 +9,7 @@ import msgspec
 from kernel.authority import Policies
 from kernel.codec import Reader
 from kernel.database import Database
+from kernel.device import AssetNo
 from kernel.handling import Ask, Context, Outcome
 from kernel.principal import Principal, Role
 from kernel.projection import Projector
@@ -36,7 +37,6 @@ from services.registry.shipment import (
 )
 from services.registry.site import CloseSite, CountLine, Difference, OpenSite, RecordStocktake
 from services.registry.views import VIEWS
-from services.registry.vocabulary import AssetNo
 from tests.given import fresh_id
 from tests.registry.stories import (
     ASSIGN,

@@ -4,10 +4,10 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
+from kernel.device import SiteId, UnitCode
 from kernel.quantity import CivilDate, Name, refuse_far_days
 from services.registry.asset_number import CheckDigit
 from services.registry.imports.mapping import FILE_BYTES_MAX as MAPPING_BYTES_MAX
-from services.registry.vocabulary import SiteId, UnitCode
 
 FILE_BYTES_MAX: Final = 4 << 30
 

@@ -18,7 +18,8 @@ from typing import Final, TypeAlias, assert_never
 import msgspec
 
 from kernel.decider import Part, becomes, members
-from kernel.quantity import Code, Happened, Name, Remark
+from kernel.device import AssetNo, DeviceClass, SiteId, UnitCode
+from kernel.quantity import Code, Happened, Name, Remark, Version
 from kernel.refusal import against_rules, stale
 from services.registry.asset_number import is_customer_owned
 from services.registry.meter.dismantling import Dismantled, FinalReadingRecorded, Reading
@@ -44,16 +45,11 @@ from services.registry.meter.unexpected import Reappeared, reappearance
 from services.registry.vocabulary import (
     HOLD_KINDS,
     Arrival,
-    AssetNo,
-    DeviceClass,
     Movement,
     NotAdopted,
     Owner,
-    SiteId,
     StandingDismantling,
     StandingHold,
-    UnitCode,
-    Version,
 )
 
 NOT_TEMPORARY = against_rules(

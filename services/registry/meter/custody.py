@@ -14,13 +14,14 @@ from typing import TypeAlias
 import msgspec
 
 from kernel.decider import Part, becomes, members
-from kernel.quantity import Happened, Name
+from kernel.device import AssetNo, ContainerId, DeviceClass, SiteId
+from kernel.quantity import Happened, Name, Version
 from kernel.refusal import against_rules
 from services.registry.meter.missing import Found
 from services.registry.meter.state import KEPT_APART, OTHER_CLASS, AtSite, InTransit, Meter, MissingFrom, known, spoken
 from services.registry.meter.unexpected import Event as UnexpectedEvent
 from services.registry.meter.unexpected import Sighting, turned_up
-from services.registry.vocabulary import AssetNo, ContainerId, DeviceClass, Movement, ShipmentId, SiteId, Version
+from services.registry.vocabulary import Movement, ShipmentId
 
 NOT_AT_SITE = against_rules(
     "meter.not_at_site",

@@ -16,21 +16,11 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from kernel.decider import Part, becomes, members
+from kernel.device import AssetNo, CountyCode, Reference, SiteId, UnitCode
 from kernel.quantity import DemandW, Happened, RatioMicro, ReadingVarh, ReadingWh, Remark, Sha256
 from kernel.refusal import against_rules, unreadable
 from services.registry.meter.state import AtSite, CameIn, InService, Meter, known, spoken
-from services.registry.vocabulary import (
-    Arrival,
-    AssetNo,
-    CountyCode,
-    DismantleReason,
-    Movement,
-    Reference,
-    Signature,
-    SiteId,
-    UnitCode,
-    counts_on,
-)
+from services.registry.vocabulary import Arrival, DismantleReason, Movement, Signature, counts_on
 
 NOT_IN_SERVICE = against_rules(
     "meter.not_in_service",

@@ -10,10 +10,11 @@ from typing import TypeAlias
 import msgspec
 
 from kernel.decider import Part, becomes, members
+from kernel.device import AssetNo, Reference
 from kernel.quantity import CivilDate, Code, Happened, Remark, refuse_far_days
 from kernel.refusal import against_rules
 from services.registry.meter.state import Meter, known, unheld
-from services.registry.vocabulary import AssetNo, HoldKind, Reference, StandingHold
+from services.registry.vocabulary import HoldKind, StandingHold
 
 HOLD_EXISTS = against_rules(
     "meter.hold_exists",

@@ -16,7 +16,8 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from kernel.decider import Part, becomes, members
-from kernel.quantity import CivilDate, Code, Happened, Name, Remark, refuse_far_days
+from kernel.device import AssetNo, CountyCode, DeviceClass, Reference, SiteId, UnitCode
+from kernel.quantity import CivilDate, Code, Happened, Name, Remark, Version, refuse_far_days
 from kernel.refusal import against_rules, unreadable
 from services.registry.asset_number import is_customer_owned
 from services.registry.meter.dismantling import Reading, legible, not_before
@@ -29,19 +30,7 @@ from services.registry.meter.state import (
     WithMaker,
     in_service,
 )
-from services.registry.vocabulary import (
-    AssetNo,
-    CountyCode,
-    DeviceClass,
-    DismantleReason,
-    Movement,
-    Origin,
-    Owner,
-    Reference,
-    SiteId,
-    UnitCode,
-    Version,
-)
+from services.registry.vocabulary import DismantleReason, Movement, Origin, Owner
 
 ALREADY_REGISTERED = against_rules(
     "meter.already_registered",

@@ -12,7 +12,8 @@ from typing import TypeAlias
 import msgspec
 
 from kernel.decider import Part, becomes, members
-from kernel.quantity import Happened, Remark
+from kernel.device import AssetNo, DeviceClass, Reference, SiteId, UnitCode
+from kernel.quantity import Happened, Remark, Version
 from kernel.refusal import against_rules
 from services.registry.meter.state import (
     AtSite,
@@ -28,18 +29,7 @@ from services.registry.meter.state import (
     spoken,
 )
 from services.registry.meter.unexpected import Sighting, Unexpected, displaced, not_moved_since, of_its_class
-from services.registry.vocabulary import (
-    AssetNo,
-    DeviceClass,
-    EventId,
-    LossCause,
-    Movement,
-    Reference,
-    ShipmentId,
-    SiteId,
-    UnitCode,
-    Version,
-)
+from services.registry.vocabulary import EventId, LossCause, Movement, ShipmentId
 
 NOT_MISSING = against_rules(
     "meter.not_missing",

@@ -12,11 +12,11 @@ from typing import TypeAlias
 import msgspec
 
 from kernel.decider import Part, becomes, members
+from kernel.device import AssetNo, ContainerId, SiteId
 from kernel.quantity import Happened
 from kernel.refusal import against_rules
 from services.registry.meter.custody import at_site
 from services.registry.meter.state import IN_CONTAINER, AtSite, Meter, known
-from services.registry.vocabulary import AssetNo, ContainerId, SiteId
 
 NOT_IN_CONTAINER = against_rules(
     "meter.not_in_container",

@@ -13,7 +13,8 @@ from typing import Final, TypeAlias
 import msgspec
 
 from kernel.decider import Part, becomes, members
-from kernel.quantity import Code, Happened
+from kernel.device import AssetNo, Reference, SiteId, UnitCode
+from kernel.quantity import Code, Happened, Version
 from kernel.refusal import against_rules
 from services.registry.meter.custody import at_site
 from services.registry.meter.state import (
@@ -32,19 +33,7 @@ from services.registry.meter.state import (
     spoken,
     unheld,
 )
-from services.registry.vocabulary import (
-    PRECONDITIONS,
-    PURPOSES,
-    VERDICTS,
-    AssetNo,
-    Movement,
-    PreconditionKind,
-    Purpose,
-    Reference,
-    SiteId,
-    UnitCode,
-    Version,
-)
+from services.registry.vocabulary import PRECONDITIONS, PURPOSES, VERDICTS, Movement, PreconditionKind, Purpose
 
 
 class ReleaseRule(msgspec.Struct, frozen=True):

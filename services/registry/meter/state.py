@@ -6,12 +6,12 @@ from typing import Final, Literal, TypeAlias, assert_never
 
 import msgspec
 
+from kernel.device import DeviceClass
 from kernel.refusal import against_rules, not_found
 from services.registry.vocabulary import (
     HOLD_KINDS,
     PURPOSES,
     Arrival,
-    DeviceClass,
     HoldKind,
     Movement,
     Owner,

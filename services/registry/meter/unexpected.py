@@ -17,7 +17,8 @@ from typing import TypeAlias
 import msgspec
 
 from kernel.decider import Part, becomes, members
-from kernel.quantity import CivilDate, Happened, Name, refuse_far_days
+from kernel.device import AssetNo, DeviceClass, Reference, SiteId, UnitCode
+from kernel.quantity import CivilDate, Happened, Name, Version, refuse_far_days
 from kernel.refusal import against_rules
 from services.registry.asset_number import is_customer_owned, is_well_formed, unit_of
 from services.registry.meter.state import (
@@ -36,18 +37,7 @@ from services.registry.meter.state import (
     known,
     spoken,
 )
-from services.registry.vocabulary import (
-    AssetNo,
-    DeviceClass,
-    EventId,
-    Movement,
-    Owner,
-    Reference,
-    ShipmentId,
-    SiteId,
-    UnitCode,
-    Version,
-)
+from services.registry.vocabulary import EventId, Movement, Owner, ShipmentId
 
 ALREADY_AT_SITE = against_rules(
     "meter.already_at_site",

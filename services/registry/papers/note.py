@@ -9,6 +9,7 @@ the same note.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from kernel.device import DEVICE_CLASSES
 from services.registry.app import CODEC, Told
 from services.registry.container import CONTAINER
 from services.registry.documents.data import (
@@ -27,7 +28,7 @@ from services.registry.papers.refused import refused
 from services.registry.shipment import PARTIES, PHASES, ShipmentDispatched
 from services.registry.views.card import Card
 from services.registry.views.consignment import Consignment, ConsignmentException, ConsignmentLine, Moment
-from services.registry.vocabulary import DEVICE_CLASSES, DISMANTLE_REASONS
+from services.registry.vocabulary import DISMANTLE_REASONS
 
 SETTLED: Final = frozenset({"received", "cancelled"})
 """Phases after which the note is as of the shipment's last event."""

@@ -7,6 +7,7 @@ import msgspec
 
 from kernel.authority import DENIED
 from kernel.clock import Clock, now, system_clock_us
+from kernel.device import UnitCode
 from kernel.people import People
 from kernel.principal import Principal
 from kernel.quantity import business_day
@@ -23,7 +24,6 @@ from services.registry.papers.page import asset_page, sites_in
 from services.registry.questions import Month, Position, Text
 from services.registry.views.card import Card, folded
 from services.registry.views.recovery import planned, recovery_rates, unexpected_by_unit
-from services.registry.vocabulary import UnitCode
 
 MONTHS_REVERSED = unreadable(
     "query.months_reversed",

@@ -6,6 +6,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
+from kernel.device import DEVICE_CLASSES
 from kernel.quantity import Happened, business_day_of_us
 from services.registry.app import Told
 from services.registry.documents.data import (
@@ -38,7 +39,7 @@ from services.registry.meter.state import (
 from services.registry.papers.life import SiteName, said, unit
 from services.registry.views.balance import BALANCE, movements
 from services.registry.views.card import Card
-from services.registry.vocabulary import DEVICE_CLASSES, HOLD_KINDS, OWNERS, PRECONDITIONS, PURPOSES, SIGNATURES
+from services.registry.vocabulary import HOLD_KINDS, OWNERS, PRECONDITIONS, PURPOSES, SIGNATURES
 
 _REGISTERS: Final = frozenset(ReadingLine.__struct_fields__) & frozenset(dismantling.Reading.__struct_fields__)
 _BROKEN: Final = Label("发现时已破损", "found broken")

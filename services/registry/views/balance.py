@@ -23,13 +23,14 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
+from kernel.device import DeviceClass
 from kernel.quantity import business_day_of_us
 from kernel.view import View
 from ledger.port import Recorded
 from services.registry.meter import METER
 from services.registry.views.places import SITES
 from services.registry.views.tables import Tables
-from services.registry.vocabulary import MOVED, DeviceClass, Movement
+from services.registry.vocabulary import MOVED, Movement
 
 BalanceKey: TypeAlias = tuple[str, str, date]
 

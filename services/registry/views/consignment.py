@@ -8,11 +8,11 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from kernel.device import DeviceClass
 from kernel.quantity import Happened
 from ledger.port import Recorded
 from services.registry import shipment
 from services.registry.shipment import UNKNOWN, Party, Phase
-from services.registry.vocabulary import DeviceClass
 
 Became: TypeAlias = Literal["received", "missing", "unexpected"]
 

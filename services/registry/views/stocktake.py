@@ -13,10 +13,10 @@ from typing import Final, TypeAlias
 import msgspec
 from sqlalchemy import Connection
 
+from kernel.device import DeviceClass
 from ledger.port import Recorded
 from services.registry.site import Event, StocktakeExceptionRecorded, StocktakeRecorded
 from services.registry.views.balance import closings
-from services.registry.vocabulary import DeviceClass
 
 EXCEPTIONS_SHOWN: Final = 1_000
 """The latest ones of a site. Each stocktake may have thousands."""

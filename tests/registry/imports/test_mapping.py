@@ -4,6 +4,7 @@ import msgspec
 import pytest
 import yaml
 
+from kernel.device import DEVICE_CLASSES, UnitCode
 from kernel.intake import struct_of
 from kernel.quantity import Code, Key
 from kernel.refusal import Refusal
@@ -14,7 +15,7 @@ from services.registry.imports.heading import Headers
 from services.registry.imports.mapping import DEFAULT, FILE_BYTES_MAX, ChoiceField, parse
 from services.registry.meter.dismantling import Reading
 from services.registry.meter.identity import Description
-from services.registry.vocabulary import DEVICE_CLASSES, DISMANTLE_REASONS, UnitCode
+from services.registry.vocabulary import DISMANTLE_REASONS
 from tests.registry.imports.sheets import with_fields
 
 REALISTIC = {
