@@ -8,6 +8,7 @@ from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 
 from kernel.commands import RESERVED_KEY, kebab
 from kernel.wire.registry.v1 import registry_pb2
+from kernel.wire.sorting.v1 import sorting_pb2
 
 OUTCOME: Final = "Outcome"
 DESCRIBE: Final = "Describe"
@@ -135,4 +136,16 @@ REGISTRY: Final = Service(
     shown_by={"asset_no": "GetDevice", "shipment_id": "GetShipment"},
     public=frozenset({"ListBurnt"}),
 )
-SERVICES: Final = (REGISTRY,)
+SORTING: Final = Service(
+    name="sorting",
+    zh="分拣服务",
+    file=sorting_pb2.DESCRIPTOR,
+    plurals={"asset_no": "inspections", "group": "schemes", "name": "tables"},
+    questions={
+        "GetInspection": "/v1/inspections/{asset_no}",
+        "ListInspections": "/v1/inspections",
+        "ListSchemes": "/v1/schemes",
+    },
+    shown_by={"asset_no": "GetInspection"},
+)
+SERVICES: Final = (REGISTRY, SORTING)

@@ -19,12 +19,17 @@ Evolve: TypeAlias = Callable[[State, Any], State]
 
 
 class Part(msgspec.Struct, Generic[State], frozen=True):
-    """The commands and events of one phase of a life, over the state of the whole."""
+    """The commands and events of one phase of a life, over the state of the whole.
+
+    `furnished` are commands as they are decided where what was given is not enough: with what the service found out
+    from other streams. Nobody outside gives one, and none is written anywhere.
+    """
 
     commands: tuple[type[msgspec.Struct], ...]
     events: tuple[type[msgspec.Struct], ...]
     decide: Decide[State]
     evolve: Evolve[State]
+    furnished: tuple[type[msgspec.Struct], ...] = ()
 
 
 class Decider(msgspec.Struct, Generic[State], frozen=True):
@@ -42,7 +47,7 @@ class Decider(msgspec.Struct, Generic[State], frozen=True):
 
     def __post_init__(self) -> None:
         for part in self.parts:
-            for command in part.commands:
+            for command in (*part.commands, *part.furnished):
                 _once(self._decides, command, part.decide)
             for event in part.events:
                 _once(self._evolves, event, part.evolve)
@@ -51,7 +56,7 @@ class Decider(msgspec.Struct, Generic[State], frozen=True):
 
     @property
     def commands(self) -> tuple[type[msgspec.Struct], ...]:
-        return tuple(self._decides)
+        return tuple(command for part in self.parts for command in part.commands)
 
     @property
     def events(self) -> tuple[type[msgspec.Struct], ...]:

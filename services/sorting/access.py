@@ -1,0 +1,109 @@
+"""What each command is about, for the policies in policies.cedar: which device's inspection, and whose."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, False_
+
+from kernel.authority import DENIED, Policies, Resource
+from kernel.commands import Commands
+from kernel.handling import Permit
+from kernel.principal import Principal
+from kernel.refusal import Refusal, not_allowed
+from services.sorting.app import DECIDERS, SERVICE, Sorting
+from services.sorting.inspection import INSPECTION
+from services.sorting.inspection.population import JoinPopulation, LeavePopulation
+from services.sorting.inspection.state import UNKNOWN, Inspection
+from services.sorting.inspection.verdict import ConfirmOverride, ProposeOverride, RejectOverride, Rejudge
+from services.sorting.views.inspection import INSPECTIONS, InspectionRow
+
+BY_ANOTHER = not_allowed(
+    "verdict.by_another",
+    "改判只能以本人名义：by 须为您自己的代号 {subject}。",
+    "one overrules a verdict in one's own name: by must be your own subject id, {subject}",
+)
+
+INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset((JoinPopulation, LeavePopulation, Rejudge))
+"""Given by policies only: the review decides, its devices follow; a failed repair has its device judged again."""
+
+PLURALS: Final = {"inspection": "inspections", "scheme": "schemes", "table": "tables"}
+SHOWN_AT: Final = {INSPECTION.category: "/v1/inspections/{asset_no}"}
+"""Where one noun is shown by its key; of the others there are lists."""
+
+RULES: Final = Resource(type="Rules")
+UNIT_DIGITS: Final = 5
+
+
+class Access:
+    """Asks the policies, and finds what they need to know."""
+
+    def __init__(self, policies: Policies, sorting: Sorting) -> None:
+        self._policies: Final = policies
+        self._sorting: Final = sorting
+
+    def offered(self) -> Sequence[Commands]:
+        """Sorting's commands as both doors offer them."""
+        return [
+            Commands(
+                service=SERVICE,
+                decider=decider,
+                plural=PLURALS[decider.category],
+                do=self._sorting.do,
+                do_many=self._sorting.do_many,
+                permit=self.permit,
+                inside=INSIDE,
+                shown_at=SHOWN_AT.get(decider.category),
+            )
+            for decider in DECIDERS
+        ]
+
+    async def permit(self, principal: Principal, _commands: Sequence[Any]) -> Permit:
+        """Judges these commands by what is recorded of each one's own stream."""
+
+        def judged(command: Any, state: Any) -> Refusal | None:
+            refusal = self._policies.refusal(principal, action(command), _resource(command, state))
+            if refusal is None and isinstance(command, _IN_ONES_NAME) and command.by != principal.subject:
+                return BY_ANOTHER(subject=principal.subject, field="by")
+            return refusal
+
+        return judged
+
+    def may(self, principal: Principal, action_name: str, resource: Resource = RULES) -> None:
+        """Nothing where it is allowed, else a refusal raised."""
+        self._policies.authorize(principal, action_name, resource)
+
+    def may_read(self, principal: Principal, row: InspectionRow) -> None:
+        """Nothing where this principal may see this device's inspections. Else it is as if there were none."""
+        if not self._policies.decide(principal, "ReadInspection", inspection(row.unit, row.maker)).allowed:
+            raise UNKNOWN(asset_no=row.asset_no)
+
+    def visible(self, principal: Principal) -> ColumnElement[bool]:
+        """Which inspections this principal may see: the same answer as `may_read` on each of them. Raises DENIED where
+        it could be none, whatever there is.
+        """
+        of = INSPECTIONS.columns.c
+        rows = self._policies.where(principal, "ReadInspection", "Inspection", {"unit": of.unit, "maker": of.maker})
+        if isinstance(rows, False_):
+            raise DENIED(action="ReadInspection")
+        return rows
+
+
+def inspection(unit: str, maker: str | None) -> Resource:
+    """A device's inspections, as the policies see them."""
+    return Resource(type="Inspection", attrs={"unit": unit, "maker": maker})
+
+
+def action(command: msgspec.Struct) -> str:
+    """The name under which the policies know a command."""
+    return type(command).__name__
+
+
+_IN_ONES_NAME: Final = (ProposeOverride, ConfirmOverride, RejectOverride)
+
+
+def _resource(command: Any, state: Any) -> Resource:
+    if not isinstance(state, Inspection):
+        return RULES
+    unit = state.device.unit if state.device else command.asset_no.removeprefix("T")[:UNIT_DIGITS]
+    return inspection(unit, state.device.maker if state.device else None)

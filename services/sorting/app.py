@@ -1,0 +1,102 @@
+"""What sorting does, and what one may ask it. Both doors and the policies end here."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection
+
+from kernel.codec import Codec
+from kernel.decider import Decider
+from kernel.folded import Folded
+from kernel.handling import Ask, Context, Handling, Outcome, Permit
+from kernel.projection import Projector
+from kernel.refusal import Refusal
+from kernel.view import Key, View
+from kernel.view_queries import one, page
+from ledger.port import Ledger
+from services.sorting.furnishing import Furnishing, Production
+from services.sorting.inspection import INSPECTION
+from services.sorting.inspection.state import Inspection
+from services.sorting.scheme import SCHEME
+from services.sorting.table import TABLE
+
+T = TypeVar("T")
+Row = TypeVar("Row", bound=msgspec.Struct)
+
+SERVICE: Final = "sorting"
+DECIDERS: Final[tuple[Decider[Any], ...]] = (INSPECTION, SCHEME, TABLE)
+CODEC: Final = Codec(SERVICE, [event for decider in DECIDERS for event in decider.events])
+OWN_STREAMS: Final = tuple(f"{decider.category}-" for decider in DECIDERS)
+STREAMS: Final = (*OWN_STREAMS, "meter-", "site-")
+"""Those that the views follow: its own, and the registry's that say who a device is and where."""
+
+
+class Sorting:
+    """The service, over a ledger and its views."""
+
+    def __init__(self, ledger: Ledger, projector: Projector, *, production: bool = False) -> None:
+        """In `production` no scheme runs that has a limit still to be confirmed."""
+        self._ledger: Final = ledger
+        self._projector: Final = projector
+        handlings = {decider.category: Handling(ledger, decider, CODEC) for decider in DECIDERS}
+        self._handlings: Final[dict[type[msgspec.Struct], Handling[Any]]] = {
+            command: handlings[decider.category] for decider in DECIDERS for command in decider.commands
+        }
+        self._inspections: Final = Folded(ledger, INSPECTION, CODEC)
+        self._furnishing: Final = Furnishing(
+            self._inspections,
+            Folded(ledger, SCHEME, CODEC),
+            Folded(ledger, TABLE, CODEC),
+            self._ask_now,
+            Production(production),
+        )
+
+    async def do(self, command: Any, context: Context, permit: Permit | None = None) -> Outcome:
+        """Decide and record one command. Raises Refusal, ledger.port.Unavailable."""
+        (answer,) = await self.do_many([Ask(command, context, permit)])
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
+
+    async def do_many(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+        """Decide and record many, an answer each in their order; those of one noun keep their order among themselves.
+        Raises ledger.port.Unavailable.
+        """
+        by_noun: dict[Handling[Any], list[int]] = {}
+        for i, ask in enumerate(asks):
+            by_noun.setdefault(self._handlings[type(ask.command)], []).append(i)
+        answers: dict[int, Outcome | Refusal] = {}
+        for handling, places in by_noun.items():
+            furnished = await self._furnishing.furnished([asks[i] for i in places])
+            done = await handling.handle_many(furnished)
+            answers.update(zip(places, done, strict=True))
+        return [answers[i] for i in range(len(asks))]
+
+    async def inspections_now(self, asset_nos: Collection[str]) -> Mapping[str, Inspection]:
+        """These devices' inspections as they are recorded now. Raises ledger.port.Unavailable."""
+        return await self._inspections.now(asset_nos)
+
+    async def ask(self, query: Callable[[Connection], T], *, seen: int = 0) -> T:
+        """Ask the views a question of services.sorting.views, they being at least at position `seen`. Raises Stale."""
+        return await self._projector.read(query, seen=seen)
+
+    async def one(self, view: View[Row], key: Key, *, seen: int = 0) -> Row | None:
+        """The row of this key."""
+        return await self.ask(lambda connection: one(connection, view, key), seen=seen)
+
+    async def page(
+        self,
+        view: View[Row],
+        where: Mapping[str, Any],
+        after: Key | None,
+        limit: int,
+        visible: ColumnElement[bool] | None = None,
+        *,
+        seen: int = 0,
+    ) -> list[Row]:
+        """Rows by key, those after `after` that are `visible`."""
+        return await self.ask(lambda connection: page(connection, view, where, after, limit, visible), seen=seen)
+
+    async def _ask_now(self, query: Callable[[Connection], T]) -> T:
+        return await self.ask(query, seen=await self._ledger.head())

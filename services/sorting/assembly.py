@@ -1,0 +1,96 @@
+"""Sorting put together: its log, its views, its policies, its two doors."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from kernel.authority import Policies
+from kernel.codec import Reader
+from kernel.database import Database, DatabaseUnavailable
+from kernel.grpc_server import RpcDoor
+from kernel.http_limits import HttpLimits
+from kernel.http_page import Cursors
+from kernel.http_server import HttpDoor
+from kernel.identity_provider import open_verifier
+from kernel.keys import read_cursor_key
+from kernel.policy_runner import Policies as PolicyRunner
+from kernel.process import Parts, Process
+from kernel.projection import Projector
+from kernel.readiness import Health
+from kernel.settings import Settings
+from ledger.open import open_ledger
+from ledger.port import Unavailable
+from services.sorting.access import Access
+from services.sorting.app import CODEC, OWN_STREAMS, SERVICE, STREAMS, Sorting
+from services.sorting.foreign import READERS
+from services.sorting.policies import POLICIES
+from services.sorting.questions import Questions
+from services.sorting.rest import open_rest
+from services.sorting.rpc import open_rpc
+from services.sorting.views import VIEWS
+
+VERSION: Final = "1"
+DESCRIPTION: Final = (
+    "分拣检测：三检三评、结论与复核。 / Sorting: three inspections, three assessments, verdicts and reviews."
+)
+
+
+class SortingSettings(Settings, frozen=True, kw_only=True):
+    """What sorting has beside what every service has."""
+
+    production: Annotated[
+        bool,
+        Meta(
+            description="生产模式：方案尚有限值待计量员确认时拒绝使用"
+            " / production mode: a scheme with a limit that the metrologist is still to confirm is refused"
+        ),
+    ] = False
+
+
+async def assemble(process: Process) -> Parts:
+    """Open everything that sorting needs. What is not there yet is waited for."""
+    settings: SortingSettings = process.settings
+    ledger = await process.wait_for("ledger", lambda: open_ledger(settings.ledger), Unavailable)
+    database = Database(settings.database(SERVICE), SERVICE)
+    projector = Projector(database, ledger, Reader(CODEC, READERS), VIEWS, streams=STREAMS)
+    await process.wait_for("database", projector.open, DatabaseUnavailable)
+    sorting = Sorting(ledger, projector, production=settings.production)
+    policies = PolicyRunner(
+        database, ledger, Reader(CODEC), sorting.do_many, policies=POLICIES, read=sorting.ask, streams=OWN_STREAMS
+    )
+    await process.wait_for("database", policies.open, DatabaseUnavailable)
+    access = Access(Policies.load(Path(__file__).parent), sorting)
+    commands, questions = access.offered(), Questions(sorting, access).table()
+    verifier, cursors = open_verifier(settings), Cursors(read_cursor_key(settings.keys_dir))
+    rest = HttpDoor(
+        title=SERVICE,
+        version=VERSION,
+        description=DESCRIPTION,
+        verifier=verifier,
+        cursors=cursors,
+        limits=HttpLimits(request_s_max=settings.request_s_max),
+    )
+    open_rest(rest, commands, questions)
+    rest.operations(process.readiness, process.telemetry)
+    rpc = RpcDoor(
+        verifier=verifier,
+        cursors=cursors,
+        readiness=process.readiness,
+        request_s_max=settings.request_s_max,
+        reflect=settings.reflection,
+    )
+    open_rpc(rpc, commands, questions, rest.app)
+
+    async def ledger_answers() -> Health:
+        return Health(ok=True, detail=f"head {await ledger.head()}")
+
+    process.readiness.add("ledger", ledger_answers)
+    process.readiness.add("views", projector.health)
+    process.readiness.add("policies", policies.health)
+    return Parts(
+        rest=rest.app,
+        rpc=rpc,
+        followers={"views": projector.run, "policies": policies.run},
+        closing=[database.close, ledger.close],
+    )

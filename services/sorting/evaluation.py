@@ -1,0 +1,161 @@
+"""What was measured, held against a norm: which faults it shows. Integers throughout, so that anybody gets the same."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from kernel.quantity import Code, Sha256
+from kernel.refusal import against_rules, unreadable
+from services.sorting.norms import Item, Norm, Part
+from services.sorting.vocabulary import STEPS, Measure
+
+NO_SUCH_ITEM = unreadable(
+    "measurement.no_such_item",
+    "{step}规范没有条目 {item}。",
+    "the norm for {step} has no item {item}",
+)
+ITEM_TWICE = unreadable(
+    "measurement.item_twice",
+    "{step}的条目 {item} 出现两次。",
+    "item {item} of {step} is there twice",
+)
+ITEM_MISSING = unreadable(
+    "measurement.item_missing",
+    "{step}缺少条目 {item}。不能执行时请注明“无法执行”及原因。",
+    "{step} lacks item {item}; a step that cannot be performed is ended as not possible, with the reason",
+)
+WRONG_KIND = unreadable(
+    "measurement.wrong_kind",
+    "{step}的条目 {item} 须给出{needed}。",
+    "item {item} of {step} takes {needed}",
+)
+NO_SUCH_CHOICE = unreadable(
+    "measurement.no_such_choice",
+    "{step}的条目 {item} 没有选项 {choice}；可选：{choices}。",
+    "item {item} of {step} has no choice {choice}; there are {choices}",
+)
+OUT_OF_RANGE = unreadable(
+    "measurement.out_of_range",
+    "{step}的条目 {item} 测得 {value}，超出仪器量程 {least} 至 {most}。请检查接线与量程后重测。",
+    "item {item} of {step} reads {value}, outside the instrument's range of {least} to {most}; check the wiring and "
+    "the range, and measure again",
+)
+NO_LIMIT = against_rules(
+    "measurement.no_limit",
+    "{step}的条目 {item} 没有适用于准确度等级 {accuracy_class} 的限值。请核对铭牌等级，或由计量员补充方案。",
+    "item {item} of {step} has no limit for accuracy class {accuracy_class}; check the name plate, or have the "
+    "metrologist add one to the scheme",
+)
+PHOTO_MISSING = unreadable(
+    "measurement.photo_missing",
+    "{step}的条目 {item} 显示故障，须附照片。",
+    "item {item} of {step} shows a fault, and needs a photo",
+)
+TOO_FEW_PHOTOS = unreadable(
+    "measurement.too_few_photos",
+    "{step}至少须附 {least} 张照片。",
+    "{step} needs at least {least} photos",
+)
+
+_VALUE: Final = ("数值", "a value")
+_CHOICE: Final = ("选项", "a choice")
+
+
+class Measured(Part, frozen=True, kw_only=True):
+    """What one item gave: a value in its unit, or a choice."""
+
+    item: Code
+    value: Measure | None = None
+    choice: Code | None = None
+    photos: tuple[Sha256, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.value is None) is (self.choice is None):
+            raise ValueError("an item gives either a value or a choice")
+
+
+class _Check(msgspec.Struct, frozen=True):
+    """An item with the limit that holds for one accuracy class, and the faults that its choices show."""
+
+    item: Item
+    least: int | None
+    most: int | None
+    limited: bool
+    shows: Mapping[str, str | None]
+
+
+class _Checklist(msgspec.Struct, frozen=True):
+    checks: Mapping[str, _Check]
+    required: frozenset[str]
+
+
+def shown_faults(
+    norm: Norm, measured: Sequence[Measured], accuracy_class: str | None, photos: Sequence[str] = ()
+) -> tuple[Code, ...]:
+    """The faults that these measurements show, each once, in the order of the measurements. Raises Refusal where they
+    are not what the norm asks for.
+    """
+    step, checklist = STEPS[norm.step], _checklist(norm, accuracy_class)
+    if len(photos) + sum(len(one.photos) for one in measured) < norm.photos_min:
+        raise TOO_FEW_PHOTOS(step=step, least=norm.photos_min, field="photos")
+    faults: dict[str, None] = {}
+    seen = set()
+    for one in measured:
+        check = checklist.checks.get(one.item)
+        if check is None:
+            raise NO_SUCH_ITEM(step=step, item=one.item, field="measured")
+        if one.item in seen:
+            raise ITEM_TWICE(step=step, item=one.item, field="measured")
+        seen.add(one.item)
+        fault = _measured(step, check, one, accuracy_class) if check.item.unit else _looked_at(step, check, one)
+        if fault is not None:
+            if check.item.photo and not (one.photos or photos):
+                raise PHOTO_MISSING(step=step, item=one.item, field="measured")
+            faults[fault] = None
+    if missing := checklist.required - seen:
+        raise ITEM_MISSING(step=step, item=min(missing), field="measured")
+    return tuple(faults)
+
+
+def _measured(step: tuple[str, str], check: _Check, one: Measured, accuracy_class: str | None) -> str | None:
+    item, value = check.item, one.value
+    if value is None:
+        raise WRONG_KIND(step=step, item=item.code, needed=_VALUE, field="measured")
+    assert item.range_least is not None
+    assert item.range_most is not None
+    if not item.range_least <= value <= item.range_most:
+        raise OUT_OF_RANGE(
+            step=step, item=item.code, value=value, least=item.range_least, most=item.range_most, field="measured"
+        )
+    if not check.limited:
+        raise NO_LIMIT(step=step, item=item.code, accuracy_class=accuracy_class or "—", field="measured")
+    within = (check.least is None or check.least <= value) and (check.most is None or value <= check.most)
+    return None if within else item.fault
+
+
+def _looked_at(step: tuple[str, str], check: _Check, one: Measured) -> str | None:
+    if one.choice is None:
+        raise WRONG_KIND(step=step, item=one.item, needed=_CHOICE, field="measured")
+    if one.choice not in check.shows:
+        raise NO_SUCH_CHOICE(
+            step=step, item=one.item, choice=one.choice, choices=", ".join(check.shows), field="measured"
+        )
+    return check.shows[one.choice]
+
+
+@lru_cache(maxsize=1_024)
+def _checklist(norm: Norm, accuracy_class: str | None) -> _Checklist:
+    """Made once for a norm and a class: thousands of devices a minute are held against it."""
+    checks = {}
+    for item in norm.items:
+        limit = item.limit(accuracy_class)
+        checks[item.code] = _Check(
+            item=item,
+            least=limit.least if limit else None,
+            most=limit.most if limit else None,
+            limited=limit is not None,
+            shows={choice.code: choice.fault for choice in item.choices},
+        )
+    return _Checklist(checks, frozenset(item.code for item in norm.items if item.required))

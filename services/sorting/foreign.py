@@ -1,0 +1,166 @@
+"""What sorting reads of the registry's public events: who a device is, and where. The members that it does not need are
+passed over; a test holds these structs against proto/registry/v1/registry.proto.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from kernel.codec import Upcaster
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What is known of a device beside its number."""
+
+    maker: str | None = None
+    model: str | None = None
+    arrival_batch: str | None = None
+    made_on: date | None = None
+    installed_on: date | None = None
+    comm_address: str | None = None
+
+
+NOTHING_SAID: Final = Description()
+
+
+class Movement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Out of one site, into another, or both."""
+
+    device_class: str
+    from_site: str | None = None
+    to_site: str | None = None
+
+
+class Registered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A device is on record."""
+
+    asset_no: str
+    device_class: str
+    unit: str
+    owner: str
+    description: Description = NOTHING_SAID
+
+
+class TemporaryIdentityAssigned(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A device of unread number is on record and held at a site."""
+
+    asset_no: str
+    device_class: str
+    unit: str
+    owner: str
+    moved: Movement
+    description: Description = NOTHING_SAID
+
+
+class IdentityAdopted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The number has taken over what was kept under a temporary identity."""
+
+    asset_no: str
+    device_class: str
+    unit: str
+    owner: str
+    moved: Movement
+
+
+class IdentityBound(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A temporary identity has ended."""
+
+    asset_no: str
+    moved: Movement
+
+
+class RecordCorrected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the record should have said."""
+
+    asset_no: str
+    device_class: str | None = None
+    unit: str | None = None
+    owner: str | None = None
+    dismantled_on: date | None = None
+    description: Description | None = None
+    moved_out: Movement | None = None
+    moved_in: Movement | None = None
+
+
+class Dismantled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Out of service."""
+
+    asset_no: str
+    unit: str
+    reason: str
+    moved: Movement
+    occurred_at: str | None = None
+    occurred_on: date | None = None
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Into a site, or out of it."""
+
+    asset_no: str
+    moved: Movement
+
+
+class Received(Moved, frozen=True, kw_only=True, gc=False):
+    """Into the stock of a site."""
+
+
+class Unexpected(Moved, frozen=True, kw_only=True, gc=False):
+    """Here though nobody announced it, and kept apart."""
+
+
+class Dispatched(Moved, frozen=True, kw_only=True, gc=False):
+    """On its way."""
+
+
+class Missing(Moved, frozen=True, kw_only=True, gc=False):
+    """Not there."""
+
+
+class Found(Moved, frozen=True, kw_only=True, gc=False):
+    """There again."""
+
+
+class Released(Moved, frozen=True, kw_only=True, gc=False):
+    """Out of a site for a purpose."""
+
+    purpose: str
+
+
+class SampleReturned(Moved, frozen=True, kw_only=True, gc=False):
+    """Back from a test, a show or a repair."""
+
+    purpose: str
+
+
+class ReceivedFromMaker(Moved, frozen=True, kw_only=True, gc=False):
+    """In from the maker."""
+
+
+class SiteOpened(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A place holds devices."""
+
+    site_id: str
+    kind: str
+    unit: str
+
+
+MOVES: Final = (
+    TemporaryIdentityAssigned,
+    IdentityAdopted,
+    IdentityBound,
+    Dismantled,
+    Received,
+    Unexpected,
+    Dispatched,
+    Missing,
+    Found,
+    Released,
+    SampleReturned,
+    ReceivedFromMaker,
+)
+EVENTS: Final = (Registered, *MOVES, RecordCorrected, SiteOpened)
+READERS: Final[Mapping[str, Upcaster]] = {
+    f"registry.{event.__name__}": msgspec.json.Decoder(event).decode for event in EVENTS
+}

@@ -1,0 +1,22 @@
+"""A device's inspections, round after round, each from the scan to a verdict. One stream `inspection-<asset_no>`: two
+benches that open the same device meet there, and its verdicts stand one after another.
+
+opening.py     opened, identity checked, handed over, abandoned; what its load curve showed
+steps.py       三检: appearance, function, accuracy
+verdict.py     三评, the verdict, and what overrules it
+population.py  frozen for a review
+"""
+
+from typing import Final
+
+from kernel.decider import Decider
+from services.sorting.inspection import opening, population, steps, verdict
+from services.sorting.inspection.state import NEVER
+
+INSPECTION: Final = Decider(
+    category="inspection",
+    initial=NEVER,
+    key="asset_no",
+    begins=(opening.OpenInspection, opening.OpenOnRecord, opening.RecordLoad),
+    parts=tuple(module.PART for module in (opening, steps, verdict, population)),
+)

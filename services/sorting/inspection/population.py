@@ -1,0 +1,90 @@
+"""In the population of a review: from when it joins until the review is concluded, nothing about its verdict changes.
+
+judged -> PopulationJoined (review) -> PopulationLeft (review)
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from kernel import decider
+from kernel.decider import becomes, members
+from kernel.device import AssetNo
+from kernel.quantity import Happened, Key
+from kernel.refusal import against_rules
+from services.sorting.inspection.state import NOT_OPEN, PHASES, Inspection, known
+from services.sorting.vocabulary import Disposition, Round
+
+IN_ANOTHER = against_rules(
+    "inspection.in_another_population",
+    "器具 {asset_no} 已在复核 {other} 的总体内。",
+    "{asset_no} is in the population of review {other} already",
+)
+OVERRIDE_OPEN = against_rules(
+    "inspection.override_open",
+    "器具 {asset_no} 有待确认的改判提议，暂不能进入复核总体。",
+    "an override of {asset_no} is proposed; it joins no population before that is settled",
+)
+
+
+class JoinPopulation(Happened, frozen=True, kw_only=True):
+    """进入复核总体 The device is frozen for a review."""
+
+    asset_no: AssetNo
+    review: Key
+
+
+class LeavePopulation(Happened, frozen=True, kw_only=True):
+    """离开复核总体 The review is concluded."""
+
+    asset_no: AssetNo
+    review: Key
+
+
+class PopulationJoined(Happened, frozen=True, kw_only=True):
+    """It is in the population, with this verdict. `waived`: an inspection was left out by a rule."""
+
+    asset_no: AssetNo
+    review: Key
+    round: Round
+    disposition: Disposition
+
+
+class PopulationLeft(Happened, frozen=True, kw_only=True):
+    """It is free again."""
+
+    asset_no: AssetNo
+    review: Key
+
+
+Command: TypeAlias = JoinPopulation | LeavePopulation
+Event: TypeAlias = PopulationJoined | PopulationLeft
+
+
+def decide(command: Command, inspection: Inspection) -> Sequence[Event]:
+    known(command.asset_no, inspection)
+    match command:
+        case JoinPopulation(review=review):
+            if inspection.population == review:
+                return []
+            if inspection.population is not None:
+                raise IN_ANOTHER(asset_no=command.asset_no, other=inspection.population)
+            if inspection.phase != "judged" or inspection.disposition is None:
+                raise NOT_OPEN(asset_no=command.asset_no, phase=PHASES[inspection.phase])
+            if inspection.proposal is not None:
+                raise OVERRIDE_OPEN(asset_no=command.asset_no)
+            return [becomes(command, PopulationJoined, round=inspection.round, disposition=inspection.disposition)]
+        case LeavePopulation(review=review):
+            return [becomes(command, PopulationLeft)] if inspection.population == review else []
+
+
+def evolve(inspection: Inspection, event: Event) -> Inspection:
+    match event:
+        case PopulationJoined(review=review):
+            return msgspec.structs.replace(inspection, population=review)
+        case PopulationLeft():
+            return msgspec.structs.replace(inspection, population=None)
+
+
+PART = decider.Part(members(Command), members(Event), decide, evolve)

@@ -1,0 +1,135 @@
+"""What the rules need to remember of a device's inspections, and no more."""
+
+from typing import Literal
+
+import msgspec
+
+from kernel.device import DeviceClass, UnitCode
+from kernel.quantity import CivilDate, Code, Name, refuse_far_days
+from kernel.refusal import against_rules, not_found, stale
+from services.sorting.assessment import HistoryFindings, IndicatorFindings, LoadFindings, ValueFindings
+from services.sorting.norms import Part, SchemeRef
+from services.sorting.vocabulary import INSPECTED, BenchId, Disposition, Ended, Inspected
+
+UNKNOWN = not_found(
+    "inspection.unknown",
+    "器具 {asset_no} 没有分拣记录。请先扫码开检。",
+    "{asset_no} has never been inspected; open its inspection first by scanning it",
+)
+NOT_OPEN = against_rules(
+    "inspection.not_open",
+    "器具 {asset_no} 没有进行中的分拣（{phase}）。请先扫码开检。",
+    "no inspection of {asset_no} is under way ({phase}); open one first by scanning it",
+)
+STOPPED = against_rules(
+    "inspection.stopped",
+    "器具 {asset_no} 身份不符，分拣已停止。请核对实物，重新核验身份，或终止本次分拣。",
+    "the inspection of {asset_no} is stopped: its identity does not match; look at the device, check its identity "
+    "again, or abandon the inspection",
+)
+OPENED_ANEW = stale(
+    "inspection.opened_anew",
+    "器具 {asset_no} 刚刚重新开检，请重试。",
+    "{asset_no} was opened anew a moment ago; try again",
+)
+FROZEN = against_rules(
+    "inspection.frozen",
+    "器具 {asset_no} 在复核总体 {review} 内，复核结束前不得变动。",
+    "{asset_no} is in the population of review {review}, and nothing about it changes until that is concluded",
+)
+
+Phase = Literal["none", "open", "stopped", "judged", "abandoned"]
+PHASES: dict[Phase, tuple[str, str]] = {
+    "none": ("未开检", "never opened"),
+    "open": ("分拣中", "under way"),
+    "stopped": ("身份不符已停止", "stopped, its identity does not match"),
+    "judged": ("已有结论", "judged"),
+    "abandoned": ("已终止", "abandoned"),
+}
+
+
+class Device(Part, frozen=True, kw_only=True):
+    """What the record said of a device when its inspection was opened. `accuracy_class` is that of its name plate."""
+
+    device_class: DeviceClass
+    unit: UnitCode
+    accuracy_class: Code | None = None
+    maker: Code | None = None
+    batch: Code | None = None
+    model: Name | None = None
+    made_on: CivilDate | None = None
+    installed_on: CivilDate | None = None
+    dismantled_on: CivilDate | None = None
+    comm_address: Code | None = None
+
+    def __post_init__(self) -> None:
+        refuse_far_days(made_on=self.made_on, installed_on=self.installed_on, dismantled_on=self.dismantled_on)
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """An override that waits for a second person."""
+
+    by: str
+    disposition: Disposition
+    why: str
+
+
+class Inspection(msgspec.Struct, frozen=True):
+    """A device's inspections: the one under way or the last one, and what has become of it. `population` is the review
+    that froze it.
+    """
+
+    phase: Phase = "none"
+    round: int = 0
+    bench: BenchId = ""
+    device: Device | None = None
+    scheme: SchemeRef | None = None
+    identity: Literal["confirmed", "mismatch", "unverified"] | None = None
+    ends: dict[Inspected, Ended] = {}
+    faults: tuple[str, ...] = ()
+    load: LoadFindings | None = None
+    history: HistoryFindings | None = None
+    indicators: IndicatorFindings | None = None
+    value: ValueFindings | None = None
+    disposition: Disposition | None = None
+    proposal: Proposal | None = None
+    population: str | None = None
+
+    @property
+    def inspected(self) -> bool:
+        """Whether all three inspections have ended."""
+        return len(self.ends) == len(INSPECTED)
+
+
+NEVER = Inspection()
+
+
+def known(asset_no: str, inspection: Inspection) -> Inspection:
+    """The same, or UNKNOWN raised where the device was never inspected."""
+    if inspection.round == 0:
+        raise UNKNOWN(asset_no=asset_no)
+    return inspection
+
+
+def under_way(asset_no: str, inspection: Inspection) -> Inspection:
+    """The same, or a refusal where no inspection is under way or it is stopped."""
+    known(asset_no, inspection)
+    if inspection.phase == "stopped":
+        raise STOPPED(asset_no=asset_no)
+    if inspection.phase != "open":
+        raise NOT_OPEN(asset_no=asset_no, phase=PHASES[inspection.phase])
+    return inspection
+
+
+def same_scheme(asset_no: str, inspection: Inspection, ref: SchemeRef) -> None:
+    """Nothing where the inspection is by this version of its scheme; OPENED_ANEW raised where it was opened anew since
+    that was looked up.
+    """
+    if inspection.scheme != ref:
+        raise OPENED_ANEW(asset_no=asset_no)
+
+
+def unfrozen(asset_no: str, inspection: Inspection) -> None:
+    """Nothing, or FROZEN raised."""
+    if inspection.population is not None:
+        raise FROZEN(asset_no=asset_no, review=inspection.population)

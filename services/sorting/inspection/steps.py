@@ -1,0 +1,231 @@
+"""三检: appearance, function, accuracy. Each ends once: performed, not possible, not applicable, or waived by a rule.
+
+    InspectionOpened -> IdentityChecked -> AppearanceInspected -> FunctionInspected -> AccuracyInspected
+
+A step ends only after the one before it. Repeating a device's step takes another round.
+"""
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+import msgspec
+
+from kernel import decider
+from kernel.decider import members
+from kernel.device import AssetNo
+from kernel.quantity import Code, Happened, Remark, Sha256, Subject
+from kernel.refusal import against_rules, unreadable
+from services.sorting.evaluation import Measured, shown_faults
+from services.sorting.inspection.state import Inspection, same_scheme, under_way
+from services.sorting.norms import Norm, Part, Scheme, SchemeRef
+from services.sorting.vocabulary import INSPECTED, STEPS, Ended, Inspected, Round, RuleId
+
+IDENTITY_FIRST = against_rules(
+    "inspection.identity_first",
+    "器具 {asset_no} 尚未核验身份，请先扫描条码或读取通信地址。",
+    "the identity of {asset_no} has not been checked; scan its barcode or read its communication address first",
+)
+OUT_OF_ORDER = against_rules(
+    "inspection.out_of_order",
+    "器具 {asset_no} 的下一步是{expected}，不是{step}。",
+    "the next step of {asset_no} is {expected}, not {step}",
+)
+STEP_ENDED = against_rules(
+    "inspection.step_ended",
+    "器具 {asset_no} 的{step}已结束，不能再记。如须重做请重新开检。",
+    "{step} of {asset_no} has ended and is not recorded again; to do it again open another inspection",
+)
+NOT_APPLICABLE = against_rules(
+    "inspection.not_applicable",
+    "方案规定该类器具不做{step}。请以“不适用”结束该步。",
+    "the scheme has no {step} for this class; end the step as not applicable",
+)
+APPLICABLE = against_rules(
+    "inspection.applicable",
+    "方案规定该类器具须做{step}，不能以“不适用”结束。",
+    "the scheme asks for {step} of this class; it cannot end as not applicable",
+)
+NO_SUCH_WAIVER = against_rules(
+    "inspection.no_such_waiver",
+    "方案没有可免{step}的规则 {rule}。",
+    "the scheme has no rule {rule} by which {step} may be waived",
+)
+WHY_MISSING = unreadable(
+    "inspection.why_missing",
+    "{step}没有执行，须说明原因。",
+    "{step} was not performed; say why",
+)
+NOT_PERFORMED = unreadable(
+    "inspection.not_performed",
+    "{step}没有执行，不得附测得值。",
+    "{step} was not performed and has no measurements",
+)
+RULE_ALONE = unreadable(
+    "inspection.rule_alone",
+    "只有免检须给出规则编号，且必须给出。",
+    "a rule is named where a step is waived, and nowhere else",
+)
+SECOND_MISSING = unreadable(
+    "inspection.second_missing",
+    "{step}须双人作业，请给出第二人。",
+    "{step} is done by two; name the second person",
+)
+UNSAFE = against_rules(
+    "inspection.unsafe_to_power",
+    "器具 {asset_no} 有 {fault}，不得通电。请以“无法执行”结束{step}。",
+    "{asset_no} shows {fault} and must not be powered; end {step} as not possible",
+)
+
+ORDER: Final[tuple[Inspected, ...]] = tuple(INSPECTED)
+
+
+class StepReport(Part, frozen=True, kw_only=True):
+    """How a step ended. `why` where it was not performed, `rule` where a rule waives it; `measured` and `photos` where
+    it was performed; `second` who did it along with whoever reports, where two are asked for.
+    """
+
+    ended: Ended = "performed"
+    why: Remark | None = None
+    rule: RuleId | None = None
+    measured: tuple[Measured, ...] = ()
+    photos: tuple[Sha256, ...] = ()
+    second: Subject | None = None
+
+
+class InspectAppearance(Happened, frozen=True, kw_only=True):
+    """外观检查 Findings with photos, seals, burn marks, traces of tampering."""
+
+    asset_no: AssetNo
+    report: StepReport
+
+
+class InspectFunction(Happened, frozen=True, kw_only=True):
+    """功能检查 Self-test, display, clock, battery, relay, communication, security chip, counters of events."""
+
+    asset_no: AssetNo
+    report: StepReport
+
+
+class InspectAccuracy(Happened, frozen=True, kw_only=True):
+    """计量性能检查 Basic error at load points, starting, creep, daily clock error."""
+
+    asset_no: AssetNo
+    report: StepReport
+
+
+class EndStep(Happened, frozen=True, kw_only=True):
+    """The same of any of them, with the norm of the step and the scheme's faults."""
+
+    asset_no: AssetNo
+    report: StepReport
+    norm: Norm
+    scheme: Scheme
+    ref: SchemeRef
+
+
+class AppearanceInspected(Happened, frozen=True, kw_only=True):
+    """The appearance has been seen to, and shows these faults."""
+
+    asset_no: AssetNo
+    round: Round
+    report: StepReport
+    faults: tuple[Code, ...] = ()
+
+
+class FunctionInspected(Happened, frozen=True, kw_only=True):
+    """The functions have been seen to, and show these faults."""
+
+    asset_no: AssetNo
+    round: Round
+    report: StepReport
+    faults: tuple[Code, ...] = ()
+
+
+class AccuracyInspected(Happened, frozen=True, kw_only=True):
+    """The accuracy has been seen to, and shows these faults."""
+
+    asset_no: AssetNo
+    round: Round
+    report: StepReport
+    faults: tuple[Code, ...] = ()
+
+
+Command: TypeAlias = InspectAppearance | InspectFunction | InspectAccuracy
+Event: TypeAlias = AppearanceInspected | FunctionInspected | AccuracyInspected
+
+EVENTS: Final[dict[str, type[AppearanceInspected] | type[FunctionInspected] | type[AccuracyInspected]]] = {
+    "appearance": AppearanceInspected,
+    "function": FunctionInspected,
+    "accuracy": AccuracyInspected,
+}
+STEP_OF: Final[dict[type[msgspec.Struct], Inspected]] = {
+    InspectAppearance: "appearance",
+    InspectFunction: "function",
+    InspectAccuracy: "accuracy",
+    AppearanceInspected: "appearance",
+    FunctionInspected: "function",
+    AccuracyInspected: "accuracy",
+}
+
+
+def decide(command: Command | EndStep, inspection: Inspection) -> Sequence[Event]:
+    assert isinstance(command, EndStep), "a step is ended with its norm"
+    under_way(command.asset_no, inspection)
+    same_scheme(command.asset_no, inspection, command.ref)
+    step, report = command.norm.step, command.report
+    said = STEPS[step]
+    if inspection.identity is None:
+        raise IDENTITY_FIRST(asset_no=command.asset_no)
+    if step in inspection.ends:
+        raise STEP_ENDED(asset_no=command.asset_no, step=said)
+    expected = ORDER[len(inspection.ends)]
+    if step != expected:
+        raise OUT_OF_ORDER(asset_no=command.asset_no, step=said, expected=STEPS[expected])
+    _ended_rightly(command.norm, report)
+    faults: tuple[Code, ...] = ()
+    if report.ended == "performed":
+        _powered_safely(command, inspection)
+        assert inspection.device is not None
+        faults = shown_faults(command.norm, report.measured, inspection.device.accuracy_class, report.photos)
+    event = EVENTS[step]
+    return [event(**command.moment, asset_no=command.asset_no, round=inspection.round, report=report, faults=faults)]
+
+
+def evolve(inspection: Inspection, event: Event) -> Inspection:
+    found = tuple(dict.fromkeys((*inspection.faults, *event.faults)))
+    ends = inspection.ends | {STEP_OF[type(event)]: event.report.ended}
+    return msgspec.structs.replace(inspection, ends=ends, faults=found)
+
+
+def _ended_rightly(norm: Norm, report: StepReport) -> None:
+    said = STEPS[norm.step]
+    if (report.ended == "waived") is (report.rule is None):
+        raise RULE_ALONE(field="report.rule")
+    if report.ended == "performed":
+        if not norm.applicable:
+            raise NOT_APPLICABLE(step=said, field="report.ended")
+        if norm.dual_control and report.second is None:
+            raise SECOND_MISSING(step=said, field="report.second")
+        return
+    if report.measured:
+        raise NOT_PERFORMED(step=said, field="report.measured")
+    if report.ended == "not_applicable":
+        if norm.applicable:
+            raise APPLICABLE(step=said, field="report.ended")
+        return
+    if report.why is None:
+        raise WHY_MISSING(step=said, field="report.why")
+    if report.ended == "waived" and report.rule not in {waiver.rule for waiver in norm.waivers}:
+        raise NO_SUCH_WAIVER(step=said, rule=report.rule, field="report.rule")
+
+
+def _powered_safely(command: EndStep, inspection: Inspection) -> None:
+    """A burnt device is not powered, so its functions and its accuracy cannot have been tested."""
+    if command.norm.step == "appearance":
+        return
+    for fault in command.scheme.faults:
+        if fault.unsafe_to_power and fault.code in inspection.faults:
+            raise UNSAFE(asset_no=command.asset_no, fault=(fault.name.zh, fault.name.en), step=STEPS[command.norm.step])
+
+
+PART = decider.Part(members(Command), members(Event), decide, evolve, furnished=(EndStep,))

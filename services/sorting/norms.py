@@ -1,0 +1,191 @@
+"""What a scheme is made of: a norm for each of the six steps, its items, their limits, and the faults they show.
+
+All of it is data that a metrologist enters. Values are integers in the unit of their item. A limit says from which
+document and clause it comes; one that nobody has confirmed says so, and no such scheme runs in production.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from kernel.device import DeviceClass
+from kernel.quantity import AmountFen, Code, Count, Name, Sha256
+from services.sorting.vocabulary import (
+    STEPS,
+    FaultOrigin,
+    GroupId,
+    Measure,
+    Remedy,
+    RuleId,
+    Step,
+    UnitOfMeasure,
+    Words,
+)
+
+SchemeVersion: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000, description="a scheme's version, from 1")]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """A piece of a scheme."""
+
+
+class Limit(Part, frozen=True, kw_only=True):
+    """What is allowed: from `least` to `most`, both allowed, in the unit of the item; for devices of these accuracy
+    classes, or for all. `source` is a document and clause; without `confirmed` it is to be confirmed by the
+    metrologist.
+    """
+
+    accuracy_classes: tuple[Code, ...] = ()
+    least: Measure | None = None
+    most: Measure | None = None
+    source: Name
+    confirmed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.least is None and self.most is None:
+            raise ValueError("a limit has a least or a most")
+        if self.least is not None and self.most is not None and self.least > self.most:
+            raise ValueError(f"a limit from {self.least} to {self.most} allows nothing")
+
+
+class Choice(Part, frozen=True, kw_only=True):
+    """One answer to an item that is looked at rather than measured, and the fault that it shows, if any."""
+
+    code: Code
+    name: Words
+    fault: Code | None = None
+
+
+class Item(Part, frozen=True, kw_only=True):
+    """What is measured (`unit`, the range of the instrument, limits, the fault that a value outside them shows) or
+    looked at (`choices`). `photo`: a picture is required with an answer that shows a fault. One that is not `required`
+    may be left out.
+    """
+
+    code: Code
+    name: Words
+    unit: UnitOfMeasure | None = None
+    range_least: Measure | None = None
+    range_most: Measure | None = None
+    limits: tuple[Limit, ...] = ()
+    fault: Code | None = None
+    choices: tuple[Choice, ...] = ()
+    photo: bool = False
+    required: bool = True
+
+    def __post_init__(self) -> None:
+        if (self.unit is None) is (not self.choices):
+            raise ValueError(f"item {self.code} is either measured in a unit or has choices")
+        if self.unit is not None and (self.range_least is None or self.range_most is None or not self.limits):
+            raise ValueError(f"item {self.code} is measured: it needs the instrument's range and a limit")
+        if self.unit is not None and self.fault is None:
+            raise ValueError(f"item {self.code} does not say which fault a value outside its limits shows")
+
+    def limit(self, accuracy_class: str | None) -> Limit | None:
+        """The limit for a device of this accuracy class; None where there is none for it."""
+        for limit in self.limits:
+            if not limit.accuracy_classes or accuracy_class in limit.accuracy_classes:
+                return limit
+        return None
+
+
+class Waiver(Part, frozen=True, kw_only=True):
+    """A rule by which a step may be left out."""
+
+    rule: RuleId
+    when: Words
+
+
+class Norm(Part, frozen=True, kw_only=True, cache_hash=True):
+    """作业规范 How one step is done, and its internal controls. One that is not `applicable` says why in `purpose`."""
+
+    step: Step
+    purpose: Words
+    applicable: bool = True
+    procedure: tuple[Words, ...] = ()
+    instruments: tuple[Words, ...] = ()
+    items: tuple[Item, ...] = ()
+    pass_rule: Words | None = None
+    performers: tuple[Literal["inspector", "metrologist", "laboratory"], ...] = ()
+    dual_control: bool = False
+    photos_min: Count = 0
+    waivers: tuple[Waiver, ...] = ()
+    safety: tuple[Words, ...] = ()
+
+    def item(self, code: str) -> Item | None:
+        """The item of this code."""
+        return next((item for item in self.items if item.code == code), None)
+
+
+class Fault(Part, frozen=True, kw_only=True):
+    """故障现象 What an item may show, where it comes from, and what can be done about it at which cost. `tampering`: it
+    is evidence, and a person decides. `unsafe_to_power`: function and accuracy cannot be tested after it was found.
+    """
+
+    code: Code
+    name: Words
+    origin: FaultOrigin
+    remedy: Remedy
+    remedy_cost_fen: AmountFen = 0
+    tampering: bool = False
+    unsafe_to_power: bool = False
+
+
+class Scheme(Part, frozen=True, kw_only=True):
+    """分拣检测方案 One scheme group: the device classes it covers, a norm for each of the six steps, and its faults."""
+
+    group: GroupId
+    name: Words
+    device_classes: tuple[DeviceClass, ...]
+    norms: tuple[Norm, ...]
+    faults: tuple[Fault, ...] = ()
+
+    def norm(self, step: str) -> Norm:
+        """The norm of this step."""
+        return next(norm for norm in self.norms if norm.step == step)
+
+    def unconfirmed(self) -> list[tuple[str, str]]:
+        """Step and item of every limit that is to be confirmed by the metrologist."""
+        return [
+            (norm.step, item.code)
+            for norm in self.norms
+            for item in norm.items
+            for limit in item.limits
+            if not limit.confirmed
+        ]
+
+    def disagreements(self) -> Iterator[str]:
+        """What is wrong with it as a whole, in words; nothing where it can be used."""
+        steps = [norm.step for norm in self.norms]
+        if sorted(steps) != sorted(STEPS):
+            yield f"每一步恰有一项规范 one norm a step, of {', '.join(STEPS)}; not {', '.join(steps)}"
+        known = [fault.code for fault in self.faults]
+        for code in sorted({code for code in known if known.count(code) > 1}):
+            yield f"故障代码重复 fault {code} is there twice"
+        for norm in self.norms:
+            codes = [item.code for item in norm.items]
+            for code in sorted({code for code in codes if codes.count(code) > 1}):
+                yield f"{norm.step}: 条目重复 item {code} is there twice"
+            if norm.applicable and norm.step in ("appearance", "function", "accuracy") and not norm.items:
+                yield f"{norm.step}: 没有条目 it has no items"
+            for item in norm.items:
+                named = [item.fault, *(choice.fault for choice in item.choices)]
+                for fault in named:
+                    if fault is not None and fault not in known:
+                        yield f"{norm.step} {item.code}: 没有此故障代码 there is no fault {fault}"
+
+
+class SchemeRef(Part, frozen=True, kw_only=True):
+    """A version of a scheme, as whoever began with it keeps it."""
+
+    group: GroupId
+    version: SchemeVersion
+    sha256: Sha256
+
+
+def digest(document: msgspec.Struct) -> str:
+    """SHA-256 of the document as JSON, members in order of name, in hexadecimal."""
+    return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()

@@ -1,0 +1,17 @@
+"""What one may ask of sorting: rows kept up to date from its events, and from what it hears of the registry's.
+
+device.py      who a device is and where, as the registry says
+inspection.py  how a device's sorting stands
+population.py  what was found of the same maker, batch and class
+scheme.py      which scheme covers which class
+"""
+
+from typing import Any, Final
+
+from kernel.view import View
+from services.sorting.views.device import DEVICES, SITES
+from services.sorting.views.inspection import INSPECTIONS
+from services.sorting.views.population import POPULATIONS
+from services.sorting.views.scheme import SCHEMES
+
+VIEWS: Final[tuple[View[Any], ...]] = (DEVICES, SITES, INSPECTIONS, POPULATIONS, SCHEMES)

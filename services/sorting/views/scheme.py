@@ -1,0 +1,72 @@
+"""方案 Which scheme covers which class of device now."""
+
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, select
+from sqlmodel import Field
+
+from kernel.view import View
+from ledger.port import Recorded
+from services.sorting.scheme import SchemePublished
+from services.sorting.views.tables import Tables
+
+SEPARATOR: Final = " "
+
+
+class SchemeRow(msgspec.Struct, frozen=True):
+    """The version of a scheme group that stands. `classes` are device classes, one beside the other; `unconfirmed`
+    limits are to be confirmed by the metrologist.
+    """
+
+    group: str
+    version: int
+    sha256: str
+    zh: str
+    en: str
+    classes: str
+    unconfirmed: int
+
+
+class SchemeTable(Tables, table=True):
+    """The rows of SchemeRow."""
+
+    __tablename__ = "scheme_v1"
+
+    group: str = Field(primary_key=True)
+    version: int
+    sha256: str
+    zh: str
+    en: str
+    classes: str
+    unconfirmed: int
+
+
+def evolve(_row: SchemeRow | None, event: SchemePublished, _recorded: Recorded, _key: tuple[str]) -> SchemeRow:
+    scheme = event.scheme
+    return SchemeRow(
+        group=event.group,
+        version=event.version,
+        sha256=event.sha256,
+        zh=scheme.name.zh,
+        en=scheme.name.en,
+        classes=SEPARATOR.join(scheme.device_classes),
+        unconfirmed=len(scheme.unconfirmed()),
+    )
+
+
+SCHEMES: Final = View[Any](
+    name="scheme",
+    row=SchemeRow,
+    table=SchemeTable,
+    events=(SchemePublished,),
+    keys=lambda event, _recorded: ((event.group,),),
+    evolve=evolve,
+)
+
+
+def groups_by_class(connection: Connection) -> dict[str, str]:
+    """The scheme group of every class that is covered; of a class that two groups name, the first by name."""
+    of = SCHEMES.columns.c
+    rows = connection.execute(select(of.group, of.classes).order_by(of.group.desc()))
+    return {code: group for group, classes in rows for code in classes.split(SEPARATOR)}
