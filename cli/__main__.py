@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "rebuild": "cli.upkeep:rebuild_views",
     "document": "cli.document:document_app",
     "site": "cli.site:site_app",
+    "sorting": "cli.sorting:sorting_app",
     "policy": "cli.upkeep:policy_app",
     "ledger": "cli.proving:ledger_app",
     "witness": "cli.witnessing:witness",

@@ -1,0 +1,21 @@
+"""`meterloop sorting`: what a hall and its metrologist do from a terminal.
+
+Each topic has a module here; its commands are added below.
+"""
+
+from typing import Final
+
+import typer
+
+sorting_app: Final = typer.Typer(
+    name="sorting",
+    help="分拣检测 sorting: schemes, inspections, verdicts, reviews",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@sorting_app.callback()
+def sorting() -> None:
+    """分拣检测 Sorting: schemes, inspections, verdicts, reviews."""
