@@ -52,11 +52,13 @@ from ledger.port import LedgerError
 from ledger.sqlite_file import back_up, examine
 from services.registry.assembly import RegistrySettings
 from services.registry.imports.restored import end_unfinished
+from services.sorting.assembly import SortingSettings
 
 SERVICES: Final = tuple(VIEWS_OF)
 OWNER_ONLY: Final = 0o077
 _KINDS: Final[Mapping[str, type[Settings]]] = {
     "registry": RegistrySettings,
+    "sorting": SortingSettings,
     "sequencer": SequencerSettings,
     "discloser": DiscloserSettings,
     "gateway": GatewaySettings,

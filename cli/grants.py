@@ -18,9 +18,17 @@ from typing import Final
 from kernel.disclosure import OUTSIDE, Disclosure
 from kernel.principal import Role
 from ledger.server.access import Grant
-from services.registry.app import SERVICE, STREAMS
+from services.registry.app import SERVICE as REGISTRY
+from services.registry.app import STREAMS as REGISTRY_STREAMS
+from services.sorting.app import OWN_STREAMS as SORTING_STREAMS
+from services.sorting.app import SERVICE as SORTING
 
-SERVICES: Final[Mapping[str, tuple[str, ...]]] = {SERVICE: STREAMS, "sequencer": (), "discloser": ()}
+SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
+    REGISTRY: REGISTRY_STREAMS,
+    SORTING: SORTING_STREAMS,
+    "sequencer": (),
+    "discloser": (),
+}
 """Each service that reads the log, and how the streams begin that it writes."""
 
 SUPERVISORS: Final = frozenset({Role.REGULATOR, Role.INSTITUTE, Role.AUDITOR})

@@ -68,7 +68,7 @@ async def _followed(
     move = Move(log.ledger_id, other.ledger_id, await log.head())
     wanted: set[int] = set()
     for service, database in databases.items():
-        wanted |= await places(database, COLUMNS_OF[service], move)
+        wanted |= await places(database, COLUMNS_OF.get(service, {}), move)
     signed = None
     if proof is not None and proof.cursor.ledger_id != other.ledger_id:
         proof.require(log.ledger_id)
@@ -80,7 +80,7 @@ async def _followed(
     followed = {}
     for service, database in databases.items():
         followed[service] = await follow(
-            database, VIEWS_OF[service], COLUMNS_OF[service], move, mapped.position_of, same=mapped.same
+            database, VIEWS_OF[service], COLUMNS_OF.get(service, {}), move, mapped.position_of, same=mapped.same
         )
     if proof is not None and signed is not None:
         proof.move(other.ledger_id, mapped.position_of(signed.position), mapped.marks)

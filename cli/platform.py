@@ -42,7 +42,7 @@ WATCH_S: Final = 1.0
 STARTING_WATCH_S: Final = 0.3
 """The same while it starts."""
 
-SERVICES: Final = ("registry", "gateway")
+SERVICES: Final = ("registry", "sorting", "gateway")
 STANDING_BACK: Final = 10
 """The niceness of what may be some seconds late: people wait for the answers of the others."""
 
@@ -274,22 +274,32 @@ def running(settings: Settings, port: int, *beside: Callable[[Settings], Beside]
 
 def _planned(settings: Settings, port: int, beside: Beside) -> tuple[list[Program], Endpoints]:
     """What is to run, and where it will answer."""
-    gateway_port, registry_rest, gateway_operations, sequencer, discloser = port or _free_port(), *free_ports(4)
+    gateway_port, registry_rest, sorting_rest, gateway_operations, sequencer, discloser = (
+        port or _free_port(),
+        *free_ports(5),
+    )
     # Cheaper than a port by a twelfth of what a read takes, and its owner's alone. A URI, which is how gRPC reads it.
-    registry_rpc = f"unix:{quote(str(settings.data_dir.resolve() / 'run' / 'registry.sock'))}"
+    registry_rpc, sorting_rpc = (
+        f"unix:{quote(str(settings.data_dir.resolve() / 'run' / f'{service}.sock'))}"
+        for service in ("registry", "sorting")
+    )
     shared = {
         "METERLOOP_DATA_DIR": str(settings.data_dir.resolve()),
         "METERLOOP_REGISTRY__RPC_SOCKET": registry_rpc,
         "METERLOOP_REGISTRY__REST_PORT": str(registry_rest),
+        "METERLOOP_SORTING__RPC_SOCKET": sorting_rpc,
+        "METERLOOP_SORTING__REST_PORT": str(sorting_rest),
         "METERLOOP_SEQUENCER__REST_PORT": str(sequencer),
         "METERLOOP_DISCLOSER__REST_PORT": str(discloser),
         "METERLOOP_GATEWAY__REST_PORT": str(gateway_port),
         "METERLOOP_GATEWAY__OPERATIONS_PORT": str(gateway_operations),
         "METERLOOP_GATEWAY__REGISTRY": registry_rpc,
+        "METERLOOP_GATEWAY__SORTING": sorting_rpc,
         **beside.shared,
     }
     programs = [
         Program("registry", "services.registry", 10, {}),
+        Program("sorting", "services.sorting", 12, {}),
         Program("sequencer", "cli.sequencing", 20, {}, STANDING_BACK),
         Program("discloser", "cli.disclosing", 30, {}, STANDING_BACK),
         Program("gateway", "gateway", 90, {}),
@@ -303,6 +313,7 @@ def _planned(settings: Settings, port: int, beside: Beside) -> tuple[list[Progra
         gateway=f"http://127.0.0.1:{gateway_port}",
         operations={
             "registry": f"http://127.0.0.1:{registry_rest}",
+            "sorting": f"http://127.0.0.1:{sorting_rest}",
             "sequencer": f"http://127.0.0.1:{sequencer}",
             "discloser": f"http://127.0.0.1:{discloser}",
             "gateway": f"http://127.0.0.1:{gateway_operations}",

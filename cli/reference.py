@@ -30,6 +30,7 @@ from gateway.verifier import hash_line
 from kernel.disclosure import Disclosure, Label, load
 from kernel.settings import Settings, settings_table
 from services.registry.assembly import RegistrySettings
+from services.sorting.assembly import SortingSettings
 
 ROOT: Final = Path(__file__).parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
@@ -84,6 +85,10 @@ _REGISTRY_SETTINGS: Final = """
 ## 登记服务 Registry
 
 """
+_SORTING_SETTINGS: Final = """
+## 分拣服务 Sorting
+
+"""
 _GATEWAY_SETTINGS: Final = """
 ## 网关 Gateway
 
@@ -134,6 +139,8 @@ def pages() -> dict[str, str]:
         + settings_table(Settings)
         + _REGISTRY_SETTINGS
         + settings_table(RegistrySettings, "registry")
+        + _SORTING_SETTINGS
+        + settings_table(SortingSettings, "sorting")
         + _GATEWAY_SETTINGS
         + settings_table(GatewaySettings, "gateway")
         + _SEQUENCER_SETTINGS

@@ -19,7 +19,7 @@ from kernel.principal import Role
 from kernel.refusal import against_rules
 from kernel.settings import Settings, read_settings
 
-USERS: Final = ("registry", "sequencer", "discloser")
+USERS: Final = ("registry", "sorting", "sequencer", "discloser")
 """The services that open the log."""
 
 FIRST: Final = 5

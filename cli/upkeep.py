@@ -16,11 +16,12 @@ from kernel.view import View
 from kernel.view_store import rebuild
 from ledger.open import open_ledger
 from services.registry.records import ImportRecord
-from services.registry.views import VIEWS
+from services.registry.views import VIEWS as REGISTRY_VIEWS
+from services.sorting.views import VIEWS as SORTING_VIEWS
 
 T = TypeVar("T")
 
-VIEWS_OF: Final[dict[str, tuple[View[Any], ...]]] = {"registry": VIEWS}
+VIEWS_OF: Final[dict[str, tuple[View[Any], ...]]] = {"registry": REGISTRY_VIEWS, "sorting": SORTING_VIEWS}
 """The services that have views and policies."""
 
 COLUMNS_OF: Final[Mapping[str, Columns]] = {"registry": {ImportRecord.__table__: ("position", "begun_at")}}  # type: ignore[attr-defined]  # SQLAlchemy adds it to the class

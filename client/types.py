@@ -175,6 +175,89 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     position: int = 0
 
 
+class Words(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The same in both languages, Chinese first."""
+
+    zh: str
+    en: str
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One answer to an item that is looked at rather than measured, and the fault that it shows, if any."""
+
+    code: str
+    name: Words
+    fault: str | None = None
+
+
+class Material(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one device yields of a material, and its price by the kilogram."""
+
+    code: str
+    name: Words
+    mass_g: int
+    fen_per_kg: int
+
+
+class ClassValue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What holds for a device of these classes. Carbon is what a device saves by each disposition, in grams of
+    CO2.
+    """
+
+    device_classes: tuple[
+        Literal[
+            "01",
+            "02",
+            "03",
+            "04",
+            "05",
+            "06",
+            "07",
+            "08",
+            "09",
+            "10",
+            "11",
+            "19",
+            "20",
+            "21",
+            "23",
+            "24",
+            "31",
+            "32",
+            "33",
+            "34",
+            "35",
+            "36",
+            "37",
+            "41",
+        ],
+        ...,
+    ]
+    life_months: int
+    life_left_months_min: int
+    warranty_months: int
+    new_fen: int
+    clean_fen: int
+    re_verify_fen: int
+    claim_share_ppm: int
+    claim_odds_ppm: int
+    claim_handling_fen: int
+    scrap_handling_fen: int
+    materials: tuple[Material, ...]
+    reuse_co2_g: int
+    claim_co2_g: int
+    scrap_co2_g: int
+    source: str
+    confirmed: bool = False
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The words of one column for which a rule holds."""
+
+    column: str
+    any_of: tuple[str, ...]
+
+
 class Moment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When something happened, as its source knows it: an instant, or only the day."""
 
@@ -405,6 +488,21 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     data: Any
 
 
+class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """故障现象 What an item may show, where it comes from, and what can be done about it at which cost. `tampering`:
+    it is evidence, and a person decides. `unsafe_to_power`: function and accuracy cannot be tested after it was
+    found.
+    """
+
+    code: str
+    name: Words
+    origin: Literal["external", "original", "undetermined", "wear"]
+    remedy: Literal["adjust", "clean", "none", "repair"]
+    remedy_cost_fen: int = 0
+    tampering: bool = False
+    unsafe_to_power: bool = False
+
+
 class FoundLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device found on arrival. Its class is asked for only where the manifest does not say."""
 
@@ -506,6 +604,93 @@ class Import(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ahead: int = 0
 
 
+class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one item gave: a value in its unit, or a choice."""
+
+    item: str
+    value: int | None = None
+    choice: str | None = None
+    photos: tuple[str, ...] = ()
+
+
+class StepReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a step ended. `why` where it was not performed, `rule` where a rule waives it; `measured` and `photos`
+    where it was performed; `second` who did it along with whoever reports, where two are asked for.
+    """
+
+    ended: Literal["not_applicable", "not_possible", "performed", "waived"] = "performed"
+    why: str | None = None
+    rule: str | None = None
+    measured: tuple[Measured, ...] = ()
+    photos: tuple[str, ...] = ()
+    second: str | None = None
+
+
+class InspectionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`phase` is open, stopped, judged or abandoned; `next_step` the inspection that is due; `faults` their codes,
+    one beside the other; `review` froze it. `version` is that of its stream.
+    """
+
+    asset_no: str
+    round: int
+    phase: str
+    bench: str
+    site: str
+    device_class: str
+    unit: str
+    maker: str | None
+    batch: str | None
+    scheme_group: str
+    scheme_version: int
+    opened_on: date
+    next_step: str | None
+    identity: str | None
+    faults: str
+    disposition: str | None
+    rule: str | None
+    judged_on: date | None
+    waived: bool
+    proposed: str | None
+    review: str | None
+    version: int
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is allowed: from `least` to `most`, both allowed, in the unit of the item; for devices of these
+    accuracy classes, or for all. `source` is a document and clause; without `confirmed` it is to be confirmed by
+    the metrologist.
+    """
+
+    source: str
+    accuracy_classes: tuple[str, ...] = ()
+    least: int | None = None
+    most: int | None = None
+    confirmed: bool = False
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is measured (`unit`, the range of the instrument, limits, the fault that a value outside them shows) or
+    looked at (`choices`). `photo`: a picture is required with an answer that shows a fault. One that is not
+    `required` may be left out.
+    """
+
+    code: str
+    name: Words
+    unit: (
+        Literal[
+            "count", "decicelsius", "kohm", "ma", "millihertz", "ms", "mv", "ppb", "ppm", "pulse", "s", "urad", "wh"
+        ]
+        | None
+    ) = None
+    range_least: int | None = None
+    range_most: int | None = None
+    limits: tuple[Limit, ...] = ()
+    fault: str | None = None
+    choices: tuple[Choice, ...] = ()
+    photo: bool = False
+    required: bool = True
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device on a manifest."""
 
@@ -539,6 +724,24 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     container: str | None = None
 
 
+class LoadFindings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the load curve of a device in service shows between two days, and in `cannot_tell` what it cannot. The
+    dose is the sum of (I/I_max)^2 over the time above I_max, in seconds at I_max.
+    """
+
+    first_on: date
+    last_on: date
+    points_expected: int
+    points_read: int
+    longest_gap_min: int
+    zero_days: int
+    days_read: int
+    overload_dose_s: int | None = None
+    voltage_points_read: int = 0
+    voltage_out_ppm: int | None = None
+    cannot_tell: tuple[str, ...] = ()
+
+
 class NewImport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is to be imported. The last six stand in where the file has no such column; `mapping` is a mapping
     file's text that goes before the default one. Of `check_digit` here, there and as the registry is set the
@@ -556,6 +759,70 @@ class NewImport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     site: str | None = None
     from_site: str | None = None
     to_site: str | None = None
+
+
+class Waiver(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A rule by which a step may be left out."""
+
+    rule: str
+    when: Words
+
+
+class Norm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """作业规范 How one step is done, and its internal controls. One that is not `applicable` says why in `purpose`."""
+
+    step: Literal["accuracy", "appearance", "function", "history", "indicators", "value"]
+    purpose: Words
+    applicable: bool = True
+    procedure: tuple[Words, ...] = ()
+    instruments: tuple[Words, ...] = ()
+    items: tuple[Item, ...] = ()
+    pass_rule: Words | None = None
+    performers: tuple[Literal["inspector", "laboratory", "metrologist"], ...] = ()
+    dual_control: bool = False
+    photos_min: int = 0
+    waivers: tuple[Waiver, ...] = ()
+    safety: tuple[Words, ...] = ()
+
+
+class Obsolete(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """淘汰 Devices that are not used again whatever their condition: of these classes, and of these models or made
+    before a day.
+    """
+
+    rule: str
+    device_classes: tuple[
+        Literal[
+            "01",
+            "02",
+            "03",
+            "04",
+            "05",
+            "06",
+            "07",
+            "08",
+            "09",
+            "10",
+            "11",
+            "19",
+            "20",
+            "21",
+            "23",
+            "24",
+            "31",
+            "32",
+            "33",
+            "34",
+            "35",
+            "36",
+            "37",
+            "41",
+        ],
+        ...,
+    ]
+    because: Words
+    models: tuple[str, ...] = ()
+    made_before: date | None = None
 
 
 class Owed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -580,6 +847,12 @@ class PlanRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int
 
 
+class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The parameters of every class."""
+
+    classes: tuple[ClassValue, ...]
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An RFC 9457 problem. `code` is stable and for programs, `zh` and `en` are for people and always both there;
     `title` and `detail` give them in the order of Accept-Language. `errors` names each fault and its field.
@@ -594,6 +867,64 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     zh: str
     en: str
     errors: tuple[FieldError, ...] = ()
+
+
+class Scheme(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """分拣检测方案 One scheme group: the device classes it covers, a norm for each of the six steps, and its faults."""
+
+    group: str
+    name: Words
+    device_classes: tuple[
+        Literal[
+            "01",
+            "02",
+            "03",
+            "04",
+            "05",
+            "06",
+            "07",
+            "08",
+            "09",
+            "10",
+            "11",
+            "19",
+            "20",
+            "21",
+            "23",
+            "24",
+            "31",
+            "32",
+            "33",
+            "34",
+            "35",
+            "36",
+            "37",
+            "41",
+        ],
+        ...,
+    ]
+    norms: tuple[Norm, ...]
+    faults: tuple[Fault, ...] = ()
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A row of the table. `because` says why so, `not_reuse` and `not_claim` why not a better step of the
+    staircase.
+    """
+
+    rule: str
+    disposition: Literal["claim", "hold", "reuse", "scrap"]
+    because: Words
+    when: tuple[Condition, ...] = ()
+    not_reuse: Words | None = None
+    not_claim: Words | None = None
+
+
+class VerdictTable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """处置决策表 Its rules, and what is obsolete by policy."""
+
+    rules: tuple[Rule, ...]
+    obsolete: tuple[Obsolete, ...] = ()
 
 
 class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -618,6 +949,20 @@ class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     expected: int | None = None
     target_ppm: int | None = None
     cut_off: date | None = None
+
+
+class SchemeRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The version of a scheme group that stands. `classes` are device classes, one beside the other; `unconfirmed`
+    limits are to be confirmed by the metrologist.
+    """
+
+    group: str
+    version: int
+    sha256: str
+    zh: str
+    en: str
+    classes: str
+    unconfirmed: int
 
 
 class ShipmentRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -783,6 +1128,149 @@ class Unpack(Command, frozen=True, kw_only=True, omit_defaults=True):
     KEY: ClassVar[str] = "container_id"
     container_id: str
     asset_numbers: tuple[str, ...]
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class AbandonInspection(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """终止分拣 Give the inspection up. What was recorded stays on record and counts for nothing."""
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/abandon-inspection"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    why: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class CheckIdentity(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """核验身份 What the barcode says and what answers at the communication port, against the record. `why` neither
+    could be read.
+    """
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/check-identity"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    barcode: str | None = None
+    comm_address: str | None = None
+    why: str | None = None
+
+
+class ConfirmOverride(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """确认改判 The second person agrees."""
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/confirm-override"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    by: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class HandOverInspection(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """移交检测台 Another bench goes on with it."""
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/hand-over-inspection"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    bench: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class InspectAccuracy(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """计量性能检查 Basic error at load points, starting, creep, daily clock error."""
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/inspect-accuracy"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    report: StepReport
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class InspectAppearance(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """外观检查 Findings with photos, seals, burn marks, traces of tampering."""
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/inspect-appearance"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    report: StepReport
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class InspectFunction(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """功能检查 Self-test, display, clock, battery, relay, communication, security chip, counters of events."""
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/inspect-function"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    report: StepReport
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class Judge(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """评估并作结论 Assess the device, and look its disposition up in the decision table."""
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/judge"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class OpenInspection(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """开检 Begin to inspect a device at a bench. Where it was judged before, `why` it is inspected again.
+    `accuracy_class` is read off the name plate.
+    """
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/open-inspection"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    bench: str
+    site: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    accuracy_class: str | None = None
+    why: str | None = None
+
+
+class ProposeOverride(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """提议改判 Another disposition than the table's, with the reason. A second person has to agree."""
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/propose-override"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    disposition: Literal["claim", "hold", "reuse", "scrap"]
+    why: str
+    by: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class RecordLoad(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """登记负荷曲线评估 What the load curve of the device showed while it was in service."""
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/record-load"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    load: LoadFindings
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class RejectOverride(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """驳回改判 The verdict stays."""
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/reject-override"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    why: str
+    by: str
     occurred_at: datetime | None = None
     occurred_on: date | None = None
 
@@ -1436,6 +1924,19 @@ class SetPlan(Command, frozen=True, kw_only=True, omit_defaults=True):
     occurred_on: date | None = None
 
 
+class PublishScheme(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """发布方案 The next version of a scheme group, whole, and why it changes."""
+
+    PATH: ClassVar[str] = "/v1/schemes/{group}/publish-scheme"
+    KEY: ClassVar[str] = "group"
+    group: str
+    version: int
+    scheme: Scheme
+    why: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
 class CancelShipment(Command, frozen=True, kw_only=True, omit_defaults=True):
     """作废移交单 Before anything has left."""
 
@@ -1539,6 +2040,20 @@ class RecordStocktake(Command, frozen=True, kw_only=True, omit_defaults=True):
     occurred_on: date | None = None
     short: tuple[Difference, ...] = ()
     over: tuple[Difference, ...] = ()
+
+
+class PublishTable(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """发布判定表 The next version of a table, whole, and why it changes."""
+
+    PATH: ClassVar[str] = "/v1/tables/{name}/publish-table"
+    KEY: ClassVar[str] = "name"
+    name: str
+    version: int
+    why: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    verdict: VerdictTable | None = None
+    prices: Prices | None = None
 
 
 class ListAlarms(Question[Page[Alarm]], frozen=True, kw_only=True):
@@ -1647,6 +2162,29 @@ class GetImportErrors(Download, frozen=True, kw_only=True):
 
     PATH: ClassVar[str] = "/v1/imports/{import_id}/errors"
     import_id: str
+
+
+class ListInspections(Question[Page[InspectionRow]], frozen=True, kw_only=True):
+    """分拣列表 Devices that were inspected, by asset number, those that the caller may see."""
+
+    PATH: ClassVar[str] = "/v1/inspections"
+    ANSWER: ClassVar[Any] = Page[InspectionRow]
+    seen: int | None = None
+    phase: str | None = None
+    bench: str | None = None
+    site: str | None = None
+    disposition: str | None = None
+    unit: str | None = None
+    limit: int | None = None
+
+
+class GetInspection(Question[InspectionRow], frozen=True, kw_only=True):
+    """分拣 How a device's sorting stands."""
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}"
+    ANSWER: ClassVar[Any] = InspectionRow
+    asset_no: str
+    seen: int | None = None
 
 
 class ListDevices(Question[Page[Card]], frozen=True, kw_only=True):
@@ -1766,6 +2304,15 @@ class ListOwed(Question[Page[Owed]], frozen=True, kw_only=True):
     PATH: ClassVar[str] = "/v1/recovery/owed"
     ANSWER: ClassVar[Any] = Page[Owed]
     unit: str
+    seen: int | None = None
+    limit: int | None = None
+
+
+class ListSchemes(Question[Page[SchemeRow]], frozen=True, kw_only=True):
+    """方案 The scheme groups, their versions and the classes they cover."""
+
+    PATH: ClassVar[str] = "/v1/schemes"
+    ANSWER: ClassVar[Any] = Page[SchemeRow]
     seen: int | None = None
     limit: int | None = None
 

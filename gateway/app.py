@@ -1,7 +1,7 @@
 """The gateway put together: one door, the services behind it, the public events, the pages."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,13 +33,13 @@ DESCRIPTION: Final = "拆回计量器具全流程平台的统一入口。 / The 
 
 class Gateway:
     """`app` is the door; `live` and `proof_log` must run; `describe` completes the OpenAPI document once the services
-    are there.
+    are there. `peers` are the services behind, by name; the registry is always among them.
     """
 
     def __init__(
         self,
         *,
-        registry: Peer,
+        peers: Mapping[str, Peer],
         proof: Path,
         verifier: Verifier,
         cursors: Cursors,
@@ -56,29 +56,34 @@ class Gateway:
             cursors=cursors,
             limits=limits,
         )
-        commands = [command.method.name for service in SERVICES for command in service.commands()]
-        questions = [question.method.name for service in SERVICES for question in service.asked()]
+        self._services: Final = [service for service in SERVICES if service.name in peers]
+        commands = [command.method.name for service in self._services for command in service.commands()]
+        questions = [question.method.name for service in self._services for question in service.asked()]
         access = Access(verifier, [*commands, IMPORT], [*questions, ACTION], [DISCLOSURE])
         self.app: Final[FastAPI] = door.app
         self.live: Final = Live(door.app, proof, until_draining)
         self.proof_log: Final = ProofLog(proof, clock)
         self._own_openapi: Final = door.app.openapi
-        self._relay: Final = Relay(door.app, registry, access, door.limits)
-        self._relay.add(REGISTRY)
-        uploads = RemoteUploads(registry, access)
+        self._relays: Final = {
+            service.name: Relay(door.app, peers[service.name], access, door.limits) for service in self._services
+        }
+        for service in self._services:
+            self._relays[service.name].add(service)
+        uploads = RemoteUploads(peers[REGISTRY.name], access)
         add_upload_routes(door.app, door.schemas, door.limits, "/v1/imports", uploads, dict[str, Any], dict[str, Any])
         Published(door.app, proof, access)
-        Timeline(door.app, self._relay, access)
+        Timeline(door.app, self._relays[REGISTRY.name], access)
         add_verifier(door.app)
-        add_pages(door.app, [(REGISTRY, registry)], lambda: self.live.origin, self._own_parts, clock_s)
+        behind = [(service, peers[service.name]) for service in self._services]
+        add_pages(door.app, behind, lambda: self.live.origin, self._own_parts, clock_s)
 
     def _own_parts(self) -> list[Part]:
         return [*self.proof_log.parts, self.live.standing]
 
     async def describe(self) -> None:
         """Ask the services for their paths. Raises CannotNow while one is away."""
-        described = [await self._relay.describe(service) for service in SERVICES]
+        described = [await self._relays[service.name].describe(service) for service in self._services]
         own = with_published(with_events(self._own_openapi()))
-        own = with_timeline(own, described[SERVICES.index(REGISTRY)])
+        own = with_timeline(own, described[self._services.index(REGISTRY)])
         document: dict[str, Any] = merged(own, described, self.app.routes)
         self.app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way

@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from kernel.quantity import INT64_MAX, YEAR_MAX, YEAR_MIN, Happened
+from tests.sorting.whole import WHOLE
 
 ITEMS_MAX = 3
 """Items in a generated list: more would only repeat."""
@@ -28,12 +29,13 @@ WHEN = st.fixed_dictionaries({"occurred_at": INSTANTS}) | st.fixed_dictionaries(
 
 
 def messages(struct: type[msgspec.Struct]) -> st.SearchStrategy[msgspec.Struct]:
-    """Any instance of the struct that its own types allow."""
+    """Any instance of the struct that its own types allow, its members made to agree where they have to."""
     hints = get_type_hints(struct, include_extras=True)
     happened = issubclass(struct, Happened)
     members = {name: values(hint) for name, hint in hints.items() if not (happened and name.startswith("occurred_"))}
     when = WHEN if happened else st.just({})
-    return st.builds(lambda rest, when: struct(**rest, **when), st.fixed_dictionaries(members), when)
+    whole = WHOLE.get(struct, lambda rest: rest)
+    return st.builds(lambda rest, when: struct(**whole(rest), **when), st.fixed_dictionaries(members), when)
 
 
 def values(hint: object) -> st.SearchStrategy:

@@ -26,9 +26,9 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "history.no_prices": ("该类别没有寿命与价值参数。", "there are no parameters of life and value for its class."),
     "history.inspected_before": ("此前已分拣 {rounds} 次。", "it was inspected {rounds} times before."),
-    "history.alerts": ("运行期间有 {alerts} 次监测告警。", "there were {alerts} alerts while it was in service."),
+    "history.alerts": ("运行期间有 {alerts} 次监测警报。", "there were {alerts} alerts while it was in service."),
     "history.no_alerts_known": (
-        "没有监测告警记录可查。",
+        "没有监测警报记录可查。",
         "no record of alerts while in service is at hand.",
     ),
     "history.no_curve": ("没有负荷曲线可评估。", "no load curve is at hand."),
@@ -48,7 +48,7 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "of {inspected} inspected of the same maker and batch, {faulty} had the same fault.",
     ),
     "indicators.batch_suspected": (
-        "同批次故障率 {share_ppm} ppm，明显高于同类 {expected_ppm} ppm，批次疑似异常。",
+        "同批次故障率 {share_ppm} ppm，明显高于同类 {expected_ppm} ppm，批次疑似问题。",
         "{share_ppm} ppm of its batch are faulty, markedly more than the {expected_ppm} ppm of its class: suspected.",
     ),
     "value.reuse": (

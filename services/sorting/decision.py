@@ -52,7 +52,7 @@ INPUTS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "untried": ("未经维修失败", "no repair has failed"),
         "failed": ("维修或复检失败", "a repair has failed"),
     },
-    "batch": {"clear": ("批次无异常", "batch without findings"), "suspected": ("批次疑似异常", "batch suspected")},
+    "batch": {"clear": ("批次无问题", "batch without findings"), "suspected": ("批次疑似问题", "batch suspected")},
 }
 """What a rule may ask, column by column, with the words for people."""
 

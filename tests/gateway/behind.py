@@ -153,7 +153,7 @@ async def behind(
     await rpc.say(serving_now=True)
     peer = Peer(f"{LOOPBACK}:{port}")
     gateway = Gateway(
-        registry=peer,
+        peers={"registry": peer},
         proof=folder / "proof",
         verifier=verifier,
         cursors=CURSORS,
