@@ -956,7 +956,7 @@ class SchemeRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     limits are to be confirmed by the metrologist.
     """
 
-    group: str
+    scheme_group: str
     version: int
     sha256: str
     zh: str
@@ -1200,6 +1200,28 @@ class InspectAppearance(Command, frozen=True, kw_only=True, omit_defaults=True):
     report: StepReport
     occurred_at: datetime | None = None
     occurred_on: date | None = None
+
+
+class InspectAtOnce(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """整只检毕 Everything that a line found of one device. `barcode` and `comm_address` are what it read of its
+    identity, `identity_why` why it could read neither; `why` a device that was judged before is inspected again.
+    """
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/inspect-at-once"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    bench: str
+    site: str
+    appearance: StepReport
+    function: StepReport
+    accuracy: StepReport
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    accuracy_class: str | None = None
+    barcode: str | None = None
+    comm_address: str | None = None
+    identity_why: str | None = None
+    why: str | None = None
 
 
 class InspectFunction(Command, frozen=True, kw_only=True, omit_defaults=True):
@@ -1920,6 +1942,28 @@ class SetPlan(Command, frozen=True, kw_only=True, omit_defaults=True):
     expected: int
     target_ppm: int
     cut_off: date
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class EndRun(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """结束检测批 Nothing more is reported."""
+
+    PATH: ClassVar[str] = "/v1/runs/{run_id}/end-run"
+    KEY: ClassVar[str] = "run_id"
+    run_id: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class StartRun(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """开始检测批 A bench begins to report devices by position."""
+
+    PATH: ClassVar[str] = "/v1/runs/{run_id}/start-run"
+    KEY: ClassVar[str] = "run_id"
+    run_id: str
+    bench: str
+    site: str
     occurred_at: datetime | None = None
     occurred_on: date | None = None
 

@@ -22,9 +22,12 @@ ELSEWHERE: Final = frozenset(
         "ListImports",
         "CancelImport",
         "GetImportErrors",
+        "ReportRun",
     }
 )
-"""Methods that are neither commands nor questions: see openapi.py, relay.py and uploads.py."""
+"""Methods that are neither commands nor questions: see openapi.py, relay.py and uploads.py. Lines report at the door of
+sorting itself.
+"""
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -140,7 +143,7 @@ SORTING: Final = Service(
     name="sorting",
     zh="分拣服务",
     file=sorting_pb2.DESCRIPTOR,
-    plurals={"asset_no": "inspections", "group": "schemes", "name": "tables"},
+    plurals={"asset_no": "inspections", "group": "schemes", "name": "tables", "run_id": "runs"},
     questions={
         "GetInspection": "/v1/inspections/{asset_no}",
         "ListInspections": "/v1/inspections",

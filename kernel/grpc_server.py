@@ -11,7 +11,7 @@ without a deadline is refused. No generated code is needed, only descriptors.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -31,6 +31,7 @@ from kernel.grpc_files import parts_of, require_parts
 from kernel.grpc_health import CheckedHealth
 from kernel.grpc_messages import message_of, plain_of_bytes
 from kernel.grpc_refusal import rich_status
+from kernel.grpc_streaming import Reports, answered
 from kernel.http_limits import BULK_BYTES_MAX
 from kernel.http_page import Cursors, expected_version, idempotency_key
 from kernel.identity import Verifier
@@ -116,8 +117,10 @@ class RpcDoor:
         *,
         commands: Iterable[Commands] = (),
         questions: Iterable[Question] = (),
+        reports: Iterable[Reports] = (),
     ) -> None:
         """Answer every method of this service. ValueError where one has nobody to answer it, or fields disagree."""
+        reported = {one.report.__name__: one for one in reports}
         taken = {kind.__name__: (kind, group) for group in commands for kind in group.offered}
         asked = {question.name: question for question in questions}
         methods: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {}
@@ -135,6 +138,8 @@ class RpcDoor:
                 else:
                     _require_room_for(method.output_type, asked[name])
                     methods[method.name] = self._unary(method, self._question(method, asked[name]))
+            elif name in reported:
+                methods[method.name] = self._reported(method, reported[name])
             else:
                 raise ValueError(f"{descriptor.full_name}/{method.name} takes {name}, which nobody here answers")
         self._handlers.append(grpc.method_handlers_generic_handler(descriptor.full_name, methods))
@@ -239,6 +244,25 @@ class RpcDoor:
 
         return grpc.unary_stream_rpc_method_handler(behave)
 
+    def _reported(self, method: MethodDescriptor, reports: Reports) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        name = f"{method.containing_service.full_name}/{method.name}"
+
+        async def behave(bodies: AsyncIterator[bytes], context: _Context) -> AsyncIterator[bytes]:
+            async def identified(_body: bytes, metadata: Mapping[str, str]) -> Principal:
+                return await self._verifier.of_header(metadata.get("authorization"))
+
+            asker = await self._guarded(name, identified, b"", context)
+
+            async def take(batch: Sequence[bytes]) -> Sequence[bytes]:
+                return await self._guarded(
+                    name, lambda _body, _metadata: _taken(method, reports, asker, batch), b"", context
+                )
+
+            async for answer in answered(bodies, take):
+                yield answer
+
+        return grpc.stream_stream_rpc_method_handler(behave)
+
     async def _guarded(self, full_name: str, call: Call[T], body: bytes, context: _Context) -> T:
         """The call within its span, its time and its refusals as statuses."""
         metadata = _text_metadata(context.invocation_metadata() or ())
@@ -291,6 +315,21 @@ class RpcDoor:
         except Exception as error:
             _LOG.exception("call failed")
             raise FAULT(trace_id=current_trace_id() or "-") from error
+
+
+async def _taken(
+    method: MethodDescriptor, reports: Reports, asker: Principal, bodies: Sequence[bytes]
+) -> Sequence[bytes]:
+    """The answers to a batch of reports. One that cannot be read is refused alone."""
+    read: list[Any] = []
+    for body in bodies:
+        try:
+            read.append(struct_of(reports.report, plain_of_bytes(method.input_type, body)))
+        except Refusal as refusal:
+            read.append(refusal)
+    answers = iter(await reports.take(asker, [one for one in read if not isinstance(one, Refusal)]))
+    told = [reports.refused(one) if isinstance(one, Refusal) else next(answers) for one in read]
+    return [message_of(method.output_type, one).SerializeToString() for one in told]
 
 
 def _of_socket(socket: str) -> Iterator[str]:

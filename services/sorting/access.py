@@ -13,9 +13,12 @@ from kernel.principal import Principal
 from kernel.refusal import Refusal, not_allowed
 from services.sorting.app import DECIDERS, SERVICE, Sorting
 from services.sorting.inspection import INSPECTION
+from services.sorting.inspection.at_once import InspectAtOnce, InspectAtOnceOnRecord
+from services.sorting.inspection.opening import OpenInspection, OpenOnRecord
 from services.sorting.inspection.population import JoinPopulation, LeavePopulation
 from services.sorting.inspection.state import UNKNOWN, Inspection
 from services.sorting.inspection.verdict import ConfirmOverride, ProposeOverride, RejectOverride, Rejudge
+from services.sorting.run import FreePositions, Run, TakePositions
 from services.sorting.views.inspection import INSPECTIONS, InspectionRow
 
 BY_ANOTHER = not_allowed(
@@ -24,14 +27,19 @@ BY_ANOTHER = not_allowed(
     "one overrules a verdict in one's own name: by must be your own subject id, {subject}",
 )
 
-INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset((JoinPopulation, LeavePopulation, Rejudge))
-"""Given by policies only: the review decides, its devices follow; a failed repair has its device judged again."""
+INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
+    (JoinPopulation, LeavePopulation, Rejudge, TakePositions, FreePositions)
+)
+"""Given by the service itself: the review decides, its devices follow; a failed repair has its device judged again; the
+reports of a run take its positions.
+"""
 
-PLURALS: Final = {"inspection": "inspections", "scheme": "schemes", "table": "tables"}
+PLURALS: Final = {"inspection": "inspections", "scheme": "schemes", "table": "tables", "run": "runs"}
 SHOWN_AT: Final = {INSPECTION.category: "/v1/inspections/{asset_no}"}
 """Where one noun is shown by its key; of the others there are lists."""
 
 RULES: Final = Resource(type="Rules")
+BENCH: Final = Resource(type="Bench")
 UNIT_DIGITS: Final = 5
 
 
@@ -94,6 +102,51 @@ def inspection(unit: str, maker: str | None) -> Resource:
     return Resource(type="Inspection", attrs={"unit": unit, "maker": maker})
 
 
+def action(command: Any) -> str:
+    """The name under which the policies know a command: that of the one which was given."""
+    if isinstance(command, EndStep):
+        return _STEPS[command.norm.step]
+    return _GIVEN.get(type(command), type(command)).__name__
+
+
+_STEPS: Final = {"appearance": "InspectAppearance", "function": "InspectFunction", "accuracy": "InspectAccuracy"}
+_GIVEN: Final[dict[type[msgspec.Struct], type[msgspec.Struct]]] = {
+    OpenOnRecord: OpenInspection,
+    InspectAtOnceOnRecord: InspectAtOnce,
+    JudgeByRulebook: Judge,
+    RejudgeByRulebook: Rejudge,
+}
+_IN_ONES_NAME) and command.by != principal.subject:
+                return BY_ANOTHER(subject=principal.subject, field="by")
+            return refusal
+
+        return judged
+
+    def may(self, principal: Principal, action_name: str, resource: Resource = RULES) -> None:
+        """Nothing where it is allowed, else a refusal raised."""
+        self._policies.authorize(principal, action_name, resource)
+
+    def may_read(self, principal: Principal, row: InspectionRow) -> None:
+        """Nothing where this principal may see this device's inspections. Else it is as if there were none."""
+        if not self._policies.decide(principal, "ReadInspection", inspection(row.unit, row.maker)).allowed:
+            raise UNKNOWN(asset_no=row.asset_no)
+
+    def visible(self, principal: Principal) -> ColumnElement[bool]:
+        """Which inspections this principal may see: the same answer as `may_read` on each of them. Raises DENIED where
+        it could be none, whatever there is.
+        """
+        of = INSPECTIONS.columns.c
+        rows = self._policies.where(principal, "ReadInspection", "Inspection", {"unit": of.unit, "maker": of.maker})
+        if isinstance(rows, False_):
+            raise DENIED(action="ReadInspection")
+        return rows
+
+
+def inspection(unit: str, maker: str | None) -> Resource:
+    """A device's inspections, as the policies see them."""
+    return Resource(type="Inspection", attrs={"unit": unit, "maker": maker})
+
+
 def action(command: msgspec.Struct) -> str:
     """The name under which the policies know a command."""
     return type(command).__name__
@@ -103,6 +156,8 @@ _IN_ONES_NAME: Final = (ProposeOverride, ConfirmOverride, RejectOverride)
 
 
 def _resource(command: Any, state: Any) -> Resource:
+    if isinstance(state, Run):
+        return BENCH
     if not isinstance(state, Inspection):
         return RULES
     unit = state.device.unit if state.device else command.asset_no.removeprefix("T")[:UNIT_DIGITS]

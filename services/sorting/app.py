@@ -18,6 +18,7 @@ from ledger.port import Ledger
 from services.sorting.furnishing import Furnishing, Production
 from services.sorting.inspection import INSPECTION
 from services.sorting.inspection.state import Inspection
+from services.sorting.run import RUN
 from services.sorting.scheme import SCHEME
 from services.sorting.table import TABLE
 
@@ -25,7 +26,7 @@ T = TypeVar("T")
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 SERVICE: Final = "sorting"
-DECIDERS: Final[tuple[Decider[Any], ...]] = (INSPECTION, SCHEME, TABLE)
+DECIDERS: Final[tuple[Decider[Any], ...]] = (INSPECTION, RUN, SCHEME, TABLE)
 CODEC: Final = Codec(SERVICE, [event for decider in DECIDERS for event in decider.events])
 OWN_STREAMS: Final = tuple(f"{decider.category}-" for decider in DECIDERS)
 STREAMS: Final = (*OWN_STREAMS, "meter-", "site-")
@@ -48,6 +49,7 @@ class Sorting:
             self._inspections,
             Folded(ledger, SCHEME, CODEC),
             Folded(ledger, TABLE, CODEC),
+            self.ask,
             self._ask_now,
             Production(production),
         )

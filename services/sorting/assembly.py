@@ -26,6 +26,7 @@ from services.sorting.app import CODEC, OWN_STREAMS, SERVICE, STREAMS, Sorting
 from services.sorting.foreign import READERS
 from services.sorting.policies import POLICIES
 from services.sorting.questions import Questions
+from services.sorting.reporting import Reporting
 from services.sorting.rest import open_rest
 from services.sorting.rpc import open_rpc
 from services.sorting.views import VIEWS
@@ -80,7 +81,7 @@ async def assemble(process: Process) -> Parts:
         request_s_max=settings.request_s_max,
         reflect=settings.reflection,
     )
-    open_rpc(rpc, commands, questions, rest.app)
+    open_rpc(rpc, commands, questions, Reporting(sorting, access).reports(), rest.app)
 
     async def ledger_answers() -> Health:
         return Health(ok=True, detail=f"head {await ledger.head()}")

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from kernel.folded import Folded
 from kernel.handling import Ask
 from kernel.refusal import Refusal, against_rules, not_found
+from services.sorting.inspection.at_once import InspectAtOnce, InspectAtOnceOnRecord
 from services.sorting.inspection.opening import OpenInspection, OpenOnRecord
 from services.sorting.inspection.state import UNKNOWN, Device, Inspection
 from services.sorting.inspection.steps import STEP_OF, EndStep, InspectAccuracy, InspectAppearance, InspectFunction
@@ -74,7 +75,9 @@ NO_TABLE = against_rules(
 )
 
 
-_FURNISHED: Final = (OpenInspection, InspectAppearance, InspectFunction, InspectAccuracy, Judge, Rejudge)
+_OPENS: Final = (OpenInspection, InspectAtOnce)
+_JUDGES: Final = (InspectAtOnce, Judge, Rejudge)
+_FURNISHED: Final = (*_OPENS, *_JUDGES, InspectAppearance, InspectFunction, InspectAccuracy)
 
 
 class Production(msgspec.Struct, frozen=True):
@@ -83,8 +86,8 @@ class Production(msgspec.Struct, frozen=True):
     is_on: bool
 
 
-class AskNow(Protocol):
-    """Asks the views as they are when everything recorded until now is in them. Raises Stale."""
+class AskViews(Protocol):
+    """Asks the views. Raises Stale."""
 
     def __call__(self, query: Callable[[Connection], T]) -> Awaitable[T]: ...
 
@@ -97,83 +100,73 @@ class Furnishing:
         inspections: Folded[Inspection],
         schemes: Folded[Schemes],
         tables: Folded[Table],
-        ask_now: AskNow,
+        ask: AskViews,
+        ask_now: AskViews,
         production: Production,
     ) -> None:
+        """`ask` asks the views as they are, `ask_now` when everything recorded until now is in them: of a population
+        some devices more or less make no difference.
+        """
         self._inspections: Final = inspections
         self._schemes: Final = schemes
         self._tables: Final = tables
+        self._ask: Final = ask
         self._ask_now: Final = ask_now
         self._production: Final = production
 
     async def furnished(self, asks: Sequence[Ask]) -> Sequence[Ask]:
         """The same, each with what it needs, or with what is against it. Raises Stale, ledger.port.Unavailable."""
-        concerned = {ask.command.asset_no for ask in asks if isinstance(ask.command, _FURNISHED)}
-        if not concerned:
+        commands = [ask.command for ask in asks if isinstance(ask.command, _FURNISHED)]
+        if not commands:
             return asks
-        opened = {ask.command.asset_no for ask in asks if isinstance(ask.command, OpenInspection)}
-        known = _Known(
-            inspections=await self._inspections.now(concerned),
-            devices=await self._ask_now(lambda connection: devices(connection, opened)) if opened else {},
-            groups=await self._ask_now(groups_by_class) if opened else {},
-            schemes={},
-            tables={},
-            populations={},
-        )
-        known = await self._with_rules(known, [ask.command for ask in asks])
+        opened = {command.asset_no for command in commands if isinstance(command, _OPENS)}
+        concerned = {command.asset_no for command in commands}
+        known = _Known(inspections=await self._inspections.now(concerned))
+        if opened:
+            devices_here, groups = await self._ask_now(
+                lambda connection: (devices(connection, opened), groups_by_class(connection))
+            )
+            known = msgspec.structs.replace(known, devices=devices_here, groups=groups)
+        known = await self._with_rules(known, judged=any(isinstance(command, _JUDGES) for command in commands))
         return [self._furnished(ask, known) for ask in asks]
 
-    async def _with_rules(self, known: "_Known", commands: Sequence[Any]) -> "_Known":
-        """With the schemes and the tables that these commands are decided by."""
+    async def _with_rules(self, known: "_Known", *, judged: bool) -> "_Known":
+        """With the schemes, and where something is `judged` the tables and the populations, that it is decided by."""
+        on_record = [*known.devices.values()]
         groups = {one.scheme.group for one in known.inspections.values() if one.scheme is not None}
-        groups.update(
-            known.groups[device.device_class]
-            for device in known.devices.values()
-            if device.device_class in known.groups
-        )
-        schemes = await self._schemes.now(groups)
-        if not any(isinstance(command, Judge | Rejudge) for command in commands):
-            return msgspec.structs.replace(known, schemes=schemes)
+        groups.update(known.groups[one.device_class] for one in on_record if one.device_class in known.groups)
+        known = msgspec.structs.replace(known, schemes=await self._schemes.now(groups))
+        if not judged:
+            return known
         families = {family_of(one.device) for one in known.inspections.values() if one.device is not None}
+        families.update(map(family_of, on_record))
         return msgspec.structs.replace(
             known,
-            schemes=schemes,
             tables=await self._tables.now(TABLE_NAMES),
-            populations=await self._ask_now(lambda connection: counted(connection, families)),
+            populations=await self._ask(lambda connection: counted(connection, families)),
         )
 
     def _furnished(self, ask: Ask, known: "_Known") -> Ask:
-        command = ask.command
-        if not isinstance(command, _FURNISHED):
+        if not isinstance(ask.command, _FURNISHED):
             return ask
         try:
-            furnished = self._with_what_it_needs(command, known)
+            furnished = self._with_what_it_needs(ask.command, known)
         except Refusal as refusal:
             return msgspec.structs.replace(ask, hindrance=refusal)
         return msgspec.structs.replace(ask, command=furnished, asked=ask.given)
 
     def _with_what_it_needs(self, command: Any, known: "_Known") -> msgspec.Struct:
-        said = msgspec.structs.asdict(command)
+        said = {name: getattr(command, name) for name in command.__struct_fields__}
         if isinstance(command, OpenInspection):
-            device = _here(command, known.devices.get(command.asset_no))
-            if (group := known.groups.get(device.device_class)) is None:
-                raise NO_SCHEME(device_class=device.device_class)
-            schemes = known.schemes[group]
-            if self._production.is_on and (limits := len(schemes.versions[-1].unconfirmed())):
-                raise UNCONFIRMED(group=group, version=schemes.version, limits=limits)
-            facts = Device(
-                device_class=device.device_class,  # type: ignore[arg-type]  # the registry's own list
-                unit=device.unit,
-                accuracy_class=command.accuracy_class,
-                maker=device.maker,
-                batch=device.batch,
-                model=device.model,
-                made_on=device.made_on,
-                installed_on=device.installed_on,
-                dismantled_on=device.dismantled_on,
-                comm_address=device.comm_address,
-            )
-            return OpenOnRecord(**said, device=facts, scheme=schemes.ref)
+            device, schemes = self._admitted(command, known)
+            return OpenOnRecord(**said, device=device, scheme=schemes.ref)
+        if isinstance(command, InspectAtOnce):
+            device, schemes = self._admitted(command, known)
+            # One that is under way goes on by the version that it began with.
+            begun = known.inspections[command.asset_no]
+            ref = begun.scheme if begun.scheme is not None and begun.phase in ("open", "stopped") else schemes.ref
+            book = known.rulebook(device, known.schemes[ref.group].of(ref), ref)
+            return InspectAtOnceOnRecord(**said, device=device, rulebook=book)
         inspection = known.inspections[command.asset_no]
         if inspection.scheme is None or inspection.device is None:
             raise UNKNOWN(asset_no=command.asset_no)
@@ -183,16 +176,38 @@ class Furnishing:
             return (JudgeByRulebook if isinstance(command, Judge) else RejudgeByRulebook)(**said, rulebook=book)
         return EndStep(**said, norm=scheme.norm(STEP_OF[type(command)]), scheme=scheme, ref=inspection.scheme)
 
+    def _admitted(self, command: OpenInspection | InspectAtOnce, known: "_Known") -> tuple[Device, Schemes]:
+        """What the record says of a device that is about to be inspected, and the schemes of its class."""
+        row = _here(command, known.devices.get(command.asset_no))
+        if (group := known.groups.get(row.device_class)) is None:
+            raise NO_SCHEME(device_class=row.device_class)
+        schemes = known.schemes[group]
+        if self._production.is_on and (limits := len(schemes.versions[-1].unconfirmed())):
+            raise UNCONFIRMED(group=group, version=schemes.version, limits=limits)
+        facts = Device(
+            device_class=row.device_class,  # type: ignore[arg-type]  # the registry's own list
+            unit=row.unit,
+            accuracy_class=command.accuracy_class,
+            maker=row.maker,
+            batch=row.batch,
+            model=row.model,
+            made_on=row.made_on,
+            installed_on=row.installed_on,
+            dismantled_on=row.dismantled_on,
+            comm_address=row.comm_address,
+        )
+        return facts, schemes
+
 
 class _Known(msgspec.Struct, frozen=True):
     """What a call's commands need to know."""
 
     inspections: Mapping[str, Inspection]
-    devices: Mapping[str, DeviceRow]
-    groups: Mapping[str, str]
-    schemes: Mapping[str, Schemes]
-    tables: Mapping[str, Table]
-    populations: Mapping[Family, Counts]
+    devices: Mapping[str, DeviceRow] = {}
+    groups: Mapping[str, str] = {}
+    schemes: Mapping[str, Schemes] = {}
+    tables: Mapping[str, Table] = {}
+    populations: Mapping[Family, Counts] = {}
 
     def rulebook(self, device: Device, scheme: Scheme, ref: SchemeRef) -> Rulebook:
         """What a device is judged by."""
@@ -213,7 +228,7 @@ class _Known(msgspec.Struct, frozen=True):
         )
 
 
-def _here(command: OpenInspection, device: DeviceRow | None) -> DeviceRow:
+def _here(command: OpenInspection | InspectAtOnce, device: DeviceRow | None) -> DeviceRow:
     """The device, if it may be inspected at this site."""
     if device is None:
         raise NOT_ON_RECORD(asset_no=command.asset_no)

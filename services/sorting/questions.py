@@ -74,7 +74,7 @@ class Questions:
     async def _schemes(self, caller: Principal, ask: ListSchemes, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadRules")
         found = await self._sorting.page(SCHEMES, {}, page.after, page.limit, seen=ask.seen)
-        return _paged(found, page, "group")
+        return _paged(found, page, "scheme_group")
 
 
 def _paged(rows: Sequence[Any], page: PageAsked, *key: str) -> Rows:

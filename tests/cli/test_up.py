@@ -87,7 +87,7 @@ def folder(tmp_path_factory):
 def test_killed_it_leaves_nothing_running_and_what_it_keeps_is_its_owners(folder):
     with up(folder, "--port", "0") as process:
         services, supervisor = started(folder, process)
-        assert len(services) == 4
+        assert len(services) == 5
         kept = [folder / "var", *(folder / "var").glob("*.sqlite*"), *(folder / "var" / "log").iterdir()]
         kept += [folder / "var" / "run", folder / "var" / "run" / "registry.sock"]
         open_to_others = [path.name for path in kept if path.stat().st_mode & 0o077 and path.suffix != ".sqlite-lock"]
@@ -115,7 +115,7 @@ def test_where_it_is_installed_may_have_any_name(tmp_path_factory):
         left_behind.bind(str(at))
     bare = {"LANG": "C", "LC_ALL": "C", "HOME": str(folder / "nowhere")}
     with up(folder, "--port", "0", python=venv / "bin" / "python", **bare) as process:
-        assert len(started(folder, process)[0]) == 4
+        assert len(started(folder, process)[0]) == 5
         if sys.platform == "linux":
             assert CONNECTED in states_at(at), "the gateway asks the registry at its socket"
 

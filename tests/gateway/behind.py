@@ -1,5 +1,5 @@
-"""The gateway with a real registry behind it, over real gRPC on loopback, the ledger in memory; with
-`TEST_LEDGER=kurrentdb` served from there over KurrentDB's protocol, which the registry then speaks.
+"""The gateway with a real registry and a real sorting service behind it, over real gRPC on loopback, the ledger in
+memory; with `TEST_LEDGER=kurrentdb` served from there over KurrentDB's protocol, which both then speak.
 """
 
 import asyncio
@@ -51,6 +51,7 @@ from services.registry.rest import open_rest
 from services.registry.rpc import open_rpc
 from services.registry.views import VIEWS
 from tests.gateway.disclosing import disclose
+from tests.sorting.behind import SortingBehind, sorting_behind
 
 ROOT = Path(__file__).parents[2]
 LOOPBACK = "127.0.0.1"
@@ -76,10 +77,11 @@ class Behind:
         rest: FastAPI,
         peer: Peer,
         rpc: RpcDoor,
+        sorting: SortingBehind,
     ) -> None:
         self.folder = keys.parent
         self.client, self.keys, self.ledger, self.registry, self.gateway = client, keys, ledger, registry, gateway
-        self.rest, self.peer, self.rpc = rest, peer, rpc
+        self.rest, self.peer, self.rpc, self.sorting = rest, peer, rpc, sorting
 
     async def disclose(self) -> int:
         """Sequence and disclose what is recorded. Returns how many entries that is."""
@@ -146,6 +148,7 @@ async def behind(
     await database.create(POLICY_TABLES)
     jobs = Jobs(database, folder / "spool")
     registry = Registry(ledger, projector, check_digit=check_digit)
+    sorting = await letting_go.enter_async_context(sorting_behind(folder, ledger, verifier, CURSORS))
     readiness = Readiness()
     readiness.add("views", projector.health)
     rest, rpc, runner = _doors(registry, verifier, jobs, workshop, readiness, folder / "proof")
@@ -153,7 +156,7 @@ async def behind(
     await rpc.say(serving_now=True)
     peer = Peer(f"{LOOPBACK}:{port}")
     gateway = Gateway(
-        peers={"registry": peer},
+        peers={"registry": peer, "sorting": sorting.peer},
         proof=folder / "proof",
         verifier=verifier,
         cursors=CURSORS,
@@ -168,7 +171,7 @@ async def behind(
     try:
         transport = httpx.ASGITransport(gateway.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-            yield Behind(client, folder / "keys", ledger, registry, gateway, rest.app, peer, rpc)
+            yield Behind(client, folder / "keys", ledger, registry, gateway, rest.app, peer, rpc, sorting)
     finally:
         for task in tasks:
             task.cancel()

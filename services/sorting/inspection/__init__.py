@@ -3,6 +3,7 @@ benches that open the same device meet there, and its verdicts stand one after a
 
 opening.py     opened, identity checked, handed over, abandoned; what its load curve showed
 steps.py       三检: appearance, function, accuracy
+at_once.py     all of it in one command
 verdict.py     三评, the verdict, and what overrules it
 population.py  frozen for a review
 """
@@ -10,13 +11,19 @@ population.py  frozen for a review
 from typing import Final
 
 from kernel.decider import Decider
-from services.sorting.inspection import opening, population, steps, verdict
+from services.sorting.inspection import at_once, opening, population, steps, verdict
 from services.sorting.inspection.state import NEVER
 
 INSPECTION: Final = Decider(
     category="inspection",
     initial=NEVER,
     key="asset_no",
-    begins=(opening.OpenInspection, opening.OpenOnRecord, opening.RecordLoad),
-    parts=tuple(module.PART for module in (opening, steps, verdict, population)),
+    begins=(
+        opening.OpenInspection,
+        opening.OpenOnRecord,
+        opening.RecordLoad,
+        at_once.InspectAtOnce,
+        at_once.InspectAtOnceOnRecord,
+    ),
+    parts=tuple(module.PART for module in (opening, steps, verdict, at_once, population)),
 )

@@ -13,6 +13,7 @@ from kernel.view import View
 from ledger.port import Recorded
 from services.sorting.inspection.state import Device
 from services.sorting.inspection.verdict import Counts, FaultCount, IndicatorsAssessed
+from services.sorting.views.device import DeviceRow
 from services.sorting.views.tables import Tables
 
 NONE: Final = ""
@@ -45,7 +46,7 @@ class PopulationTable(Tables, table=True):
     devices: int
 
 
-def family_of(device: Device) -> Family:
+def family_of(device: Device | DeviceRow) -> Family:
     """Those like it: of the same class, maker and batch. One whose batch is not known is like the whole class."""
     if device.maker is None or device.batch is None:
         return (device.device_class, NONE, NONE)

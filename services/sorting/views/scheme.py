@@ -19,7 +19,7 @@ class SchemeRow(msgspec.Struct, frozen=True):
     limits are to be confirmed by the metrologist.
     """
 
-    group: str
+    scheme_group: str
     version: int
     sha256: str
     zh: str
@@ -33,7 +33,7 @@ class SchemeTable(Tables, table=True):
 
     __tablename__ = "scheme_v1"
 
-    group: str = Field(primary_key=True)
+    scheme_group: str = Field(primary_key=True)
     version: int
     sha256: str
     zh: str
@@ -45,7 +45,7 @@ class SchemeTable(Tables, table=True):
 def evolve(_row: SchemeRow | None, event: SchemePublished, _recorded: Recorded, _key: tuple[str]) -> SchemeRow:
     scheme = event.scheme
     return SchemeRow(
-        group=event.group,
+        scheme_group=event.group,
         version=event.version,
         sha256=event.sha256,
         zh=scheme.name.zh,
@@ -68,5 +68,5 @@ SCHEMES: Final = View[Any](
 def groups_by_class(connection: Connection) -> dict[str, str]:
     """The scheme group of every class that is covered; of a class that two groups name, the first by name."""
     of = SCHEMES.columns.c
-    rows = connection.execute(select(of.group, of.classes).order_by(of.group.desc()))
+    rows = connection.execute(select(of.scheme_group, of.classes).order_by(of.scheme_group.desc()))
     return {code: group for group, classes in rows for code in classes.split(SEPARATOR)}
