@@ -77,7 +77,11 @@ def rebuild_views(
         ledger = await open_ledger(cli_settings().ledger)
         try:
             await database.write(lambda connection: rebuild(connection, views, ledger.ledger_id))
-            return [] if view else await take_over(database, COLUMNS_OF[service], ledger.ledger_id, await ledger.head())
+            return (
+                []
+                if view
+                else await take_over(database, COLUMNS_OF.get(service, {}), ledger.ledger_id, await ledger.head())
+            )
         finally:
             await ledger.close()
 

@@ -17,7 +17,16 @@ from services.sorting.inspection.at_once import InspectAtOnce, InspectAtOnceOnRe
 from services.sorting.inspection.opening import OpenInspection, OpenOnRecord
 from services.sorting.inspection.population import JoinPopulation, LeavePopulation
 from services.sorting.inspection.state import UNKNOWN, Inspection
-from services.sorting.inspection.verdict import ConfirmOverride, ProposeOverride, RejectOverride, Rejudge
+from services.sorting.inspection.steps import EndStep
+from services.sorting.inspection.verdict import (
+    ConfirmOverride,
+    Judge,
+    JudgeByRulebook,
+    ProposeOverride,
+    RejectOverride,
+    Rejudge,
+    RejudgeByRulebook,
+)
 from services.sorting.run import FreePositions, Run, TakePositions
 from services.sorting.views.inspection import INSPECTIONS, InspectionRow
 
@@ -106,7 +115,8 @@ def action(command: Any) -> str:
     """The name under which the policies know a command: that of the one which was given."""
     if isinstance(command, EndStep):
         return _STEPS[command.norm.step]
-    return _GIVEN.get(type(command), type(command)).__name__
+    kind: type[msgspec.Struct] = type(command)
+    return _GIVEN.get(kind, kind).__name__
 
 
 _STEPS: Final = {"appearance": "InspectAppearance", "function": "InspectFunction", "accuracy": "InspectAccuracy"}
@@ -116,42 +126,6 @@ _GIVEN: Final[dict[type[msgspec.Struct], type[msgspec.Struct]]] = {
     JudgeByRulebook: Judge,
     RejudgeByRulebook: Rejudge,
 }
-_IN_ONES_NAME) and command.by != principal.subject:
-                return BY_ANOTHER(subject=principal.subject, field="by")
-            return refusal
-
-        return judged
-
-    def may(self, principal: Principal, action_name: str, resource: Resource = RULES) -> None:
-        """Nothing where it is allowed, else a refusal raised."""
-        self._policies.authorize(principal, action_name, resource)
-
-    def may_read(self, principal: Principal, row: InspectionRow) -> None:
-        """Nothing where this principal may see this device's inspections. Else it is as if there were none."""
-        if not self._policies.decide(principal, "ReadInspection", inspection(row.unit, row.maker)).allowed:
-            raise UNKNOWN(asset_no=row.asset_no)
-
-    def visible(self, principal: Principal) -> ColumnElement[bool]:
-        """Which inspections this principal may see: the same answer as `may_read` on each of them. Raises DENIED where
-        it could be none, whatever there is.
-        """
-        of = INSPECTIONS.columns.c
-        rows = self._policies.where(principal, "ReadInspection", "Inspection", {"unit": of.unit, "maker": of.maker})
-        if isinstance(rows, False_):
-            raise DENIED(action="ReadInspection")
-        return rows
-
-
-def inspection(unit: str, maker: str | None) -> Resource:
-    """A device's inspections, as the policies see them."""
-    return Resource(type="Inspection", attrs={"unit": unit, "maker": maker})
-
-
-def action(command: msgspec.Struct) -> str:
-    """The name under which the policies know a command."""
-    return type(command).__name__
-
-
 _IN_ONES_NAME: Final = (ProposeOverride, ConfirmOverride, RejectOverride)
 
 
