@@ -3,18 +3,22 @@
 `meterloop ledger serve` on a log on this disk, in a process of its own; the client in this one. What gRPC itself takes
 is measured in the same rounds, by calls and streams that do nothing, on grpc.aio like the server's, in a process like
 it. Both are driven by the same kind of client: an event loop for calls, threads for streams.
+
+Neither has TLS, and the log is served with `--insecure-as service`: to everybody, as the one role that reads all of it.
+What `ledger serve` does by itself, TLS, Basic credentials and a filter by role, costs more than is measured here.
 """
 
 import argparse
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 import grpc
+import msgspec
 import uvloop
 from kurrentdbclient import AsyncKurrentDBClient, KurrentDBClient, NewEvent, StreamState
 from kurrentdbclient.protos.v1 import shared_pb2, streams_pb2
@@ -33,8 +37,19 @@ BATCHES_IN_FLIGHT: Final = 4
 READ_EVENTS: Final = 30_000
 LIVE_PER_S: Final = 500
 LIVE_S: Final = 20.0
-LIVE_WARM: Final = LIVE_PER_S
-"""Events at the beginning whose latency does not count."""
+LIVE_WARM_S: Final = 1.0
+"""The beginning, of which latencies do not count."""
+
+OPEN: Final = "without TLS or users"
+"""Of what every figure is that is not of an empty call."""
+
+
+class Extent(msgspec.Struct, frozen=True):
+    """How much is measured. The limits hold for these defaults."""
+
+    rounds: int = ROUNDS
+    read_events: int = READ_EVENTS
+    live_s: float = LIVE_S
 
 
 class Events:
@@ -106,8 +121,9 @@ class Calls:
 class Reads:
     """The whole log by the official client, and as many messages of the same size that nobody made."""
 
-    def __init__(self, client: KurrentDBClient, empty: grpc.Channel) -> None:
+    def __init__(self, client: KurrentDBClient, empty: grpc.Channel, read_events: int) -> None:
         self._client: Final = client
+        self._read_events: Final = read_events
         self._empty: Final[grpc.UnaryStreamMultiCallable[bytes, bytes]] = empty.unary_stream(STREAM)
         with client.read_all(limit=1) as events:
             event = next(iter(events))
@@ -121,15 +137,15 @@ class Reads:
 
     def _read_all(self) -> float:
         started = time.perf_counter()
-        with self._client.read_all(limit=READ_EVENTS) as events:
+        with self._client.read_all(limit=self._read_events) as events:
             read = sum(1 for _ in events)
-        assert read == READ_EVENTS
+        assert read == self._read_events
         return read / (time.perf_counter() - started)
 
     def _read_empty(self) -> float:
         started = time.perf_counter()
-        read = sum(1 for _ in self._empty(asked(READ_EVENTS, self._message_bytes)))
-        assert read == READ_EVENTS
+        read = sum(1 for _ in self._empty(asked(self._read_events, self._message_bytes)))
+        assert read == self._read_events
         return read / (time.perf_counter() - started)
 
 
@@ -166,9 +182,9 @@ def _as_read(stream: str, event_id: UUID, data: bytes, metadata: bytes) -> bytes
     return streams_pb2.ReadResp(event=event).SerializeToString()
 
 
-async def latencies_ms(address: str, made: Events) -> list[float]:
+async def latencies_ms(address: str, made: Events, live_s: float) -> list[float]:
     """From before an append until a live subscription hands out its event, for each of those that count."""
-    events = made.singly(int(LIVE_PER_S * LIVE_S))
+    events = made.singly(int(LIVE_PER_S * live_s))
     sent: dict[UUID, float] = {}
     heard: list[float] = []
     async with AsyncKurrentDBClient(f"kurrentdb://{address}?tls=false") as client:
@@ -192,10 +208,10 @@ async def latencies_ms(address: str, made: Events) -> list[float]:
                 appending.create_task(append(stream, event))
         await listening
         await subscription.stop()
-    return heard[LIVE_WARM:]
+    return heard[int(LIVE_PER_S * LIVE_WARM_S) :]
 
 
-async def measure(folder: Path) -> list[Measure]:
+async def measure(folder: Path, extent: Extent) -> list[Measure]:
     fsync_us = fsync_p50_us(folder)
     events = Events()
     with log_served(folder) as address, empty_calls() as empty:
@@ -203,18 +219,25 @@ async def measure(folder: Path) -> list[Measure]:
         async with AsyncKurrentDBClient(url) as client, grpc.aio.insecure_channel(empty) as channel:
             calls = Calls(client, channel, events)
             writing = await interleave(
-                {"empty": calls.empty, "one": calls.append_one, "batches": calls.append_batches}, ROUNDS
+                {"empty": calls.empty, "one": calls.append_one, "batches": calls.append_batches}, extent.rounds
             )
         with KurrentDBClient(url) as reader, grpc.insecure_channel(empty) as streams:
-            reads = Reads(reader, streams)
-            reading = await interleave({"empty": reads.empty, "all": reads.read_all}, ROUNDS)
-        live_ms = statistics.quantiles(await latencies_ms(address, events), n=1_000)
+            reads = Reads(reader, streams, extent.read_events)
+            reading = await interleave({"empty": reads.empty, "all": reads.read_all}, extent.rounds)
+        live_ms = statistics.quantiles(await latencies_ms(address, events, extent.live_s), n=1_000)
+    return measures(fsync_us, writing, reading, live_ms)
+
+
+def measures(
+    fsync_us: float, writing: Mapping[str, float], reading: Mapping[str, float], live_ms: Sequence[float]
+) -> list[Measure]:
+    """What was found, as it is told; `live_ms` are the thousandths."""
     return [
         Measure("fsync_p50_us", fsync_us, "one page made durable on this disk, median"),
         Measure(
             "append_ratio_empty_rpc",
             writing["one"] / writing["empty"],
-            f"durable single appends by the official client, {IN_FLIGHT} in flight, against an empty unary call",
+            f"durable single appends by the official client {OPEN}, {IN_FLIGHT} in flight, against an empty unary call",
             at_least=0.3,
         ),
         Measure("append_per_s", writing["one"], "the same, a second"),
@@ -222,19 +245,22 @@ async def measure(folder: Path) -> list[Measure]:
         Measure(
             "append_batch_per_s",
             writing["batches"],
-            f"events a second in batches of {BATCH_EVENTS}, {BATCHES_IN_FLIGHT} in flight",
+            f"events a second in batches of {BATCH_EVENTS}, {BATCHES_IN_FLIGHT} in flight, {OPEN}",
             at_least=25_000,
         ),
         Measure(
             "read_ratio_empty_stream",
             reading["all"] / reading["empty"],
-            "read_all by the official client, against an empty stream of messages of the same size",
+            f"read_all by the official client {OPEN}, no filter, against an empty stream of messages of the same size",
             at_least=0.5,
         ),
         Measure("read_all_per_s", reading["all"], "the same, events a second", at_least=6_000),
         Measure("empty_stream_per_s", reading["empty"], "messages a second of the empty stream"),
         Measure(
-            "live_p99_ms", live_ms[989], f"append to live subscription at {LIVE_PER_S} events a second, p99", at_most=50
+            "live_p99_ms",
+            live_ms[989],
+            f"append to live subscription at {LIVE_PER_S} events a second, {OPEN}, no filter, p99",
+            at_most=50,
         ),
         Measure("live_p50_ms", live_ms[499], "the same, median"),
     ]
@@ -243,10 +269,16 @@ async def measure(folder: Path) -> list[Measure]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one JSON object with a key a measure")
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help="of each measurement; the limits hold for the default"
+    )
+    parser.add_argument("--events", type=int, default=READ_EVENTS, help="events that are read, of those appended")
+    parser.add_argument("--seconds", type=float, default=LIVE_S, help="for how long events are appended and heard")
     options = parser.parse_args()
+    extent = Extent(options.rounds, options.events, options.seconds)
     with scratch_folder() as folder:
-        measures = uvloop.run(measure(folder))
-    report("the log over KurrentDB's protocol", measures, as_json=options.json)
+        measures = uvloop.run(measure(folder, extent))
+    report(f"the log over KurrentDB's protocol, {OPEN}", measures, as_json=options.json)
 
 
 if __name__ == "__main__":
