@@ -1719,7 +1719,9 @@ class RecordFinalReading(Command, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class RecordPrecondition(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """记录前提 A ground on which the device may be released, decided elsewhere: a verdict, an order, an approval."""
+    """记录前提 A ground on which the device may be released, decided elsewhere: a verdict, an order, an approval.
+    `valid_until`: the last day on which a certificate holds.
+    """
 
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/record-precondition"
     KEY: ClassVar[str] = "asset_no"
@@ -1734,12 +1736,14 @@ class RecordPrecondition(Command, frozen=True, kw_only=True, omit_defaults=True)
         "review_sample",
         "scrap_approval",
         "verdict_claim",
+        "verdict_hold",
         "verdict_reuse",
         "verdict_scrap",
     ]
     reference: str
     occurred_at: datetime | None = None
     occurred_on: date | None = None
+    valid_until: date | None = None
 
 
 class RecordTestDestruction(Command, frozen=True, kw_only=True, omit_defaults=True):

@@ -28,6 +28,7 @@ from services.registry.access import Access
 from services.registry.app import CODEC, SERVICE, STREAMS, Registry
 from services.registry.asset_number import CHECK_DIGIT, CheckDigit
 from services.registry.disclosed import disclosed
+from services.registry.foreign import FOLLOWED, READERS
 from services.registry.imports.jobs import Jobs
 from services.registry.imports.offered import LocalUploads, import_methods
 from services.registry.imports.running import Runner
@@ -155,11 +156,11 @@ def _policies(settings: RegistrySettings, database: Database, ledger: Ledger, re
     return PolicyRunner(
         database,
         ledger,
-        Reader(CODEC),
+        Reader(CODEC, READERS),
         registry.follow,
         policies=[*POLICIES, *load(settings.retention).policies()],
         clock_policies=[RETENTION_ENDS],
         read=registry.ask,
         on_refused=registry.refused,
-        streams=STREAMS,
+        streams=(*STREAMS, *FOLLOWED),
     )

@@ -1,5 +1,5 @@
 """What follows from the registry's own events: the devices follow their shipment, their container, their stocktake and
-their new number.
+their new number. And what follows from sorting's: on what grounds a device may be released.
 """
 
 import uuid
@@ -11,6 +11,7 @@ import msgspec
 from kernel.handling import Ask
 from kernel.policy import Policy
 from ledger.port import Recorded
+from services.registry import foreign
 from services.registry.container import (
     DispatchContainer,
     MoveContainer,
@@ -29,10 +30,11 @@ from services.registry.meter.binding import (
 from services.registry.meter.custody import Dispatch, Receive
 from services.registry.meter.missing import MarkMissing
 from services.registry.meter.packing import PlaceInContainer, TakeOutOfContainer
-from services.registry.meter.release import ReceivedFromMaker, RecordReplacement
+from services.registry.meter.release import ReceivedFromMaker, RecordPrecondition, RecordReplacement
 from services.registry.meter.unexpected import ReceiveUnexpected
 from services.registry.shipment import Line, RecordShipmentException, ShipmentDispatched, ShipmentReceived
 from services.registry.site import RecordStocktakeException, StocktakeRecorded
+from services.registry.vocabulary import PreconditionKind
 
 
 def when_shipment_dispatched_dispatch_devices(event: ShipmentDispatched, _recorded: Recorded) -> Iterator[Dispatch]:
@@ -167,6 +169,37 @@ def when_received_from_maker_record_replacement(
         )
 
 
+_VERDICTS: Final[Mapping[str, PreconditionKind]] = {
+    "reuse": "verdict_reuse",
+    "claim": "verdict_claim",
+    "scrap": "verdict_scrap",
+    "hold": "verdict_hold",
+}
+
+
+def when_inspection_opened_anew_suspend_verdict(
+    event: foreign.InspectionOpened, recorded: Recorded
+) -> Iterator[RecordPrecondition]:
+    """What is looked at again goes nowhere on the verdict that is in doubt."""
+    if event.round > 1:
+        yield _ground(event, "verdict_hold", _said_in(event, recorded))
+
+
+def when_verdict_reached_record_verdict(
+    event: foreign.VerdictReached, recorded: Recorded
+) -> Iterator[RecordPrecondition]:
+    yield _ground(event, _VERDICTS[event.disposition], _said_in(event, recorded))
+
+
+def _said_in(event: foreign.InspectionOpened | foreign.VerdictReached, recorded: Recorded) -> str:
+    """Which inspection, which round of it, and which event of its stream: a round may be judged twice."""
+    return f"{recorded.stream}/{event.round}/{recorded.version}"
+
+
+def _ground(event: foreign.OfDevice, kind: PreconditionKind, reference: str) -> RecordPrecondition:
+    return RecordPrecondition(**event.moment, asset_no=event.asset_no, kind=kind, reference=reference)
+
+
 DEVICES_FOLLOW_SHIPMENT: Final = Policy(
     name="devices_follow_shipment",
     when={
@@ -207,9 +240,17 @@ POLICIES: Final = (
         name="replacement_stands_on_both_records",
         when={ReceivedFromMaker: when_received_from_maker_record_replacement},
     ),
+    Policy(
+        name="grounds_follow_sorting",
+        when={
+            foreign.InspectionOpened: when_inspection_opened_anew_suspend_verdict,
+            foreign.VerdictReached: when_verdict_reached_record_verdict,
+            foreign.VerdictOverridden: when_verdict_reached_record_verdict,
+        },
+    ),
 )
-"""One policy where the order of events counts: a device is dispatched before it is received, and put in before it is
-taken out.
+"""One policy where the order of events counts: a device is dispatched before it is received, put in before it is taken
+out, and judged before its repair is ordered.
 """
 
 

@@ -80,13 +80,14 @@ PURPOSES: Final[dict[Purpose, tuple[str, str]]] = {
 }
 
 PreconditionKind: TypeAlias = Literal[
-    "verdict_reuse", "verdict_claim", "verdict_scrap", "review_sample", "laboratory_request", "maker_sample_request",
-    "repair_order", "evidence_order", "re_verification", "claim_agreement", "scrap_approval",
+    "verdict_reuse", "verdict_claim", "verdict_scrap", "verdict_hold", "review_sample", "laboratory_request",
+    "maker_sample_request", "repair_order", "evidence_order", "re_verification", "claim_agreement", "scrap_approval",
 ]  # fmt: skip
 PRECONDITIONS: Final[dict[PreconditionKind, tuple[str, str]]] = {
     "verdict_reuse": ("利旧结论", "a verdict of reuse"),
     "verdict_claim": ("理赔结论", "a verdict of claim"),
     "verdict_scrap": ("报废结论", "a verdict of scrap"),
+    "verdict_hold": ("待定结论", "judged anew, or waiting for a person"),
     "review_sample": ("复核抽样清单", "a review's sample list"),
     "laboratory_request": ("实验室检测申请", "a laboratory request"),
     "maker_sample_request": ("厂家样品申请", "a request for a maker's sample"),
@@ -96,7 +97,11 @@ PRECONDITIONS: Final[dict[PreconditionKind, tuple[str, str]]] = {
     "claim_agreement": ("理赔协议", "a claim agreement"),
     "scrap_approval": ("报废审批", "a scrap approval"),
 }
-VERDICTS: Final[frozenset[PreconditionKind]] = frozenset({"verdict_reuse", "verdict_claim", "verdict_scrap"})
+VERDICTS: Final[frozenset[PreconditionKind]] = frozenset(
+    {"verdict_reuse", "verdict_claim", "verdict_scrap", "verdict_hold"}
+)
+"""`verdict_hold` is the ground of no release: it takes the place of whatever verdict stood before."""
+
 
 Settlement: TypeAlias = Literal["paid", "replaced"]
 SETTLEMENTS: Final[dict[Settlement, tuple[str, str]]] = {

@@ -114,8 +114,11 @@ class Dispatched(Moved, frozen=True, kw_only=True, gc=False):
     """On its way."""
 
 
-class Missing(Moved, frozen=True, kw_only=True, gc=False):
-    """Not there."""
+class Missing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Not there; what was on its way is in no site's stock already."""
+
+    asset_no: str
+    moved: Movement | None = None
 
 
 class Found(Moved, frozen=True, kw_only=True, gc=False):

@@ -14,6 +14,7 @@ from ledger.memory import MemoryLedger
 from services.registry.app import CODEC, STREAMS, Registry
 from services.registry.asset_number import CHECK_DIGIT, compose
 from services.registry.container import Pack, RegisterContainer
+from services.registry.foreign import FOLLOWED, READERS
 from services.registry.meter.custody import Dispatch
 from services.registry.meter.missing import MarkMissing
 from services.registry.meter.unexpected import ReceiveUnexpected
@@ -45,8 +46,8 @@ async def running(folder, *, followed, check_digit=CHECK_DIGIT):
     projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
     await projector.open()
     registry = Registry(ledger, projector, check_digit=check_digit)
-    refused = {"on_refused": registry.refused, "streams": STREAMS}
-    policies = Policies(database, ledger, Reader(CODEC), registry.follow, policies=POLICIES, **refused)
+    refused = {"on_refused": registry.refused, "streams": (*STREAMS, *FOLLOWED)}
+    policies = Policies(database, ledger, Reader(CODEC, READERS), registry.follow, policies=POLICIES, **refused)
     await policies.open()
     tasks = [asyncio.create_task(run()) for run in ([projector.run, policies.run] if followed else [projector.run])]
 

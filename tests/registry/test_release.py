@@ -1,5 +1,6 @@
 """Out of a site for a purpose, and back."""
 
+from datetime import timedelta
 from typing import get_args
 
 import msgspec
@@ -16,6 +17,7 @@ from services.registry.meter.identity import CorrectRecord
 from services.registry.meter.missing import MarkFound, MarkMissing
 from services.registry.meter.release import (
     ALREADY_REPLACED,
+    CERTIFICATE_EXPIRED,
     MADE_USELESS,
     NOT_OUT,
     NOT_THE_CUSTOMERS,
@@ -58,6 +60,7 @@ from tests.registry.stories import (
     CENTRE,
     CLEAR,
     CUSTOMERS,
+    DAY,
     DEFACE,
     IN_STOCK,
     NUMBER,
@@ -179,6 +182,25 @@ def test_nothing_is_reinstalled_without_a_certificate_that_still_stands():
     unjudged.refused(PRECONDITION_MISSING, missing=PRECONDITIONS["verdict_reuse"])
     judged_again = device(*TO_REUSE, release("reinstall"), ground("verdict_reuse", "V-2"))
     judged_again.when(REINSTALL).refused(PRECONDITION_MISSING)
+
+
+def test_a_verdict_of_hold_withdraws_the_one_before_it_and_is_the_ground_of_nothing():
+    story = device(*TO_REUSE, ground("verdict_hold", "V-2")).when(release("reinstall")).refused(PRECONDITION_MISSING)
+    assert set(story.state.preconditions) == {"verdict_hold"}
+    assert not any("verdict_hold" in rule.needs for rule in RELEASES.values())
+
+
+def test_nothing_is_reinstalled_on_a_certificate_that_has_run_out():
+    until = DAY + timedelta(days=1)
+    certified = on(RecordPrecondition, kind="re_verification", reference="C-1", valid_until=until)
+    story = device(*IN_STOCK, ground("verdict_reuse"), certified)
+    late = msgspec.structs.replace(release("reinstall"), occurred_on=until + timedelta(days=1))
+    story.when(late).refused(CERTIFICATE_EXPIRED, certificate="C-1", valid_until=until)
+    story.when(msgspec.structs.replace(late, occurred_on=until))
+    story.then(story.outcome)
+    story.when(msgspec.structs.replace(REINSTALL, occurred_on=late.occurred_on)).refused(CERTIFICATE_EXPIRED)
+    story.when(REINSTALL)
+    story.then(story.outcome)
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ whatever was approved because of it. A re-verification holds as long as the devi
 """
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Final, TypeAlias
 
 import msgspec
 
 from kernel.decider import Part, becomes, members
 from kernel.device import AssetNo, Reference, SiteId, UnitCode
-from kernel.quantity import Code, Happened, Version
+from kernel.quantity import CivilDate, Code, Happened, Version, refuse_far_days
 from kernel.refusal import against_rules
 from services.registry.meter.custody import at_site
 from services.registry.meter.state import (
@@ -64,6 +65,11 @@ PRECONDITION_MISSING = against_rules(
     "器具 {asset_no} 以“{purpose}”出库缺少前提：{missing}。",
     "{asset_no} cannot be released for {purpose}: {missing} is missing",
 )
+CERTIFICATE_EXPIRED = against_rules(
+    "meter.certificate_expired",
+    "器具 {asset_no} 的重新检定证书 {certificate} 有效期至 {valid_until}，已过期。请重新检定。",
+    "the re-verification certificate {certificate} of {asset_no} was valid until {valid_until}; have it verified again",
+)
 MADE_USELESS = against_rules(
     "meter.made_useless",
     "器具 {asset_no} 已毁形或已销毁芯片，不能再装用或维修。",
@@ -92,11 +98,18 @@ NOT_OUT = against_rules(
 
 
 class RecordPrecondition(Happened, frozen=True, kw_only=True):
-    """记录前提 A ground on which the device may be released, decided elsewhere: a verdict, an order, an approval."""
+    """记录前提 A ground on which the device may be released, decided elsewhere: a verdict, an order, an approval.
+    `valid_until`: the last day on which a certificate holds.
+    """
 
     asset_no: AssetNo
     kind: PreconditionKind
     reference: Reference
+    valid_until: CivilDate | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_far_days(valid_until=self.valid_until)
 
 
 class Release(Happened, frozen=True, kw_only=True):
@@ -159,6 +172,7 @@ class PreconditionRecorded(Happened, frozen=True, kw_only=True):
     asset_no: AssetNo
     kind: PreconditionKind
     reference: Reference
+    valid_until: CivilDate | None = None
 
 
 class Released(Happened, frozen=True, kw_only=True):
@@ -265,7 +279,7 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
             return [becomes(command, ReceivedFromMaker, moved=meter.moves(site), **meter.dismantlement)]
         case Reinstall():
             _out_for(command.asset_no, meter, "reinstall")
-            _grounded(command.asset_no, meter, "reinstall")
+            _grounded(command.asset_no, meter, "reinstall", command.day)
             unheld(command.asset_no, meter)
             return [becomes(command, Reinstalled, **meter.dismantlement)]
         case ReturnToMaker():
@@ -280,8 +294,10 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
 
 def evolve(meter: Meter, event: Event) -> Meter:
     match event:
-        case PreconditionRecorded(kind=kind, reference=reference):
-            return msgspec.structs.replace(meter, preconditions=_after(meter.preconditions, kind, reference))
+        case PreconditionRecorded(kind=kind, reference=reference, valid_until=valid_until):
+            grounds = _after(meter.preconditions, kind, reference)
+            certified = valid_until if kind == "re_verification" else meter.certified_until
+            return msgspec.structs.replace(meter, preconditions=grounds, certified_until=certified)
         case Released(purpose=purpose, reference=reference, moved=moved):
             return msgspec.structs.replace(meter, place=Out(purpose, reference, moved.from_site or ""))
         case SampleReturned(purpose=purpose, moved=moved):
@@ -336,16 +352,21 @@ def _release(command: Release, meter: Meter) -> Released:
         consented(asset_no, meter)
     if not rule.keeps_evidence:
         unheld(asset_no, meter)
-    _grounded(asset_no, meter, purpose)
+    _grounded(asset_no, meter, purpose, command.day)
     return becomes(command, Released, moved=meter.moves(None))
 
 
-def _grounded(asset_no: str, meter: Meter, purpose: Purpose) -> None:
-    """Refuse unless every ground for this purpose stands. A device that never was in service needs no verdict."""
+def _grounded(asset_no: str, meter: Meter, purpose: Purpose, on: date) -> None:
+    """Refuse unless every ground for this purpose stands on that day. A device that never was in service needs no
+    verdict.
+    """
     needs = [kind for kind in RELEASES[purpose].needs if not (meter.new and kind == "verdict_reuse")]
     if missing := [kind for kind in needs if kind not in meter.preconditions]:
         kinds = listed(PRECONDITIONS[kind] for kind in missing)
         raise PRECONDITION_MISSING(asset_no=asset_no, purpose=PURPOSES[purpose], missing=kinds)
+    if purpose == "reinstall" and meter.certified_until is not None and on > meter.certified_until:
+        certificate = meter.preconditions["re_verification"]
+        raise CERTIFICATE_EXPIRED(asset_no=asset_no, certificate=certificate, valid_until=meter.certified_until)
     if purpose in ("repair", "reinstall") and (meter.defaced or meter.chip_destroyed):
         raise MADE_USELESS(asset_no=asset_no)
 

@@ -191,7 +191,8 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     holds the final reading, `arrived_with` the shipment that brought it last, `new` that it never was in service,
     `moved_on` the business day on which its last movement into or out of a site counts, `dismantlings` how those count
     that brought it to a site, by their versions, `dispute` the case in which its final reading is disputed,
-    `replaced_by` the device that came from the maker in its place, `along` what a temporary identity will take along.
+    `replaced_by` the device that came from the maker in its place, `along` what a temporary identity will take along,
+    `certified_until` the last day on which its certificate holds.
     """
 
     version: int = -1
@@ -218,6 +219,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     claim: Claim | None = None
     reading_version: int | None = None
     preconditions: dict[PreconditionKind, str] = {}
+    certified_until: date | None = None
     data_cleared: bool = False
     chip_destroyed: bool = False
     defaced: bool = False

@@ -19,6 +19,7 @@ from ledger.port import Ledger, Recorded
 from services.registry.access import Access
 from services.registry.app import CODEC, STREAMS, Registry
 from services.registry.asset_number import CHECK_DIGIT, CheckDigit, compose
+from services.registry.foreign import READERS
 from services.registry.imports.asked import NewImport
 from services.registry.imports.jobs import Import, Jobs
 from services.registry.imports.running import Runner
@@ -131,7 +132,7 @@ async def importing(
     """
     ledger = await open_ledger(ledger_url or f"sqlite:///{folder / 'ledger.sqlite'}")
     database = Database(f"sqlite:///{folder / 'registry.sqlite'}")
-    reader = Reader(CODEC)
+    reader = Reader(CODEC, READERS)
     projector = Projector(database, ledger, reader, VIEWS, streams=STREAMS)
     await projector.open()
     await database.create(Records.metadata)

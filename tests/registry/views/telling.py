@@ -28,6 +28,7 @@ from ledger.memory import MemoryLedger
 from ledger.port import ANY, Append, Draft, Recorded
 from services.registry.access import Access
 from services.registry.app import CODEC, DECIDERS, STREAMS, Registry
+from services.registry.foreign import READERS
 from services.registry.plan import SetPlan
 from services.registry.policies import POLICIES, exception_of
 from services.registry.questions import Questions
@@ -39,7 +40,7 @@ from tests.given import recorded, rows
 from tests.registry.stories import CENTRE, STORE, UNIT, YARD
 
 DECIDER_OF = {command: decider for decider in DECIDERS for command in decider.commands}
-READER = Reader(CODEC)
+READER = Reader(CODEC, READERS)
 BEGAN = date(2026, 3, 1)
 SOMEBODY = Principal(subject="s-1", roles=frozenset({Role.AUDITOR}))
 POLICY_FILES = Policies.load(Path(services.registry.__file__).parent)

@@ -1,0 +1,50 @@
+"""What the registry reads of sorting's public events: what a device was judged to be. The members that it does not need
+are passed over; a test holds these structs against proto/sorting/v1/sorting.proto.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from kernel.codec import Upcaster
+
+
+class OfDevice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Something that happened to a device in sorting, and when."""
+
+    asset_no: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+    @property
+    def moment(self) -> dict[str, Any]:
+        """When, as the members of whatever follows from it at the same time."""
+        return {"occurred_at": self.occurred_at, "occurred_on": self.occurred_on}
+
+
+class InspectionOpened(OfDevice, frozen=True, kw_only=True, gc=False):
+    """It is being inspected, for the first time or anew."""
+
+    round: int
+
+
+class VerdictReached(OfDevice, frozen=True, kw_only=True, gc=False):
+    """What it was judged to be."""
+
+    round: int
+    disposition: Literal["reuse", "claim", "scrap", "hold"]
+
+
+class VerdictOverridden(VerdictReached, frozen=True, kw_only=True, gc=False):
+    """What two persons say it is."""
+
+
+FOLLOWED: Final = ("inspection-", "repair-", "review-")
+"""The streams in which sorting says it, by their prefixes."""
+
+EVENTS: Final = (InspectionOpened, VerdictReached, VerdictOverridden)
+READERS: Final[Mapping[str, Upcaster]] = {
+    f"sorting.{event.__name__}": msgspec.json.Decoder(event).decode for event in EVENTS
+}

@@ -1,0 +1,80 @@
+"""What follows in the registry from what sorting says of a device."""
+
+import os
+
+import msgspec
+import pytest
+
+from kernel.policy_store import refused_at
+from ledger.port import ANY, Append, Draft
+from services.registry.foreign import InspectionOpened, VerdictOverridden, VerdictReached
+from services.registry.meter.release import RecordPrecondition
+from services.registry.policies import POLICIES
+from tests.given import asked
+from tests.registry.stories import DAY, NUMBER, OTHER, REGISTER, on
+from tests.registry.test_followers import done, running, until
+
+(GROUNDS,) = (policy for policy in POLICIES if policy.name == "grounds_follow_sorting")
+STREAM = f"inspection-{NUMBER}"
+
+
+def ground(kind, reference, **more):
+    return on(RecordPrecondition, kind=kind, reference=reference, **more)
+
+
+@pytest.mark.parametrize("disposition", ["reuse", "claim", "scrap", "hold"])
+def test_a_verdict_is_a_ground_that_names_its_inspection(disposition):
+    for said in (VerdictReached, VerdictOverridden):
+        event = said(asset_no=NUMBER, occurred_on=DAY, round=2, disposition=disposition)
+        commands = asked(GROUNDS, event, stream=STREAM, version=9)
+        assert commands == [ground(f"verdict_{disposition}", f"{STREAM}/2/9")]
+
+
+def test_what_is_inspected_anew_goes_nowhere_on_the_verdict_in_doubt():
+    first = InspectionOpened(asset_no=NUMBER, occurred_on=DAY, round=1)
+    assert asked(GROUNDS, first, stream=STREAM) == []
+    again = msgspec.structs.replace(first, round=2)
+    assert asked(GROUNDS, again, stream=STREAM, version=9) == [ground("verdict_hold", f"{STREAM}/2/9")]
+
+
+async def written(registry, stream, **event):
+    """An event of sorting in the log, as sorting would write it."""
+    name = event.pop("name")
+    data = msgspec.json.encode({"occurred_on": DAY, "asset_no": NUMBER} | event)
+    draft = Draft(os.urandom(16), f"sorting.{name}", data)
+    receipt = await registry._ledger.append([Append(stream, ANY, [draft])])
+    return receipt.positions[-1]
+
+
+async def through(registry, position):
+    async def reached():
+        return await registry._reached(GROUNDS, position)
+
+    await until(reached)
+
+
+async def test_the_meter_follows_its_verdicts_in_their_order(tmp_path):
+    async with running(tmp_path, followed=True) as registry:
+        await done(registry, REGISTER)
+        for number, disposition in enumerate(("reuse", "scrap"), 1):
+            last = await written(
+                registry, STREAM, name="VerdictReached", round=number, disposition=disposition, rule="R"
+            )
+        await through(registry, last)
+        meters = await registry.meters_now([NUMBER])
+        assert meters[NUMBER].preconditions == {"verdict_scrap": f"{STREAM}/2/1"}
+        last = await written(registry, STREAM, name="InspectionOpened", round=3, bench="B-1")
+        await through(registry, last)
+        assert set((await registry.meters_now([NUMBER]))[NUMBER].preconditions) == {"verdict_hold"}
+
+
+async def test_a_verdict_on_an_unknown_device_is_refused_on_record_and_the_next_is_followed(tmp_path):
+    async with running(tmp_path, followed=True) as registry:
+        await done(registry, REGISTER)
+        said = {"name": "VerdictReached", "round": 1, "disposition": "claim"}
+        unknown = await written(registry, f"inspection-{OTHER}", asset_no=OTHER, **said)
+        last = await written(registry, STREAM, **said)
+        await through(registry, last)
+        refused = await registry.ask(lambda connection: refused_at(connection, GROUNDS.name, unknown))
+        assert [one.code for one in refused] == ["meter.unknown"]
+        assert set((await registry.meters_now([NUMBER]))[NUMBER].preconditions) == {"verdict_claim"}
