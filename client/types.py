@@ -627,8 +627,11 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class InspectionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`phase` is open, stopped, judged or abandoned; `next_step` the inspection that is due; `faults` their codes,
-    one beside the other; `review` froze it. `version` is that of its stream.
+    """`phase` is open, stopped, judged or abandoned; `round`, `bench`, scheme and `identity` are those of the
+    inspection opened last, `next_step` the one of its three that is due. `disposition`, `rule`, `judged_on` and
+    `waived` are those of the verdict that stands, reached in `judged_round`. `faults` are codes, one beside the
+    other: those found so far in an inspection under way, else `judged_faults`, those of the verdict. `review`
+    froze it. `version` is that of its stream.
     """
 
     asset_no: str
@@ -653,6 +656,8 @@ class InspectionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     proposed: str | None
     review: str | None
     version: int
+    judged_round: int | None = None
+    judged_faults: str = ""
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -725,9 +730,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LoadFindings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the load curve of a device in service shows between two days, and in `cannot_tell` what it cannot. The
-    dose is the sum of (I/I_max)^2 over the time above I_max, in seconds at I_max.
-    """
+    """What the load curve of a device in service shows between two days, and in `cannot_tell` what it cannot."""
 
     first_on: date
     last_on: date
@@ -739,7 +742,35 @@ class LoadFindings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     overload_dose_s: int | None = None
     voltage_points_read: int = 0
     voltage_out_ppm: int | None = None
-    cannot_tell: tuple[str, ...] = ()
+    cannot_tell: tuple[
+        Literal[
+            "all_zero",
+            "arcs",
+            "dose_at_least",
+            "no_current",
+            "no_i_max",
+            "no_voltage",
+            "no_voltage_band",
+            "part_of_year",
+            "phases_missing",
+            "points_missing",
+            "reversed",
+            "series_resistance",
+            "short_overloads",
+            "times_uncertain",
+            "voltage_missing",
+        ],
+        ...,
+    ] = ()
+    interval_s: int = 0
+    phases: int = 1
+    i_max_ma: int | None = None
+    voltage_least_mv: int | None = None
+    voltage_most_mv: int | None = None
+    voltage_points_expected: int = 0
+    points_set_aside: int = 0
+    reversed_points: int = 0
+    load_steps: int = 0
 
 
 class NewImport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1133,7 +1164,9 @@ class Unpack(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AbandonInspection(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """终止分拣 Give the inspection up. What was recorded stays on record and counts for nothing."""
+    """终止分拣 Give the inspection up. What was recorded stays on record and counts for nothing; a verdict that was
+    reached before stands again.
+    """
 
     PATH: ClassVar[str] = "/v1/inspections/{asset_no}/abandon-inspection"
     KEY: ClassVar[str] = "asset_no"
@@ -1145,7 +1178,7 @@ class AbandonInspection(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class CheckIdentity(Command, frozen=True, kw_only=True, omit_defaults=True):
     """核验身份 What the barcode says and what answers at the communication port, against the record. `why` neither
-    could be read.
+    could be read. `bench`, where it is named, must be the one that has the inspection.
     """
 
     PATH: ClassVar[str] = "/v1/inspections/{asset_no}/check-identity"
@@ -1156,6 +1189,7 @@ class CheckIdentity(Command, frozen=True, kw_only=True, omit_defaults=True):
     barcode: str | None = None
     comm_address: str | None = None
     why: str | None = None
+    bench: str | None = None
 
 
 class ConfirmOverride(Command, frozen=True, kw_only=True, omit_defaults=True):
@@ -1189,6 +1223,7 @@ class InspectAccuracy(Command, frozen=True, kw_only=True, omit_defaults=True):
     report: StepReport
     occurred_at: datetime | None = None
     occurred_on: date | None = None
+    bench: str | None = None
 
 
 class InspectAppearance(Command, frozen=True, kw_only=True, omit_defaults=True):
@@ -1200,6 +1235,7 @@ class InspectAppearance(Command, frozen=True, kw_only=True, omit_defaults=True):
     report: StepReport
     occurred_at: datetime | None = None
     occurred_on: date | None = None
+    bench: str | None = None
 
 
 class InspectAtOnce(Command, frozen=True, kw_only=True, omit_defaults=True):
@@ -1233,6 +1269,7 @@ class InspectFunction(Command, frozen=True, kw_only=True, omit_defaults=True):
     report: StepReport
     occurred_at: datetime | None = None
     occurred_on: date | None = None
+    bench: str | None = None
 
 
 class Judge(Command, frozen=True, kw_only=True, omit_defaults=True):

@@ -15,15 +15,13 @@ from services.sorting.app import DECIDERS, SERVICE, Sorting
 from services.sorting.inspection import INSPECTION
 from services.sorting.inspection.at_once import InspectAtOnce, InspectAtOnceOnRecord
 from services.sorting.inspection.opening import OpenInspection, OpenOnRecord
+from services.sorting.inspection.override import ConfirmOverride, ProposeOverride, RejectOverride
 from services.sorting.inspection.population import JoinPopulation, LeavePopulation
 from services.sorting.inspection.state import UNKNOWN, Inspection
 from services.sorting.inspection.steps import EndStep
 from services.sorting.inspection.verdict import (
-    ConfirmOverride,
     Judge,
     JudgeByRulebook,
-    ProposeOverride,
-    RejectOverride,
     Rejudge,
     RejudgeByRulebook,
 )

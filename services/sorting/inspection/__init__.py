@@ -4,14 +4,15 @@ benches that open the same device meet there, and its verdicts stand one after a
 opening.py     opened, identity checked, handed over, abandoned; what its load curve showed
 steps.py       三检: appearance, function, accuracy
 at_once.py     all of it in one command
-verdict.py     三评, the verdict, and what overrules it
+verdict.py     三评 and the verdict; staircase.py why not a better way
+override.py    what overrules a verdict
 population.py  frozen for a review
 """
 
 from typing import Final
 
 from kernel.decider import Decider
-from services.sorting.inspection import at_once, opening, population, steps, verdict
+from services.sorting.inspection import at_once, opening, override, population, steps, verdict
 from services.sorting.inspection.state import NEVER
 
 INSPECTION: Final = Decider(
@@ -25,5 +26,5 @@ INSPECTION: Final = Decider(
         at_once.InspectAtOnce,
         at_once.InspectAtOnceOnRecord,
     ),
-    parts=tuple(module.PART for module in (opening, steps, verdict, at_once, population)),
+    parts=tuple(module.PART for module in (opening, steps, verdict, override, at_once, population)),
 )

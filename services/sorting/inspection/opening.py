@@ -3,12 +3,13 @@
     (nothing) -> InspectionOpened -> IdentityChecked (match) -> steps ...
                                   -> IdentityChecked (mismatch): stopped, until checked again or abandoned
     judged -> InspectionOpened (the next round, with its reason)
+           -> InspectionAbandoned: judged, as it was before
 
 One bench has it at a time: opened again at the same bench it goes on where it was.
 """
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -20,20 +21,19 @@ from kernel.refusal import against_rules, unreadable
 from services.sorting.assessment import LoadFindings
 from services.sorting.inspection.state import (
     NOT_OPEN,
+    OPEN_ELSEWHERE,
     PHASES,
+    READ,
     Device,
     Inspection,
+    Read,
+    at_bench,
     known,
     unfrozen,
 )
 from services.sorting.norms import SchemeRef
 from services.sorting.vocabulary import BenchId, Round
 
-OPEN_ELSEWHERE = against_rules(
-    "inspection.open_elsewhere",
-    "器具 {asset_no} 已在检测台 {bench} 开检。请在该台继续，或由其移交。",
-    "{asset_no} is open at bench {bench}; go on there, or have it handed over",
-)
 REASON_MISSING = unreadable(
     "inspection.reason_missing",
     "器具 {asset_no} 已有结论，重新分拣须说明理由。",
@@ -44,6 +44,24 @@ IDENTITY_UNREAD = unreadable(
     "须给出条码或通信地址之一；都读不出时须说明原因。",
     "give the barcode or the communication address, or say why neither can be read",
 )
+STILL_DIFFERS = against_rules(
+    "inspection.still_differs",
+    "器具 {asset_no} 的{what}曾与记录不符，须重新读取且相符后才能继续，或终止本次分拣。",
+    "{what} of {asset_no} did not match its record: read it again and it must match, or abandon the inspection",
+)
+LOAD_DISAGREES = unreadable(
+    "inspection.load_disagrees",
+    "负荷曲线评估自相矛盾：{why}。请重新计算。",
+    "the findings of the load curve contradict themselves: {why}; work them out again",
+)
+TOO_MANY_ROUNDS = against_rules(
+    "inspection.too_many_rounds",
+    "器具 {asset_no} 已分拣 {rounds} 轮，不能再开检。",
+    "{asset_no} has been inspected in {rounds} rounds, and no other is opened",
+)
+
+ROUNDS_MAX: Final = 1_000
+"""The bound of Round."""
 
 
 class OpenInspection(Happened, frozen=True, kw_only=True):
@@ -67,13 +85,14 @@ class OpenOnRecord(OpenInspection, frozen=True, kw_only=True):
 
 class CheckIdentity(Happened, frozen=True, kw_only=True):
     """核验身份 What the barcode says and what answers at the communication port, against the record. `why` neither
-    could be read.
+    could be read. `bench`, where it is named, must be the one that has the inspection.
     """
 
     asset_no: AssetNo
     barcode: Code | None = None
     comm_address: Code | None = None
     why: Remark | None = None
+    bench: BenchId | None = None
 
 
 class HandOverInspection(Happened, frozen=True, kw_only=True):
@@ -84,7 +103,9 @@ class HandOverInspection(Happened, frozen=True, kw_only=True):
 
 
 class AbandonInspection(Happened, frozen=True, kw_only=True):
-    """终止分拣 Give the inspection up. What was recorded stays on record and counts for nothing."""
+    """终止分拣 Give the inspection up. What was recorded stays on record and counts for nothing; a verdict that was
+    reached before stands again.
+    """
 
     asset_no: AssetNo
     why: Remark
@@ -110,7 +131,9 @@ class InspectionOpened(Happened, frozen=True, kw_only=True):
 
 
 class IdentityChecked(Happened, frozen=True, kw_only=True):
-    """Whether the device is the one on record."""
+    """Whether the device is the one on record. `differing` was read and is not what the record says; what was confirmed
+    before stays so where nothing could be read now.
+    """
 
     asset_no: AssetNo
     round: Round
@@ -118,6 +141,7 @@ class IdentityChecked(Happened, frozen=True, kw_only=True):
     barcode: Code | None = None
     comm_address: Code | None = None
     why: Remark | None = None
+    differing: tuple[Read, ...] = ()
 
 
 class InspectionHandedOver(Happened, frozen=True, kw_only=True):
@@ -129,11 +153,12 @@ class InspectionHandedOver(Happened, frozen=True, kw_only=True):
 
 
 class InspectionAbandoned(Happened, frozen=True, kw_only=True):
-    """It was given up."""
+    """It was given up. The verdict of the round that `stands`, where there is one, is as if this one had not been."""
 
     asset_no: AssetNo
     round: Round
     why: Remark
+    stands: Round | None = None
 
 
 class LoadRecorded(Happened, frozen=True, kw_only=True):
@@ -153,17 +178,22 @@ def decide(command: Command | OpenOnRecord, inspection: Inspection) -> Sequence[
             return _open(command, inspection)
         case OpenInspection():
             raise AssertionError("it is opened with what the record says of the device")
-        case RecordLoad():
-            return [becomes(command, LoadRecorded)]
+        case RecordLoad(load=load):
+            if wrong := "; ".join(load.contradictions()):
+                raise LOAD_DISAGREES(why=wrong, field="load")
+            return [becomes(command, LoadRecorded)] if load != inspection.load else []
         case CheckIdentity():
-            return [_identity(command, _begun(command.asset_no, inspection))]
+            begun = _begun(command.asset_no, inspection)
+            at_bench(command.asset_no, begun, command.bench)
+            return [_identity(command, begun)]
         case HandOverInspection(bench=bench):
             if bench == _begun(command.asset_no, inspection).bench:
                 return []
             return [becomes(command, InspectionHandedOver, round=inspection.round)]
         case AbandonInspection():
-            _begun(command.asset_no, inspection)
-            return [becomes(command, InspectionAbandoned, round=inspection.round)]
+            before = _begun(command.asset_no, inspection).before
+            stands = None if before is None else before.round
+            return [becomes(command, InspectionAbandoned, round=inspection.round, stands=stands)]
 
 
 def evolve(inspection: Inspection, event: Event) -> Inspection:
@@ -172,20 +202,31 @@ def evolve(inspection: Inspection, event: Event) -> Inspection:
             return Inspection(
                 phase="open",
                 round=event.round,
+                rounds=event.round,
+                judged=inspection.judged,
                 bench=event.bench,
                 device=event.device,
                 scheme=event.scheme,
                 load=inspection.load,
                 disposition=inspection.disposition,
                 population=inspection.population,
+                repair_failed=inspection.repair_failed,
+                before=_as_judged(inspection),
             )
-        case IdentityChecked(outcome=outcome):
+        case IdentityChecked(outcome=outcome, differing=differing):
             phase: Literal["open", "stopped"] = "stopped" if outcome == "mismatch" else "open"
-            return msgspec.structs.replace(inspection, identity=outcome, phase=phase)
+            return msgspec.structs.replace(inspection, identity=outcome, differing=differing, phase=phase)
         case InspectionHandedOver(bench=bench):
             return msgspec.structs.replace(inspection, bench=bench)
         case InspectionAbandoned():
-            return msgspec.structs.replace(inspection, phase="abandoned")
+            if inspection.before is None:
+                return msgspec.structs.replace(inspection, phase="abandoned")
+            return msgspec.structs.replace(
+                inspection.before,
+                rounds=inspection.rounds,
+                load=inspection.load,
+                population=inspection.population,
+            )
         case LoadRecorded(load=load):
             return msgspec.structs.replace(inspection, load=load)
 
@@ -198,7 +239,18 @@ def _open(command: OpenOnRecord, inspection: Inspection) -> list[InspectionOpene
         raise OPEN_ELSEWHERE(asset_no=command.asset_no, bench=inspection.bench)
     if inspection.phase == "judged" and command.why is None:
         raise REASON_MISSING(asset_no=command.asset_no, field="why")
-    return [becomes(command, InspectionOpened, round=inspection.round + 1)]
+    if inspection.rounds >= ROUNDS_MAX:
+        raise TOO_MANY_ROUNDS(asset_no=command.asset_no, rounds=inspection.rounds)
+    return [becomes(command, InspectionOpened, round=inspection.rounds + 1)]
+
+
+def _as_judged(inspection: Inspection) -> Inspection | None:
+    """How it stood with its last verdict, None where there was none. An override that was proposed lapses when the
+    device is inspected again.
+    """
+    if inspection.phase != "judged":
+        return inspection.before
+    return msgspec.structs.replace(inspection, proposal=None)
 
 
 def _begun(asset_no: str, inspection: Inspection) -> Inspection:
@@ -210,19 +262,32 @@ def _begun(asset_no: str, inspection: Inspection) -> Inspection:
 
 
 def _identity(command: CheckIdentity, inspection: Inspection) -> IdentityChecked:
-    """Whatever was read must agree with the record; what was not read is not held against it."""
-    read = [command.barcode, command.comm_address]
-    if not any(read) and command.why is None:
+    """Whatever was read must agree with the record; what was not read is not held against it. What has once differed
+    must be read again: it is not got over by reading something else.
+    """
+    if command.barcode is None and command.comm_address is None and command.why is None:
         raise IDENTITY_UNREAD(field="barcode")
     assert inspection.device is not None
-    on_record = inspection.device.comm_address
-    differs = (command.barcode is not None and command.barcode != command.asset_no) or (
-        command.comm_address is not None and on_record is not None and command.comm_address != on_record
-    )
-    outcome: Literal["confirmed", "mismatch", "unverified"] = (
-        "mismatch" if differs else "confirmed" if any(read) else "unverified"
-    )
-    return becomes(command, IdentityChecked, round=inspection.round, outcome=outcome)
+    agrees: dict[Read, bool] = {}
+    if command.barcode is not None:
+        agrees["barcode"] = command.barcode == command.asset_no
+    if command.comm_address is not None and inspection.device.comm_address is not None:
+        agrees["comm_address"] = _same_address(command.comm_address, inspection.device.comm_address)
+    differing = tuple(read for read in READ if not agrees.get(read, read not in inspection.differing))
+    if differing and all(agrees.values()):
+        what = tuple("、".join(READ[read][language] for read in differing) for language in (0, 1))
+        raise STILL_DIFFERS(asset_no=command.asset_no, what=what, field=differing[0])
+    outcome: Literal["confirmed", "mismatch", "unverified"] = "unverified"
+    if differing:
+        outcome = "mismatch"
+    elif agrees or inspection.identity == "confirmed":
+        outcome = "confirmed"
+    return becomes(command, IdentityChecked, round=inspection.round, outcome=outcome, differing=differing)
+
+
+def _same_address(read: str, on_record: str) -> bool:
+    """Addresses are digits of which a record may have lost the zeros in front."""
+    return read.casefold().lstrip("0") == on_record.casefold().lstrip("0")
 
 
 PART = decider.Part(members(Command), members(Event), decide, evolve, furnished=(OpenOnRecord,))

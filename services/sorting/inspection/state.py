@@ -1,6 +1,6 @@
 """What the rules need to remember of a device's inspections, and no more."""
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -32,11 +32,23 @@ OPENED_ANEW = stale(
     "器具 {asset_no} 刚刚重新开检，请重试。",
     "{asset_no} was opened anew a moment ago; try again",
 )
+OPEN_ELSEWHERE = against_rules(
+    "inspection.open_elsewhere",
+    "器具 {asset_no} 已在检测台 {bench} 开检。请在该台继续，或由其移交。",
+    "{asset_no} is open at bench {bench}; go on there, or have it handed over",
+)
 FROZEN = against_rules(
     "inspection.frozen",
     "器具 {asset_no} 在复核总体 {review} 内，复核结束前不得变动。",
     "{asset_no} is in the population of review {review}, and nothing about it changes until that is concluded",
 )
+
+Read: TypeAlias = Literal["barcode", "comm_address"]
+READ: dict[Read, tuple[str, str]] = {
+    "barcode": ("条码", "its barcode"),
+    "comm_address": ("通信地址", "its communication address"),
+}
+"""What the identity of a device is read from."""
 
 Phase = Literal["none", "open", "stopped", "judged", "abandoned"]
 PHASES: dict[Phase, tuple[str, str]] = {
@@ -75,16 +87,20 @@ class Proposal(msgspec.Struct, frozen=True):
 
 
 class Inspection(msgspec.Struct, frozen=True):
-    """A device's inspections: the one under way or the last one, and what has become of it. `population` is the review
-    that froze it.
+    """A device's inspections: the one under way, or the one whose verdict stands. `rounds` were opened and `judged` of
+    them came to a verdict; `before` is how it stood with the verdict before the one under way, which stands again if
+    that is abandoned. `differing` was read and is not what the record says. `population` is the review that froze it.
     """
 
     phase: Phase = "none"
     round: int = 0
+    rounds: int = 0
+    judged: int = 0
     bench: BenchId = ""
     device: Device | None = None
     scheme: SchemeRef | None = None
     identity: Literal["confirmed", "mismatch", "unverified"] | None = None
+    differing: tuple[Read, ...] = ()
     ends: dict[Inspected, Ended] = {}
     faults: tuple[str, ...] = ()
     load: LoadFindings | None = None
@@ -94,6 +110,8 @@ class Inspection(msgspec.Struct, frozen=True):
     disposition: Disposition | None = None
     proposal: Proposal | None = None
     population: str | None = None
+    repair_failed: bool = False
+    before: "Inspection | None" = None
 
     @property
     def inspected(self) -> bool:
@@ -119,6 +137,21 @@ def under_way(asset_no: str, inspection: Inspection) -> Inspection:
     if inspection.phase != "open":
         raise NOT_OPEN(asset_no=asset_no, phase=PHASES[inspection.phase])
     return inspection
+
+
+def free(asset_no: str, inspection: Inspection) -> Inspection:
+    """A device that has its verdict and is free to get another."""
+    known(asset_no, inspection)
+    if inspection.phase != "judged":
+        raise NOT_OPEN(asset_no=asset_no, phase=PHASES[inspection.phase])
+    unfrozen(asset_no, inspection)
+    return inspection
+
+
+def at_bench(asset_no: str, inspection: Inspection, bench: str | None) -> None:
+    """Nothing where this bench has the inspection, or none is named; OPEN_ELSEWHERE raised where another has it."""
+    if bench is not None and bench != inspection.bench:
+        raise OPEN_ELSEWHERE(asset_no=asset_no, bench=inspection.bench, field="bench")
 
 
 def same_scheme(asset_no: str, inspection: Inspection, ref: SchemeRef) -> None:

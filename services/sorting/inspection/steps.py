@@ -2,7 +2,8 @@
 
     InspectionOpened -> IdentityChecked -> AppearanceInspected -> FunctionInspected -> AccuracyInspected
 
-A step ends only after the one before it. Repeating a device's step takes another round.
+A step ends only after the one before it. Repeating a device's step takes another round. A `bench` that is named must be
+the one that has the inspection.
 """
 
 from collections.abc import Sequence
@@ -16,9 +17,9 @@ from kernel.device import AssetNo
 from kernel.quantity import Code, Happened, Remark, Sha256, Subject
 from kernel.refusal import against_rules, unreadable
 from services.sorting.evaluation import Measured, shown_faults
-from services.sorting.inspection.state import Inspection, same_scheme, under_way
+from services.sorting.inspection.state import Inspection, at_bench, same_scheme, under_way
 from services.sorting.norms import Norm, Part, Scheme, SchemeRef
-from services.sorting.vocabulary import INSPECTED, STEPS, Ended, Inspected, Round, RuleId
+from services.sorting.vocabulary import INSPECTED, STEPS, BenchId, Ended, Inspected, Round, RuleId
 
 IDENTITY_FIRST = against_rules(
     "inspection.identity_first",
@@ -97,6 +98,7 @@ class InspectAppearance(Happened, frozen=True, kw_only=True):
 
     asset_no: AssetNo
     report: StepReport
+    bench: BenchId | None = None
 
 
 class InspectFunction(Happened, frozen=True, kw_only=True):
@@ -104,6 +106,7 @@ class InspectFunction(Happened, frozen=True, kw_only=True):
 
     asset_no: AssetNo
     report: StepReport
+    bench: BenchId | None = None
 
 
 class InspectAccuracy(Happened, frozen=True, kw_only=True):
@@ -111,6 +114,7 @@ class InspectAccuracy(Happened, frozen=True, kw_only=True):
 
     asset_no: AssetNo
     report: StepReport
+    bench: BenchId | None = None
 
 
 class EndStep(Happened, frozen=True, kw_only=True):
@@ -121,6 +125,7 @@ class EndStep(Happened, frozen=True, kw_only=True):
     norm: Norm
     scheme: Scheme
     ref: SchemeRef
+    bench: BenchId | None = None
 
 
 class AppearanceInspected(Happened, frozen=True, kw_only=True):
@@ -171,6 +176,7 @@ STEP_OF: Final[dict[type[msgspec.Struct], Inspected]] = {
 def decide(command: Command | EndStep, inspection: Inspection) -> Sequence[Event]:
     assert isinstance(command, EndStep), "a step is ended with its norm"
     under_way(command.asset_no, inspection)
+    at_bench(command.asset_no, inspection, command.bench)
     same_scheme(command.asset_no, inspection, command.ref)
     step, report = command.norm.step, command.report
     said = STEPS[step]
@@ -201,9 +207,9 @@ def _ended_rightly(norm: Norm, report: StepReport) -> None:
     said = STEPS[norm.step]
     if (report.ended == "waived") is (report.rule is None):
         raise RULE_ALONE(field="report.rule")
+    if not norm.applicable and report.ended != "not_applicable":
+        raise NOT_APPLICABLE(step=said, field="report.ended")
     if report.ended == "performed":
-        if not norm.applicable:
-            raise NOT_APPLICABLE(step=said, field="report.ended")
         if norm.dual_control and report.second is None:
             raise SECOND_MISSING(step=said, field="report.second")
         return

@@ -1,21 +1,22 @@
-"""三评 and the verdict: from six steps accounted for to a disposition that explains itself; and what overrules it.
+"""三评 and the verdict: from six steps accounted for to a disposition that explains itself.
 
     three inspections ended -> HistoryAssessed, IndicatorsAssessed, ValueAssessed, VerdictReached
-    VerdictReached -> OverrideProposed -> VerdictOverridden (by a second person) | OverrideRejected
 
-A verdict of `hold` waits for two persons or another inspection. A device whose repair failed is judged again.
+A verdict of `hold` waits for two persons (override.py) or another inspection. A device whose repair failed is judged
+again.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from datetime import date
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
 from kernel import decider
-from kernel.decider import becomes, members
+from kernel.decider import members
 from kernel.device import AssetNo, Reference
-from kernel.quantity import AmountFen, Code, Count, Happened, Remark, Sha256, Subject
+from kernel.quantity import Code, Count, Happened, Sha256
 from kernel.refusal import against_rules
 from services.sorting.assessment import (
     HistoryFindings,
@@ -26,27 +27,24 @@ from services.sorting.assessment import (
     assess_history,
     assess_indicators,
     assess_value,
+    least_explained,
+    say,
 )
-from services.sorting.decision import INPUTS, Obsolete, Rule, VerdictTable
+from services.sorting.decision import INPUTS, VerdictTable
+from services.sorting.inspection.staircase import Stair, asks_obsolete, is_obsolete, stairs
 from services.sorting.inspection.state import (
-    NOT_OPEN,
-    PHASES,
     Device,
     Inspection,
-    Proposal,
-    known,
+    free,
     same_scheme,
     under_way,
-    unfrozen,
 )
 from services.sorting.norms import Fault, Part, Scheme, SchemeRef
 from services.sorting.prices import ClassValue
 from services.sorting.vocabulary import (
-    DISPOSITIONS,
     INSPECTED,
     Disposition,
     Ended,
-    MassCo2G,
     Round,
     RuleId,
     Step,
@@ -58,29 +56,7 @@ STEPS_OPEN = against_rules(
     "器具 {asset_no} 尚有检查未结束：{steps}。",
     "{asset_no} has inspections that have not ended: {steps}",
 )
-SAME_DISPOSITION = against_rules(
-    "verdict.same_disposition",
-    "器具 {asset_no} 的结论已是{disposition}。",
-    "the verdict on {asset_no} is {disposition} already",
-)
-PROPOSED_ALREADY = against_rules(
-    "verdict.proposed_already",
-    "器具 {asset_no} 已有改判提议，请先确认或驳回。",
-    "an override of {asset_no} is proposed already; confirm or reject it first",
-)
-NOTHING_PROPOSED = against_rules(
-    "verdict.nothing_proposed",
-    "器具 {asset_no} 没有待确认的改判提议。",
-    "no override of {asset_no} is proposed",
-)
-SECOND_PERSON = against_rules(
-    "verdict.second_person",
-    "改判须由另一人确认：{by} 是提议人。",
-    "an override is confirmed by another person: {by} proposed it",
-)
-
 _LEFT_OUT: Final = ("not_possible", "waived")
-_STAIRS: Final[tuple[Literal["reuse", "claim", "scrap"], ...]] = ("reuse", "claim", "scrap")
 
 
 class TableRef(Part, frozen=True, kw_only=True):
@@ -107,19 +83,29 @@ class Counts(Part, frozen=True, kw_only=True):
     class_faulty: Count = 0
     by_fault: tuple[FaultCount, ...] = ()
 
-    def of(self, faults: Sequence[str]) -> Population:
-        """The population that a device with these faults is held against: of its most common fault, if it has any."""
-        most = max(
-            (one for one in self.by_fault if one.fault in faults), key=lambda one: (one.batch, one.fault), default=None
+    def of(self, device: Device, faults: Sequence[str]) -> Population:
+        """What a device with these faults is held against: those with that of its faults which chance explains least,
+        or with any fault where it has none.
+        """
+        if device.maker is None or device.batch is None:
+            return Population(class_inspected=self.class_inspected, class_faulty=self.class_faulty, batch_known=False)
+        if not faults:
+            return self._counted(self.faulty, self.class_faulty)
+        known_faults = {one.fault: one for one in self.by_fault}
+        none = FaultCount(fault=faults[0], batch=0, whole=0)
+        counts = [(fault, known_faults.get(fault, none)) for fault in faults]
+        return least_explained(
+            [self._counted(one.batch, one.whole, fault=fault, compared=len(faults)) for fault, one in counts]
         )
-        faulty, class_faulty = (self.faulty, self.class_faulty) if most is None else (most.batch, most.whole)
-        if faults and most is None:
-            faulty = class_faulty = 0
+
+    def _counted(self, faulty: int, class_faulty: int, *, fault: str | None = None, compared: int = 1) -> Population:
         return Population(
             inspected=self.inspected,
             faulty=faulty,
             class_inspected=self.class_inspected,
             class_faulty=class_faulty,
+            fault=fault,
+            compared=compared,
         )
 
 
@@ -133,18 +119,6 @@ class Rulebook(Part, frozen=True, kw_only=True):
     value: ClassValue | None
     prices_ref: TableRef
     counts: Counts = Counts()
-
-
-class Stair(Part, frozen=True, kw_only=True):
-    """One step of the staircase 阶梯式处置: whether the device went this way, why or why not, and what was forgone by
-    not doing so, against the way it went: fen, and grams of CO2.
-    """
-
-    disposition: Literal["reuse", "claim", "scrap"]
-    taken: bool
-    why: Words
-    forgone_fen: AmountFen | None = None
-    forgone_co2_g: MassCo2G = 0
 
 
 class Input(Part, frozen=True, kw_only=True):
@@ -179,30 +153,6 @@ class RejudgeByRulebook(Rejudge, frozen=True, kw_only=True):
     rulebook: Rulebook
 
 
-class ProposeOverride(Happened, frozen=True, kw_only=True):
-    """提议改判 Another disposition than the table's, with the reason. A second person has to agree."""
-
-    asset_no: AssetNo
-    disposition: Disposition
-    why: Remark
-    by: Subject
-
-
-class ConfirmOverride(Happened, frozen=True, kw_only=True):
-    """确认改判 The second person agrees."""
-
-    asset_no: AssetNo
-    by: Subject
-
-
-class RejectOverride(Happened, frozen=True, kw_only=True):
-    """驳回改判 The verdict stays."""
-
-    asset_no: AssetNo
-    why: Remark
-    by: Subject
-
-
 class HistoryAssessed(Happened, frozen=True, kw_only=True):
     """What its record says."""
 
@@ -213,13 +163,16 @@ class HistoryAssessed(Happened, frozen=True, kw_only=True):
 
 
 class IndicatorsAssessed(Happened, frozen=True, kw_only=True):
-    """What the inspections showed of this device."""
+    """What the inspections showed of this device. Where it was judged `again`, it is in the counts of its maker and
+    batch already, as it first came in.
+    """
 
     asset_no: AssetNo
     round: Round
     device: Device
     findings: IndicatorFindings
     ended: Ended = "performed"
+    again: bool = False
 
 
 class ValueAssessed(Happened, frozen=True, kw_only=True):
@@ -234,7 +187,8 @@ class ValueAssessed(Happened, frozen=True, kw_only=True):
 
 class VerdictReached(Happened, frozen=True, kw_only=True):
     """结论 The disposition, the rule that gave it, what the table was asked, and the staircase. `waived`: an inspection
-    was left out by a rule. `again`: the repair or re-verification that failed.
+    was left out by a rule. `again`: the repair or re-verification that failed. `obsolete`: the policy by which it is
+    not used again, whether or not that gave the disposition.
     """
 
     asset_no: AssetNo
@@ -247,50 +201,12 @@ class VerdictReached(Happened, frozen=True, kw_only=True):
     table: TableRef
     waived: bool = False
     again: Reference | None = None
+    obsolete: RuleId | None = None
 
 
-class OverrideProposed(Happened, frozen=True, kw_only=True):
-    """Somebody proposes another disposition."""
-
-    asset_no: AssetNo
-    round: Round
-    disposition: Disposition
-    why: Remark
-    by: Subject
-
-
-class VerdictOverridden(Happened, frozen=True, kw_only=True):
-    """Two persons have set another disposition."""
-
-    asset_no: AssetNo
-    round: Round
-    disposition: Disposition
-    overruled: Disposition
-    why: Remark
-    by: Subject
-    second: Subject
-
-
-class OverrideRejected(Happened, frozen=True, kw_only=True):
-    """The verdict stays."""
-
-    asset_no: AssetNo
-    round: Round
-    why: Remark
-    by: Subject
-
-
-Command: TypeAlias = Judge | Rejudge | ProposeOverride | ConfirmOverride | RejectOverride
+Command: TypeAlias = Judge | Rejudge
 Furnished: TypeAlias = JudgeByRulebook | RejudgeByRulebook
-Event: TypeAlias = (
-    HistoryAssessed
-    | IndicatorsAssessed
-    | ValueAssessed
-    | VerdictReached
-    | OverrideProposed
-    | VerdictOverridden
-    | OverrideRejected
-)
+Event: TypeAlias = HistoryAssessed | IndicatorsAssessed | ValueAssessed | VerdictReached
 
 
 def decide(command: Command | Furnished, inspection: Inspection) -> Sequence[Event]:
@@ -298,24 +214,9 @@ def decide(command: Command | Furnished, inspection: Inspection) -> Sequence[Eve
         case JudgeByRulebook():
             return _judge(command, under_way(command.asset_no, inspection))
         case RejudgeByRulebook():
-            return _rejudge(command, _judged(command.asset_no, inspection))
+            return _rejudge(command, free(command.asset_no, inspection))
         case Judge() | Rejudge():
             raise AssertionError("a device is judged by a rulebook")
-        case ProposeOverride():
-            judged = _judged(command.asset_no, inspection)
-            if judged.proposal is not None:
-                raise PROPOSED_ALREADY(asset_no=command.asset_no)
-            if command.disposition == judged.disposition:
-                disposition = DISPOSITIONS[command.disposition]
-                raise SAME_DISPOSITION(asset_no=command.asset_no, disposition=disposition, field="disposition")
-            return [becomes(command, OverrideProposed, round=judged.round)]
-        case ConfirmOverride():
-            return [_confirmed(command, _judged(command.asset_no, inspection))]
-        case RejectOverride():
-            judged = _judged(command.asset_no, inspection)
-            if judged.proposal is None:
-                raise NOTHING_PROPOSED(asset_no=command.asset_no)
-            return [becomes(command, OverrideRejected, round=judged.round)]
 
 
 def evolve(inspection: Inspection, event: Event) -> Inspection:
@@ -326,42 +227,16 @@ def evolve(inspection: Inspection, event: Event) -> Inspection:
             return msgspec.structs.replace(inspection, indicators=indicators)
         case ValueAssessed(findings=value):
             return msgspec.structs.replace(inspection, value=value)
-        case VerdictReached(disposition=disposition):
-            return msgspec.structs.replace(inspection, phase="judged", disposition=disposition, proposal=None)
-        case OverrideProposed(by=by, disposition=disposition, why=why):
-            return msgspec.structs.replace(inspection, proposal=Proposal(by, disposition, why))
-        case VerdictOverridden(disposition=disposition):
-            return msgspec.structs.replace(inspection, disposition=disposition, proposal=None)
-        case OverrideRejected():
-            return msgspec.structs.replace(inspection, proposal=None)
-
-
-def _judged(asset_no: str, inspection: Inspection) -> Inspection:
-    """A device that has its verdict and is free to get another."""
-    known(asset_no, inspection)
-    if inspection.phase != "judged":
-        raise NOT_OPEN(asset_no=asset_no, phase=PHASES[inspection.phase])
-    unfrozen(asset_no, inspection)
-    return inspection
-
-
-def _confirmed(command: ConfirmOverride, judged: Inspection) -> VerdictOverridden:
-    proposal = judged.proposal
-    if proposal is None:
-        raise NOTHING_PROPOSED(asset_no=command.asset_no)
-    if proposal.by == command.by:
-        raise SECOND_PERSON(by=command.by, field="by")
-    assert judged.disposition is not None
-    return VerdictOverridden(
-        **command.moment,
-        asset_no=command.asset_no,
-        round=judged.round,
-        disposition=proposal.disposition,
-        overruled=judged.disposition,
-        why=proposal.why,
-        by=proposal.by,
-        second=command.by,
-    )
+        case VerdictReached(disposition=disposition, again=again):
+            return msgspec.structs.replace(
+                inspection,
+                phase="judged",
+                disposition=disposition,
+                proposal=None,
+                judged=inspection.judged + (again is None),
+                repair_failed=inspection.repair_failed or again is not None,
+                before=None,
+            )
 
 
 def _judge(command: JudgeByRulebook, inspection: Inspection) -> list[Event]:
@@ -374,21 +249,44 @@ def _judge(command: JudgeByRulebook, inspection: Inspection) -> list[Event]:
     same_scheme(command.asset_no, inspection, book.scheme_ref)
     assert device is not None
     about = {**command.moment, "asset_no": command.asset_no, "round": inspection.round}
-    faults = _faults(inspection, book.scheme)
-    history = assess_history(_known(inspection, device), book.value, inspection.round - 1, command.day)
+    history, indicators, value = _assessed(inspection, device, book, command.day)
 
     def ended(step: Step) -> Ended:
         return "performed" if book.scheme.norm(step).applicable else "not_applicable"
 
-    left_out = sum(1 for ended in inspection.ends.values() if ended in _LEFT_OUT)
-    indicators = assess_indicators(faults, left_out, book.counts.of(inspection.faults))
-    value = assess_value(faults, history, indicators, book.value)
     return [
         HistoryAssessed(**about, findings=history, ended=ended("history")),
-        IndicatorsAssessed(**about, device=device, findings=indicators, ended=ended("indicators")),
+        IndicatorsAssessed(
+            **about, device=device, findings=indicators, ended=ended("indicators"), again=inspection.judged > 0
+        ),
         ValueAssessed(**about, findings=value, prices=book.prices_ref, ended=ended("value")),
         _verdict(about, inspection, book, (history, indicators, value), None),
     ]
+
+
+def _assessed(
+    inspection: Inspection, device: Device, book: Rulebook, on: date
+) -> tuple[HistoryFindings, IndicatorFindings, ValueFindings]:
+    """三评. An assessment that the scheme does not have for the class gives no numbers."""
+    faults, known_before = _faults(inspection, book.scheme), _known(inspection, device)
+    without = (say("assessment.not_applicable"),)
+    history = (
+        assess_history(known_before, book.value, on)
+        if book.scheme.norm("history").applicable
+        else HistoryFindings(known=known_before, said=without)
+    )
+    left_out = sum(1 for ended in inspection.ends.values() if ended in _LEFT_OUT)
+    indicators = (
+        assess_indicators(faults, left_out, book.counts.of(device, inspection.faults))
+        if book.scheme.norm("indicators").applicable
+        else IndicatorFindings(faults=inspection.faults, condition="unknown", defect="undetermined", said=without)
+    )
+    value = (
+        assess_value(faults, history, indicators, book.value)
+        if book.scheme.norm("value").applicable
+        else ValueFindings(said=without)
+    )
+    return history, indicators, value
 
 
 def _rejudge(command: RejudgeByRulebook, inspection: Inspection) -> list[Event]:
@@ -411,7 +309,7 @@ def _verdict(
     history, indicators, value = found
     device = inspection.device
     assert device is not None
-    obsolete = next((one for one in book.table.obsolete if _is_obsolete(one, device)), None)
+    obsolete = next((one for one in book.table.obsolete if is_obsolete(one, device)), None)
     inputs = (
         "confirmed" if inspection.identity == "confirmed" else "unverified",
         "tampering" if indicators.tampering else "none",
@@ -421,7 +319,7 @@ def _verdict(
         history.warranty,
         history.life,
         value.pays,
-        "untried" if again is None else "failed",
+        "failed" if again is not None or inspection.repair_failed else "untried",
         indicators.batch,
     )
     rule = book.table.rule(inputs)
@@ -429,50 +327,14 @@ def _verdict(
         **about,
         disposition=rule.disposition,
         rule=rule.rule,
-        because=obsolete.because if obsolete and rule.disposition == "scrap" else rule.because,
+        because=obsolete.because if obsolete and asks_obsolete(rule) else rule.because,
         inputs=tuple(Input(column=column, word=word) for column, word in zip(INPUTS, inputs, strict=True)),
-        stairs=_stairs(rule, value),
+        stairs=stairs(rule, value),
         table=book.table_ref,
         waived="waived" in inspection.ends.values(),
         again=again,
+        obsolete=None if obsolete is None else obsolete.rule,
     )
-
-
-def _is_obsolete(obsolete: Obsolete, device: Device) -> bool:
-    if device.device_class not in obsolete.device_classes:
-        return False
-    made_before = (
-        obsolete.made_before is not None and device.made_on is not None and device.made_on < obsolete.made_before
-    )
-    return device.model in obsolete.models or made_before
-
-
-def _stairs(rule: Rule, value: ValueFindings) -> tuple[Stair, ...]:
-    """Down to where the device went; of a device on hold nothing is forgone yet, and there are none."""
-    if rule.disposition == "hold":
-        return ()
-    worth = {"reuse": value.reuse_fen, "claim": value.claim_fen, "scrap": value.scrap_fen}
-    saved = {"reuse": value.reuse_co2_g, "claim": value.claim_co2_g, "scrap": value.scrap_co2_g}
-    why = {"reuse": rule.not_reuse, "claim": rule.not_claim}
-    stairs = []
-    for disposition in _STAIRS:
-        taken = disposition == rule.disposition
-        reason = rule.because if taken else why[disposition]
-        assert reason is not None
-        own, better = worth[rule.disposition], worth[disposition]
-        forgone = None if own is None or better is None or taken else better - own
-        stairs.append(
-            Stair(
-                disposition=disposition,
-                taken=taken,
-                why=reason,
-                forgone_fen=forgone,
-                forgone_co2_g=0 if taken else saved[disposition] - saved[rule.disposition],
-            )
-        )
-        if taken:
-            break
-    return tuple(stairs)
 
 
 def _faults(inspection: Inspection, scheme: Scheme) -> list[Fault]:
@@ -486,6 +348,9 @@ def _known(inspection: Inspection, device: Device) -> Known:
         installed_on=device.installed_on,
         dismantled_on=device.dismantled_on,
         load=inspection.load,
+        rounds_judged=inspection.judged,
+        faults_before=inspection.before.faults if inspection.before else (),
+        repair_failed=inspection.repair_failed,
     )
 
 

@@ -10,13 +10,16 @@ from sqlmodel import Field
 from kernel.decider import members
 from kernel.view import View
 from ledger.port import Recorded
-from services.sorting.inspection import opening, population, steps, verdict
+from services.sorting.inspection import opening, override, population, steps, verdict
 from services.sorting.views.tables import Tables
 
 
 class InspectionRow(msgspec.Struct, frozen=True):
-    """`phase` is open, stopped, judged or abandoned; `next_step` the inspection that is due; `faults` their codes, one
-    beside the other; `review` froze it. `version` is that of its stream.
+    """`phase` is open, stopped, judged or abandoned; `round`, `bench`, scheme and `identity` are of the inspection
+    opened last, `next_step` the one of its three that is due. `disposition`, `rule`, `judged_on` and `waived` are those
+    of the verdict that stands, reached in `judged_round`. `faults` are codes, one beside the other: those found so far
+    in an inspection under way, else `judged_faults`, those of the verdict. `review` froze it. `version` is that of its
+    stream.
     """
 
     asset_no: str
@@ -41,6 +44,8 @@ class InspectionRow(msgspec.Struct, frozen=True):
     proposed: str | None
     review: str | None
     version: int
+    judged_round: int | None = None
+    judged_faults: str = ""
 
 
 class InspectionTable(Tables, table=True):
@@ -70,6 +75,8 @@ class InspectionTable(Tables, table=True):
     proposed: str | None
     review: str | None
     version: int
+    judged_round: int | None
+    judged_faults: str
 
 
 def evolve(row: InspectionRow | None, event: Any, recorded: Recorded, _key: tuple[str]) -> InspectionRow | None:
@@ -99,12 +106,14 @@ def _opened(row: InspectionRow | None, event: opening.InspectionOpened, recorded
         identity=None,
         faults="",
         disposition=row.disposition if row else None,
-        rule=None,
-        judged_on=None,
-        waived=False,
+        rule=row.rule if row else None,
+        judged_on=row.judged_on if row else None,
+        waived=row.waived if row else False,
         proposed=None,
         review=None,
         version=recorded.version,
+        judged_round=row.judged_round if row else None,
+        judged_faults=row.judged_faults if row else "",
     )
 
 
@@ -114,24 +123,30 @@ def _changed(row: InspectionRow, event: Any) -> dict[str, Any]:
             return {"identity": outcome, "phase": "stopped" if outcome == "mismatch" else "open"}
         case opening.InspectionHandedOver(bench=bench):
             return {"bench": bench}
-        case opening.InspectionAbandoned():
-            return {"phase": "abandoned", "next_step": None}
+        case opening.InspectionAbandoned(stands=stands):
+            phase = "abandoned" if stands is None else "judged"
+            return {"phase": phase, "next_step": None, "faults": row.judged_faults}
         case steps.AppearanceInspected() | steps.FunctionInspected() | steps.AccuracyInspected():
             after = steps.ORDER.index(steps.STEP_OF[type(event)]) + 1
             found = dict.fromkeys((*row.faults.split(), *event.faults))
             following = steps.ORDER[after] if after < len(steps.ORDER) else None
+            return {"next_step": following, "faults": " ".join(found)}
+        case verdict.VerdictReached():
             return {
-                "next_step": following,
-                "faults": " ".join(found),
-                "waived": row.waived or event.report.ended == "waived",
+                "phase": "judged",
+                "disposition": event.disposition,
+                "rule": event.rule,
+                "judged_on": event.day,
+                "judged_round": event.round,
+                "judged_faults": row.faults,
+                "waived": event.waived,
+                "proposed": None,
             }
-        case verdict.VerdictReached(disposition=disposition, rule=rule):
-            return {"phase": "judged", "disposition": disposition, "rule": rule, "judged_on": event.day}
-        case verdict.OverrideProposed(disposition=disposition):
+        case override.OverrideProposed(disposition=disposition):
             return {"proposed": disposition}
-        case verdict.VerdictOverridden(disposition=disposition):
+        case override.VerdictOverridden(disposition=disposition):
             return {"proposed": None, "disposition": disposition, "judged_on": event.day}
-        case verdict.OverrideRejected():
+        case override.OverrideRejected():
             return {"proposed": None}
         case population.PopulationJoined(review=review):
             return {"review": review}
@@ -149,7 +164,7 @@ INSPECTIONS: Final = View[Any](
     name="inspection",
     row=InspectionRow,
     table=InspectionTable,
-    events=tuple(event for part in (opening, steps, verdict, population) for event in members(part.Event)),
+    events=tuple(event for part in (opening, steps, verdict, override, population) for event in members(part.Event)),
     keys=_keys,
     evolve=evolve,
 )

@@ -54,6 +54,9 @@ def family_of(device: Device | DeviceRow) -> Family:
 
 
 def keys(event: IndicatorsAssessed, _recorded: Recorded) -> Iterable[tuple[str, str, str, str]]:
+    """A device counts once, as it first came in: what a later inspection finds is not another device."""
+    if event.again:
+        return []
     shown = (NONE, *([ANY] if event.findings.faults else []), *event.findings.faults)
     families = {family_of(event.device), (event.device.device_class, NONE, NONE)}
     return [(*family, fault) for family in sorted(families) for fault in shown]
@@ -94,8 +97,7 @@ def _counts(batch: dict[str, int], whole: dict[str, int]) -> Counts:
         class_inspected=whole.get(NONE, 0),
         class_faulty=whole.get(ANY, 0),
         by_fault=tuple(
-            FaultCount(fault=fault, batch=devices, whole=whole.get(fault, 0))
-            for fault, devices in sorted(batch.items())
-            if fault not in (NONE, ANY)
+            FaultCount(fault=fault, batch=batch.get(fault, 0), whole=whole.get(fault, 0))
+            for fault in sorted({*batch, *whole} - {NONE, ANY})
         ),
     )
