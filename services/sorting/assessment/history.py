@@ -29,7 +29,24 @@ Limitation: TypeAlias = Literal[
     "voltage_missing",
     "series_resistance",
 ]
-"""What a load curve cannot tell, and why: each has its sentence in SENTENCES, as `load.<word>`."""
+LIMITATIONS: Final[dict[Limitation, tuple[str, str]]] = {
+    "arcs": ("看不出电弧", "arcs do not show"),
+    "short_overloads": ("看不出短时过载", "short overloads do not show"),
+    "no_current": ("无电流曲线", "no curve of current"),
+    "points_missing": ("缺测较多", "many points missing"),
+    "part_of_year": ("不足一年", "less than a year"),
+    "all_zero": ("电流全为零", "no current at all"),
+    "reversed": ("电流有负值", "negative current"),
+    "no_i_max": ("最大电流不明", "maximum current not known"),
+    "dose_at_least": ("过载剂量为下限", "overload dose at least that"),
+    "phases_missing": ("缺相曲线", "phases missing"),
+    "times_uncertain": ("时标可疑", "times uncertain"),
+    "no_voltage": ("无电压曲线", "no voltage"),
+    "no_voltage_band": ("电压范围未给", "no band for the voltage"),
+    "voltage_missing": ("电压缺测较多", "much voltage missing"),
+    "series_resistance": ("不能估计串联电阻", "no estimate of the series resistance"),
+}
+"""What a load curve cannot tell, or why. The whole sentence of each is in SENTENCES, as `load.<word>`."""
 
 MilliAmperes: TypeAlias = Annotated[int, Meta(ge=0, le=10_000_000, description="a current in milliamperes")]
 MilliVolts: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000, description="a voltage in millivolts")]
