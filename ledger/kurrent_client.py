@@ -78,6 +78,7 @@ Sessions: TypeAlias = sessions_pb2.AppendRequest
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 Answer = TypeVar("Answer", bound=Message)
 Taken = TypeVar("Taken")
+Subscription: TypeAlias = "grpc.aio.UnaryStreamCall[Any, streams_pb2.ReadResp]"
 
 
 class InvalidPosition(KurrentDBClientError):
@@ -91,6 +92,7 @@ class Client(AsyncKurrentDBClient):
         super().__init__(url)
         self.grpc_options += OPTIONS
         self._closing = False
+        self._subscriptions: set[Subscription] = set()
         self.address: Final = ",".join(self.connection_spec.targets)
         asked_s = self.connection_spec.options.default_deadline or append_s_max
         self.append_s_max: Final = min(float(asked_s), append_s_max)
@@ -102,6 +104,15 @@ class Client(AsyncKurrentDBClient):
     async def reconnect(self, grpc_target: str | None = None, connection_id: UUID | None = None) -> None:
         self._check_open()
         await super().reconnect(grpc_target, connection_id)
+
+    async def _connect(self, grpc_target: str | None = None) -> AsyncKurrentDBConnection:
+        """The connection that there was is closed after this, and its calls are given seconds to end. Subscriptions do
+        not end, and whoever looks for the leader would wait for them; so they are ended, to go on at the new one.
+        """
+        connection = await super()._connect(grpc_target)
+        for call in [*self._subscriptions]:
+            call.cancel()
+        return connection
 
     async def close(self) -> None:
         self._closing = True
@@ -171,10 +182,12 @@ class Client(AsyncKurrentDBClient):
         return max((place for place in last if place != LEFT_OUT), default=0)
 
     @autoreconnect
-    async def subscribe(self, request: streams_pb2.ReadReq) -> "grpc.aio.UnaryStreamCall[Any, streams_pb2.ReadResp]":
+    async def subscribe(self, request: streams_pb2.ReadReq) -> Subscription:
         """A live subscription that the server has confirmed. It lasts until it is cancelled or breaks."""
         with raised():
             call = self._read(request, timeout=None, carrying=True)
+            self._subscriptions.add(call)
+            call.add_done_callback(self._subscriptions.discard)
             try:
                 first = await call.read()
             except BaseException:
@@ -185,9 +198,7 @@ class Client(AsyncKurrentDBClient):
                 raise ServiceUnavailableError("the subscription was not confirmed")
             return call
 
-    def _read(
-        self, request: streams_pb2.ReadReq, *, timeout: float | None, carrying: bool
-    ) -> "grpc.aio.UnaryStreamCall[Any, streams_pb2.ReadResp]":
+    def _read(self, request: streams_pb2.ReadReq, *, timeout: float | None, carrying: bool) -> Subscription:
         method = self._channel.unary_stream(
             f"{_STREAMS}/Read", streams_pb2.ReadReq.SerializeToString, streams_pb2.ReadResp.FromString
         )

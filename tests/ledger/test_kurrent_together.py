@@ -112,11 +112,6 @@ async def test_a_follower_goes_on_where_it_was_when_the_server_comes_back(both):
 FILTERS = {"all": {}, "one type": {"types": ["test.Wanted"]}, "one prefix": {"stream_prefixes": ["s1"]}}
 
 
-async def cut(door):
-    """What a call that makes the connection anew does to all others in the end; it gives them five seconds first."""
-    await door._client.connection._grpc_channel.close()
-
-
 async def test_followers_miss_nothing_and_hear_nothing_twice_while_the_connection_is_made_anew(both):
     """It is made anew under them by whatever call finds first that the leader is another, and the server restarts."""
     positions = {name: [] for name in FILTERS}
@@ -139,7 +134,7 @@ async def test_followers_miss_nothing_and_hear_nothing_twice_while_the_connectio
         for number in range(10):
             name = "test.Wanted" if number % 4 == turn % 4 else "test.Other"
             await both.file.append([Append(f"s{number % 3}", ANY, [draft(type=name)])])
-        await cut(both.door)
+        await both.door._client.reconnect()
         await asyncio.sleep(0.01 * (turn % 5))
         if turn in (6, 13):
             await both.restart_server(0.2)
@@ -161,7 +156,34 @@ async def test_a_follower_that_takes_pages_goes_on_however_often_its_subscriptio
             page = await asyncio.wait_for(anext(pages), WAIT_S)
             while not page.events:
                 page = await asyncio.wait_for(anext(pages), WAIT_S)
-            await cut(both.door)
+            await both.door._client.reconnect()
+
+
+async def test_a_follower_goes_on_though_the_connection_is_closed_again_before_it_has_begun(both):
+    await both.file.append(one("s"))
+    following = asyncio.create_task(first_events(both.door.follow(), 2))
+    await asyncio.sleep(0.1)
+    for _ in range(6):
+        await both.door._client.connection._grpc_channel.close()
+        await asyncio.sleep(0.05)
+    await both.file.append(one("s"))
+    assert await asyncio.wait_for(following, WAIT_S) == await everything(both.file)
+
+
+async def test_a_call_that_looks_for_the_leader_does_not_wait_for_followers(both):
+    await both.file.append(one("s"))
+    followers = [both.door.follow(), both.door.follow(types=["test.Never"])]
+    for pages in followers:
+        await asyncio.wait_for(anext(pages), WAIT_S)
+    waiting = [asyncio.create_task(anext(pages)) for pages in followers]
+    await asyncio.sleep(0.1)
+    async with asyncio.timeout(4):
+        await both.door._client.reconnect()
+    await both.file.append(one("s"))
+    for page in await asyncio.wait_for(asyncio.gather(*waiting), WAIT_S):
+        assert page.scanned_to == 2
+    for pages in followers:
+        await pages.aclose()
 
 
 async def test_a_page_of_large_events_holds_few_of_them():
