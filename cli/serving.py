@@ -22,6 +22,7 @@ from cli.connection import note, warn
 from cli.credentials import read_credentials
 from cli.disclosing import DISCLOSURE
 from cli.grants import EVERY_SERVICE, grant_of
+from cli.open_files import connections_within, raise_open_files
 from cli.platform import OWNERS_FOLDER, require_free
 from kernel.clock import system_clock_us
 from kernel.disclosure import Disclosure, DisclosureFile, load
@@ -39,7 +40,7 @@ from ledger.memory import MemoryLedger
 from ledger.open import embedded_file
 from ledger.port import Unavailable
 from ledger.server.access import Admission, Grant, admit_everybody
-from ledger.server.running import Tls, serve
+from ledger.server.running import Limits, Tls, serve
 from ledger.sqlite import SqliteLedger
 
 NAME: Final = "ledger"
@@ -248,7 +249,12 @@ async def _assembled(process: Process, serving: Serving, told: Told) -> Parts:
     # machine alone.
     found_at = settings.further_names[0] if tls and settings.further_names else None
     served = await serve(
-        ledger, str(address), admit=admit, tls=Tls(tls.key, tls.chain) if tls else None, found_at=found_at
+        ledger,
+        str(address),
+        admit=admit,
+        tls=Tls(tls.key, tls.chain) if tls else None,
+        limits=Limits(connections_max=connections_within(raise_open_files(), Limits().connections_max)),
+        found_at=found_at,
     )
     told(settings, Address(address.host, served.port), tls)
 

@@ -25,9 +25,6 @@ from ledger.server.writing import Writing
 FRAMING_BYTES: Final = 4 << 20
 """What stands around the data and metadata of the largest append: ids, types and lengths of its events."""
 
-STREAMS_OF_A_CONNECTION_MAX: Final = 4_000
-"""Calls that one connection has open, of admitted callers or of strangers; more wait at the other end."""
-
 EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - named to be told apart
 
 
@@ -44,6 +41,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     Appends hold `held_bytes_max` before they are recorded, those of services and those of all others so much each. What
     is beyond ends as RESOURCE_EXHAUSTED, and an unfinished append of which nothing more comes for `silent_s_max` as
     DEADLINE_EXCEEDED.
+
+    Of connections nobody knows whose they are. There are `connections_max`, and whoever connects beyond that is hung up
+    on. One connection has `connection_calls_max` calls open, and more wait at the other end. One is closed that has not
+    begun to speak the protocol within `handshake_s_max`, that has had no call for `idle_s_max`, or whose other end does
+    not answer a ping within `ping_s` of it, which is sent as often.
     """
 
     request_bytes_max: int = APPEND_BYTES_MAX + FRAMING_BYTES
@@ -51,6 +53,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     calls_each_max: int = 1_000
     held_bytes_max: int = 4 * APPEND_BYTES_MAX
     silent_s_max: float = 30.0
+    connections_max: int = 4_000
+    connection_calls_max: int = 4_000
+    handshake_s_max: float = 20.0
+    # What is on its way when the connection is closed, Node's client takes for a failure: nobody calls every 7 minutes.
+    idle_s_max: float = 420.0
+    ping_s: float = 30.0
 
 
 class Served:
@@ -116,7 +124,11 @@ def _options(limits: Limits) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", limits.request_bytes_max),
         ("grpc.max_send_message_length", -1),
-        ("grpc.max_concurrent_streams", STREAMS_OF_A_CONNECTION_MAX),
+        ("grpc.max_allowed_incoming_connections", limits.connections_max),
+        ("grpc.max_concurrent_streams", limits.connection_calls_max),
+        ("grpc.server_handshake_timeout_ms", _ms(limits.handshake_s_max)),
+        # By their age they would be closed more gently, and Node's client would lose its subscriptions by that.
+        ("grpc.max_connection_idle_ms", _ms(limits.idle_s_max)),
         # Two processes on one port would share its calls between them, silently.
         ("grpc.so_reuseport", 0),
         # Official clients ping every ten seconds, also while nothing else is said; by default that would end them.
@@ -124,7 +136,12 @@ def _options(limits: Limits) -> list[tuple[str, int]]:
         ("grpc.http2.max_ping_strikes", 0),
         ("grpc.keepalive_permit_without_calls", 1),
         # A subscriber whose machine is gone would otherwise be served until something is recorded.
-        ("grpc.keepalive_time_ms", 30_000),
-        ("grpc.keepalive_timeout_ms", 30_000),
+        ("grpc.keepalive_time_ms", _ms(limits.ping_s)),
+        # A keepalive's own timeout is not kept here: 60 seconds pass, whatever it says.
+        ("grpc.http2.ping_timeout_ms", _ms(limits.ping_s)),
         ("grpc.http2.max_pings_without_data", 0),
     ]
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1_000)

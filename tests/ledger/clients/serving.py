@@ -40,13 +40,15 @@ class Door(NamedTuple):
 class Serving:
     """A server's process, until the block ends or it is killed."""
 
-    def __init__(self, *options: str, data: Path, port: int = 0) -> None:
+    def __init__(self, *options: str, data: Path, port: int = 0, shell: str = "") -> None:
         """`data`: its data folder, which may be there already. What it says beside goes into a file there. `port`: any
-        that is free, or one where an earlier one was met.
+        that is free, or one where an earlier one was met. `shell`: what a shell says before it becomes the server.
         """
         data.mkdir(parents=True, exist_ok=True)
         self._log = data / "told.txt"
         command = [sys.executable, "-m", "cli", "ledger", "serve", "--listen", f"127.0.0.1:{port}", *options]
+        if shell:
+            command = ["/bin/sh", "-c", f'{shell} && exec "$@"', "sh", *command]
         environ = {**os.environ, "METERLOOP_DATA_DIR": str(data)}
         with self._log.open("ab") as told:
             self.process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=told)
