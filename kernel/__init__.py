@@ -12,3 +12,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 # Its newer engine hands each message from thread to thread, which takes a fifth more of the processor for a call as
 # small as ours than the older one, where the thread that waits for a message also reads it.
 os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_client,-event_engine_listener")
+
+# It writes lines of its own to standard error, for instance of each connection that the other end breaks off, where
+# programs of ours write JSON. What came of a call is told by its status.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

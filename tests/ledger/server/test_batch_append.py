@@ -15,9 +15,9 @@ from kurrentdbclient.protos.v1 import shared_pb2, streams_pb2
 
 from ledger.port import ANY, APPEND_BYTES_MAX, EVENT_BYTES_MAX, Append
 from ledger.recording import system_time_us
-from ledger.server.access import admit_everybody
-from ledger.server.batching import UNDER_WAY_MAX, UNFINISHED_MAX
-from ledger.server.running import serve
+from ledger.server.access import Grant, admit_everybody
+from ledger.server.batching import UNDER_WAY_BYTES_MAX, UNDER_WAY_MAX, UNFINISHED_MAX
+from ledger.server.running import Limits, serve
 from ledger.sqlite import SqliteLedger
 from ledger.sqlite_lock import WriterTurn
 from ledger.sqlite_writer import WAITING_MAX
@@ -328,6 +328,39 @@ async def test_more_appends_than_the_ledger_lets_wait_are_all_recorded(tmp_path:
         await asyncio.sleep(2)
     assert await asyncio.gather(*appending) == [{"success"}] * calls
     assert len((await ledger.read("thing-0")).events) == UNDER_WAY_MAX
+    elsewhere.close()
+    await server.stop(grace_s=0)
+    await ledger.close()
+
+
+async def known(_authorization: str | None) -> Grant:
+    return Grant(appends=None)
+
+
+async def test_no_more_of_a_call_is_read_than_may_be_under_way_in_bytes(tmp_path: Path):
+    """While somebody else has the turn: what is read beyond that would be refused, for want of bytes to be held."""
+    path = tmp_path / "ledger.db"
+    ledger = await SqliteLedger.open(path)
+    held = Limits(held_bytes_max=UNDER_WAY_BYTES_MAX + 4 * EVENT_BYTES_MAX)
+    server = await serve(ledger, "127.0.0.1:0", admit=known, limits=held)
+    elsewhere = WriterTurn(path.with_name("ledger.db-lock"))
+    appends = UNDER_WAY_BYTES_MAX // EVENT_BYTES_MAX + 12
+    data = bytes(EVENT_BYTES_MAX - 1_000)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        call = channel.stream_stream(METHOD, Req.SerializeToString, Resp.FromString)()
+
+        async def send() -> None:
+            for number in range(appends):
+                await call.write(request(number, proposed_messages=events(number, data=data)))
+            await call.done_writing()
+
+        with elsewhere:
+            sending, reading = asyncio.create_task(send()), asyncio.create_task(call.read())
+            # Nothing is answered as long as nothing is written, neither for good nor for bad.
+            assert not (await asyncio.wait([reading], timeout=3))[0]
+        answers = [await reading, *[await call.read() for _ in range(appends - 1)]]
+        await sending
+    assert [kind(answer) for answer in answers] == ["success"] * appends
     elsewhere.close()
     await server.stop(grace_s=0)
     await ledger.close()

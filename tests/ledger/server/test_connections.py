@@ -130,10 +130,10 @@ async def test_who_connects_beyond_the_limit_is_hung_up_on_and_the_others_are_no
 async def test_calls_beyond_those_of_a_connection_wait_for_one_to_end():
     async with serving(connection_calls_max=2) as (_, target), grpc.aio.insecure_channel(target) as channel:
         method = channel.unary_stream("/grpc.health.v1.Health/Watch")
-        calls = [method(b"") for _ in range(3)]
-        for call in calls[:2]:
+        calls = [method(b"") for _ in range(2)]
+        for call in calls:
             await call.read()
-        waiting = asyncio.create_task(calls[2].read())
+        waiting = asyncio.create_task(method(b"").read())
         assert not (await asyncio.wait([waiting], timeout=0.5))[0]
         calls[0].cancel()
         async with asyncio.timeout(WITHIN_S):

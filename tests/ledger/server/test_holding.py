@@ -168,3 +168,18 @@ async def test_who_is_slow_and_who_waits_between_appends_goes_on():
         await open_long.done_writing()
         assert (await status_of(open_long))[0] == grpc.StatusCode.OK
         assert [len((await ledger.read(stream)).events) for stream in ("slow", "long")] == [2, 4]
+
+
+async def test_who_is_refused_says_the_rest_undisturbed():
+    """Some clients that are interrupted tell their caller of that, and not of the refusal."""
+    async with serving() as (ledger, channel):
+        call = opened(channel, "Append")
+        stream = shared_pb2.StreamIdentifier(stream_name=b"")
+        await call.write(Req(options=Req.Options(stream_identifier=stream, any=shared_pb2.Empty())))
+        await asyncio.sleep(0.3)
+        await call.write(Req(proposed_message=proposed(Req)))
+        await asyncio.sleep(0.1)
+        assert not call.done()
+        await call.done_writing()
+        assert (await status_of(call))[0] is grpc.StatusCode.INVALID_ARGUMENT
+        assert await ledger.head() == 0
