@@ -2272,6 +2272,19 @@ class GetInspection(Question[InspectionRow], frozen=True, kw_only=True):
     seen: int | None = None
 
 
+class GetSortingLife(Question[Page[Entry]], frozen=True, kw_only=True):
+    """分拣履历 Every event of a device's sorting, in order, as it is in the log: all, or those up to a position of the
+    log, or those of what had happened by the end of a business day.
+    """
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/life"
+    ANSWER: ClassVar[Any] = Page[Entry]
+    asset_no: str
+    as_of_position: int | None = None
+    as_of_day: date | None = None
+    limit: int | None = None
+
+
 class ListDevices(Question[Page[Card]], frozen=True, kw_only=True):
     """档案卡列表 Devices by asset number, those that the caller may see."""
 

@@ -72,7 +72,7 @@ class Gateway:
         uploads = RemoteUploads(peers[REGISTRY.name], access)
         add_upload_routes(door.app, door.schemas, door.limits, "/v1/imports", uploads, dict[str, Any], dict[str, Any])
         Published(door.app, proof, access)
-        Timeline(door.app, self._relays[REGISTRY.name], access)
+        Timeline(door.app, self._relays, access)
         add_verifier(door.app)
         behind = [(service, peers[service.name]) for service in self._services]
         add_pages(door.app, behind, lambda: self.live.origin, self._own_parts, clock_s)

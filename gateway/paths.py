@@ -146,6 +146,7 @@ SORTING: Final = Service(
     plurals={"asset_no": "inspections", "group": "schemes", "name": "tables", "run_id": "runs"},
     questions={
         "GetInspection": "/v1/inspections/{asset_no}",
+        "GetSortingLife": "/v1/inspections/{asset_no}/life",
         "ListInspections": "/v1/inspections",
         "ListSchemes": "/v1/schemes",
     },

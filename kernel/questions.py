@@ -5,6 +5,7 @@ REST it is a GET, its other fields being query parameters; over gRPC it is the m
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
@@ -79,3 +80,23 @@ class Question(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         return self.ask.__name__
+
+
+def paged(found: Sequence[Any], page: PageAsked, *key: str) -> Rows:
+    """A page of rows, and the sort values at which it ended if there may be more."""
+    full = len(found) == page.limit
+    return Rows(items=found, after=[_sort_value(getattr(found[-1], name)) for name in key] if full else None)
+
+
+def follows(page: PageAsked, *kinds: Callable[[Any], Any]) -> Any:
+    """The sort values of the row that the page follows, each as what it was; None on the first page."""
+    return None if page.after is None else tuple(kind(one) for kind, one in zip(kinds, page.after, strict=True))
+
+
+def columns_named(ask: msgspec.Struct) -> dict[str, Any]:
+    """The columns that a list's question names, and the value asked of each."""
+    return {name: value for name, value in msgspec.structs.asdict(ask).items() if name != "seen"}
+
+
+def _sort_value(value: Any) -> CursorValue:
+    return value.isoformat() if isinstance(value, date) else value

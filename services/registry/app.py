@@ -62,29 +62,6 @@ NOT_THEN = not_found(
 )
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One event in a device's life, as it is in the log. `id` is a UUID in hexadecimal."""
-
-    version: int
-    position: int
-    id: str
-    type: str
-    recorded_at_us: int
-    data: msgspec.Raw
-
-
-def entry(recorded: Recorded) -> Entry:
-    """An event as it is shown in a device's life."""
-    return Entry(
-        version=recorded.version,
-        position=recorded.position,
-        id=recorded.id.hex(),
-        type=recorded.type,
-        recorded_at_us=recorded.recorded_at_us,
-        data=msgspec.Raw(recorded.data),
-    )
-
-
 class LeftBehind(msgspec.Struct, frozen=True):
     """A device that did not follow its shipment, and why."""
 

@@ -1,18 +1,19 @@
 """What one may ask the registry, who may ask it, and the answer: the same table for both doors."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 from sqlalchemy import True_
 
+from kernel.life import Entry, entry
 from kernel.principal import Principal, Role
 from kernel.quantity import formed
-from kernel.questions import PageAsked, Question, Rows, Shown
+from kernel.questions import PageAsked, Question, Rows, Shown, columns_named, follows, paged
 from kernel.refusal import NotFound, unreadable
 from services.registry.access import REPORT, Access, owed_by
-from services.registry.app import Entry, Registry, entry
+from services.registry.app import Registry
 from services.registry.disclosed import NOT_THE_MAKERS
 from services.registry.meter.state import UNKNOWN
 from services.registry.views.alarm import Alarm, Duplicate, Gap, alarms, custody_gaps, duplicates
@@ -251,25 +252,25 @@ class Questions:
         if ask.as_of_position is not None and ask.as_of_day is not None:
             raise ONE_TIME_ONLY()
         await self._registry.require_position(ask.as_of_position)
-        (after,) = _after(page, int) or (-1,)
+        (after,) = follows(page, int) or (-1,)
         told = await self._registry.meter_events(ask.asset_no, position=ask.as_of_position)
         happened = told if ask.as_of_day is None else happened_by(told, ask.as_of_day)
         later = [one for one in circle.events(happened) if one[1].version > after]
-        return _paged([entry(recorded) for _, recorded in later[: page.limit]], page, "version")
+        return paged([entry(recorded) for _, recorded in later[: page.limit]], page, "version")
 
     async def _devices(self, caller: Principal, ask: ListDevices, page: PageAsked) -> Rows:
-        named = _named(ask)
+        named = columns_named(ask)
         # To search by what one's cards do not show would be to learn it.
         searched = any(named.get(name) is not None for name in NOT_THE_MAKERS)
         visible = self._access.visible(_beside_maker(caller) if searched else caller, "ReadMeter", "Meter", CARD)
         found = await self._registry.page(CARD, named, page.after, page.limit, visible, seen=ask.seen)
-        return _paged([self._access.circle(caller, card).card(card) for card in found], page, "asset_no")
+        return paged([self._access.circle(caller, card).card(card) for card in found], page, "asset_no")
 
     async def _balances(self, caller: Principal, ask: ListBalances, page: PageAsked) -> Rows:
         rows = self._access.visible(caller, "ReadBalances", "Report", SITES)
         visible = None if isinstance(rows, True_) else rows
         _in_order(ask)
-        after = _after(page, str, str, date.fromisoformat)
+        after = follows(page, str, str, date.fromisoformat)
         lines = await self._registry.ask(
             lambda connection: balances(
                 connection,
@@ -284,25 +285,25 @@ class Questions:
             ),
             seen=ask.seen,
         )
-        return _paged(lines, page, "site", "device_class", "day")
+        return paged(lines, page, "site", "device_class", "day")
 
     async def _recovery(self, caller: Principal, ask: ListRecovery, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadRecovery", REPORT)
         _in_order(ask)
-        after = _after(page, str, str)
+        after = follows(page, str, str)
         rates = await self._registry.ask(
             lambda connection: recovery_rates(connection, ask.first, ask.last, ask.unit, after=after, limit=page.limit),
             seen=ask.seen,
         )
-        return _paged(rates, page, "cohort", "unit")
+        return paged(rates, page, "cohort", "unit")
 
     async def _owed(self, caller: Principal, ask: ListOwed, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadOwed", owed_by(ask.unit))
-        after = _after(page, date.fromisoformat, str)
+        after = follows(page, date.fromisoformat, str)
         found = await self._registry.ask(
             lambda connection: still_owed(connection, ask.unit, page.limit, after), seen=ask.seen
         )
-        return _paged(found, page, "dismantled_on", "asset_no")
+        return paged(found, page, "dismantled_on", "asset_no")
 
     async def _burnt(self, caller: Principal, _ask: ListBurnt, _page: PageAsked) -> Rows:
         self._access.may(caller, "ReadTotals", REPORT)
@@ -311,56 +312,58 @@ class Questions:
     async def _holds_due(self, caller: Principal, ask: ListHoldsDue, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadHolds", REPORT)
         visible = self._access.visible(caller, "ReadMeter", "Meter", CARD)
-        after = _after(page, date.fromisoformat, str, str)
+        after = follows(page, date.fromisoformat, str, str)
         due = await self._registry.ask(
             lambda connection: holds_due(connection, ask.by, page.limit, visible, after, unit=ask.unit), seen=ask.seen
         )
-        return _paged(due, page, "until", "asset_no", "hold")
+        return paged(due, page, "until", "asset_no", "hold")
 
     async def _alarms(self, caller: Principal, ask: ListAlarms, page: PageAsked) -> Rows:
         visible = self._access.visible(caller, "ReadAlarms", "Report", CARD)
-        after = _after(page, date.fromisoformat, str, int)
+        after = follows(page, date.fromisoformat, str, int)
         found = await self._registry.ask(
             lambda connection: alarms(connection, page.limit, after, unit=ask.unit, visible=visible),
             seen=ask.seen,
         )
-        return _paged(found, page, "day", "asset_no", "version")
+        return paged(found, page, "day", "asset_no", "version")
 
     async def _custody_gaps(self, caller: Principal, ask: ListCustodyGaps, page: PageAsked) -> Rows:
         visible = self._access.visible(caller, "ReadAlarms", "Report", CARD)
-        after = _after(page, date.fromisoformat, str)
+        after = follows(page, date.fromisoformat, str)
         found = await self._registry.ask(
             lambda connection: custody_gaps(connection, ask.before, page.limit, after, unit=ask.unit, visible=visible),
             seen=ask.seen,
         )
-        return _paged(found, page, "since", "asset_no")
+        return paged(found, page, "since", "asset_no")
 
     async def _duplicates(self, caller: Principal, ask: ListDuplicates, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadAlarms", REPORT)
-        after = _after(page, int, str)
+        after = follows(page, int, str)
         found = await self._registry.ask(lambda connection: duplicates(connection, page.limit, after), seen=ask.seen)
-        return _paged(found, page, "devices", "comm_address")
+        return paged(found, page, "devices", "comm_address")
 
     async def _sites(self, caller: Principal, ask: ListSites, page: PageAsked) -> Rows:
         visible = self._access.visible(caller, "ReadSite", "Site", SITES)
-        return _paged(
-            await self._registry.page(SITES, _named(ask), page.after, page.limit, visible, seen=ask.seen), page, "site"
+        return paged(
+            await self._registry.page(SITES, columns_named(ask), page.after, page.limit, visible, seen=ask.seen),
+            page,
+            "site",
         )
 
     async def _stocktakes(self, caller: Principal, ask: ListStocktakes, page: PageAsked) -> Rows:
         site = (await self._registry.sites_now([ask.site_id]))[ask.site_id]
         self._access.may(caller, "ReadBalances", owed_by(site.unit))
-        after = _after(page, int, str)
+        after = follows(page, int, str)
         lines = await self._registry.stocktakes(ask.site_id, after, page.limit, seen=ask.seen)
         numbers = {one.asset_no for line in lines for one in line.exceptions_shown}
         cards = await self._registry.cards_as_of(sorted(numbers), None)
         readable = {number for number, card in cards.items() if self._access.reads(caller, card)}
-        return _paged([_without_others(line, readable) for line in lines], page, "version", "device_class")
+        return paged([_without_others(line, readable) for line in lines], page, "version", "device_class")
 
     async def _shipments(self, caller: Principal, ask: ListShipments, page: PageAsked) -> Rows:
         visible = self._access.visible(caller, "ReadShipment", "Shipment", SHIPMENTS)
-        found = await self._registry.page(SHIPMENTS, _named(ask), page.after, page.limit, visible, seen=ask.seen)
-        return _paged(found, page, "shipment")
+        found = await self._registry.page(SHIPMENTS, columns_named(ask), page.after, page.limit, visible, seen=ask.seen)
+        return paged(found, page, "shipment")
 
     async def _shipment(self, caller: Principal, ask: GetShipment, _page: PageAsked) -> Shown:
         whole = await self._registry.consignment(ask.shipment_id)
@@ -369,12 +372,12 @@ class Questions:
 
     async def _containers(self, caller: Principal, ask: ListContainers, page: PageAsked) -> Rows:
         visible = self._access.visible(caller, "ReadContainer", "Container", SITES)
-        (after,) = _after(page, str) or (None,)
+        (after,) = follows(page, str) or (None,)
         found = await self._registry.ask(
-            lambda connection: containers(connection, page.limit, after, **_named(ask), visible=visible),
+            lambda connection: containers(connection, page.limit, after, **columns_named(ask), visible=visible),
             seen=ask.seen,
         )
-        return _paged(found, page, "container")
+        return paged(found, page, "container")
 
     async def _container(self, caller: Principal, ask: GetContainer, _page: PageAsked) -> Shown:
         whole = await self._registry.container(ask.container_id, seen=ask.seen)
@@ -383,8 +386,8 @@ class Questions:
 
     async def _plans(self, caller: Principal, ask: ListPlans, page: PageAsked) -> Rows:
         visible = self._access.visible(caller, "ReadPlan", "Plan", PLANS)
-        found = await self._registry.page(PLANS, _named(ask), page.after, page.limit, visible, seen=ask.seen)
-        return _paged(found, page, "unit", "cohort")
+        found = await self._registry.page(PLANS, columns_named(ask), page.after, page.limit, visible, seen=ask.seen)
+        return paged(found, page, "unit", "cohort")
 
 
 def _beside_maker(caller: Principal) -> Principal:
@@ -395,26 +398,6 @@ def _beside_maker(caller: Principal) -> Principal:
 def _in_order(ask: ListBalances | ListRecovery) -> None:
     if ask.first > ask.last:  # type: ignore[operator]  # both are days, or both are months
         raise FIRST_AFTER_LAST(first=ask.first, last=ask.last)
-
-
-def _named(ask: msgspec.Struct) -> dict[str, Any]:
-    """The columns that a list's question names."""
-    return {name: value for name, value in msgspec.structs.asdict(ask).items() if name != "seen"}
-
-
-def _paged(found: Sequence[Any], page: PageAsked, *key: str) -> Rows:
-    """A page, and where it ended if there may be more."""
-    full = len(found) == page.limit
-    return Rows(items=found, after=[_said(getattr(found[-1], name)) for name in key] if full else None)
-
-
-def _after(page: PageAsked, *kinds: Callable[[Any], Any]) -> Any:
-    """The sort values of the row that the page follows, each as what it was; None on the first page."""
-    return None if page.after is None else tuple(kind(one) for kind, one in zip(kinds, page.after, strict=True))
-
-
-def _said(value: Any) -> str | int:
-    return value.isoformat() if isinstance(value, date) else value
 
 
 def _without_others(line: StocktakeLine, readable: Collection[str]) -> StocktakeLine:

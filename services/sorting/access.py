@@ -1,6 +1,7 @@
 """What each command is about, for the policies in policies.cedar: which device's inspection, and whose."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -8,13 +9,15 @@ from sqlalchemy import ColumnElement, False_
 
 from kernel.authority import DENIED, Policies, Resource
 from kernel.commands import Commands
+from kernel.disclosure import Disclosure, load
 from kernel.handling import Permit
-from kernel.principal import Principal
+from kernel.principal import Principal, Role
 from kernel.refusal import Refusal, not_allowed
+from ledger.port import Recorded
 from services.sorting.app import DECIDERS, SERVICE, Sorting
 from services.sorting.inspection import INSPECTION
 from services.sorting.inspection.at_once import InspectAtOnce, InspectAtOnceOnRecord
-from services.sorting.inspection.opening import OpenInspection, OpenOnRecord
+from services.sorting.inspection.opening import InspectionOpened, OpenInspection, OpenOnRecord
 from services.sorting.inspection.override import ConfirmOverride, ProposeOverride, RejectOverride
 from services.sorting.inspection.population import JoinPopulation, LeavePopulation
 from services.sorting.inspection.state import UNKNOWN, Inspection
@@ -45,6 +48,12 @@ PLURALS: Final = {"inspection": "inspections", "scheme": "schemes", "table": "ta
 SHOWN_AT: Final = {INSPECTION.category: "/v1/inspections/{asset_no}"}
 """Where one noun is shown by its key; of the others there are lists."""
 
+LABELS: Final = Path(__file__).with_name("disclosure.yaml")
+"""A link to docs/disclosure.yaml, so that the file comes along wherever the program is installed."""
+
+PARTIES: Final = {Role.OPERATOR: "unit", Role.MANUFACTURER: "manufacturer"}
+"""As which party a role reads what it may see of a device."""
+
 RULES: Final = Resource(type="Rules")
 BENCH: Final = Resource(type="Bench")
 UNIT_DIGITS: Final = 5
@@ -53,9 +62,10 @@ UNIT_DIGITS: Final = 5
 class Access:
     """Asks the policies, and finds what they need to know."""
 
-    def __init__(self, policies: Policies, sorting: Sorting) -> None:
+    def __init__(self, policies: Policies, sorting: Sorting, labels: Disclosure | None = None) -> None:
         self._policies: Final = policies
         self._sorting: Final = sorting
+        self._labels: Final = labels or load(LABELS)
 
     def offered(self) -> Sequence[Commands]:
         """Sorting's commands as both doors offer them."""
@@ -92,6 +102,26 @@ class Access:
         """Nothing where this principal may see this device's inspections. Else it is as if there were none."""
         if not self._policies.decide(principal, "ReadInspection", inspection(row.unit, row.maker)).allowed:
             raise UNKNOWN(asset_no=row.asset_no)
+
+    def shown(
+        self, principal: Principal, asset_no: str, told: Sequence[tuple[Any, Recorded]]
+    ) -> list[tuple[Any, Recorded]]:
+        """Those of these events of a device that this principal may read: all, or those that the labels show to the
+        party that it is. Raises UNKNOWN where it may not see the device at all, or there is nothing.
+        """
+        device = next((event.device for event, _ in reversed(told) if isinstance(event, InspectionOpened)), None)
+        resource = inspection(device.unit if device else _unit_in(asset_no), device.maker if device else None)
+        if not told or not self._policies.decide(principal, "ReadInspection", resource).allowed:
+            raise UNKNOWN(asset_no=asset_no)
+        if self._policies.decide(principal, "ReadWholeInspection", resource).allowed:
+            return list(told)
+        parties = {party for role, party in PARTIES.items() if self._reads_as(principal, role, resource)}
+        types = self._labels.shown_to(parties)
+        return [one for one in told if one[1].type in types]
+
+    def _reads_as(self, principal: Principal, role: Role, resource: Resource) -> bool:
+        alone = msgspec.structs.replace(principal, roles=principal.roles & {role})
+        return self._policies.decide(alone, "ReadInspection", resource).allowed
 
     def visible(self, principal: Principal) -> ColumnElement[bool]:
         """Which inspections this principal may see: the same answer as `may_read` on each of them. Raises DENIED where
@@ -132,5 +162,10 @@ def _resource(command: Any, state: Any) -> Resource:
         return BENCH
     if not isinstance(state, Inspection):
         return RULES
-    unit = state.device.unit if state.device else command.asset_no.removeprefix("T")[:UNIT_DIGITS]
+    unit = state.device.unit if state.device else _unit_in(command.asset_no)
     return inspection(unit, state.device.maker if state.device else None)
+
+
+def _unit_in(asset_no: str) -> str:
+    """The managing unit that a number or a temporary identity begins with."""
+    return asset_no.removeprefix("T")[:UNIT_DIGITS]

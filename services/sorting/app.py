@@ -14,7 +14,7 @@ from kernel.projection import Projector
 from kernel.refusal import Refusal
 from kernel.view import Key, View
 from kernel.view_queries import one, page
-from ledger.port import Ledger
+from ledger.port import Ledger, Recorded
 from services.sorting.furnishing import Furnishing, Production
 from services.sorting.inspection import INSPECTION
 from services.sorting.inspection.state import Inspection
@@ -78,6 +78,17 @@ class Sorting:
     async def inspections_now(self, asset_nos: Collection[str]) -> Mapping[str, Inspection]:
         """These devices' inspections as they are recorded now. Raises ledger.port.Unavailable."""
         return await self._inspections.now(asset_nos)
+
+    async def events_of(self, asset_no: str) -> list[tuple[Any, Recorded]]:
+        """Every event of a device's sorting, in order; none where it never was. Raises ledger.port.Unavailable."""
+        stream = INSPECTION.stream_of(asset_no)
+        found: list[tuple[Any, Recorded]] = []
+        next_from: int | None = 0
+        while next_from is not None:
+            got = await self._ledger.read(stream, from_version=next_from)
+            found += [(CODEC.decode(one), one) for one in got.events]
+            next_from = got.next_from
+        return found
 
     async def ask(self, query: Callable[[Connection], T], *, seen: int = 0) -> T:
         """Ask the views a question of services.sorting.views, they being at least at position `seen`. Raises Stale."""

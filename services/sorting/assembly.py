@@ -8,6 +8,7 @@ from msgspec import Meta
 from kernel.authority import Policies
 from kernel.codec import Reader
 from kernel.database import Database, DatabaseUnavailable
+from kernel.disclosure import DisclosureFile, load
 from kernel.grpc_server import RpcDoor
 from kernel.http_limits import HttpLimits
 from kernel.http_page import Cursors
@@ -47,6 +48,7 @@ class SortingSettings(Settings, frozen=True, kw_only=True):
             " / production mode: a scheme with a limit that the metrologist is still to confirm is refused"
         ),
     ] = False
+    disclosure: DisclosureFile = None
 
 
 async def assemble(process: Process) -> Parts:
@@ -61,7 +63,8 @@ async def assemble(process: Process) -> Parts:
         database, ledger, Reader(CODEC), sorting.do_many, policies=POLICIES, read=sorting.ask, streams=OWN_STREAMS
     )
     await process.wait_for("database", policies.open, DatabaseUnavailable)
-    access = Access(Policies.load(Path(__file__).parent), sorting)
+    labels = load(settings.disclosure) if settings.disclosure else None
+    access = Access(Policies.load(Path(__file__).parent), sorting, labels)
     commands, questions = access.offered(), Questions(sorting, access).table()
     verifier, cursors = open_verifier(settings), Cursors(read_cursor_key(settings.keys_dir))
     rest = HttpDoor(

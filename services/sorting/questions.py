@@ -1,12 +1,14 @@
 """What one may ask sorting, who may ask it, and the answer: the same table for both doors."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from datetime import date
+from typing import Annotated, Final
 
 import msgspec
 
+from kernel.life import Entry, entry
 from kernel.principal import Principal
-from kernel.questions import PageAsked, Question, Rows, Shown
+from kernel.questions import PageAsked, Question, Rows, Shown, columns_named, follows, paged
 from services.sorting.access import Access
 from services.sorting.app import Sorting
 from services.sorting.inspection.state import UNKNOWN
@@ -27,6 +29,16 @@ class GetInspection(_Ask, frozen=True, kw_only=True):
     """分拣 How a device's sorting stands."""
 
     asset_no: Text
+
+
+class GetSortingLife(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """分拣履历 Every event of a device's sorting, in order, as it is in the log: all, or those up to a position of the
+    log, or those of what had happened by the end of a business day.
+    """
+
+    asset_no: Text
+    as_of_position: Position | None = None
+    as_of_day: date | None = None
 
 
 class ListInspections(_Ask, frozen=True, kw_only=True):
@@ -54,6 +66,7 @@ class Questions:
         """All of them, with their paths."""
         return (
             Question(GetInspection, "/v1/inspections/{asset_no}", InspectionRow, self._inspection),
+            Question(GetSortingLife, "/v1/inspections/{asset_no}/life", Entry, self._life, rows=True, paged=True),
             Question(ListInspections, "/v1/inspections", InspectionRow, self._inspections, rows=True, paged=True),
             Question(ListSchemes, "/v1/schemes", SchemeRow, self._schemes, rows=True, paged=True),
         )
@@ -65,19 +78,25 @@ class Questions:
         self._access.may_read(caller, row)
         return Shown(value=row, version=row.version)
 
+    async def _life(self, caller: Principal, ask: GetSortingLife, page: PageAsked) -> Rows:
+        told = await self._sorting.events_of(ask.asset_no)
+        shown = self._access.shown(caller, ask.asset_no, told)
+        (after,) = follows(page, int) or (-1,)
+        entries = [
+            entry(recorded)
+            for event, recorded in shown
+            if recorded.version > after
+            and (ask.as_of_position is None or recorded.position <= ask.as_of_position)
+            and (ask.as_of_day is None or event.day <= ask.as_of_day)
+        ]
+        return paged(entries[: page.limit], page, "version")
+
     async def _inspections(self, caller: Principal, ask: ListInspections, page: PageAsked) -> Rows:
-        visible, named = self._access.visible(caller), msgspec.structs.asdict(ask)
-        del named["seen"]
+        visible, named = self._access.visible(caller), columns_named(ask)
         found = await self._sorting.page(INSPECTIONS, named, page.after, page.limit, visible, seen=ask.seen)
-        return _paged(found, page, "asset_no")
+        return paged(found, page, "asset_no")
 
     async def _schemes(self, caller: Principal, ask: ListSchemes, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadRules")
         found = await self._sorting.page(SCHEMES, {}, page.after, page.limit, seen=ask.seen)
-        return _paged(found, page, "scheme_group")
-
-
-def _paged(rows: Sequence[Any], page: PageAsked, *key: str) -> Rows:
-    """A page, and where it ends if there may be more."""
-    full = len(rows) == page.limit
-    return Rows(items=rows, after=tuple(getattr(rows[-1], name) for name in key) if full else None)
+        return paged(found, page, "scheme_group")
