@@ -68,7 +68,31 @@ async def test_the_timeline_is_the_card_and_the_whole_life(platform):
     assert body["device"]["phase"] == "in_service"
     assert [entry["type"] for entry in body["timeline"]] == ["registry.Registered"]
     assert body["timeline"][0]["data"]["unit"] == "99401"
-    assert answer.headers["etag"] == '"0"'
+    # Several streams are in it, so that its tag is of what it says and of no version.
+    headers = platform.headers(Role.AUDITOR) | {"If-None-Match": answer.headers["etag"]}
+    assert (await platform.client.get(f"/v1/meters/{NUMBER}", headers=headers)).status_code == 304
+
+
+async def test_the_timeline_tells_what_every_service_recorded_to_those_who_may_read_it(platform):
+    await registered(platform)
+    load = {
+        "first_on": "2026-01-01", "last_on": "2026-01-31", "points_expected": 2976, "points_read": 2300,
+        "longest_gap_min": 60, "zero_days": 0, "days_read": 30,
+    }  # fmt: skip
+    headers = platform.headers(Role.METROLOGIST, key="k-load")
+    body = {"occurred_on": "2026-02-01", "load": load}
+    recorded = await platform.client.post(f"/v1/inspections/{NUMBER}/record-load", json=body, headers=headers)
+    assert recorded.status_code == 201, recorded.text
+    auditor = await platform.client.get(f"/v1/meters/{NUMBER}", headers=platform.headers(Role.AUDITOR))
+    assert [one["type"] for one in auditor.json()["timeline"]] == ["registry.Registered", "sorting.LoadRecorded"]
+    # How a customer lives is not the unit's business.
+    unit = platform.headers(Role.OPERATOR, units=("99401",))
+    shown = await platform.client.get(f"/v1/meters/{NUMBER}", headers=unit)
+    assert [one["type"] for one in shown.json()["timeline"]] == ["registry.Registered"]
+    before = await platform.client.get(
+        f"/v1/meters/{NUMBER}", params={"as_of_day": "2026-01-31"}, headers=platform.headers(Role.AUDITOR)
+    )
+    assert [one["type"] for one in before.json()["timeline"]] == ["registry.Registered"]
 
 
 async def test_the_timeline_of_a_day_or_position_tells_what_had_happened_by_then(platform):
