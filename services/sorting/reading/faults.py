@@ -94,6 +94,11 @@ BEYOND_BOUNDS: Final = unreadable(
     "读到的{item}为 {value}，超出可记录的范围。请人工核对。",
     "what was read for {item} is {value}, beyond what can be recorded; check it by hand",
 )
+OTHER_UNIT: Final = against_rules(
+    "meter_read.other_unit",
+    "方案中{item}的单位是 {unit}，读数的单位是 {read}。请计量员核对方案。",
+    "the scheme has {item} in {unit}, and it is read in {read}; have the metrologist look at the scheme",
+)
 NO_SUCH_ADDITION: Final = unreadable(
     "meter_read.no_such_addition",
     "{said} 不是“条目=数值或选项”。",
