@@ -12,14 +12,15 @@ from typing import Any, Final
 import msgspec
 
 from kernel.refusal import Refusal
+from kernel.spreadsheet import Record
+from kernel.spreadsheet.findings import Column
+from kernel.spreadsheet.heading import Bound
+from kernel.spreadsheet.wording import clean_code, written
 from services.registry import asset_number
 from services.registry.imports import faults
 from services.registry.imports.converting import Context, Convert, converter, or_default, remembering
-from services.registry.imports.heading import Bound
 from services.registry.imports.mapping import Field, TextField
-from services.registry.imports.rows import Column, Value
-from services.registry.imports.tables import Record
-from services.registry.imports.wording import clean_code, written
+from services.registry.imports.rows import Value
 
 BETWEEN_WORDS: Final = "; "
 BETWEEN_CELLS: Final = " / "

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
+from kernel.spreadsheet import Table
+from kernel.spreadsheet.findings import Column, Finding, finding, letter_of
+from kernel.spreadsheet.wording import clean_code, key_of, written
 from services.registry.imports import faults
-from services.registry.imports.rows import Column, Finding, finding, letter_of
-from services.registry.imports.tables import Table
-from services.registry.imports.wording import clean_code, key_of, written
 
 NOTES_MAX: Final = 20
 """Rows that may wait. So many lone cells are a column of something, and no notes."""

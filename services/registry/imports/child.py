@@ -17,13 +17,13 @@ from typing import BinaryIO, Final, TypeAlias
 import msgspec
 
 from kernel.refusal import Refusal
+from kernel.spreadsheet.recognise import Format, recognise
 from services.registry.imports.asked import ROW_IS_COMMAND, NewImport
 from services.registry.imports.faults import CHILD_MEMORY
 from services.registry.imports.mapping import Mapping
 from services.registry.imports.planning import as_commands
 from services.registry.imports.reading import Options, read
 from services.registry.imports.rows import Batch, Heading
-from services.registry.imports.tables.recognise import Format, recognise
 
 HEAD: Final = struct.Struct(">I")
 NICENESS: Final = 5
@@ -138,12 +138,12 @@ def _confine(found: Format, request: Request) -> None:
     if found == "parquet":
         import pyarrow as pa  # noqa: PLC0415  only for those who need it
 
-        import services.registry.imports.tables.parquet  # noqa: PLC0415  only for those who need it
+        import services.registry.imports.tables.parquet  # noqa: F401, PLC0415  while files can still be opened
 
         pa.set_cpu_count(1)
         pa.set_memory_pool(pa.system_memory_pool())
     if found == "workbook":
-        import services.registry.imports.tables.workbook  # noqa: F401, PLC0415  while files can still be opened
+        import kernel.spreadsheet.workbook  # noqa: F401, PLC0415  while files can still be opened
     memory = request.memory_bytes_max or MEMORY_BYTES[found]
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # The first of the two ends the process by a signal that says why; the second would end it without a word.

@@ -15,6 +15,7 @@ import msgspec
 
 from kernel.quantity import BUSINESS_ZONE
 from kernel.refusal import Refusal
+from kernel.spreadsheet.wording import BROKEN, clean_code, clean_text, key_of, written
 from services.registry import asset_number
 from services.registry.asset_number import CheckDigit
 from services.registry.imports import dates, faults
@@ -32,7 +33,6 @@ from services.registry.imports.mapping import (
 )
 from services.registry.imports.quantities import Quantity
 from services.registry.imports.rows import Value
-from services.registry.imports.wording import BROKEN, clean_code, clean_text, key_of, written
 
 Convert: TypeAlias = Callable[[Any], Value | None]
 

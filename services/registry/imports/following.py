@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 
 from kernel.refusal import AgainstRules, Reason, Refusal, against_rules
+from kernel.spreadsheet.findings import Finding
 from services.registry.app import LeftBehind, Registry
 from services.registry.imports.locating import located
-from services.registry.imports.rows import Finding
 from services.registry.imports.shipping import Shipments
 
 FOLLOWED_S_MAX: Final = 120.0

@@ -28,8 +28,8 @@ from kernel.http_uploads import UploadId
 from kernel.principal import Principal
 from kernel.quantity import instant_of_us
 from kernel.refusal import Reason, against_rules, not_found
+from kernel.spreadsheet.error_file import fsync_folder
 from services.registry.imports.asked import NewImport
-from services.registry.imports.error_file import fsync_folder
 from services.registry.imports.mapping import parse
 from services.registry.imports.rows import Heading
 from services.registry.imports.spool import DEFAULT, SpoolLimits, require_own_room, require_room

@@ -8,8 +8,9 @@ import msgspec
 
 from kernel.intake import Malformed, errors_of
 from kernel.refusal import NotAllowed, Refusal
+from kernel.spreadsheet.findings import Column, Finding, shown
 from services.registry.imports.mapping import KEY
-from services.registry.imports.rows import Column, Finding, Heading, Row, shown
+from services.registry.imports.rows import Heading, Row
 
 _LINE: Final = re.compile(r"^(?:manifest|found)\[(\d+)\]\.?")
 _FIELDS: Final = {"shipment_id": "shipment"}

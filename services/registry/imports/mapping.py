@@ -13,16 +13,15 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 import yaml
 
+from kernel.spreadsheet.wording import key_of
 from kernel.yaml_file import LOADER, plain_of_yaml
 from services.registry.asset_number import CheckDigit, strictest
 from services.registry.imports.faults import KIND_UNKNOWN, MAPPING_INVALID, MAPPING_UNREADABLE
-from services.registry.imports.wording import key_of
 
 FILE_BYTES_MAX: Final = 64 << 10
 """Five times the default mapping. Read by whoever may import, so no more than takes a moment."""
 _DEPTH_MAX: Final = 16
 """Of lists and mappings within each other; a mapping file needs five."""
-HEADER_ROWS_MAX: Final = 30
 KEY: Final = "asset_no"
 """The field that every kind has, and without which a row is not one."""
 SHIPMENT: Final = "shipment"
@@ -57,6 +56,14 @@ class _Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     required: bool = False
     fill_down: bool = False
     """An empty cell takes the value above it, as where cells looked merged before the export."""
+
+    def base_unit(self) -> str | None:
+        """The unit of a column that is called by the field's own name: none, but of quantities."""
+        return None
+
+    def takes_unit(self, unit: str) -> bool | None:  # noqa: ARG002  of quantities it matters
+        """Whether what a header says in brackets is a unit of the field; None where it is no unit at all."""
+        return None
 
 
 class AssetNumberField(_Field, frozen=True, kw_only=True, tag="asset_no"):
@@ -122,6 +129,17 @@ class QuantityField(_Field, frozen=True, kw_only=True, tag="quantity"):
 
     measure: Measure
     unit: str
+
+    def base_unit(self) -> str | None:
+        return next(iter(UNITS[self.measure]))
+
+    def takes_unit(self, unit: str) -> bool | None:
+        key = key_of(unit)
+        if not key or key.isdigit():
+            return None
+        if key in UNIT_KEYS[self.measure]:
+            return True
+        return False if any(key in units for units in UNIT_KEYS.values()) else None
 
 
 Field: TypeAlias = (

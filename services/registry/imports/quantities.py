@@ -8,6 +8,7 @@ from typing import Any, Final, get_args
 from msgspec import Meta
 
 from kernel import quantity
+from kernel.spreadsheet.wording import key_of
 from services.registry.imports.faults import (
     DIGITS_LOST,
     NOT_A_NUMBER,
@@ -18,7 +19,6 @@ from services.registry.imports.faults import (
     UNIT_WRONG,
 )
 from services.registry.imports.mapping import UNIT_KEYS, UNITS, Measure
-from services.registry.imports.wording import key_of
 
 FLOAT_EXACT_MAX: Final = 2**53
 
@@ -100,13 +100,3 @@ class Quantity:
         if not self.low <= value <= self.high:
             raise OUT_OF_RANGE(low=self.low, high=self.high, base=self.base)
         return value
-
-
-def unit_in_brackets(unit: str, measure: Measure) -> bool | None:
-    """Whether what a header says in brackets is a unit of this measure; None where it is no unit at all."""
-    key = key_of(unit)
-    if not key or key.isdigit():
-        return None
-    if key in UNIT_KEYS[measure]:
-        return True
-    return False if any(key in units for units in UNIT_KEYS.values()) else None

@@ -16,20 +16,22 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from kernel.refusal import Refusal
+from kernel.spreadsheet import Block, Limits, Record, Table
+from kernel.spreadsheet.delimited import open_delimited
+from kernel.spreadsheet.faults import BAD_POSITION, NO_ROWS
+from kernel.spreadsheet.findings import Column, Finding, finding
+from kernel.spreadsheet.heading import Bound, Headers
+from kernel.spreadsheet.recognise import recognise
+from kernel.spreadsheet.wording import BROKEN, clean_code, key_of, written
 from services.registry.asset_number import CHECK_DIGIT, CheckDigit, strictest
 from services.registry.imports import faults
 from services.registry.imports.agreeing import Cells, columns_of, combined, gather
 from services.registry.imports.asked import NUMBERS_JUDGED_AS_READ
 from services.registry.imports.below import Below, Waiting
 from services.registry.imports.converting import Context, Convert, Disagreement, converter, remembering
-from services.registry.imports.heading import Bound, Headers
-from services.registry.imports.mapping import KEY, SHIPMENT, Mapping
-from services.registry.imports.rows import Batch, Column, Finding, Heading, Row, Value, finding
-from services.registry.imports.tables import Block, Limits, Record, Table
-from services.registry.imports.tables.delimited import open_delimited
+from services.registry.imports.mapping import KEY, SHIPMENT, Field, Mapping
+from services.registry.imports.rows import Batch, Heading, Row, Value
 from services.registry.imports.tables.json_lines import open_json_lines
-from services.registry.imports.tables.recognise import recognise
-from services.registry.imports.wording import BROKEN, clean_code, key_of, written
 
 COUNT_DIGITS_MAX: Final = 8
 """A number in the column of asset numbers that is no longer than this may be the count in a row of totals."""
@@ -61,7 +63,7 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
 
 def read(file: BinaryIO, kind: str, mapping: Mapping, options: Options) -> Iterator[Heading | Batch]:
     """Headings and batches of a seekable file. Raises Refusal where the file, or the rest of it, cannot be read."""
-    headers = Headers(mapping.fields(kind), mapping.ignored)
+    headers = Headers(mapping.fields(kind), KEY, mapping.ignored)
     start = _position(options.after)
     seen, after = start.seen, options.after or _written(start)
     for number, table in enumerate(_tables(file, headers, options.limits)):
@@ -75,7 +77,7 @@ def read(file: BinaryIO, kind: str, mapping: Mapping, options: Options) -> Itera
                 seen, after = seen or bool(batch.rows or batch.refused), batch.after
                 yield batch
     if not seen:
-        raise faults.NO_ROWS()
+        raise NO_ROWS()
 
 
 def _position(after: str | None) -> Position:
@@ -84,14 +86,14 @@ def _position(after: str | None) -> Position:
     try:
         return msgspec.json.decode(after, type=Position)
     except msgspec.DecodeError as error:
-        raise faults.BAD_POSITION() from error
+        raise BAD_POSITION() from error
 
 
 def _written(position: Position) -> str:
     return msgspec.json.encode(position).decode()
 
 
-def _tables(file: BinaryIO, headers: Headers, limits: Limits) -> Iterator[Table | Batch]:
+def _tables(file: BinaryIO, headers: Headers[Field], limits: Limits) -> Iterator[Table | Batch]:
     """The tables, each with its number; a sheet that is not read is a warning."""
     match recognise(file):
         case "delimited":
@@ -104,7 +106,7 @@ def _tables(file: BinaryIO, headers: Headers, limits: Limits) -> Iterator[Table 
 
             yield open_parquet(file, headers, limits)
         case "workbook":
-            from services.registry.imports.tables.workbook import SkippedSheet, open_workbook  # noqa: PLC0415  only for those who need it
+            from kernel.spreadsheet.workbook import SkippedSheet, open_workbook  # noqa: PLC0415  only for those who need it
 
             for table in open_workbook(file, headers, limits):
                 yield _warning(table.sheet, table.refusal) if isinstance(table, SkippedSheet) else table
@@ -115,19 +117,21 @@ def _warning(sheet: str, refusal: Refusal) -> Batch:
     return Batch([], [], warnings, refused=0, skipped=0, after="", done=0, total=0, sheet=sheet)
 
 
-def _heading(table: Table, headers: Headers, mapping: Mapping) -> Heading:
+def _heading(table: Table, headers: Headers[Field], mapping: Mapping) -> Heading:
     columns = tuple(column for one in table.header.bound for column in one.columns)
     dropped = table.header.dropped
     also = _also(columns, dropped, headers, mapping) if dropped else None
     return Heading(table.sheet, table.header.last + 1, columns, dropped, also)
 
 
-def _also(columns: Sequence[Column], dropped: Sequence[Column], headers: Headers, mapping: Mapping) -> str | None:
+def _also(
+    columns: Sequence[Column], dropped: Sequence[Column], headers: Headers[Field], mapping: Mapping
+) -> str | None:
     """The other kind, of those that require more, whose required columns are all here and partly dropped. One that
     requires less is no sign: a ledger of what was dismantled has the columns of devices too.
     """
     for kind, fields in mapping.kinds.items():
-        other = Headers(fields, mapping.ignored)
+        other = Headers(fields, KEY, mapping.ignored)
         required, unread = other.required(), other.of(dropped)
         if len(required) > len(headers.required()) and required & unread and required <= unread | other.of(columns):
             return kind
@@ -158,7 +162,7 @@ class _Normaliser:
     """Turns the records of one table into rows."""
 
     def __init__(
-        self, headers: Headers, mapping: Mapping, options: Options, table: Table, number: int, *, refuses: bool
+        self, headers: Headers[Field], mapping: Mapping, options: Options, table: Table, number: int, *, refuses: bool
     ) -> None:
         """`refuses`: whether a number with a wrong check digit may be refused here."""
         self._table: Final = table

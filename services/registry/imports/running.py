@@ -19,13 +19,14 @@ from kernel.database import DatabaseUnavailable
 from kernel.handling import ID_REUSED, Ask, Context, Outcome
 from kernel.quantity import business_day_of_us
 from kernel.refusal import Refusal, Stale, unreadable
+from kernel.spreadsheet.error_file import ErrorFile
+from kernel.spreadsheet.findings import Finding
 from ledger.port import Sealed, Unavailable
 from services.registry.access import Access
 from services.registry.app import Registry
 from services.registry.asset_number import CheckDigit, strictest
 from services.registry.imports.asked import NUMBERS_JUDGED_AS_READ, ROW_IS_COMMAND
 from services.registry.imports.child import Request, cpu_s_max
-from services.registry.imports.error_file import ErrorFile
 from services.registry.imports.following import Following, Shipped
 from services.registry.imports.jobs import Failure, Jobs, ask_of, caller_of
 from services.registry.imports.locating import Sourced, located
@@ -34,7 +35,7 @@ from services.registry.imports.order import Turn
 from services.registry.imports.planning import Planned, planned_in
 from services.registry.imports.process import reading
 from services.registry.imports.reading import Options
-from services.registry.imports.rows import Batch, Finding, Heading, Row
+from services.registry.imports.rows import Batch, Heading, Row
 from services.registry.imports.shipping import PlannedShipment, Shipments
 from services.registry.records import ImportRecord
 

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
+from kernel.spreadsheet import BLOCK_RECORDS_MAX
 from services.registry.imports.below import NOTES_MAX
-from services.registry.imports.tables import BLOCK_RECORDS_MAX
 from tests.registry.imports.importing import importing
 from tests.registry.imports.sheets import as_csv, as_ndjson, as_xlsx, number, result_of, with_fields
 from tests.registry.imports.test_mended import DONE, FIRST, prepared

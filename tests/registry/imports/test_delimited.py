@@ -6,10 +6,10 @@ import random
 import pytest
 
 from kernel.refusal import Refusal
+from kernel.spreadsheet import Limits
+from kernel.spreadsheet.delimited import BLOCK_BYTES
 from services.registry.imports.reading import Options, read
 from services.registry.imports.rows import Batch
-from services.registry.imports.tables import Limits
-from services.registry.imports.tables.delimited import BLOCK_BYTES
 from tests.registry.imports.sheets import DEFAULT, TODAY, Result, as_csv, number, result_of
 
 HEADER = ["资产编号", "设备类别", "备注"]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.registry.imports.error_file import COLUMNS, ErrorFile, harmless
-from services.registry.imports.rows import Finding
+from kernel.spreadsheet.error_file import COLUMNS, ErrorFile, harmless
+from kernel.spreadsheet.findings import Finding
 from tests.registry.imports.sheets import as_csv, number, result_of
 
 HOSTILE = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=cmd|' /C calc'!A0", "  =1", "＝1+1"]

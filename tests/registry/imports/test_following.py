@@ -2,10 +2,11 @@
 
 import pytest
 
+from kernel.spreadsheet.findings import Column
 from services.registry.imports.asked import NewImport
 from services.registry.imports.following import NOT_YET, Following, Shipped
 from services.registry.imports.locating import Sourced
-from services.registry.imports.rows import Column, Heading, Row
+from services.registry.imports.rows import Heading, Row
 from services.registry.imports.shipping import Shipments
 from services.registry.site import OpenSite
 from tests.registry.imports.importing import OPERATOR, UNIT, as_csv, devices_csv, importing, number

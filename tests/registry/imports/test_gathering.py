@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
+from kernel.spreadsheet.findings import Column
 from services.registry.imports.asked import NewImport
 from services.registry.imports.gathering import CACHE_BYTES, Gathered
 from services.registry.imports.locating import Sourced
-from services.registry.imports.rows import Column, Heading, Row
+from services.registry.imports.rows import Heading, Row
 from services.registry.imports.shipping import Shipments
 from services.registry.shipment import MANIFEST_LINES_MAX
 from tests.registry.imports.importing import ROOT, number

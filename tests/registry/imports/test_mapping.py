@@ -8,10 +8,10 @@ from kernel.device import DEVICE_CLASSES, UnitCode
 from kernel.intake import struct_of
 from kernel.quantity import Code, Key
 from kernel.refusal import Refusal
+from kernel.spreadsheet.heading import Headers
 from services.registry.imports import mapping
 from services.registry.imports.asked import NewImport
 from services.registry.imports.converting import FORMS
-from services.registry.imports.heading import Headers
 from services.registry.imports.mapping import DEFAULT, FILE_BYTES_MAX, ChoiceField, parse
 from services.registry.meter.dismantling import Reading
 from services.registry.meter.identity import Description
@@ -56,7 +56,7 @@ REALISTIC = {
 
 @pytest.mark.parametrize("kind", REALISTIC)
 def test_the_default_mapping_knows_headers_as_they_are_written(kind):
-    headers = Headers(mapping.load().fields(kind))
+    headers = Headers(mapping.load().fields(kind), mapping.KEY)
     for field, labels in REALISTIC[kind].items():
         for label in labels:
             match = headers.match(label)
@@ -65,7 +65,7 @@ def test_the_default_mapping_knows_headers_as_they_are_written(kind):
 
 
 def test_a_unit_in_the_header_of_another_measure_is_another_column():
-    headers = Headers(mapping.load().fields("dismantled"))
+    headers = Headers(mapping.load().fields("dismantled"), mapping.KEY)
     assert headers.match("拆表底度(kvarh)") is None
     assert headers.match("底度(MWh)").unit == "MWh"
     assert headers.match("底度(1)").unit is None

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kernel.refusal import Refusal
-from services.registry.imports.tables import Limits
+from kernel.spreadsheet import Limits
 from tests.registry.imports.sheets import as_parquet, number, result_of, wall
 
 BASE = {"work_order": ["G"], "reason": ["burnt"]}

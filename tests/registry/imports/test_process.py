@@ -12,13 +12,13 @@ import msgspec
 import pytest
 
 from kernel.refusal import Refusal
+from kernel.spreadsheet import Limits
 from services.registry.imports.asked import FILE_BYTES_MAX, NewImport
 from services.registry.imports.child import HEAD, MEMORY_BYTES, Request, cpu_s_max
 from services.registry.imports.planning import as_commands, planned_in
 from services.registry.imports.process import reading
 from services.registry.imports.reading import Options, read
 from services.registry.imports.rows import Heading
-from services.registry.imports.tables import Limits
 from tests.registry.imports.sheets import (
     DEFAULT,
     TODAY,

@@ -5,10 +5,11 @@ import itertools
 
 import pytest
 
+from kernel.spreadsheet.findings import Column
 from services.registry.imports.asked import NewImport
 from services.registry.imports.locating import Sourced
 from services.registry.imports.planning import single
-from services.registry.imports.rows import Column, Heading, Row
+from services.registry.imports.rows import Heading, Row
 from services.registry.imports.running import LET_PASS_LOOKS, LET_PASS_S
 from services.registry.imports.shipping import Shipments
 from services.registry.meter.identity import Register

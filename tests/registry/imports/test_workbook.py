@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from kernel.refusal import Refusal
-from services.registry.imports.tables import Limits
+from kernel.spreadsheet import Limits
 from tests.registry.imports.sheets import as_xlsx, number, result_of, wall
 
 HEADER = ["资产编号", "设备类别", "出厂日期", "备注"]

@@ -7,20 +7,14 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from kernel.refusal import Refusal
+from kernel.spreadsheet import BLOCK_RECORDS_MAX, Block, Limits, Record, Table
+from kernel.spreadsheet.faults import BAD_POSITION, LINE_TOO_LONG
+from kernel.spreadsheet.findings import Column, shown
+from kernel.spreadsheet.heading import Bound, Header, Headers
+from kernel.spreadsheet.wording import key_of
 from services.registry.imports.converting import Disagreement, Measured
-from services.registry.imports.faults import (
-    BAD_POSITION,
-    LINE_TOO_LONG,
-    NOT_JSON,
-    NUMBER_AS_TEXT,
-    TIME_WITHOUT_ZONE,
-    UNKNOWN_FIELD,
-)
-from services.registry.imports.heading import Bound, Header, Headers
-from services.registry.imports.mapping import KEY, DateField, InstantField, QuantityField
-from services.registry.imports.rows import Column, shown
-from services.registry.imports.tables import BLOCK_RECORDS_MAX, Block, Limits, Record, Table
-from services.registry.imports.wording import key_of
+from services.registry.imports.faults import NOT_JSON, NUMBER_AS_TEXT, TIME_WITHOUT_ZONE, UNKNOWN_FIELD
+from services.registry.imports.mapping import KEY, DateField, Field, InstantField, QuantityField
 
 BLOCK_BYTES: Final = 1 << 16
 KEYS_MAX: Final = 10_000
@@ -32,7 +26,7 @@ _ZONELESS: Final = re.compile(r".*[0-9][T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,
 class _Keys(dict[str, tuple[int, str | None] | None]):
     """The place in a record that a key's value takes, and its unit where that is not the field's own."""
 
-    def __init__(self, headers: Headers) -> None:
+    def __init__(self, headers: Headers[Field]) -> None:
         super().__init__()
         self._headers = headers
         self._places = {name: index for index, name in enumerate(headers.fields)}
@@ -75,7 +69,7 @@ class _Keys(dict[str, tuple[int, str | None] | None]):
         return None if same else unit
 
 
-def open_json_lines(file: BinaryIO, headers: Headers, limits: Limits) -> Table:
+def open_json_lines(file: BinaryIO, headers: Headers[Field], limits: Limits) -> Table:
     """The one table of an NDJSON file. Its columns are all fields, whether or not a key for them comes."""
     size = file.seek(0, 2)
     file.seek(0)
@@ -91,7 +85,7 @@ def open_json_lines(file: BinaryIO, headers: Headers, limits: Limits) -> Table:
     return Table(header, size, blocks)
 
 
-def _header(file: BinaryIO, start: int, headers: Headers) -> Header:
+def _header(file: BinaryIO, start: int, headers: Headers[Field]) -> Header:
     """What the first objects show must have the required keys. Later ones may bring others that are known."""
     file.seek(start)
     seen: dict[str, None] = {}

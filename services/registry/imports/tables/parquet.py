@@ -9,18 +9,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kernel.quantity import BUSINESS_ZONE, instant_of_us
-from services.registry.imports.faults import (
-    BAD_POSITION,
-    COLUMNS_UNKNOWN,
-    DAMAGED,
-    EXPANDS_TOO_FAR,
-    TOO_LARGE,
-    TOO_MANY_CELLS,
-)
-from services.registry.imports.heading import COLUMNS_MAX, Headers
-from services.registry.imports.mapping import KEY
-from services.registry.imports.rows import shown
-from services.registry.imports.tables import BLOCK_RECORDS_MAX, Block, Limits, Record, Table
+from kernel.spreadsheet import BLOCK_RECORDS_MAX, Block, Limits, Record, Table
+from kernel.spreadsheet.faults import BAD_POSITION, DAMAGED, EXPANDS_TOO_FAR, TOO_LARGE, TOO_MANY_CELLS
+from kernel.spreadsheet.findings import shown
+from kernel.spreadsheet.heading import COLUMNS_MAX, Headers
+from services.registry.imports.faults import COLUMNS_UNKNOWN
+from services.registry.imports.mapping import KEY, Field
 
 _FAULTS: Final = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError)
 
@@ -34,7 +28,7 @@ class _Opened(NamedTuple):
     wanted: list[str]
 
 
-def open_parquet(file: BinaryIO, headers: Headers, limits: Limits) -> Table:
+def open_parquet(file: BinaryIO, headers: Headers[Field], limits: Limits) -> Table:
     """The one table of a Parquet file."""
     size = file.seek(0, 2)
     if size > limits.parquet_file_bytes:

@@ -1,7 +1,7 @@
-"""XLSX by python-calamine, after tables/archive.py has looked into it. Every visible sheet that has a header is read.
+"""XLSX by python-calamine, after archive.py has looked into it. Every visible sheet that has a header is read.
 
-Merged cells hold their value in the first of them only; the rows below it take it over, except in the column of asset
-numbers, where two rows of one number would be one device twice.
+Merged cells hold their value in the first of them only; the rows below it take it over, except in the column of the
+key, where two rows of one key would be one thing twice.
 """
 
 from collections import deque
@@ -14,11 +14,10 @@ import msgspec
 import python_calamine as calamine
 
 from kernel.refusal import Refusal
-from services.registry.imports.faults import BAD_POSITION, DAMAGED, ENCRYPTED, NO_SHEET
-from services.registry.imports.heading import Header, Headers
-from services.registry.imports.mapping import HEADER_ROWS_MAX, KEY
-from services.registry.imports.tables import BLOCK_RECORDS_MAX, Block, Limits, Record, Table
-from services.registry.imports.tables.archive import Workbook, inspect
+from kernel.spreadsheet import BLOCK_RECORDS_MAX, Block, Limits, Record, Table
+from kernel.spreadsheet.archive import Workbook, inspect
+from kernel.spreadsheet.faults import BAD_POSITION, DAMAGED, ENCRYPTED, NO_SHEET
+from kernel.spreadsheet.heading import HEADER_ROWS_MAX, Header, Headers
 
 ERROR_VALUE: Final = "#ERROR!"
 
@@ -38,7 +37,7 @@ class SkippedSheet(msgspec.Struct, frozen=True):
     refusal: Refusal
 
 
-def open_workbook(file: BinaryIO, headers: Headers, limits: Limits) -> Iterator[Table | SkippedSheet]:
+def open_workbook(file: BinaryIO, headers: Headers[Any], limits: Limits) -> Iterator[Table | SkippedSheet]:
     """The tables of a workbook, a sheet in memory at a time. Refuses it where no sheet has a header."""
     seen = inspect(file, limits)
     file.seek(0)
@@ -61,16 +60,18 @@ def open_workbook(file: BinaryIO, headers: Headers, limits: Limits) -> Iterator[
             skipped.append(SkippedSheet(one.name, refusal))
             continue
         found = True
-        yield _table(sheet, one.name, header, seen, part)
+        yield _table(sheet, one.name, header, headers.key, seen, part)
     if not found:
         raise skipped[0].refusal if skipped else NO_SHEET()
     yield from skipped
 
 
-def _table(sheet: calamine.CalamineSheet, name: str, header: Header, seen: Workbook, part: str | None) -> Table:
+def _table(
+    sheet: calamine.CalamineSheet, name: str, header: Header, key: str, seen: Workbook, part: str | None
+) -> Table:
     total = (sheet.end or (-1, 0))[0] + 1
     errors = _by_row(seen.error_cells.get(part or "", frozenset()))
-    merges = _merges(sheet, header)
+    merges = _merges(sheet, header, key)
 
     def blocks(place: int, index: int) -> Iterator[Block]:
         if place != index or not 0 <= place <= total:
@@ -113,8 +114,8 @@ def _filled(records: Iterator[Record], merges: list[_Merge], errors: dict[int, l
         yield record
 
 
-def _merges(sheet: calamine.CalamineSheet, header: Header) -> list[_Merge]:
-    columns = {index for one in header.bound if one.field != KEY for index in one.indices}
+def _merges(sheet: calamine.CalamineSheet, header: Header, key: str) -> list[_Merge]:
+    columns = {index for one in header.bound if one.field != key for index in one.indices}
     return sorted(
         (
             _Merge(first, last, column)

@@ -5,22 +5,46 @@ cell, or by both.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
-from services.registry.imports.faults import COLUMNS_MISSING, NO_HEADER
-from services.registry.imports.mapping import HEADER_ROWS_MAX, KEY, UNITS, Field, Fields, QuantityField
-from services.registry.imports.quantities import unit_in_brackets
-from services.registry.imports.rows import Column, letter_of, shown
-from services.registry.imports.wording import clean_text, key_of
+from kernel.spreadsheet.faults import COLUMNS_MISSING, NO_HEADER
+from kernel.spreadsheet.findings import Column, letter_of, shown
+from kernel.spreadsheet.wording import clean_text, key_of
 
+HEADER_ROWS_MAX: Final = 30
 COLUMNS_MAX: Final = 702
 """A to ZZ. What is further to the right is not looked at."""
 _HEADERS_SHOWN: Final = 3
 _BRACKETS: Final = re.compile(r"(.*?)[(（\[【]\s*([^)）\]】]*?)\s*[)）\]】]\s*[*＊]?", re.DOTALL)
+
+
+class HeadedField(Protocol):
+    """What finding its column needs to know of a field."""
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """What its column may be called, the most telling first."""
+        ...
+
+    @property
+    def required(self) -> bool:
+        """Whether a table without it is none."""
+        ...
+
+    def base_unit(self) -> str | None:
+        """The unit of a column that is called by the field's own name."""
+        ...
+
+    def takes_unit(self, unit: str) -> bool | None:
+        """Whether what a header says in brackets is a unit of the field; None where it is no unit at all."""
+        ...
+
+
+Named = TypeVar("Named", bound=HeadedField)
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -50,15 +74,16 @@ class _Match(msgspec.Struct, frozen=True):
     unit: str | None = None
 
 
-class Headers:
-    """The headers that a kind's fields go by, but for those `ignored`."""
+class Headers(Generic[Named]):
+    """The headers that fields go by, but for those `ignored`. A row of data has something in the field `key`."""
 
-    def __init__(self, fields: Fields, ignored: Iterable[str] = ()) -> None:
-        self.fields = fields
+    def __init__(self, fields: Mapping[str, Named], key: str, ignored: Iterable[str] = ()) -> None:
+        self.fields: Final = fields
+        self.key: Final = key
         self._ignored: Final = frozenset(map(key_of, ignored))
         self._known: dict[str, _Match] = {}
         for name, field in fields.items():
-            base = _base_unit(field)
+            base = field.base_unit()
             self._known[key_of(name)] = _Match(name, 0, base)
             last_part = key_of(name.rpartition(".")[2])
             for rank, header in enumerate(field.headers, 1):
@@ -75,8 +100,7 @@ class Headers:
             return None
         if not (found := self._known.get(key_of(parts[1]))):
             return None
-        field = self.fields[found.field]
-        if not isinstance(field, QuantityField) or (fits := unit_in_brackets(parts[2], field.measure)) is None:
+        if (fits := self.fields[found.field].takes_unit(parts[2])) is None:
             return found
         return _Match(found.field, found.rank, parts[2]) if fits else None
 
@@ -150,7 +174,7 @@ class Headers:
 
     def _may_span(self, header: Header, lower: list[Any]) -> bool:
         """Whether the lower row can be part of the header: a row of data has something in the column of its key."""
-        index = next((one.indices[0] for one in header.bound if one.field == KEY), None)
+        index = next((one.indices[0] for one in header.bound if one.field == self.key), None)
         if index is None:
             return False
         cell = lower[index] if index < len(lower) else ""
@@ -181,7 +205,3 @@ def _joined(above: str, below: str) -> str:
     if parts := _BRACKETS.fullmatch(above):
         return f"{parts[1]}{below}({parts[2]})"
     return above + below
-
-
-def _base_unit(field: Field) -> str | None:
-    return next(iter(UNITS[field.measure])) if isinstance(field, QuantityField) else None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from services.registry.imports.rows import Finding
+from kernel.spreadsheet.findings import Finding
 
 COLUMNS: Final = ("行 row", "列 column", "值 value", "代码 code", "原因", "reason")
 

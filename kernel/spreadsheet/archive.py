@@ -13,7 +13,8 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from services.registry.imports.faults import (
+from kernel.spreadsheet import Limits
+from kernel.spreadsheet.faults import (
     COMPRESSED,
     DAMAGED,
     ENCRYPTED,
@@ -23,7 +24,6 @@ from services.registry.imports.faults import (
     TOO_MANY_CELLS,
     TOO_MANY_SHEETS,
 )
-from services.registry.imports.tables import Limits
 
 ENTRIES_MAX: Final = 5_000
 PIECE_BYTES: Final = 1 << 18

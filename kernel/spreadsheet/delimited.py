@@ -8,12 +8,13 @@ import csv
 from collections.abc import Iterator
 from contextlib import suppress
 from io import StringIO
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
 from kernel.refusal import Unreadable
-from services.registry.imports.faults import (
+from kernel.spreadsheet import BLOCK_RECORDS_MAX, Block, Limits, Record, Table
+from kernel.spreadsheet.faults import (
     BAD_POSITION,
     CELL_TOO_LONG,
     ENCODING_UNKNOWN,
@@ -21,10 +22,8 @@ from services.registry.imports.faults import (
     NO_HEADER,
     QUOTE_NOT_CLOSED,
 )
-from services.registry.imports.heading import Header, Headers
-from services.registry.imports.mapping import HEADER_ROWS_MAX
-from services.registry.imports.tables import BLOCK_RECORDS_MAX, Block, Limits, Record, Table
-from services.registry.imports.wording import BROKEN
+from kernel.spreadsheet.heading import HEADER_ROWS_MAX, Header, Headers
+from kernel.spreadsheet.wording import BROKEN
 
 BLOCK_BYTES: Final = 1 << 16
 SAMPLE_BYTES: Final = 1 << 20
@@ -43,7 +42,7 @@ class _Dialect(msgspec.Struct, frozen=True):
     """Records before the first that were read away: the `sep=;` line of a spreadsheet."""
 
 
-def open_delimited(file: BinaryIO, headers: Headers, limits: Limits) -> Table:
+def open_delimited(file: BinaryIO, headers: Headers[Any], limits: Limits) -> Table:
     """The one table of a CSV file."""
     size = file.seek(0, 2)
     file.seek(0)
@@ -84,7 +83,9 @@ def _is_utf8(sample: bytes) -> bool:
     return BROKEN not in strange or 2 * chinese > len(strange)
 
 
-def _separated(file: BinaryIO, encoding: str, start: int, headers: Headers, limits: Limits) -> tuple[_Dialect, Header]:
+def _separated(
+    file: BinaryIO, encoding: str, start: int, headers: Headers[Any], limits: Limits
+) -> tuple[_Dialect, Header]:
     """The separator under which the header fills most fields. A `sep=` line, which spreadsheets write, decides."""
     file.seek(start)
     first = file.readline(64).decode(encoding, "replace").strip().strip('"')

@@ -2,7 +2,7 @@
 
 from typing import BinaryIO, Final, Literal, TypeAlias
 
-from services.registry.imports import faults
+from kernel.spreadsheet import faults
 
 Format: TypeAlias = Literal["delimited", "workbook", "json_lines", "parquet"]
 
