@@ -29,6 +29,22 @@ def plain_of_yaml(content: bytes) -> Any:
     return None if node is None else _Constructor().construct_document(node)
 
 
+def extended(default: Any, own: dict[str, Any]) -> Any:
+    """A document that says `extends: default`, member by member: lists of its own come before the default's, single
+    values in their place.
+    """
+    merged = dict(default)
+    for key, value in own.items():
+        there = merged.get(key)
+        if isinstance(there, dict) and isinstance(value, dict):
+            merged[key] = extended(there, value)
+        elif isinstance(there, list) and isinstance(value, list):
+            merged[key] = value + [one for one in there if one not in value]
+        else:
+            merged[key] = value
+    return merged
+
+
 class _Constructor(yaml.constructor.SafeConstructor):
     """As safe_load, but a key given twice is an error: the second would silently take the place of the first."""
 

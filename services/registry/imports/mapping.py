@@ -14,7 +14,7 @@ import msgspec
 import yaml
 
 from kernel.spreadsheet.wording import key_of
-from kernel.yaml_file import LOADER, plain_of_yaml
+from kernel.yaml_file import LOADER, extended, plain_of_yaml
 from services.registry.asset_number import CheckDigit, strictest
 from services.registry.imports.faults import KIND_UNKNOWN, MAPPING_INVALID, MAPPING_UNREADABLE
 
@@ -198,7 +198,7 @@ def parse(content: bytes) -> Mapping:
         raise MAPPING_UNREADABLE(problem=" ".join(str(error).split())) from error
     if isinstance(document, dict) and document.get("extends") == "default":
         del document["extends"]
-        document = _extended(_default(), document)
+        document = extended(_default(), document)
     try:
         return msgspec.convert(document, Mapping)
     except msgspec.ValidationError as error:
@@ -224,19 +224,6 @@ def _require_plain(content: bytes) -> None:
 
 def _default() -> Any:
     return plain_of_yaml(DEFAULT.read_bytes())
-
-
-def _extended(default: Any, own: dict[str, Any]) -> Any:
-    merged = dict(default)
-    for key, value in own.items():
-        there = merged.get(key)
-        if isinstance(there, dict) and isinstance(value, dict):
-            merged[key] = _extended(there, value)
-        elif isinstance(there, list) and isinstance(value, list):
-            merged[key] = value + [one for one in there if one not in value]
-        else:
-            merged[key] = value
-    return merged
 
 
 def _problems(fields: Fields) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Every way in which a meter fails to be read, each saying what to look at.
+"""Every way in which a meter, or the file of a bench, fails to be read, each saying what to look at.
 
 Those of a connection end a reading; those of an answer stand in the place of one value, and the rest is read.
 """
@@ -108,4 +108,81 @@ READ_TWICE: Final = unreadable(
     "meter_read.read_twice",
     "条目 {item} 已从电能表读出，不能另行填写。",
     "item {item} was read off the meter and is not filled in by hand",
+)
+
+BENCH_MAPPING: Final = unreadable(
+    "bench_file.mapping_invalid",
+    "表头映射文件有误：{problem}。请对照默认映射改正。",
+    "the mapping file is not right: {problem}; correct it after the default one",
+)
+BENCH_FORMAT: Final = unreadable(
+    "bench_file.wrong_format",
+    "检测台结果文件须为 CSV 或 XLSX，不是 {found}。请重新导出。",
+    "the result file of a bench is CSV or XLSX and not {found}; export it again",
+)
+BENCH_NO_ITEMS: Final = unreadable(
+    "bench_file.no_items",
+    "第 {row} 行的表头没有任何测量项目。请核对表头，或在映射文件中写明各列的名称。",
+    "the header in row {row} has no column of anything measured; check it, or name the columns in a mapping file",
+)
+BENCH_TOO_LONG: Final = unreadable(
+    "bench_file.too_long",
+    "文件超过 {limit} 行。请按台次拆分。",
+    "the file has more than {limit} rows; split it by runs of the bench",
+)
+BENCH_MISSING: Final = unreadable("bench_file.cell_missing", "此项必填。", "this must be filled in")
+BENCH_POSITION: Final = unreadable(
+    "bench_file.position_wrong", "表位须为 1 至 9999 的整数。", "a position is a whole number from 1 to 9999"
+)
+BENCH_NUMBER_AS_NUMBER: Final = unreadable(
+    "bench_file.asset_no_as_number",
+    "资产编号被存为数值，后几位已丢失。请将该列设为“文本”后重新导出。",
+    "the asset number is stored as a number and has lost its last digits; export the column as text",
+)
+BENCH_ASSET_NO: Final = unreadable(
+    "bench_file.asset_no_wrong",
+    "资产编号须为 22 位数字，或以 T 开头的临时标识。",
+    "an asset number is 22 digits, or a temporary identity that begins with T",
+)
+BENCH_OTHER: Final = unreadable(
+    "bench_file.other_bench",
+    "该行来自检测台 {found}，不是 {bench}。请核对文件与 --bench。",
+    "this row is from bench {found} and not {bench}; check the file and --bench",
+)
+BENCH_RESULT: Final = unreadable(
+    "bench_file.result_unknown",
+    "不是可识别的结论。可写：{words}。也可在映射文件中补充。",
+    "this is no conclusion; possible are {words}, and a mapping file may add to them",
+)
+BENCH_NOT_A_NUMBER: Final = unreadable(
+    "bench_file.not_a_number",
+    "不是可识别的数值。请写成 -0.12 的样子，可带单位。",
+    "this is not a number; write it like -0.12, with a unit if you like",
+)
+BENCH_UNIT: Final = unreadable(
+    "bench_file.unit_wrong",
+    "此项的单位不能是 {unit}。可用：{units}。",
+    "{unit} is no unit of this; possible are {units}",
+)
+BENCH_TOO_PRECISE: Final = unreadable(
+    "bench_file.too_precise",
+    "小数位过多：该值不是 {unit} 的整数倍，登记时不作修约。请按检测台分辨力导出。",
+    "too many decimals: the value is no whole number of {unit}, and nothing is rounded; export it in the bench's own "
+    "resolution",
+)
+BENCH_NOTHING: Final = unreadable(
+    "bench_file.nothing_measured",
+    "该表位没有任何测得值。未检的表位请从文件中删去；无法检测的请在检测台上说明原因。",
+    "nothing was measured at this position; take positions without a test out of the file, and report at the bench why "
+    "a meter could not be tested",
+)
+BENCH_POSITION_TWICE: Final = unreadable(
+    "bench_file.position_twice",
+    "表位重复（另见第 {rows} 行），无法判断以哪一行为准。请只保留正确的一行。",
+    "this position is there again in row {rows}, and nobody can tell which is right; keep the right one",
+)
+BENCH_METER_TWICE: Final = unreadable(
+    "bench_file.meter_twice",
+    "资产编号重复（另见第 {rows} 行），无法判断以哪一行为准。请只保留正确的一行。",
+    "this meter is there again in row {rows}, and nobody can tell which row is right; keep the right one",
 )
