@@ -4,14 +4,14 @@ The readings are real (minoriwww/MeterDetection, MIT; identifiers replaced by it
 they are made here, in the range that belongs to nobody.
 """
 
-import csv
-import gzip
 import hashlib
 from datetime import date
 from pathlib import Path
 from typing import Final
 
+from cli.load_curves import MeterCurves, read_curves
 from client.types import Description, Register
+from kernel.quantity import business_day_of_us
 from services.registry.asset_number import compose
 
 READINGS: Final = Path(__file__).parents[3] / "shared" / "data" / "real-meters" / "current_15min.csv.gz"
@@ -27,17 +27,14 @@ def real_meters(path: Path = READINGS) -> list[Register]:
     """
     if not path.exists():
         return []
-    phases: dict[str, set[str]] = {}
-    first: dict[str, str] = {}
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(lines):
-            meter, day = row["meter"], row["time"][:10]
-            phases.setdefault(meter, set()).add(row["phase"])
-            first[meter] = min(day, first.get(meter, day))
     return [
-        _register(meter, "01" if found == {"A"} else "02", date.fromisoformat(first[meter]))
-        for meter, found in sorted(phases.items())
+        _register(meter, "01" if curves.phases == 1 else "02", _first_day(curves))
+        for meter, curves in read_curves([path]).items()
     ]
+
+
+def _first_day(curves: MeterCurves) -> date:
+    return business_day_of_us(min(at for points in curves.current.values() for at, _ in points) * 1_000_000)
 
 
 def _register(meter: str, device_class: str, since: date) -> Register:

@@ -7,6 +7,8 @@ from typing import Final
 
 import typer
 
+from cli.sorting.curves import curves
+
 sorting_app: Final = typer.Typer(
     name="sorting",
     help="分拣检测 sorting: schemes, inspections, verdicts, reviews",
@@ -19,3 +21,6 @@ sorting_app: Final = typer.Typer(
 @sorting_app.callback()
 def sorting() -> None:
     """分拣检测 Sorting: schemes, inspections, verdicts, reviews."""
+
+
+sorting_app.command()(curves)

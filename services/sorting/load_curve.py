@@ -160,8 +160,9 @@ def _by_phase(curve: Curve, interval_s: int, within: tuple[int, int]) -> dict[Ph
 
 def _placed(points: Sequence[Point], interval_s: int, within: tuple[int, int]) -> _Placed:
     slots: dict[int, int] = {}
+    told: Counter[int] = Counter()
     contradicted: set[int] = set()
-    aside, disordered, before = 0, False, None
+    disordered, before = False, None
     offsets: set[int] = set()
     for at, value in points:
         local = at + ZONE_S
@@ -171,13 +172,12 @@ def _placed(points: Sequence[Point], interval_s: int, within: tuple[int, int]) -
         before = local
         slot, offset = divmod(local, interval_s)
         offsets.add(offset)
-        if slot in contradicted:
-            aside += 1
-        elif slots.setdefault(slot, value) != value:
-            del slots[slot]
+        told[slot] += 1
+        if slots.setdefault(slot, value) != value:
             contradicted.add(slot)
-            aside += 2
-    return _Placed(slots, aside, disordered or len(offsets) > 1)
+    aside = sum(told[slot] for slot in contradicted)
+    agreed = {slot: value for slot, value in slots.items() if slot not in contradicted}
+    return _Placed(agreed, aside, disordered or len(offsets) > 1)
 
 
 def _days_read(amperes: Mapping[Phase, _Placed], interval_s: int) -> tuple[int, int]:

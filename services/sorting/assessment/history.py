@@ -49,6 +49,7 @@ LIMITATIONS: Final[dict[Limitation, tuple[str, str]]] = {
 """What a load curve cannot tell, or why. The whole sentence of each is in SENTENCES, as `load.<word>`."""
 
 MilliAmperes: TypeAlias = Annotated[int, Meta(ge=0, le=10_000_000, description="a current in milliamperes")]
+DoseS: TypeAlias = Annotated[int, Meta(ge=0, le=10**15, description="an overload dose, in seconds at I_max")]
 MilliVolts: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000, description="a voltage in millivolts")]
 
 _MONTHS_A_YEAR: Final = 12
@@ -72,7 +73,7 @@ class LoadFindings(Part, frozen=True, kw_only=True):
     longest_gap_min: Count
     zero_days: Count
     days_read: Count
-    overload_dose_s: Count | None = None
+    overload_dose_s: DoseS | None = None
     voltage_points_read: Count = 0
     voltage_out_ppm: SharePpm | None = None
     cannot_tell: tuple[Limitation, ...] = ()

@@ -30,8 +30,11 @@ SUSPECTED_ONE_IN: Final = 100_000
 come in, and by several faults: at one in a thousand most suspicions would be chance.
 """
 
+ONE_IN_MAX: Final = 10**12
+"""What is rarer is not told apart."""
+
 _REST_BITS: Final = 40
-_ONE_IN_MAX: Final = 10**12
+_MOMENT_MAX: Final = 200
 
 
 class Population(Part, frozen=True, kw_only=True):
@@ -83,21 +86,21 @@ def is_suspected(population: Population) -> bool:
     """Whether a batch is suspected: enough were inspected, far more of it are faulty than of the rest of its class, and
     chance does not explain it. A suspicion is no finding; the laboratory makes one of it.
     """
-    if _too_few(population) or population.faulty < SUSPECTED_FAULTY_MIN:
-        return False
-    rest, rest_faulty = _rest(population)
-    if population.faulty * rest < SUSPECTED_TIMES * rest_faulty * population.inspected:
+    if not _stands_out(population):
         return False
     part, whole = chance(population)
     return part * SUSPECTED_ONE_IN * max(1, population.compared) <= whole
 
 
 def least_explained(populations: Sequence[Population]) -> Population:
-    """The one that chance explains least, the first of equals."""
-    if len(populations) == 1:
-        return populations[0]
-    least, (part, whole) = populations[0], chance(populations[0])
-    for one in populations[1:]:
+    """The one that chance explains least, the first of equals; where none stands out, that of which the largest share
+    of the faulty are in the batch.
+    """
+    standing = [one for one in populations if _stands_out(one)]
+    if not standing:
+        return max(populations, key=lambda one: one.faulty * ONE_IN_MAX // max(1, one.class_faulty))
+    least, (part, whole) = standing[0], chance(standing[0])
+    for one in standing[1:]:
         other_part, other_whole = chance(one)
         if other_part * whole < part * other_whole:
             least, part, whole = one, other_part, other_whole
@@ -106,23 +109,23 @@ def least_explained(populations: Sequence[Population]) -> Population:
 
 def chance(population: Population) -> tuple[int, int]:
     """How likely it is, as a fraction, that as many of the class's faulty devices as are in the batch, or more, are
-    among as many devices of the class taken at random. Never less than it is, and by less than 2^-40 of it more.
+    among as many devices of the class taken at random. Of what is seen less often than once in ONE_IN_MAX times only
+    that is said; else it is never less than it is, and by less than 2^-40 of it more.
     """
-    rest, rest_faulty = _rest(population)
-    if population.faulty == 0 or not 0 <= rest_faulty <= rest:
-        return 1, 1
     return tail(population.faulty, population.inspected, population.class_faulty, population.class_inspected)
 
 
 @lru_cache(maxsize=4_096)
 def tail(found: int, drawn: int, marked: int, whole: int) -> tuple[int, int]:
-    """P(X >= found) where `drawn` of `whole` are taken at random and `marked` of the whole are marked, as a fraction
-    that is at least it and by less than 2^-40 of it more. All devices of a batch in one call ask for the same.
+    """P(X >= found) where `drawn` of `whole` are taken at random and `marked` of the whole are marked, as `chance` says
+    it. All devices of a batch in one call ask for the same.
     """
     # Which of the two is called drawn makes no difference to the chance; the smaller one makes the smaller numbers.
     few, many = sorted((drawn, marked))
     if found <= max(0, few + many - whole):
         return 1, 1
+    if _is_hardly_ever(found, few, many, whole):
+        return 1, ONE_IN_MAX
     term = comb(many, found) * comb(whole - many, few - found)
     total = 0
     for k in range(found, few + 1):
@@ -131,14 +134,33 @@ def tail(found: int, drawn: int, marked: int, whole: int) -> tuple[int, int]:
         following = term * up // down
         # The terms fall faster and faster: what is left is less than a geometric series of this ratio.
         if up < down and following * down << _REST_BITS < total * (down - up):
-            return total + following * down // (down - up) + 1, comb(whole, few)
+            return total - -following * down // (down - up), comb(whole, few)
         term = following
     return total, comb(whole, few)
+
+
+def _is_hardly_ever(found: int, few: int, many: int, whole: int) -> bool:
+    """Whether a bound by a moment already says that it is less often than once in ONE_IN_MAX times: in whole numbers
+    of some thousand bits where the sum itself has a million. By Markov's inequality for the number of ways to choose
+    r of what is found, whose mean is C(few, r) C(many, r) / C(whole, r).
+    """
+    r = min(found - few * many // whole, _MOMENT_MAX)
+    if r < 1:
+        return False
+    return comb(few, r) * comb(many, r) * ONE_IN_MAX <= comb(whole, r) * comb(found, r)
 
 
 def _rest(population: Population) -> tuple[int, int]:
     """Of its class without its batch: inspected, and faulty."""
     return population.class_inspected - population.inspected, population.class_faulty - population.faulty
+
+
+def _stands_out(population: Population) -> bool:
+    """Whether a batch would be suspected if chance did not explain it."""
+    if _too_few(population) or population.faulty < SUSPECTED_FAULTY_MIN:
+        return False
+    rest, rest_faulty = _rest(population)
+    return population.faulty * rest >= SUSPECTED_TIMES * rest_faulty * population.inspected
 
 
 def _too_few(population: Population) -> bool:
@@ -165,7 +187,7 @@ def _compared(population: Population, *, is_suspected: bool) -> list[Sentence]:
                 "indicators.batch_suspected",
                 share_ppm=_ppm(faulty, inspected),
                 expected_ppm=_ppm(rest_faulty, rest),
-                one_in=min(_ONE_IN_MAX, of // part),
+                one_in=min(ONE_IN_MAX, of // part),
             )
         )
     return said

@@ -74,12 +74,12 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         ),
     ),
     "load.arcs": (
-        "每 {interval_s} 一点，看不出电弧。",
-        "one value every {interval_s} cannot show arcs.",
+        "两点相隔 {interval_s}，看不出电弧。",
+        "values {interval_s} apart cannot show arcs.",
     ),
     "load.short_overloads": (
-        "每 {interval_s} 一点，两点之间的过载看不出。",
-        "one value every {interval_s} cannot show an overload between two of them.",
+        "两点相隔 {interval_s}，其间的过载看不出。",
+        "values {interval_s} apart cannot show an overload between two of them.",
     ),
     "load.no_current": ("没有电流曲线。", "there is no curve of its current."),
     "load.points_missing": (
