@@ -627,11 +627,11 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class InspectionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`phase` is open, stopped, judged or abandoned; `round`, `bench`, scheme and `identity` are of the inspection
-    opened last, `next_step` the one of its three that is due. `disposition`, `rule`, `judged_on` and `waived` are
-    those of the verdict that stands, reached in `judged_round`. `faults` are codes, one beside the other: those
-    found so far in an inspection under way, else `judged_faults`, those of the verdict. `review` froze it.
-    `version` is that of its stream.
+    """`phase` is open, stopped, judged, abandoned or superseded; `round`, `bench`, scheme and `identity` are of
+    the inspection opened last, `next_step` the one of its three that is due. `disposition`, `rule`, `judged_on`
+    and `waived` are those of the verdict that stands, reached in `judged_round`. `faults` are codes, one beside
+    the other: those found so far in an inspection under way, else `judged_faults`, those of the verdict. `review`
+    froze it; `repair` is under way, `certificate` what the last one led to. `version` is that of its stream.
     """
 
     asset_no: str
@@ -658,6 +658,8 @@ class InspectionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     version: int
     judged_round: int | None = None
     judged_faults: str = ""
+    repair: str | None = None
+    certificate: str | None = None
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -866,6 +868,13 @@ class Owed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     phase: str
 
 
+class PartReplaced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which part, and how many of it."""
+
+    part: str
+    quantity: int
+
+
 class PlanRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A recovery plan: the cohort of a unit in a month `YYYY-MM`."""
 
@@ -980,6 +989,33 @@ class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     expected: int | None = None
     target_ppm: int | None = None
     cut_off: date | None = None
+
+
+class RepairRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`phase` is begun, sent, returned, keyed, beyond_repair, verified, failed or cancelled; `ended_on` the day of
+    the last four. `parts` is how many were replaced. `version` is that of its stream.
+    """
+
+    repair: str
+    asset_no: str
+    round: int
+    phase: str
+    route: str
+    repaired_by: str
+    repairer: str
+    price_fen: int | None
+    device_class: str
+    unit: str
+    maker: str | None
+    batch: str | None
+    begun_on: date
+    sent_on: date | None
+    returned_on: date | None
+    ended_on: date | None
+    parts: int
+    certificate: str | None
+    valid_until: date | None
+    version: int
 
 
 class SchemeRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1296,6 +1332,21 @@ class OpenInspection(Command, frozen=True, kw_only=True, omit_defaults=True):
     occurred_on: date | None = None
     accuracy_class: str | None = None
     why: str | None = None
+
+
+class OrderRepair(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """下达维修单 Make a device fit for reuse: by which route, by whom, and what a repair covers and costs."""
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/order-repair"
+    KEY: ClassVar[str] = "asset_no"
+    asset_no: str
+    route: Literal["fault", "no_fault"]
+    repairer: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    repaired_by: Literal["centre", "maker"] = "centre"
+    scope: str | None = None
+    price_fen: int | None = None
 
 
 class ProposeOverride(Command, frozen=True, kw_only=True, omit_defaults=True):
@@ -1987,6 +2038,84 @@ class SetPlan(Command, frozen=True, kw_only=True, omit_defaults=True):
     occurred_on: date | None = None
 
 
+class CancelRepair(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """撤销维修单 It is not carried out, or not to its end. The verdict stays."""
+
+    PATH: ClassVar[str] = "/v1/repairs/{repair}/cancel-repair"
+    KEY: ClassVar[str] = "repair"
+    repair: str
+    why: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class FailReVerification(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """重新检定不合格 It gets no certificate, for a reason that no measured value says."""
+
+    PATH: ClassVar[str] = "/v1/repairs/{repair}/fail-re-verification"
+    KEY: ClassVar[str] = "repair"
+    repair: str
+    verifier: str
+    why: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class ReVerify(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """重新检定 All three inspections anew, and the certificate if they show no fault: number, verifier, the last day
+    on which it holds, the seals that were put on.
+    """
+
+    PATH: ClassVar[str] = "/v1/repairs/{repair}/re-verify"
+    KEY: ClassVar[str] = "repair"
+    repair: str
+    site: str
+    certificate: str
+    verifier: str
+    valid_until: date
+    appearance: StepReport
+    function: StepReport
+    accuracy: StepReport
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    seals: tuple[str, ...] = ()
+
+
+class RestoreKeys(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """恢复密钥 The keys of the metering network are on it again; `reference` is the record of the key system."""
+
+    PATH: ClassVar[str] = "/v1/repairs/{repair}/restore-keys"
+    KEY: ClassVar[str] = "repair"
+    repair: str
+    reference: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class ReturnFromRepair(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """修后返回 It is back: repaired, with these parts replaced, or beyond repair and why."""
+
+    PATH: ClassVar[str] = "/v1/repairs/{repair}/return-from-repair"
+    KEY: ClassVar[str] = "repair"
+    repair: str
+    outcome: Literal["beyond_repair", "repaired"]
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    parts: tuple[PartReplaced, ...] = ()
+    why: str | None = None
+
+
+class SendForRepair(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """送修 Its repairer has the device, under this delivery note or work order."""
+
+    PATH: ClassVar[str] = "/v1/repairs/{repair}/send-for-repair"
+    KEY: ClassVar[str] = "repair"
+    repair: str
+    reference: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
 class EndRun(Command, frozen=True, kw_only=True, omit_defaults=True):
     """结束检测批 Nothing more is reported."""
 
@@ -2404,6 +2533,30 @@ class ListOwed(Question[Page[Owed]], frozen=True, kw_only=True):
     unit: str
     seen: int | None = None
     limit: int | None = None
+
+
+class ListRepairs(Question[Page[RepairRow]], frozen=True, kw_only=True):
+    """维修单列表 Repairs by their numbers, those that the caller may see; also who has which certificate number."""
+
+    PATH: ClassVar[str] = "/v1/repairs"
+    ANSWER: ClassVar[Any] = Page[RepairRow]
+    seen: int | None = None
+    asset_no: str | None = None
+    phase: str | None = None
+    route: str | None = None
+    repairer: str | None = None
+    certificate: str | None = None
+    unit: str | None = None
+    limit: int | None = None
+
+
+class GetRepair(Question[RepairRow], frozen=True, kw_only=True):
+    """维修单 How a repair stands."""
+
+    PATH: ClassVar[str] = "/v1/repairs/{repair}"
+    ANSWER: ClassVar[Any] = RepairRow
+    repair: str
+    seen: int | None = None
 
 
 class ListSchemes(Question[Page[SchemeRow]], frozen=True, kw_only=True):

@@ -143,13 +143,21 @@ SORTING: Final = Service(
     name="sorting",
     zh="分拣服务",
     file=sorting_pb2.DESCRIPTOR,
-    plurals={"asset_no": "inspections", "group": "schemes", "name": "tables", "run_id": "runs"},
+    plurals={
+        "asset_no": "inspections",
+        "repair": "repairs",
+        "group": "schemes",
+        "name": "tables",
+        "run_id": "runs",
+    },
     questions={
         "GetInspection": "/v1/inspections/{asset_no}",
         "GetSortingLife": "/v1/inspections/{asset_no}/life",
         "ListInspections": "/v1/inspections",
+        "GetRepair": "/v1/repairs/{repair}",
+        "ListRepairs": "/v1/repairs",
         "ListSchemes": "/v1/schemes",
     },
-    shown_by={"asset_no": "GetInspection"},
+    shown_by={"asset_no": "GetInspection", "repair": "GetRepair"},
 )
 SERVICES: Final = (REGISTRY, SORTING)

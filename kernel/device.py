@@ -63,3 +63,9 @@ DEVICE_CLASSES: Final[dict[DeviceClass, tuple[str, str]]] = {
     "41": ("运行封印", "seal"),
 }
 """Class codes of the metering production dispatch platform, with the words for them."""
+
+DATA_BEARING: Final[frozenset[DeviceClass]] = frozenset({"01", "02", "03", "04", "05", "10", "11", "19"})
+"""待确认 / to be confirmed: the classes that keep a customer's records or keys, and go to no recycler before these are
+gone, nor back to a customer before their keys are restored. Modules are among them for the keys of their network.
+Transformers, boxes, seals and containers keep nothing.
+"""

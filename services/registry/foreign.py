@@ -1,5 +1,6 @@
-"""What the registry reads of sorting's public events: what a device was judged to be. The members that it does not need
-are passed over; a test holds these structs against proto/sorting/v1/sorting.proto.
+"""What the registry reads of sorting's public events: what a device was judged to be, and whether it was made fit for
+use again. The members that it does not need are passed over; a test holds these structs against
+proto/sorting/v1/sorting.proto.
 """
 
 from collections.abc import Mapping
@@ -30,6 +31,13 @@ class InspectionOpened(OfDevice, frozen=True, kw_only=True, gc=False):
     round: int
 
 
+class InspectionAbandoned(OfDevice, frozen=True, kw_only=True, gc=False):
+    """The inspection was given up; the verdict before it stands again, where there was one."""
+
+    round: int
+    disposition: Literal["reuse", "claim", "scrap", "hold"] | None = None
+
+
 class VerdictReached(OfDevice, frozen=True, kw_only=True, gc=False):
     """What it was judged to be."""
 
@@ -41,10 +49,52 @@ class VerdictOverridden(VerdictReached, frozen=True, kw_only=True, gc=False):
     """What two persons say it is."""
 
 
+class RepairOrdered(OfDevice, frozen=True, kw_only=True, gc=False):
+    """It is to be made fit for use again, by this order."""
+
+    repair: str
+
+
+class RepairReturned(OfDevice, frozen=True, kw_only=True, gc=False):
+    """It is back from its repairer."""
+
+    repair: str
+    outcome: Literal["repaired", "beyond_repair"]
+
+
+class ReVerified(OfDevice, frozen=True, kw_only=True, gc=False):
+    """It may be installed again, by this certificate and until the day on which that runs out."""
+
+    certificate: str
+    valid_until: date
+
+
+class ReVerificationFailed(OfDevice, frozen=True, kw_only=True, gc=False):
+    """It gets no certificate, and will be judged again."""
+
+    repair: str
+
+
+class RepairCancelled(OfDevice, frozen=True, kw_only=True, gc=False):
+    """The order is not carried out, or not to its end. The verdict stays."""
+
+    repair: str
+
+
 FOLLOWED: Final = ("inspection-", "repair-", "review-")
 """The streams in which sorting says it, by their prefixes."""
 
-EVENTS: Final = (InspectionOpened, VerdictReached, VerdictOverridden)
+EVENTS: Final = (
+    InspectionOpened,
+    InspectionAbandoned,
+    VerdictReached,
+    VerdictOverridden,
+    RepairOrdered,
+    RepairReturned,
+    ReVerified,
+    ReVerificationFailed,
+    RepairCancelled,
+)
 READERS: Final[Mapping[str, Upcaster]] = {
     f"sorting.{event.__name__}": msgspec.json.Decoder(event).decode for event in EVENTS
 }

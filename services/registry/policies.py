@@ -185,13 +185,52 @@ def when_inspection_opened_anew_suspend_verdict(
         yield _ground(event, "verdict_hold", _said_in(event, recorded))
 
 
+def when_inspection_abandoned_restore_verdict(
+    event: foreign.InspectionAbandoned, recorded: Recorded
+) -> Iterator[RecordPrecondition]:
+    """The verdict, and not what it had led to: the device has been on a bench since."""
+    if event.disposition is not None:
+        yield _ground(event, _VERDICTS[event.disposition], _said_in(event, recorded))
+
+
 def when_verdict_reached_record_verdict(
     event: foreign.VerdictReached, recorded: Recorded
 ) -> Iterator[RecordPrecondition]:
     yield _ground(event, _VERDICTS[event.disposition], _said_in(event, recorded))
 
 
-def _said_in(event: foreign.InspectionOpened | foreign.VerdictReached, recorded: Recorded) -> str:
+def when_repair_ordered_record_order(event: foreign.RepairOrdered, _recorded: Recorded) -> Iterator[RecordPrecondition]:
+    yield _ground(event, "repair_order", event.repair)
+
+
+def when_re_verified_record_certificate(event: foreign.ReVerified, _recorded: Recorded) -> Iterator[RecordPrecondition]:
+    yield msgspec.structs.replace(_ground(event, "re_verification", event.certificate), valid_until=event.valid_until)
+
+
+def when_beyond_repair_suspend_verdict(
+    event: foreign.RepairReturned, _recorded: Recorded
+) -> Iterator[RecordPrecondition]:
+    if event.outcome == "beyond_repair":
+        yield _ground(event, "verdict_hold", event.repair)
+
+
+def when_re_verification_failed_suspend_verdict(
+    event: foreign.ReVerificationFailed, _recorded: Recorded
+) -> Iterator[RecordPrecondition]:
+    """Whatever certificate there was stands no more; the verdict that comes of it follows."""
+    yield _ground(event, "verdict_hold", event.repair)
+
+
+def when_repair_cancelled_withdraw_order(
+    event: foreign.RepairCancelled, _recorded: Recorded
+) -> Iterator[RecordPrecondition]:
+    """Only what was judged for reuse is repaired, and that it is: told anew, it takes the place of the order."""
+    yield _ground(event, "verdict_reuse", event.repair)
+
+
+def _said_in(
+    event: foreign.InspectionOpened | foreign.InspectionAbandoned | foreign.VerdictReached, recorded: Recorded
+) -> str:
     """Which inspection, which round of it, and which event of its stream: a round may be judged twice."""
     return f"{recorded.stream}/{event.round}/{recorded.version}"
 
@@ -244,8 +283,14 @@ POLICIES: Final = (
         name="grounds_follow_sorting",
         when={
             foreign.InspectionOpened: when_inspection_opened_anew_suspend_verdict,
+            foreign.InspectionAbandoned: when_inspection_abandoned_restore_verdict,
             foreign.VerdictReached: when_verdict_reached_record_verdict,
             foreign.VerdictOverridden: when_verdict_reached_record_verdict,
+            foreign.RepairOrdered: when_repair_ordered_record_order,
+            foreign.RepairReturned: when_beyond_repair_suspend_verdict,
+            foreign.ReVerified: when_re_verified_record_certificate,
+            foreign.ReVerificationFailed: when_re_verification_failed_suspend_verdict,
+            foreign.RepairCancelled: when_repair_cancelled_withdraw_order,
         },
     ),
 )

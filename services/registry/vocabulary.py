@@ -22,10 +22,6 @@ EventId: TypeAlias = Annotated[
     ),
 ]
 ShipmentId: TypeAlias = Key
-DATA_BEARING: Final[frozenset[DeviceClass]] = frozenset({"01", "02", "03", "04", "05", "10", "11", "19"})
-"""待确认 / to be confirmed: the classes that keep a customer's records or keys, and go to no recycler before these are
-gone. Modules are among them for the keys of their network. Transformers, boxes, seals and containers keep nothing.
-"""
 
 Owner: TypeAlias = Literal["company", "customer"]
 OWNERS: Final[dict[Owner, tuple[str, str]]] = {

@@ -13,13 +13,17 @@ from kernel.disclosure import Disclosure, load
 from kernel.handling import Permit
 from kernel.principal import Principal, Role
 from kernel.refusal import Refusal, not_allowed
+from kernel.view import View
 from ledger.port import Recorded
 from services.sorting.app import DECIDERS, SERVICE, Sorting
+from services.sorting.certificate import ClaimCertificate, Claimed
 from services.sorting.inspection import INSPECTION
 from services.sorting.inspection.at_once import InspectAtOnce, InspectAtOnceOnRecord
+from services.sorting.inspection.departure import AbandonDeparted, SupersedeInspection
 from services.sorting.inspection.opening import InspectionOpened, OpenInspection, OpenOnRecord
 from services.sorting.inspection.override import ConfirmOverride, ProposeOverride, RejectOverride
 from services.sorting.inspection.population import JoinPopulation, LeavePopulation
+from services.sorting.inspection.repair_order import CloseRepair
 from services.sorting.inspection.state import UNKNOWN, Inspection
 from services.sorting.inspection.steps import EndStep
 from services.sorting.inspection.verdict import (
@@ -28,8 +32,18 @@ from services.sorting.inspection.verdict import (
     Rejudge,
     RejudgeByRulebook,
 )
+from services.sorting.repair import (
+    REPAIR,
+    BeginRepair,
+    FailReVerification,
+    Repair,
+    ReVerify,
+    ReVerifyByScheme,
+)
+from services.sorting.repair import UNKNOWN as NO_REPAIR
 from services.sorting.run import FreePositions, Run, TakePositions
 from services.sorting.views.inspection import INSPECTIONS, InspectionRow
+from services.sorting.views.repair import RepairRow
 
 BY_ANOTHER = not_allowed(
     "verdict.by_another",
@@ -37,15 +51,42 @@ BY_ANOTHER = not_allowed(
     "one overrules a verdict in one's own name: by must be your own subject id, {subject}",
 )
 
+VERIFIED_BY_ANOTHER = not_allowed(
+    "repair.verified_by_another",
+    "重新检定只能以本人名义：verifier 须为您自己的代号 {subject}。",
+    "one verifies in one's own name: verifier must be your own subject id, {subject}",
+)
+
 INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
-    (JoinPopulation, LeavePopulation, Rejudge, TakePositions, FreePositions)
+    (
+        JoinPopulation,
+        LeavePopulation,
+        Rejudge,
+        TakePositions,
+        FreePositions,
+        BeginRepair,
+        CloseRepair,
+        ClaimCertificate,
+        AbandonDeparted,
+        SupersedeInspection,
+    )
 )
 """Given by the service itself: the review decides, its devices follow; a failed repair has its device judged again; the
-reports of a run take its positions.
+reports of a run take its positions; a repair follows its order, an inspection its device.
 """
 
-PLURALS: Final = {"inspection": "inspections", "scheme": "schemes", "table": "tables", "run": "runs"}
-SHOWN_AT: Final = {INSPECTION.category: "/v1/inspections/{asset_no}"}
+PLURALS: Final = {
+    "inspection": "inspections",
+    "repair": "repairs",
+    "certificate": "certificates",
+    "scheme": "schemes",
+    "table": "tables",
+    "run": "runs",
+}
+SHOWN_AT: Final = {
+    INSPECTION.category: "/v1/inspections/{asset_no}",
+    REPAIR.category: "/v1/repairs/{repair}",
+}
 """Where one noun is shown by its key; of the others there are lists."""
 
 LABELS: Final = Path(__file__).with_name("disclosure.yaml")
@@ -90,6 +131,8 @@ class Access:
             refusal = self._policies.refusal(principal, action(command), _resource(command, state))
             if refusal is None and isinstance(command, _IN_ONES_NAME) and command.by != principal.subject:
                 return BY_ANOTHER(subject=principal.subject, field="by")
+            if refusal is None and isinstance(command, _VERIFIES) and command.verifier != principal.subject:
+                return VERIFIED_BY_ANOTHER(subject=principal.subject, field="verifier")
             return refusal
 
         return judged
@@ -123,11 +166,16 @@ class Access:
         alone = msgspec.structs.replace(principal, roles=principal.roles & {role})
         return self._policies.decide(alone, "ReadInspection", resource).allowed
 
-    def visible(self, principal: Principal) -> ColumnElement[bool]:
-        """Which inspections this principal may see: the same answer as `may_read` on each of them. Raises DENIED where
-        it could be none, whatever there is.
+    def may_read_repair(self, principal: Principal, row: RepairRow) -> None:
+        """The same of a repair."""
+        if not self._policies.decide(principal, "ReadInspection", inspection(row.unit, row.maker)).allowed:
+            raise NO_REPAIR(repair=row.repair)
+
+    def visible(self, principal: Principal, view: View[Any] = INSPECTIONS) -> ColumnElement[bool]:
+        """Which inspections, or which rows of another view of devices, this principal may see: the same answer as
+        `may_read` on each of them. Raises DENIED where it could be none, whatever there is.
         """
-        of = INSPECTIONS.columns.c
+        of = view.columns.c
         rows = self._policies.where(principal, "ReadInspection", "Inspection", {"unit": of.unit, "maker": of.maker})
         if isinstance(rows, False_):
             raise DENIED(action="ReadInspection")
@@ -153,19 +201,25 @@ _GIVEN: Final[dict[type[msgspec.Struct], type[msgspec.Struct]]] = {
     InspectAtOnceOnRecord: InspectAtOnce,
     JudgeByRulebook: Judge,
     RejudgeByRulebook: Rejudge,
+    ReVerifyByScheme: ReVerify,
+    # Whoever may issue a certificate may take a number for it.
+    ClaimCertificate: ReVerify,
 }
 _IN_ONES_NAME: Final = (ProposeOverride, ConfirmOverride, RejectOverride)
+_VERIFIES: Final = (ReVerify, FailReVerification)
 
 
 def _resource(command: Any, state: Any) -> Resource:
     if isinstance(state, Run):
         return BENCH
-    if not isinstance(state, Inspection):
+    if isinstance(state, Claimed):
+        return inspection(_unit_in(command.asset_no), None)
+    if not isinstance(state, Inspection | Repair):
         return RULES
-    unit = state.device.unit if state.device else _unit_in(command.asset_no)
+    unit = str(state.device.unit) if state.device else _unit_in(getattr(command, "asset_no", ""))
     return inspection(unit, state.device.maker if state.device else None)
 
 
 def _unit_in(asset_no: str) -> str:
-    """The managing unit that a number or a temporary identity begins with."""
+    """The unit that a number begins with; nobody's where there is no number."""
     return asset_no.removeprefix("T")[:UNIT_DIGITS]

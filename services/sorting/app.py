@@ -15,9 +15,12 @@ from kernel.refusal import Refusal
 from kernel.view import Key, View
 from kernel.view_queries import one, page
 from ledger.port import Ledger, Recorded
+from services.sorting.certificate import CERTIFICATE, ClaimCertificate
 from services.sorting.furnishing import Furnishing, Production
 from services.sorting.inspection import INSPECTION
 from services.sorting.inspection.state import Inspection
+from services.sorting.repair import REPAIR
+from services.sorting.reverifying import Reverifying
 from services.sorting.run import RUN
 from services.sorting.scheme import SCHEME
 from services.sorting.table import TABLE
@@ -26,18 +29,32 @@ T = TypeVar("T")
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 SERVICE: Final = "sorting"
-DECIDERS: Final[tuple[Decider[Any], ...]] = (INSPECTION, RUN, SCHEME, TABLE)
+DECIDERS: Final[tuple[Decider[Any], ...]] = (INSPECTION, REPAIR, CERTIFICATE, RUN, SCHEME, TABLE)
 CODEC: Final = Codec(SERVICE, [event for decider in DECIDERS for event in decider.events])
 OWN_STREAMS: Final = tuple(f"{decider.category}-" for decider in DECIDERS)
 STREAMS: Final = (*OWN_STREAMS, "meter-", "site-")
 """Those that the views follow: its own, and the registry's that say who a device is and where."""
 
+FOLLOWED: Final = (*OWN_STREAMS, "meter-")
+"""Those that the policies follow."""
+
+CERTIFICATE_FORM: Final = "[A-Za-z0-9][A-Za-z0-9._-]{3,63}"
+
 
 class Sorting:
     """The service, over a ledger and its views."""
 
-    def __init__(self, ledger: Ledger, projector: Projector, *, production: bool = False) -> None:
-        """In `production` no scheme runs that has a limit still to be confirmed."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        projector: Projector,
+        *,
+        production: bool = False,
+        certificate_form: str = CERTIFICATE_FORM,
+    ) -> None:
+        """In `production` no scheme runs that has a limit still to be confirmed. Certificate numbers match
+        `certificate_form` as a whole.
+        """
         self._ledger: Final = ledger
         self._projector: Final = projector
         handlings = {decider.category: Handling(ledger, decider, CODEC) for decider in DECIDERS}
@@ -45,9 +62,18 @@ class Sorting:
             command: handlings[decider.category] for decider in DECIDERS for command in decider.commands
         }
         self._inspections: Final = Folded(ledger, INSPECTION, CODEC)
+        schemes = Folded(ledger, SCHEME, CODEC)
+        self._reverifying: Final = Reverifying(
+            Folded(ledger, REPAIR, CODEC),
+            schemes,
+            self._ask_now,
+            self._handlings[ClaimCertificate].handle_many,
+            Production(production),
+            certificate_form,
+        )
         self._furnishing: Final = Furnishing(
             self._inspections,
-            Folded(ledger, SCHEME, CODEC),
+            schemes,
             Folded(ledger, TABLE, CODEC),
             self.ask,
             self._ask_now,
@@ -71,6 +97,7 @@ class Sorting:
         answers: dict[int, Outcome | Refusal] = {}
         for handling, places in by_noun.items():
             furnished = await self._furnishing.furnished([asks[i] for i in places])
+            furnished = await self._reverifying.furnished(furnished)
             done = await handling.handle_many(furnished)
             answers.update(zip(places, done, strict=True))
         return [answers[i] for i in range(len(asks))]

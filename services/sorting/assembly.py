@@ -23,8 +23,8 @@ from kernel.settings import Settings
 from ledger.open import open_ledger
 from ledger.port import Unavailable
 from services.sorting.access import Access
-from services.sorting.app import CODEC, OWN_STREAMS, SERVICE, STREAMS, Sorting
-from services.sorting.foreign import READERS
+from services.sorting.app import CERTIFICATE_FORM, CODEC, FOLLOWED, SERVICE, STREAMS, Sorting
+from services.sorting.foreign import DEPARTURES, READERS
 from services.sorting.policies import POLICIES
 from services.sorting.questions import Questions
 from services.sorting.reporting import Reporting
@@ -49,6 +49,14 @@ class SortingSettings(Settings, frozen=True, kw_only=True):
         ),
     ] = False
     disclosure: DisclosureFile = None
+    certificate_form: Annotated[
+        str,
+        Meta(
+            max_length=200,
+            description="检定证书编号的格式（正则表达式，整体匹配）"
+            " / the form of certificate numbers, a regular expression that they match as a whole",
+        ),
+    ] = CERTIFICATE_FORM
 
 
 async def assemble(process: Process) -> Parts:
@@ -58,9 +66,15 @@ async def assemble(process: Process) -> Parts:
     database = Database(settings.database(SERVICE), SERVICE)
     projector = Projector(database, ledger, Reader(CODEC, READERS), VIEWS, streams=STREAMS)
     await process.wait_for("database", projector.open, DatabaseUnavailable)
-    sorting = Sorting(ledger, projector, production=settings.production)
+    sorting = Sorting(ledger, projector, production=settings.production, certificate_form=settings.certificate_form)
     policies = PolicyRunner(
-        database, ledger, Reader(CODEC), sorting.do_many, policies=POLICIES, read=sorting.ask, streams=OWN_STREAMS
+        database,
+        ledger,
+        Reader(CODEC, DEPARTURES),
+        sorting.do_many,
+        policies=POLICIES,
+        read=sorting.ask,
+        streams=FOLLOWED,
     )
     await process.wait_for("database", policies.open, DatabaseUnavailable)
     labels = load(settings.disclosure) if settings.disclosure else None

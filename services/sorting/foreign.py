@@ -3,8 +3,8 @@ passed over; a test holds these structs against proto/registry/v1/registry.proto
 """
 
 from collections.abc import Mapping
-from datetime import date
-from typing import Final
+from datetime import date, datetime
+from typing import Any, Final
 
 import msgspec
 
@@ -31,6 +31,19 @@ class Movement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     device_class: str
     from_site: str | None = None
     to_site: str | None = None
+
+
+class Departed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Something by which a device is no longer where it was inspected, and when."""
+
+    asset_no: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+    @property
+    def moment(self) -> dict[str, Any]:
+        """When, as the members of whatever follows from it at the same time."""
+        return {"occurred_at": self.occurred_at, "occurred_on": self.occurred_on}
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -64,10 +77,10 @@ class IdentityAdopted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     moved: Movement
 
 
-class IdentityBound(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A temporary identity has ended."""
+class IdentityBound(Departed, frozen=True, kw_only=True, gc=False):
+    """A temporary identity has ended, and goes on under its number."""
 
-    asset_no: str
+    bound_to: str
     moved: Movement
 
 
@@ -106,18 +119,21 @@ class Received(Moved, frozen=True, kw_only=True, gc=False):
     """Into the stock of a site."""
 
 
-class Unexpected(Moved, frozen=True, kw_only=True, gc=False):
+class Unexpected(Departed, frozen=True, kw_only=True, gc=False):
     """Here though nobody announced it, and kept apart."""
 
+    moved: Movement
 
-class Dispatched(Moved, frozen=True, kw_only=True, gc=False):
+
+class Dispatched(Departed, frozen=True, kw_only=True, gc=False):
     """On its way."""
 
+    moved: Movement
 
-class Missing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+
+class Missing(Departed, frozen=True, kw_only=True, gc=False):
     """Not there; what was on its way is in no site's stock already."""
 
-    asset_no: str
     moved: Movement | None = None
 
 
@@ -125,10 +141,11 @@ class Found(Moved, frozen=True, kw_only=True, gc=False):
     """There again."""
 
 
-class Released(Moved, frozen=True, kw_only=True, gc=False):
+class Released(Departed, frozen=True, kw_only=True, gc=False):
     """Out of a site for a purpose."""
 
     purpose: str
+    moved: Movement
 
 
 class SampleReturned(Moved, frozen=True, kw_only=True, gc=False):
@@ -167,3 +184,7 @@ EVENTS: Final = (Registered, *MOVES, RecordCorrected, SiteOpened)
 READERS: Final[Mapping[str, Upcaster]] = {
     f"registry.{event.__name__}": msgspec.json.Decoder(event).decode for event in EVENTS
 }
+DEPARTURES: Final[Mapping[str, Upcaster]] = {
+    name: READERS[name] for name, event in zip(READERS, EVENTS, strict=True) if issubclass(event, Departed)
+}
+"""Those that policies follow: every policy decodes all that any of them asks for."""

@@ -30,7 +30,7 @@ from services.sorting.norms import Scheme, SchemeRef
 from services.sorting.scheme import Published as Schemes
 from services.sorting.table import TABLE_NAMES
 from services.sorting.table import Published as Table
-from services.sorting.views.device import DeviceRow, devices
+from services.sorting.views.device import DeviceRow, devices, site_kinds
 from services.sorting.views.population import Family, counted, family_of
 from services.sorting.views.scheme import groups_by_class
 
@@ -45,6 +45,11 @@ NOT_HERE = against_rules(
     "inspection.not_here",
     "器具 {asset_no} 在账面上不在站点 {site}（现在：{place}）。请先办理接收。",
     "{asset_no} is not at site {site} on record (it is at {place}); receive it first",
+)
+NO_CENTRE = against_rules(
+    "inspection.no_centre",
+    "站点 {site} 不是分拣中心，不在此分拣。请将器具送至中心。",
+    "site {site} is no sorting centre, and nothing is sorted there; have the device brought to the centre",
 )
 KEPT_APART = against_rules(
     "inspection.kept_apart",
@@ -78,6 +83,12 @@ NO_TABLE = against_rules(
 _OPENS: Final = (OpenInspection, InspectAtOnce)
 _JUDGES: Final = (InspectAtOnce, Judge, Rejudge)
 _FURNISHED: Final = (*_OPENS, *_JUDGES, InspectAppearance, InspectFunction, InspectAccuracy)
+
+
+SORTING_SITE: Final = "centre"
+"""The kind of site where devices are inspected: a unit's store hands them over, a laboratory tests samples, and what is
+in the materials yard has been judged.
+"""
 
 
 class Production(msgspec.Struct, frozen=True):
@@ -120,13 +131,18 @@ class Furnishing:
         if not commands:
             return asks
         opened = {command.asset_no for command in commands if isinstance(command, _OPENS)}
+        sites = {command.site for command in commands if isinstance(command, _OPENS)}
         concerned = {command.asset_no for command in commands}
         known = _Known(inspections=await self._inspections.now(concerned))
         if opened:
-            devices_here, groups = await self._ask_now(
-                lambda connection: (devices(connection, opened), groups_by_class(connection))
+            devices_here, groups, kinds = await self._ask_now(
+                lambda connection: (
+                    devices(connection, opened),
+                    groups_by_class(connection),
+                    site_kinds(connection, sites),
+                )
             )
-            known = msgspec.structs.replace(known, devices=devices_here, groups=groups)
+            known = msgspec.structs.replace(known, devices=devices_here, groups=groups, kinds=kinds)
         known = await self._with_rules(known, judged=any(isinstance(command, _JUDGES) for command in commands))
         return [self._furnished(ask, known) for ask in asks]
 
@@ -179,6 +195,9 @@ class Furnishing:
     def _admitted(self, command: OpenInspection | InspectAtOnce, known: "_Known") -> tuple[Device, Schemes]:
         """What the record says of a device that is about to be inspected, and the schemes of its class."""
         row = _here(command, known.devices.get(command.asset_no))
+        # A log that began after the site was opened does not say of which kind it is.
+        if known.kinds.get(command.site, SORTING_SITE) != SORTING_SITE:
+            raise NO_CENTRE(site=command.site, field="site")
         if (group := known.groups.get(row.device_class)) is None:
             raise NO_SCHEME(device_class=row.device_class)
         schemes = known.schemes[group]
@@ -205,6 +224,7 @@ class _Known(msgspec.Struct, frozen=True):
     inspections: Mapping[str, Inspection]
     devices: Mapping[str, DeviceRow] = {}
     groups: Mapping[str, str] = {}
+    kinds: Mapping[str, str] = {}
     schemes: Mapping[str, Schemes] = {}
     tables: Mapping[str, Table] = {}
     populations: Mapping[Family, Counts] = {}

@@ -12,7 +12,9 @@ from kernel.questions import PageAsked, Question, Rows, Shown, columns_named, fo
 from services.sorting.access import Access
 from services.sorting.app import Sorting
 from services.sorting.inspection.state import UNKNOWN
+from services.sorting.repair import UNKNOWN as NO_REPAIR
 from services.sorting.views.inspection import INSPECTIONS, InspectionRow
+from services.sorting.views.repair import REPAIRS, RepairRow
 from services.sorting.views.scheme import SCHEMES, SchemeRow
 
 Position = Annotated[int, msgspec.Meta(ge=0, le=2**53, description="a position of the log")]
@@ -51,6 +53,23 @@ class ListInspections(_Ask, frozen=True, kw_only=True):
     unit: Text | None = None
 
 
+class GetRepair(_Ask, frozen=True, kw_only=True):
+    """维修单 How a repair stands."""
+
+    repair: Text
+
+
+class ListRepairs(_Ask, frozen=True, kw_only=True):
+    """维修单列表 Repairs by their numbers, those that the caller may see; also who has which certificate number."""
+
+    asset_no: Text | None = None
+    phase: Text | None = None
+    route: Text | None = None
+    repairer: Text | None = None
+    certificate: Text | None = None
+    unit: Text | None = None
+
+
 class ListSchemes(_Ask, frozen=True, kw_only=True):
     """方案 The scheme groups, their versions and the classes they cover."""
 
@@ -68,6 +87,8 @@ class Questions:
             Question(GetInspection, "/v1/inspections/{asset_no}", InspectionRow, self._inspection),
             Question(GetSortingLife, "/v1/inspections/{asset_no}/life", Entry, self._life, rows=True, paged=True),
             Question(ListInspections, "/v1/inspections", InspectionRow, self._inspections, rows=True, paged=True),
+            Question(GetRepair, "/v1/repairs/{repair}", RepairRow, self._repair),
+            Question(ListRepairs, "/v1/repairs", RepairRow, self._repairs, rows=True, paged=True),
             Question(ListSchemes, "/v1/schemes", SchemeRow, self._schemes, rows=True, paged=True),
         )
 
@@ -95,6 +116,19 @@ class Questions:
         visible, named = self._access.visible(caller), columns_named(ask)
         found = await self._sorting.page(INSPECTIONS, named, page.after, page.limit, visible, seen=ask.seen)
         return paged(found, page, "asset_no")
+
+    async def _repair(self, caller: Principal, ask: GetRepair, _page: PageAsked) -> Shown:
+        row = await self._sorting.one(REPAIRS, (ask.repair,), seen=ask.seen)
+        if row is None:
+            raise NO_REPAIR(repair=ask.repair)
+        self._access.may_read_repair(caller, row)
+        return Shown(value=row, version=row.version)
+
+    async def _repairs(self, caller: Principal, ask: ListRepairs, page: PageAsked) -> Rows:
+        visible, named = self._access.visible(caller, REPAIRS), msgspec.structs.asdict(ask)
+        del named["seen"]
+        found = await self._sorting.page(REPAIRS, named, page.after, page.limit, visible, seen=ask.seen)
+        return paged(found, page, "repair")
 
     async def _schemes(self, caller: Principal, ask: ListSchemes, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadRules")

@@ -1,17 +1,29 @@
 """What follows in the registry from what sorting says of a device."""
 
 import os
+from datetime import date
 
 import msgspec
 import pytest
 
 from kernel.policy_store import refused_at
 from ledger.port import ANY, Append, Draft
-from services.registry.foreign import InspectionOpened, VerdictOverridden, VerdictReached
-from services.registry.meter.release import RecordPrecondition
+from services.registry.foreign import (
+    InspectionAbandoned,
+    InspectionOpened,
+    RepairCancelled,
+    RepairOrdered,
+    RepairReturned,
+    ReVerificationFailed,
+    ReVerified,
+    VerdictOverridden,
+    VerdictReached,
+)
+from services.registry.meter import METER
+from services.registry.meter.release import PRECONDITION_MISSING, RecordPrecondition, Release
 from services.registry.policies import POLICIES
-from tests.given import asked
-from tests.registry.stories import DAY, NUMBER, OTHER, REGISTER, on
+from tests.given import asked, given
+from tests.registry.stories import CENTRE, DAY, IN_STOCK, NUMBER, OTHER, REGISTER, on
 from tests.registry.test_followers import done, running, until
 
 (GROUNDS,) = (policy for policy in POLICIES if policy.name == "grounds_follow_sorting")
@@ -35,6 +47,12 @@ def test_what_is_inspected_anew_goes_nowhere_on_the_verdict_in_doubt():
     assert asked(GROUNDS, first, stream=STREAM) == []
     again = msgspec.structs.replace(first, round=2)
     assert asked(GROUNDS, again, stream=STREAM, version=9) == [ground("verdict_hold", f"{STREAM}/2/9")]
+
+
+def test_a_verdict_stands_again_where_the_inspection_that_doubted_it_was_given_up():
+    given_up = InspectionAbandoned(asset_no=NUMBER, occurred_on=DAY, round=2, disposition="reuse")
+    assert asked(GROUNDS, given_up, stream=STREAM, version=11) == [ground("verdict_reuse", f"{STREAM}/2/11")]
+    assert asked(GROUNDS, msgspec.structs.replace(given_up, disposition=None)) == []
 
 
 async def written(registry, stream, **event):
@@ -78,3 +96,44 @@ async def test_a_verdict_on_an_unknown_device_is_refused_on_record_and_the_next_
         refused = await registry.ask(lambda connection: refused_at(connection, GROUNDS.name, unknown))
         assert [one.code for one in refused] == ["meter.unknown"]
         assert set((await registry.meters_now([NUMBER]))[NUMBER].preconditions) == {"verdict_claim"}
+
+
+REPAIR = f"{NUMBER}-1"
+UNTIL = date(2031, 5, 5)
+
+
+def said(kind, **members):
+    return kind(asset_no=NUMBER, occurred_on=DAY, **members)
+
+
+def test_a_repair_is_a_ground_and_so_is_the_certificate_that_it_leads_to():
+    assert asked(GROUNDS, said(RepairOrdered, repair=REPAIR)) == [ground("repair_order", REPAIR)]
+    verified = said(ReVerified, certificate="C-1", valid_until=UNTIL)
+    assert asked(GROUNDS, verified) == [ground("re_verification", "C-1", valid_until=UNTIL)]
+
+
+def test_a_failure_withdraws_whatever_the_device_could_go_on():
+    for failed in (
+        said(ReVerificationFailed, repair=REPAIR),
+        said(RepairReturned, repair=REPAIR, outcome="beyond_repair"),
+    ):
+        assert asked(GROUNDS, failed) == [ground("verdict_hold", REPAIR)]
+    assert asked(GROUNDS, said(RepairReturned, repair=REPAIR, outcome="repaired")) == []
+
+
+def test_a_cancelled_repair_takes_its_order_away_and_leaves_the_verdict():
+    story = given_meter(
+        ground("verdict_reuse", f"{STREAM}/1/7"),
+        *asked(GROUNDS, said(RepairOrdered, repair=REPAIR)),
+        *asked(GROUNDS, said(RepairCancelled, repair=REPAIR)),
+    )
+    assert story.state.preconditions == {"verdict_reuse": REPAIR}
+    story.when(on(Release, site=CENTRE, purpose="repair", reference="R-1")).refused(PRECONDITION_MISSING)
+
+
+def given_meter(*commands):
+    story = given(METER)
+    for command in (*IN_STOCK, *commands):
+        story.when(command)
+        story.then(story.outcome)
+    return story

@@ -22,8 +22,8 @@ from kernel.projection import Projector
 from kernel.readiness import Readiness
 from ledger.port import Ledger
 from services.sorting.access import Access
-from services.sorting.app import CODEC, OWN_STREAMS, STREAMS, Sorting
-from services.sorting.foreign import READERS
+from services.sorting.app import CODEC, FOLLOWED, STREAMS, Sorting
+from services.sorting.foreign import DEPARTURES, READERS
 from services.sorting.policies import POLICIES
 from services.sorting.questions import Questions
 from services.sorting.reporting import Reporting
@@ -57,7 +57,13 @@ async def sorting_behind(
     await projector.open()
     sorting = Sorting(ledger, projector, production=production)
     policies = PolicyRunner(
-        database, ledger, Reader(CODEC), sorting.do_many, policies=POLICIES, read=sorting.ask, streams=OWN_STREAMS
+        database,
+        ledger,
+        Reader(CODEC, DEPARTURES),
+        sorting.do_many,
+        policies=POLICIES,
+        read=sorting.ask,
+        streams=FOLLOWED,
     )
     await policies.open()
     readiness = Readiness()

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from kernel.decider import Part, becomes, members
-from kernel.device import AssetNo, Reference, SiteId
+from kernel.device import DATA_BEARING, AssetNo, Reference, SiteId
 from kernel.quantity import Code, Happened, Sha256, Version
 from kernel.refusal import against_rules
 from services.registry.meter.state import (
@@ -31,7 +31,7 @@ from services.registry.meter.state import (
     spoken,
     unheld,
 )
-from services.registry.vocabulary import DATA_BEARING, Purpose, Settlement
+from services.registry.vocabulary import Purpose, Settlement
 
 NOT_APPROVED = against_rules(
     "meter.not_approved",

@@ -29,10 +29,12 @@ from services.sorting.inspection.state import (
     Read,
     at_bench,
     known,
+    unbound,
     unfrozen,
+    unrepaired,
 )
 from services.sorting.norms import SchemeRef
-from services.sorting.vocabulary import BenchId, Round
+from services.sorting.vocabulary import BenchId, Disposition, Round
 
 REASON_MISSING = unreadable(
     "inspection.reason_missing",
@@ -153,12 +155,15 @@ class InspectionHandedOver(Happened, frozen=True, kw_only=True):
 
 
 class InspectionAbandoned(Happened, frozen=True, kw_only=True):
-    """It was given up. The verdict of the round that `stands`, where there is one, is as if this one had not been."""
+    """It was given up. The verdict of the round that `stands`, where there is one, is as if this one had not been, and
+    its `disposition` holds; a certificate does not.
+    """
 
     asset_no: AssetNo
     round: Round
     why: Remark
     stands: Round | None = None
+    disposition: Disposition | None = None
 
 
 class LoadRecorded(Happened, frozen=True, kw_only=True):
@@ -191,9 +196,16 @@ def decide(command: Command | OpenOnRecord, inspection: Inspection) -> Sequence[
                 return []
             return [becomes(command, InspectionHandedOver, round=inspection.round)]
         case AbandonInspection():
-            before = _begun(command.asset_no, inspection).before
-            stands = None if before is None else before.round
-            return [becomes(command, InspectionAbandoned, round=inspection.round, stands=stands)]
+            return [abandoned(command, _begun(command.asset_no, inspection), command.why)]
+
+
+def abandoned(command: Happened, inspection: Inspection, why: str) -> InspectionAbandoned:
+    """What becomes of an inspection under way when it is given up."""
+    before = inspection.before
+    stands, disposition = (None, None) if before is None else (before.round, before.disposition)
+    return becomes(
+        command, InspectionAbandoned, round=inspection.round, why=why, stands=stands, disposition=disposition
+    )
 
 
 def evolve(inspection: Inspection, event: Event) -> Inspection:
@@ -210,6 +222,7 @@ def evolve(inspection: Inspection, event: Event) -> Inspection:
                 load=inspection.load,
                 disposition=inspection.disposition,
                 population=inspection.population,
+                repairs=inspection.repairs,
                 repair_failed=inspection.repair_failed,
                 before=_as_judged(inspection),
             )
@@ -226,13 +239,17 @@ def evolve(inspection: Inspection, event: Event) -> Inspection:
                 rounds=inspection.rounds,
                 load=inspection.load,
                 population=inspection.population,
+                # It has been on a bench since: whatever certificate it had is no more.
+                certificate=None,
             )
         case LoadRecorded(load=load):
             return msgspec.structs.replace(inspection, load=load)
 
 
 def _open(command: OpenOnRecord, inspection: Inspection) -> list[InspectionOpened]:
+    unbound(command.asset_no, inspection)
     unfrozen(command.asset_no, inspection)
+    unrepaired(command.asset_no, inspection)
     if inspection.phase in ("open", "stopped"):
         if inspection.bench == command.bench:
             return []

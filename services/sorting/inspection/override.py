@@ -15,7 +15,7 @@ from kernel.decider import becomes, members
 from kernel.device import AssetNo
 from kernel.quantity import Happened, Remark, Subject
 from kernel.refusal import against_rules
-from services.sorting.inspection.state import Inspection, Proposal, free
+from services.sorting.inspection.state import Inspection, Proposal, free, unrepaired
 from services.sorting.vocabulary import DISPOSITIONS, Disposition, Round
 
 SAME_DISPOSITION = against_rules(
@@ -103,6 +103,7 @@ def decide(command: Command, inspection: Inspection) -> Sequence[Event]:
     judged = free(command.asset_no, inspection)
     match command:
         case ProposeOverride():
+            unrepaired(command.asset_no, judged)
             if judged.proposal is not None:
                 raise PROPOSED_ALREADY(asset_no=command.asset_no)
             if command.disposition == judged.disposition:
@@ -122,7 +123,7 @@ def evolve(inspection: Inspection, event: Event) -> Inspection:
         case OverrideProposed(by=by, disposition=disposition, why=why):
             return msgspec.structs.replace(inspection, proposal=Proposal(by, disposition, why))
         case VerdictOverridden(disposition=disposition):
-            return msgspec.structs.replace(inspection, disposition=disposition, proposal=None)
+            return msgspec.structs.replace(inspection, disposition=disposition, proposal=None, certificate=None)
         case OverrideRejected():
             return msgspec.structs.replace(inspection, proposal=None)
 

@@ -13,7 +13,7 @@ from kernel.decider import becomes, members
 from kernel.device import AssetNo
 from kernel.quantity import Happened, Key
 from kernel.refusal import against_rules
-from services.sorting.inspection.state import NOT_OPEN, PHASES, Inspection, known
+from services.sorting.inspection.state import NOT_OPEN, PHASES, UNKNOWN, Inspection, known, unrepaired
 from services.sorting.vocabulary import Disposition, Round
 
 IN_ANOTHER = against_rules(
@@ -63,19 +63,23 @@ Event: TypeAlias = PopulationJoined | PopulationLeft
 
 
 def decide(command: Command, inspection: Inspection) -> Sequence[Event]:
-    known(command.asset_no, inspection)
     match command:
         case JoinPopulation(review=review):
+            known(command.asset_no, inspection)
             if inspection.population == review:
                 return []
             if inspection.population is not None:
                 raise IN_ANOTHER(asset_no=command.asset_no, other=inspection.population)
             if inspection.phase != "judged" or inspection.disposition is None:
                 raise NOT_OPEN(asset_no=command.asset_no, phase=PHASES[inspection.phase])
+            unrepaired(command.asset_no, inspection)
             if inspection.proposal is not None:
                 raise OVERRIDE_OPEN(asset_no=command.asset_no)
             return [becomes(command, PopulationJoined, round=inspection.round, disposition=inspection.disposition)]
         case LeavePopulation(review=review):
+            if inspection.round == 0:
+                raise UNKNOWN(asset_no=command.asset_no)
+            # Also of a device that goes by its number by now.
             return [becomes(command, PopulationLeft)] if inspection.population == review else []
 
 

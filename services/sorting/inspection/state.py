@@ -50,13 +50,25 @@ READ: dict[Read, tuple[str, str]] = {
 }
 """What the identity of a device is read from."""
 
-Phase = Literal["none", "open", "stopped", "judged", "abandoned"]
+UNDER_REPAIR = against_rules(
+    "inspection.under_repair",
+    "器具 {asset_no} 正按维修单 {repair} 处理。请先办结或撤销该单。",
+    "{asset_no} is under repair by order {repair}; have that ended or cancelled first",
+)
+SUPERSEDED = against_rules(
+    "inspection.superseded",
+    "临时标识 {asset_no} 已绑定编号 {number}。请以该编号重新分拣。",
+    "the temporary identity {asset_no} is bound to {number}; inspect the device anew under that number",
+)
+
+Phase = Literal["none", "open", "stopped", "judged", "abandoned", "superseded"]
 PHASES: dict[Phase, tuple[str, str]] = {
     "none": ("未开检", "never opened"),
     "open": ("分拣中", "under way"),
     "stopped": ("身份不符已停止", "stopped, its identity does not match"),
     "judged": ("已有结论", "judged"),
     "abandoned": ("已终止", "abandoned"),
+    "superseded": ("已改用编号", "goes on under its number"),
 }
 
 
@@ -89,7 +101,9 @@ class Proposal(msgspec.Struct, frozen=True):
 class Inspection(msgspec.Struct, frozen=True):
     """A device's inspections: the one under way, or the one whose verdict stands. `rounds` were opened and `judged` of
     them came to a verdict; `before` is how it stood with the verdict before the one under way, which stands again if
-    that is abandoned. `differing` was read and is not what the record says. `population` is the review that froze it.
+    that is abandoned. `differing` was read and is not what the record says. `population` is the review that froze it,
+    `repair` the order by which it is being made fit for use again, `repairs` how many there were, `certificate` what
+    the last verdict of reuse led to, `number` what a temporary identity turned out to be.
     """
 
     phase: Phase = "none"
@@ -110,6 +124,10 @@ class Inspection(msgspec.Struct, frozen=True):
     disposition: Disposition | None = None
     proposal: Proposal | None = None
     population: str | None = None
+    repairs: int = 0
+    repair: str | None = None
+    certificate: str | None = None
+    number: str | None = None
     repair_failed: bool = False
     before: "Inspection | None" = None
 
@@ -123,9 +141,10 @@ NEVER = Inspection()
 
 
 def known(asset_no: str, inspection: Inspection) -> Inspection:
-    """The same, or UNKNOWN raised where the device was never inspected."""
+    """The same, or a refusal where the device was never inspected or goes by another number now."""
     if inspection.round == 0:
         raise UNKNOWN(asset_no=asset_no)
+    unbound(asset_no, inspection)
     return inspection
 
 
@@ -166,3 +185,15 @@ def unfrozen(asset_no: str, inspection: Inspection) -> None:
     """Nothing, or FROZEN raised."""
     if inspection.population is not None:
         raise FROZEN(asset_no=asset_no, review=inspection.population)
+
+
+def unrepaired(asset_no: str, inspection: Inspection) -> None:
+    """Nothing, or UNDER_REPAIR raised: what a repair rests on does not change before it has ended."""
+    if inspection.repair is not None:
+        raise UNDER_REPAIR(asset_no=asset_no, repair=inspection.repair)
+
+
+def unbound(asset_no: str, inspection: Inspection) -> None:
+    """Nothing, or SUPERSEDED raised."""
+    if inspection.number is not None:
+        raise SUPERSEDED(asset_no=asset_no, number=inspection.number)

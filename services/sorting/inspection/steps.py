@@ -187,7 +187,7 @@ def decide(command: Command | EndStep, inspection: Inspection) -> Sequence[Event
     expected = ORDER[len(inspection.ends)]
     if step != expected:
         raise OUT_OF_ORDER(asset_no=command.asset_no, step=said, expected=STEPS[expected])
-    _ended_rightly(command.norm, report)
+    ended_rightly(command.norm, report)
     faults: tuple[Code, ...] = ()
     if report.ended == "performed":
         _powered_safely(command, inspection)
@@ -203,7 +203,8 @@ def evolve(inspection: Inspection, event: Event) -> Inspection:
     return msgspec.structs.replace(inspection, ends=ends, faults=found)
 
 
-def _ended_rightly(norm: Norm, report: StepReport) -> None:
+def ended_rightly(norm: Norm, report: StepReport) -> None:
+    """Nothing where a step may end in this way by its norm, else a refusal raised."""
     said = STEPS[norm.step]
     if (report.ended == "waived") is (report.rule is None):
         raise RULE_ALONE(field="report.rule")

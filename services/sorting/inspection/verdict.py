@@ -233,6 +233,8 @@ def evolve(inspection: Inspection, event: Event) -> Inspection:
                 phase="judged",
                 disposition=disposition,
                 proposal=None,
+                repair=None,
+                certificate=None,
                 judged=inspection.judged + (again is None),
                 repair_failed=inspection.repair_failed or again is not None,
                 before=None,

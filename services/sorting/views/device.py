@@ -143,6 +143,13 @@ def devices(connection: Connection, asset_nos: Collection[str]) -> dict[str, Dev
     return {row.asset_no: DeviceRow(*row) for row in connection.execute(query)}
 
 
+def site_kinds(connection: Connection, sites: Collection[str]) -> dict[str, str]:
+    """Of what kind each of these sites is that are on record."""
+    table = SITES.columns
+    query = select(table.c.site, table.c.kind).where(table.c.site.in_(sites))
+    return {row.site: row.kind for row in connection.execute(query)}
+
+
 def _keys(event: Any, _recorded: Recorded) -> Iterable[tuple[str]]:
     return ((event.asset_no,),)
 

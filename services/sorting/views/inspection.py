@@ -10,16 +10,16 @@ from sqlmodel import Field
 from kernel.decider import members
 from kernel.view import View
 from ledger.port import Recorded
-from services.sorting.inspection import opening, override, population, steps, verdict
+from services.sorting.inspection import departure, opening, override, population, repair_order, steps, verdict
 from services.sorting.views.tables import Tables
 
 
 class InspectionRow(msgspec.Struct, frozen=True):
-    """`phase` is open, stopped, judged or abandoned; `round`, `bench`, scheme and `identity` are of the inspection
-    opened last, `next_step` the one of its three that is due. `disposition`, `rule`, `judged_on` and `waived` are those
-    of the verdict that stands, reached in `judged_round`. `faults` are codes, one beside the other: those found so far
-    in an inspection under way, else `judged_faults`, those of the verdict. `review` froze it. `version` is that of its
-    stream.
+    """`phase` is open, stopped, judged, abandoned or superseded; `round`, `bench`, scheme and `identity` are of the
+    inspection opened last, `next_step` the one of its three that is due. `disposition`, `rule`, `judged_on` and
+    `waived` are those of the verdict that stands, reached in `judged_round`. `faults` are codes, one beside the other:
+    those found so far in an inspection under way, else `judged_faults`, those of the verdict. `review` froze it;
+    `repair` is under way, `certificate` what the last one led to. `version` is that of its stream.
     """
 
     asset_no: str
@@ -46,6 +46,8 @@ class InspectionRow(msgspec.Struct, frozen=True):
     version: int
     judged_round: int | None = None
     judged_faults: str = ""
+    repair: str | None = None
+    certificate: str | None = None
 
 
 class InspectionTable(Tables, table=True):
@@ -77,6 +79,8 @@ class InspectionTable(Tables, table=True):
     version: int
     judged_round: int | None
     judged_faults: str
+    repair: str | None
+    certificate: str | None
 
 
 def evolve(row: InspectionRow | None, event: Any, recorded: Recorded, _key: tuple[str]) -> InspectionRow | None:
@@ -141,17 +145,25 @@ def _changed(row: InspectionRow, event: Any) -> dict[str, Any]:
                 "judged_faults": row.faults,
                 "waived": event.waived,
                 "proposed": None,
+                "repair": None,
+                "certificate": None,
             }
         case override.OverrideProposed(disposition=disposition):
             return {"proposed": disposition}
         case override.VerdictOverridden(disposition=disposition):
-            return {"proposed": None, "disposition": disposition, "judged_on": event.day}
+            return {"proposed": None, "disposition": disposition, "judged_on": event.day, "certificate": None}
         case override.OverrideRejected():
             return {"proposed": None}
         case population.PopulationJoined(review=review):
             return {"review": review}
         case population.PopulationLeft():
             return {"review": None}
+        case repair_order.RepairOrdered(repair=repair):
+            return {"repair": repair}
+        case repair_order.RepairClosed(certificate=certificate):
+            return {"repair": None, "certificate": certificate}
+        case departure.InspectionSuperseded():
+            return {"phase": "superseded", "next_step": None}
         case _:
             return {}
 
@@ -160,11 +172,12 @@ def _keys(event: Any, _recorded: Recorded) -> Iterable[tuple[str]]:
     return ((event.asset_no,),)
 
 
+_PARTS: Final = (opening, steps, verdict, override, population, repair_order, departure)
 INSPECTIONS: Final = View[Any](
     name="inspection",
     row=InspectionRow,
     table=InspectionTable,
-    events=tuple(event for part in (opening, steps, verdict, override, population) for event in members(part.Event)),
+    events=tuple(event for part in _PARTS for event in members(part.Event)),
     keys=_keys,
     evolve=evolve,
 )

@@ -175,7 +175,8 @@ def test_what_was_recorded_in_an_abandoned_inspection_counts_for_nothing():
 def test_abandoning_another_inspection_leaves_the_verdict_before_it_as_it_was(verdict):
     before = done(*verdict).state
     story = done(*verdict, AGAIN, SCANNED, *steps()[:2])
-    story.when(ABANDON).then([on(InspectionAbandoned, round=2, why="wrong bench", stands=1)])
+    stands = {"stands": 1, "disposition": before.disposition}
+    story.when(ABANDON).then([on(InspectionAbandoned, round=2, why="wrong bench", **stands)])
     assert msgspec.structs.replace(story.state, rounds=1) == before
     story.when(opening()).refused(REASON_MISSING)
     story.when(AGAIN).then([opened(round=3, why=AGAIN.why)])
