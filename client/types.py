@@ -183,11 +183,14 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One answer to an item that is looked at rather than measured, and the fault that it shows, if any."""
+    """One answer to an item that is looked at rather than measured, and the fault that it shows, if any.
+    `ends_step`: nothing more of the step can be done after it, and its other items may be left out.
+    """
 
     code: str
     name: Words
     fault: str | None = None
+    ends_step: bool = False
 
 
 class Material(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -201,7 +204,7 @@ class Material(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class ClassValue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What holds for a device of these classes. Carbon is what a device saves by each disposition, in grams of
-    CO2.
+    CO2. `source` says of each figure where it comes from; without `confirmed` they are for trying out.
     """
 
     device_classes: tuple[
@@ -438,6 +441,46 @@ class CountLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counted: int
 
 
+class Device(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the record said of a device when its inspection was opened. `accuracy_class` is that of its name plate."""
+
+    device_class: Literal[
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "19",
+        "20",
+        "21",
+        "23",
+        "24",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+    ]
+    unit: str
+    accuracy_class: str | None = None
+    maker: str | None = None
+    batch: str | None = None
+    model: str | None = None
+    made_on: date | None = None
+    installed_on: date | None = None
+    dismantled_on: date | None = None
+    comm_address: str | None = None
+
+
 class Difference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device that is short, or over."""
 
@@ -491,7 +534,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """故障现象 What an item may show, where it comes from, and what can be done about it at which cost. `tampering`:
     it is evidence, and a person decides. `unsafe_to_power`: function and accuracy cannot be tested after it was
-    found.
+    found. `cost_source` says where the cost comes from, or that it is to be confirmed.
     """
 
     code: str
@@ -501,6 +544,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     remedy_cost_fen: int = 0
     tampering: bool = False
     unsafe_to_power: bool = False
+    cost_source: str | None = None
 
 
 class FoundLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -554,6 +598,102 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     holder: str | None = None
 
 
+class LoadFindings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the load curve of a device in service shows between two days, and in `cannot_tell` what it cannot."""
+
+    first_on: date
+    last_on: date
+    points_expected: int
+    points_read: int
+    longest_gap_min: int
+    zero_days: int
+    days_read: int
+    overload_dose_s: int | None = None
+    voltage_points_read: int = 0
+    voltage_out_ppm: int | None = None
+    cannot_tell: tuple[
+        Literal[
+            "all_zero",
+            "arcs",
+            "dose_at_least",
+            "no_current",
+            "no_i_max",
+            "no_voltage",
+            "no_voltage_band",
+            "part_of_year",
+            "phases_missing",
+            "points_missing",
+            "reversed",
+            "series_resistance",
+            "short_overloads",
+            "times_uncertain",
+            "voltage_missing",
+        ],
+        ...,
+    ] = ()
+    interval_s: int = 0
+    phases: int = 1
+    i_max_ma: int | None = None
+    voltage_least_mv: int | None = None
+    voltage_most_mv: int | None = None
+    voltage_points_expected: int = 0
+    points_set_aside: int = 0
+    reversed_points: int = 0
+    load_steps: int = 0
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the record says of a device before it was dismantled. `alerts` is None where nobody watched it; of its
+    earlier inspections, how many reached a verdict, and the faults that the last of them found.
+    """
+
+    made_on: date | None = None
+    installed_on: date | None = None
+    dismantled_on: date | None = None
+    alerts: int | None = None
+    load: LoadFindings | None = None
+    rounds_judged: int = 0
+    faults_before: tuple[str, ...] = ()
+    repair_failed: bool = False
+
+
+class Number(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A number of a sentence, by the name that the words give it."""
+
+    name: str
+    value: int
+
+
+class Sentence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A sentence of SENTENCES, and its numbers."""
+
+    code: str
+    numbers: tuple[Number, ...] = ()
+
+
+class HistoryFindings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """拆前履历 Age against life, and what was recorded of it in service."""
+
+    known: Known
+    age_months: int | None = None
+    life_months: int | None = None
+    left_months: int | None = None
+    warranty: Literal["inside", "outside", "unknown"] = "unknown"
+    life: Literal["enough", "short", "unknown"] = "unknown"
+    said: tuple[Sentence, ...] = ()
+
+
+class HistoryAssessed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What its record says."""
+
+    asset_no: str
+    round: int
+    findings: HistoryFindings
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    ended: Literal["not_applicable", "not_possible", "performed", "waived"] = "performed"
+
+
 class Hold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A hold that stands on a device of `unit`. Without `until` it has no end of its own."""
 
@@ -602,6 +742,55 @@ class Import(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unused_columns: tuple[UnusedColumn, ...] = ()
     also_kind: str | None = None
     ahead: int = 0
+
+
+class Population(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How many of the same maker and batch, and of the same class, were inspected before it, and how many of them
+    had this fault (any, where none is named). `compared` faults of the device were, and this is the one least
+    explained by chance. Without `batch_known` it is of no batch.
+    """
+
+    inspected: int = 0
+    faulty: int = 0
+    class_inspected: int = 0
+    class_faulty: int = 0
+    fault: str | None = None
+    compared: int = 1
+    batch_known: bool = True
+
+
+class IndicatorFindings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """拆后指标 The faults that were found, against the population."""
+
+    condition: Literal["beyond_repair", "repairable", "sound", "unknown"]
+    defect: Literal["none", "original", "other", "undetermined"]
+    faults: tuple[str, ...] = ()
+    tampering: bool = False
+    population: Population = msgspec.field(default_factory=Population)
+    batch: Literal["clear", "suspected"] = "clear"
+    said: tuple[Sentence, ...] = ()
+
+
+class IndicatorsAssessed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the inspections showed of this device. Where it was judged `again`, it is in the counts of its maker
+    and batch already, as it first came in.
+    """
+
+    asset_no: str
+    round: int
+    device: Device
+    findings: IndicatorFindings
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    ended: Literal["not_applicable", "not_possible", "performed", "waived"] = "performed"
+    again: bool = False
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the decision table was asked, column by column."""
+
+    column: str
+    word: str
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -731,50 +920,6 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     container: str | None = None
 
 
-class LoadFindings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the load curve of a device in service shows between two days, and in `cannot_tell` what it cannot."""
-
-    first_on: date
-    last_on: date
-    points_expected: int
-    points_read: int
-    longest_gap_min: int
-    zero_days: int
-    days_read: int
-    overload_dose_s: int | None = None
-    voltage_points_read: int = 0
-    voltage_out_ppm: int | None = None
-    cannot_tell: tuple[
-        Literal[
-            "all_zero",
-            "arcs",
-            "dose_at_least",
-            "no_current",
-            "no_i_max",
-            "no_voltage",
-            "no_voltage_band",
-            "part_of_year",
-            "phases_missing",
-            "points_missing",
-            "reversed",
-            "series_resistance",
-            "short_overloads",
-            "times_uncertain",
-            "voltage_missing",
-        ],
-        ...,
-    ] = ()
-    interval_s: int = 0
-    phases: int = 1
-    i_max_ma: int | None = None
-    voltage_least_mv: int | None = None
-    voltage_most_mv: int | None = None
-    voltage_points_expected: int = 0
-    points_set_aside: int = 0
-    reversed_points: int = 0
-    load_steps: int = 0
-
-
 class NewImport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is to be imported. The last six stand in where the file has no such column; `mapping` is a mapping
     file's text that goes before the default one. Of `check_digit` here, there and as the registry is set the
@@ -856,6 +1001,15 @@ class Obsolete(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     because: Words
     models: tuple[str, ...] = ()
     made_before: date | None = None
+
+
+class Overruled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What two persons set in place of the table's disposition. `why` is for whoever may read remarks."""
+
+    disposition: Literal["claim", "hold", "reuse", "scrap"]
+    overruled: Literal["claim", "hold", "reuse", "scrap"]
+    on: date
+    why: str | None = None
 
 
 class Owed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1018,6 +1172,26 @@ class RepairRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int
 
 
+class SchemePublished(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A version stands. `sha256` is that of the scheme as JSON with its members in order of name."""
+
+    group: str
+    version: int
+    scheme: Scheme
+    sha256: str
+    why: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class SchemeRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A version of a scheme, as whoever began with it keeps it."""
+
+    group: str
+    version: int
+    sha256: str
+
+
 class SchemeRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The version of a scheme group that stands. `classes` are device classes, one beside the other; `unconfirmed`
     limits are to be confirmed by the metrologist.
@@ -1069,6 +1243,18 @@ class SiteRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     short: int
     over: int
     version: int
+
+
+class Stair(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step of the staircase 阶梯式处置: whether the device went this way, why or why not, and what was forgone by
+    not doing so, against the way it went: fen, and grams of CO2.
+    """
+
+    disposition: Literal["claim", "reuse", "scrap"]
+    taken: bool
+    why: Words
+    forgone_fen: int | None = None
+    forgone_co2_g: int = 0
 
 
 class StocktakeException(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1124,11 +1310,100 @@ class StocktakeLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     exceptions_shown: tuple[StocktakeException, ...] = ()
 
 
+class TablePublished(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A version stands. `sha256` is that of its content as JSON with members in order of name."""
+
+    name: Literal["prices", "verdict"]
+    version: int
+    why: str
+    sha256: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    verdict: VerdictTable | None = None
+    prices: Prices | None = None
+
+
+class TableRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A version of a table, as whoever used it keeps it."""
+
+    version: int
+    sha256: str
+
+
 class Timeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device's card and every event of its life, in order of recording."""
 
     device: Card
     timeline: tuple[Entry, ...]
+
+
+class ValueFindings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """处置经济价值 What each disposition brings, net, in fen, and saves, in grams of CO2. None where the way is closed
+    or the amount is not known; a way that is closed saves 0. `pays` is the way that brings most, of equal ones the
+    first of the staircase.
+    """
+
+    reuse_fen: int | None = None
+    claim_fen: int | None = None
+    scrap_fen: int | None = None
+    reuse_co2_g: int = 0
+    claim_co2_g: int = 0
+    scrap_co2_g: int = 0
+    pays: Literal["claim", "reuse", "scrap", "unknown"] = "unknown"
+    said: tuple[Sentence, ...] = ()
+
+
+class ValueAssessed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What each disposition is worth."""
+
+    asset_no: str
+    round: int
+    findings: ValueFindings
+    prices: TableRef
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    ended: Literal["not_applicable", "not_possible", "performed", "waived"] = "performed"
+
+
+class VerdictReached(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """结论 The disposition, the rule that gave it, what the table was asked, and the staircase. `waived`: an
+    inspection was left out by a rule. `again`: the repair or re-verification that failed. `obsolete`: the policy
+    by which it is not used again, whether or not that gave the disposition.
+    """
+
+    asset_no: str
+    round: int
+    disposition: Literal["claim", "hold", "reuse", "scrap"]
+    rule: str
+    because: Words
+    inputs: tuple[Input, ...]
+    stairs: tuple[Stair, ...]
+    table: TableRef
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    waived: bool = False
+    again: str | None = None
+    obsolete: str | None = None
+
+
+class VerdictShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The last verdict on a device. `disposition` is what stands now; `newer_round` the inspection that was begun
+    since, if any. What was said of history, indicators and value is there in words beside the numbers.
+    """
+
+    asset_no: str
+    round: int
+    disposition: Literal["claim", "hold", "reuse", "scrap"]
+    scheme: SchemeRef
+    verdict: VerdictReached
+    history: HistoryAssessed
+    indicators: IndicatorsAssessed
+    value: ValueAssessed
+    history_said: tuple[Words, ...]
+    indicators_said: tuple[Words, ...]
+    value_said: tuple[Words, ...]
+    overruled: Overruled | None = None
+    newer_round: int | None = None
 
 
 class BreakContainerSeal(Command, frozen=True, kw_only=True, omit_defaults=True):
@@ -2414,6 +2689,14 @@ class GetSortingLife(Question[Page[Entry]], frozen=True, kw_only=True):
     limit: int | None = None
 
 
+class GetVerdict(Question[VerdictShown], frozen=True, kw_only=True):
+    """结论全文 The last verdict on a device, with the assessments that it came from, as the log has it now."""
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/verdict"
+    ANSWER: ClassVar[Any] = VerdictShown
+    asset_no: str
+
+
 class ListDevices(Question[Page[Card]], frozen=True, kw_only=True):
     """档案卡列表 Devices by asset number, those that the caller may see."""
 
@@ -2568,6 +2851,15 @@ class ListSchemes(Question[Page[SchemeRow]], frozen=True, kw_only=True):
     limit: int | None = None
 
 
+class GetScheme(Question[SchemePublished], frozen=True, kw_only=True):
+    """方案全文 A version of a scheme group whole, the one that stands unless `version` names another. For everybody."""
+
+    PATH: ClassVar[str] = "/v1/schemes/{group}"
+    ANSWER: ClassVar[Any] = SchemePublished
+    group: str
+    version: int | None = None
+
+
 class ListShipments(Question[Page[ShipmentRow]], frozen=True, kw_only=True):
     """移交单 Transfer notes."""
 
@@ -2621,3 +2913,12 @@ class ListStocktakes(Question[Page[StocktakeLine]], frozen=True, kw_only=True):
     site_id: str
     seen: int | None = None
     limit: int | None = None
+
+
+class GetTable(Question[TablePublished], frozen=True, kw_only=True):
+    """判定表全文 A version of a table whole, the one that stands unless `version` names another. For everybody."""
+
+    PATH: ClassVar[str] = "/v1/tables/{name}"
+    ANSWER: ClassVar[Any] = TablePublished
+    name: Literal["prices", "verdict"]
+    version: int | None = None

@@ -156,8 +156,12 @@ SORTING: Final = Service(
         "ListInspections": "/v1/inspections",
         "GetRepair": "/v1/repairs/{repair}",
         "ListRepairs": "/v1/repairs",
+        "GetVerdict": "/v1/inspections/{asset_no}/verdict",
         "ListSchemes": "/v1/schemes",
+        "GetScheme": "/v1/schemes/{group}",
+        "GetTable": "/v1/tables/{name}",
     },
-    shown_by={"asset_no": "GetInspection", "repair": "GetRepair"},
+    shown_by={"asset_no": "GetInspection", "repair": "GetRepair", "group": "GetScheme", "name": "GetTable"},
+    public=frozenset({"GetScheme", "GetTable"}),
 )
 SERVICES: Final = (REGISTRY, SORTING)

@@ -8,6 +8,8 @@ from typing import Final
 import typer
 
 from cli.sorting.curves import curves
+from cli.sorting.publishing import diff, publish, schemes, show
+from cli.sorting.trying import explain, try_table
 
 sorting_app: Final = typer.Typer(
     name="sorting",
@@ -24,3 +26,9 @@ def sorting() -> None:
 
 
 sorting_app.command()(curves)
+sorting_app.command("publish")(publish)
+sorting_app.command("schemes")(schemes)
+sorting_app.command("show")(show)
+sorting_app.command("diff")(diff)
+sorting_app.command("try")(try_table)
+sorting_app.command("explain")(explain)

@@ -42,6 +42,8 @@ from services.sorting.repair import (
 )
 from services.sorting.repair import UNKNOWN as NO_REPAIR
 from services.sorting.run import FreePositions, Run, TakePositions
+from services.sorting.scheme import SCHEME
+from services.sorting.table import TABLE
 from services.sorting.views.inspection import INSPECTIONS, InspectionRow
 from services.sorting.views.repair import RepairRow
 
@@ -86,8 +88,10 @@ PLURALS: Final = {
 SHOWN_AT: Final = {
     INSPECTION.category: "/v1/inspections/{asset_no}",
     REPAIR.category: "/v1/repairs/{repair}",
+    SCHEME.category: "/v1/schemes/{group}",
+    TABLE.category: "/v1/tables/{name}",
 }
-"""Where one noun is shown by its key; of the others there are lists."""
+"""Where one noun is shown by its key."""
 
 LABELS: Final = Path(__file__).with_name("disclosure.yaml")
 """A link to docs/disclosure.yaml, so that the file comes along wherever the program is installed."""
@@ -143,8 +147,16 @@ class Access:
 
     def may_read(self, principal: Principal, row: InspectionRow) -> None:
         """Nothing where this principal may see this device's inspections. Else it is as if there were none."""
-        if not self._policies.decide(principal, "ReadInspection", inspection(row.unit, row.maker)).allowed:
-            raise UNKNOWN(asset_no=row.asset_no)
+        self.may_read_of(principal, row.asset_no, inspection(row.unit, row.maker))
+
+    def may_read_of(self, principal: Principal, asset_no: str, about: Resource) -> None:
+        """The same of a device whose inspections are `about`."""
+        if not self.allows(principal, "ReadInspection", about):
+            raise UNKNOWN(asset_no=asset_no)
+
+    def allows(self, principal: Principal, action_name: str, resource: Resource) -> bool:
+        """Whether it is allowed."""
+        return self._policies.decide(principal, action_name, resource).allowed
 
     def shown(
         self, principal: Principal, asset_no: str, told: Sequence[tuple[Any, Recorded]]

@@ -14,8 +14,9 @@ from kernel.projection import Projector
 from kernel.refusal import Refusal
 from kernel.view import Key, View
 from kernel.view_queries import one, page
-from ledger.port import Ledger, Recorded
+from ledger.port import Direction, Ledger, Recorded
 from services.sorting.certificate import CERTIFICATE, ClaimCertificate
+from services.sorting.explaining import VerdictShown, last_verdict
 from services.sorting.furnishing import Furnishing, Production
 from services.sorting.inspection import INSPECTION
 from services.sorting.inspection.state import Inspection
@@ -116,6 +117,23 @@ class Sorting:
             found += [(CODEC.decode(one), one) for one in got.events]
             next_from = got.next_from
         return found
+
+    async def last_verdict(self, asset_no: str) -> VerdictShown | None:
+        """The last verdict on a device with what it came from, as it is recorded now. Raises
+        ledger.port.Unavailable.
+        """
+        return last_verdict(event for event, _ in await self.events_of(asset_no))
+
+    async def published(self, rules: Decider[Any], key: str, version: int | None) -> Any | None:
+        """A version of a scheme or table, the last where none is named; None where there is no such. Each event of
+        their streams is a version, counted from 1. Raises ledger.port.Unavailable.
+        """
+        stream = rules.stream_of(key)
+        if version is None:
+            page = await self._ledger.read(stream, direction=Direction.BACKWARDS, limit=1)
+        else:
+            page = await self._ledger.read(stream, from_version=version - 1, limit=1)
+        return CODEC.decode(page.events[0]) if page.events else None
 
     async def ask(self, query: Callable[[Connection], T], *, seen: int = 0) -> T:
         """Ask the views a question of services.sorting.views, they being at least at position `seen`. Raises Stale."""

@@ -8,7 +8,7 @@ import msgspec
 
 from kernel.quantity import Code, Sha256
 from kernel.refusal import against_rules, unreadable
-from services.sorting.norms import Item, Norm, Part
+from services.sorting.norms import Item, Limit, Norm, Part
 from services.sorting.vocabulary import STEPS, Measure
 
 NO_SUCH_ITEM = unreadable(
@@ -76,17 +76,20 @@ class Measured(Part, frozen=True, kw_only=True):
             raise ValueError("an item gives either a value or a choice")
 
 
-class _Check(msgspec.Struct, frozen=True):
-    """An item with the limit that holds for one accuracy class, and the faults that its choices show."""
+class _Check(msgspec.Struct, frozen=True, gc=False):
+    """An item with the limit that holds for one accuracy class, and what its choices show. A value from `sound_least`
+    to `sound_most` is within the instrument's range and the limit; where there can be none the first is the greater.
+    """
 
     item: Item
-    least: int | None
-    most: int | None
-    limited: bool
+    limit: Limit | None
+    sound_least: int
+    sound_most: int
     shows: Mapping[str, str | None]
+    ending: frozenset[str]
 
 
-class _Checklist(msgspec.Struct, frozen=True):
+class _Checklist(msgspec.Struct, frozen=True, gc=False):
     checks: Mapping[str, _Check]
     required: frozenset[str]
 
@@ -98,47 +101,57 @@ def shown_faults(
     are not what the norm asks for.
     """
     step, checklist = STEPS[norm.step], _checklist(norm, accuracy_class)
-    if len(photos) + sum(len(one.photos) for one in measured) < norm.photos_min:
+    if norm.photos_min > len(photos) + sum(len(one.photos) for one in measured):
         raise TOO_FEW_PHOTOS(step=step, least=norm.photos_min, field="photos")
+    checks = checklist.checks
     faults: dict[str, None] = {}
-    seen = set()
+    seen: set[str] = set()
+    ended = False
     for one in measured:
-        check = checklist.checks.get(one.item)
+        name = one.item
+        check = checks.get(name)
         if check is None:
-            raise NO_SUCH_ITEM(step=step, item=one.item, field="measured")
-        if one.item in seen:
-            raise ITEM_TWICE(step=step, item=one.item, field="measured")
-        seen.add(one.item)
-        fault = _measured(step, check, one, accuracy_class) if check.item.unit else _looked_at(step, check, one)
+            raise NO_SUCH_ITEM(step=step, item=name, field="measured")
+        if name in seen:
+            raise ITEM_TWICE(step=step, item=name, field="measured")
+        seen.add(name)
+        value = one.value
+        if value is None:
+            fault = _looked_at(step, check, one)
+            ended = ended or one.choice in check.ending
+        elif check.sound_least <= value <= check.sound_most:
+            continue
+        else:
+            fault = _unsound(step, check, value, accuracy_class)
         if fault is not None:
             if check.item.photo and not (one.photos or photos):
-                raise PHOTO_MISSING(step=step, item=one.item, field="measured")
+                raise PHOTO_MISSING(step=step, item=name, field="measured")
             faults[fault] = None
-    if missing := checklist.required - seen:
+    if not ended and (missing := checklist.required - seen):
         raise ITEM_MISSING(step=step, item=min(missing), field="measured")
     return tuple(faults)
 
 
-def _measured(step: tuple[str, str], check: _Check, one: Measured, accuracy_class: str | None) -> str | None:
-    item, value = check.item, one.value
-    if value is None:
-        raise WRONG_KIND(step=step, item=item.code, needed=_VALUE, field="measured")
+def _unsound(step: tuple[str, str], check: _Check, value: int, accuracy_class: str | None) -> str | None:
+    """The fault that a value shows which is not within both range and limit."""
+    item = check.item
+    if item.unit is None:
+        raise WRONG_KIND(step=step, item=item.code, needed=_CHOICE, field="measured")
     assert item.range_least is not None
     assert item.range_most is not None
     if not item.range_least <= value <= item.range_most:
         raise OUT_OF_RANGE(
             step=step, item=item.code, value=value, least=item.range_least, most=item.range_most, field="measured"
         )
-    if not check.limited:
+    if check.limit is None:
         raise NO_LIMIT(step=step, item=item.code, accuracy_class=accuracy_class or "—", field="measured")
-    within = (check.least is None or check.least <= value) and (check.most is None or value <= check.most)
-    return None if within else item.fault
+    return item.fault
 
 
 def _looked_at(step: tuple[str, str], check: _Check, one: Measured) -> str | None:
-    if one.choice is None:
-        raise WRONG_KIND(step=step, item=one.item, needed=_CHOICE, field="measured")
-    if one.choice not in check.shows:
+    if check.item.unit is not None:
+        raise WRONG_KIND(step=step, item=one.item, needed=_VALUE, field="measured")
+    if one.choice is None or one.choice not in check.shows:
         raise NO_SUCH_CHOICE(
             step=step, item=one.item, choice=one.choice, choices=", ".join(check.shows), field="measured"
         )
@@ -148,14 +161,20 @@ def _looked_at(step: tuple[str, str], check: _Check, one: Measured) -> str | Non
 @lru_cache(maxsize=1_024)
 def _checklist(norm: Norm, accuracy_class: str | None) -> _Checklist:
     """Made once for a norm and a class: thousands of devices a minute are held against it."""
-    checks = {}
-    for item in norm.items:
-        limit = item.limit(accuracy_class)
-        checks[item.code] = _Check(
-            item=item,
-            least=limit.least if limit else None,
-            most=limit.most if limit else None,
-            limited=limit is not None,
-            shows={choice.code: choice.fault for choice in item.choices},
-        )
+    checks = {item.code: _check(item, item.limit(accuracy_class)) for item in norm.items}
     return _Checklist(checks, frozenset(item.code for item in norm.items if item.required))
+
+
+def _check(item: Item, limit: Limit | None) -> _Check:
+    bounds = [(item.range_least, item.range_most)]
+    if limit is not None:
+        bounds.append((limit.least, limit.most))
+    measured = item.unit is not None and limit is not None
+    return _Check(
+        item=item,
+        limit=limit,
+        sound_least=max(least for least, _ in bounds if least is not None) if measured else 1,
+        sound_most=min(most for _, most in bounds if most is not None) if measured else 0,
+        shows={choice.code: choice.fault for choice in item.choices},
+        ending=frozenset(choice.code for choice in item.choices if choice.ends_step),
+    )

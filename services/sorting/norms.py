@@ -5,7 +5,8 @@ document and clause it comes; one that nobody has confirmed says so, and no such
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -14,6 +15,7 @@ from msgspec import Meta
 from kernel.device import DeviceClass
 from kernel.quantity import AmountFen, Code, Count, Name, Sha256
 from services.sorting.vocabulary import (
+    INSPECTED,
     STEPS,
     FaultOrigin,
     GroupId,
@@ -52,11 +54,14 @@ class Limit(Part, frozen=True, kw_only=True):
 
 
 class Choice(Part, frozen=True, kw_only=True):
-    """One answer to an item that is looked at rather than measured, and the fault that it shows, if any."""
+    """One answer to an item that is looked at rather than measured, and the fault that it shows, if any. `ends_step`:
+    nothing more of the step can be done after it, and its other items may be left out.
+    """
 
     code: Code
     name: Words
     fault: Code | None = None
+    ends_step: bool = False
 
 
 class Item(Part, frozen=True, kw_only=True):
@@ -123,6 +128,7 @@ class Norm(Part, frozen=True, kw_only=True, cache_hash=True):
 class Fault(Part, frozen=True, kw_only=True):
     """故障现象 What an item may show, where it comes from, and what can be done about it at which cost. `tampering`: it
     is evidence, and a person decides. `unsafe_to_power`: function and accuracy cannot be tested after it was found.
+    `cost_source` says where the cost comes from, or that it is to be confirmed.
     """
 
     code: Code
@@ -132,6 +138,7 @@ class Fault(Part, frozen=True, kw_only=True):
     remedy_cost_fen: AmountFen = 0
     tampering: bool = False
     unsafe_to_power: bool = False
+    cost_source: Name | None = None
 
 
 class Scheme(Part, frozen=True, kw_only=True):
@@ -159,23 +166,40 @@ class Scheme(Part, frozen=True, kw_only=True):
 
     def disagreements(self) -> Iterator[str]:
         """What is wrong with it as a whole, in words; nothing where it can be used."""
+        if not self.device_classes:
+            yield "没有器具类别 it covers no class of devices"
         steps = [norm.step for norm in self.norms]
         if sorted(steps) != sorted(STEPS):
             yield f"每一步恰有一项规范 one norm a step, of {', '.join(STEPS)}; not {', '.join(steps)}"
-        known = [fault.code for fault in self.faults]
-        for code in sorted({code for code in known if known.count(code) > 1}):
+        for code in _twice(fault.code for fault in self.faults):
             yield f"故障代码重复 fault {code} is there twice"
+        known = {fault.code for fault in self.faults}
         for norm in self.norms:
-            codes = [item.code for item in norm.items]
-            for code in sorted({code for code in codes if codes.count(code) > 1}):
+            for code in _twice(item.code for item in norm.items):
                 yield f"{norm.step}: 条目重复 item {code} is there twice"
-            if norm.applicable and norm.step in ("appearance", "function", "accuracy") and not norm.items:
+            if norm.applicable and norm.step in INSPECTED and not norm.items:
                 yield f"{norm.step}: 没有条目 it has no items"
             for item in norm.items:
-                named = [item.fault, *(choice.fault for choice in item.choices)]
-                for fault in named:
-                    if fault is not None and fault not in known:
-                        yield f"{norm.step} {item.code}: 没有此故障代码 there is no fault {fault}"
+                for wrong in _wrong_with(item, known):
+                    yield f"{norm.step} {item.code}: {wrong}"
+
+
+def _wrong_with(item: Item, known: Container[str]) -> Iterator[str]:
+    for code in _twice(choice.code for choice in item.choices):
+        yield f"选项重复 choice {code} is there twice"
+    for fault in (item.fault, *(choice.fault for choice in item.choices)):
+        if fault is not None and fault not in known:
+            yield f"没有此故障代码 there is no fault {fault}"
+    if item.range_least is not None and item.range_most is not None and item.range_least > item.range_most:
+        yield f"量程为空 a range from {item.range_least} to {item.range_most} is empty"
+    for code in _twice(name for limit in item.limits for name in limit.accuracy_classes or ("*",)):
+        yield f"等级 {code} 有两条限值 there are two limits for accuracy class {code}"
+    if any(not limit.accuracy_classes for limit in item.limits[:-1]):
+        yield "不分等级的限值须在最后 a limit for all classes comes last: what follows it never holds"
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return sorted(name for name, times in Counter(names).items() if times > 1)
 
 
 class SchemeRef(Part, frozen=True, kw_only=True):

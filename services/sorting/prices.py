@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from kernel.device import DeviceClass
-from kernel.quantity import AmountFen, Code, MassG, Name
+from kernel.quantity import AmountFen, Code, MassG, PublicRemark
 from services.sorting.norms import Part
 from services.sorting.vocabulary import MassCo2G, Months, SharePpm, Words
 
@@ -22,7 +22,9 @@ class Material(Part, frozen=True, kw_only=True):
 
 
 class ClassValue(Part, frozen=True, kw_only=True):
-    """What holds for a device of these classes. Carbon is what a device saves by each disposition, in grams of CO2."""
+    """What holds for a device of these classes. Carbon is what a device saves by each disposition, in grams of CO2.
+    `source` says of each figure where it comes from; without `confirmed` they are for trying out.
+    """
 
     device_classes: Annotated[tuple[DeviceClass, ...], Meta(min_length=1)]
     life_months: Months
@@ -39,7 +41,7 @@ class ClassValue(Part, frozen=True, kw_only=True):
     reuse_co2_g: MassCo2G
     claim_co2_g: MassCo2G
     scrap_co2_g: MassCo2G
-    source: Name
+    source: PublicRemark
     confirmed: bool = False
 
     @property

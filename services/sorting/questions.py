@@ -6,16 +6,39 @@ from typing import Annotated, Final
 
 import msgspec
 
+from kernel.device import AssetNo
 from kernel.life import Entry, entry
 from kernel.principal import Principal
 from kernel.questions import PageAsked, Question, Rows, Shown, columns_named, follows, paged
-from services.sorting.access import Access
+from kernel.refusal import not_found
+from services.sorting.access import Access, inspection
 from services.sorting.app import Sorting
+from services.sorting.explaining import VerdictShown
 from services.sorting.inspection.state import UNKNOWN
+from services.sorting.norms import SchemeVersion
 from services.sorting.repair import UNKNOWN as NO_REPAIR
+from services.sorting.scheme import SCHEME, SchemePublished
+from services.sorting.table import TABLE, TABLE_NAMES, TableName, TablePublished, TableVersion
 from services.sorting.views.inspection import INSPECTIONS, InspectionRow
 from services.sorting.views.repair import REPAIRS, RepairRow
 from services.sorting.views.scheme import SCHEMES, SchemeRow
+from services.sorting.vocabulary import GroupId
+
+NO_VERDICT = not_found(
+    "verdict.none",
+    "器具 {asset_no} 尚无结论。请先完成三项检查并作结论。",
+    "there is no verdict on {asset_no} yet; end its three inspections and have it judged first",
+)
+NO_SUCH_SCHEME = not_found(
+    "scheme.no_such_version",
+    "没有方案 {group} 的这一版。现有方案见方案列表。",
+    "there is no such version of scheme {group}; the list of schemes says which there are",
+)
+NO_SUCH_TABLE = not_found(
+    "table.no_such_version",
+    "没有{name}的这一版。尚未发布时，请用 `meterloop sorting publish` 发布。",
+    "there is no such version of {name}; where none was published, publish one by `meterloop sorting publish`",
+)
 
 Position = Annotated[int, msgspec.Meta(ge=0, le=2**53, description="a position of the log")]
 Text = Annotated[str, msgspec.Meta(max_length=64)]
@@ -74,6 +97,26 @@ class ListSchemes(_Ask, frozen=True, kw_only=True):
     """方案 The scheme groups, their versions and the classes they cover."""
 
 
+class GetScheme(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """方案全文 A version of a scheme group whole, the one that stands unless `version` names another. For everybody."""
+
+    group: GroupId
+    version: SchemeVersion | None = None
+
+
+class GetTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """判定表全文 A version of a table whole, the one that stands unless `version` names another. For everybody."""
+
+    name: TableName
+    version: TableVersion | None = None
+
+
+class GetVerdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """结论全文 The last verdict on a device, with the assessments that it came from, as the log has it now."""
+
+    asset_no: AssetNo
+
+
 class Questions:
     """Answers for whoever may ask. Each method takes the caller, the question and the page asked for."""
 
@@ -89,7 +132,10 @@ class Questions:
             Question(ListInspections, "/v1/inspections", InspectionRow, self._inspections, rows=True, paged=True),
             Question(GetRepair, "/v1/repairs/{repair}", RepairRow, self._repair),
             Question(ListRepairs, "/v1/repairs", RepairRow, self._repairs, rows=True, paged=True),
+            Question(GetVerdict, "/v1/inspections/{asset_no}/verdict", VerdictShown, self._verdict),
             Question(ListSchemes, "/v1/schemes", SchemeRow, self._schemes, rows=True, paged=True),
+            Question(GetScheme, "/v1/schemes/{group}", SchemePublished, self._scheme, public=True),
+            Question(GetTable, "/v1/tables/{name}", TablePublished, self._one_table, public=True),
         )
 
     async def _inspection(self, caller: Principal, ask: GetInspection, _page: PageAsked) -> Shown:
@@ -134,3 +180,31 @@ class Questions:
         self._access.may(caller, "ReadRules")
         found = await self._sorting.page(SCHEMES, {}, page.after, page.limit, seen=ask.seen)
         return paged(found, page, "scheme_group")
+
+    async def _verdict(self, caller: Principal, ask: GetVerdict, _page: PageAsked) -> Shown:
+        now = (await self._sorting.inspections_now((ask.asset_no,)))[ask.asset_no]
+        if now.device is None:
+            raise UNKNOWN(asset_no=ask.asset_no)
+        about = inspection(now.device.unit, now.device.maker)
+        self._access.may_read_of(caller, ask.asset_no, about)
+        shown = await self._sorting.last_verdict(ask.asset_no)
+        if shown is None:
+            raise NO_VERDICT(asset_no=ask.asset_no)
+        if shown.overruled is not None and not self._access.allows(caller, "ReadWholeInspection", about):
+            overruled = msgspec.structs.replace(shown.overruled, why=None)
+            shown = msgspec.structs.replace(shown, overruled=overruled)
+        return Shown(value=shown)
+
+    async def _scheme(self, caller: Principal, ask: GetScheme, _page: PageAsked) -> Shown:
+        self._access.may(caller, "ReadRules")
+        published = await self._sorting.published(SCHEME, ask.group, ask.version)
+        if published is None:
+            raise NO_SUCH_SCHEME(group=ask.group)
+        return Shown(value=published)
+
+    async def _one_table(self, caller: Principal, ask: GetTable, _page: PageAsked) -> Shown:
+        self._access.may(caller, "ReadRules")
+        published = await self._sorting.published(TABLE, ask.name, ask.version)
+        if published is None:
+            raise NO_SUCH_TABLE(name=TABLE_NAMES[ask.name])
+        return Shown(value=published)
