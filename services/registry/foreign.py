@@ -63,10 +63,11 @@ class RepairReturned(OfDevice, frozen=True, kw_only=True, gc=False):
 
 
 class ReVerified(OfDevice, frozen=True, kw_only=True, gc=False):
-    """It may be installed again, by this certificate and until the day on which that runs out."""
+    """It may be installed again, by this certificate and until the day on which that runs out. `seals` were put on."""
 
     certificate: str
     valid_until: date
+    seals: tuple[str, ...] = ()
 
 
 class ReVerificationFailed(OfDevice, frozen=True, kw_only=True, gc=False):

@@ -28,6 +28,7 @@ from services.registry.meter.binding import (
     KeepTemporaryIdentity,
 )
 from services.registry.meter.custody import Dispatch, Receive
+from services.registry.meter.hold import ApplySeal
 from services.registry.meter.missing import MarkMissing
 from services.registry.meter.packing import PlaceInContainer, TakeOutOfContainer
 from services.registry.meter.release import ReceivedFromMaker, RecordPrecondition, RecordReplacement
@@ -203,8 +204,13 @@ def when_repair_ordered_record_order(event: foreign.RepairOrdered, _recorded: Re
     yield _ground(event, "repair_order", event.repair)
 
 
-def when_re_verified_record_certificate(event: foreign.ReVerified, _recorded: Recorded) -> Iterator[RecordPrecondition]:
+def when_re_verified_record_certificate(
+    event: foreign.ReVerified, _recorded: Recorded
+) -> Iterator[RecordPrecondition | ApplySeal]:
+    """And the seals that were put on: who verifies does not record them twice."""
     yield msgspec.structs.replace(_ground(event, "re_verification", event.certificate), valid_until=event.valid_until)
+    for seal_no in event.seals:
+        yield ApplySeal(**event.moment, asset_no=event.asset_no, seal_no=seal_no)
 
 
 def when_beyond_repair_suspend_verdict(

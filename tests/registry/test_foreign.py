@@ -20,6 +20,7 @@ from services.registry.foreign import (
     VerdictReached,
 )
 from services.registry.meter import METER
+from services.registry.meter.hold import ApplySeal
 from services.registry.meter.release import PRECONDITION_MISSING, RecordPrecondition, Release
 from services.registry.policies import POLICIES
 from tests.given import asked, given
@@ -108,8 +109,9 @@ def said(kind, **members):
 
 def test_a_repair_is_a_ground_and_so_is_the_certificate_that_it_leads_to():
     assert asked(GROUNDS, said(RepairOrdered, repair=REPAIR)) == [ground("repair_order", REPAIR)]
-    verified = said(ReVerified, certificate="C-1", valid_until=UNTIL)
-    assert asked(GROUNDS, verified) == [ground("re_verification", "C-1", valid_until=UNTIL)]
+    verified = said(ReVerified, certificate="C-1", valid_until=UNTIL, seals=("S-1", "S-2"))
+    seals = [on(ApplySeal, seal_no=seal) for seal in ("S-1", "S-2")]
+    assert asked(GROUNDS, verified) == [ground("re_verification", "C-1", valid_until=UNTIL), *seals]
 
 
 def test_a_failure_withdraws_whatever_the_device_could_go_on():
