@@ -7,8 +7,10 @@ from typing import Final
 
 import typer
 
+from cli.sorting.bench_files import bench_file
 from cli.sorting.curves import curves
 from cli.sorting.publishing import diff, publish, schemes, show
+from cli.sorting.reading import read
 from cli.sorting.trying import explain, try_table
 
 sorting_app: Final = typer.Typer(
@@ -32,3 +34,5 @@ sorting_app.command("show")(show)
 sorting_app.command("diff")(diff)
 sorting_app.command("try")(try_table)
 sorting_app.command("explain")(explain)
+sorting_app.command("read")(read)
+sorting_app.command("bench")(bench_file)

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from kernel.quantity import BUSINESS_ZONE
 from kernel.refusal import Refusal
+from services.sorting.defaults import default_scheme
 from services.sorting.evaluation import Measured, shown_faults
 from services.sorting.norms import Choice, Item, Limit, Norm
+from services.sorting.reading import bench_mapping
 from services.sorting.reading import identifiers as known
 from services.sorting.reading.forms import Fill, identity, load, measured, with_additions
 from services.sorting.reading.identifiers import Phases, value_of
@@ -155,3 +157,24 @@ def test_a_reading_always_fills_a_form_alike(counts, offset_s):
     assert filled["overcurrent"].value == sum(counts)
     assert filled["clock_offset"].value == offset_s
     assert measured(one, NORM, FILLS) == measured(one, NORM, FILLS)
+
+
+METERS = ("single_phase", "three_phase")
+
+
+@pytest.mark.parametrize("group", METERS)
+def test_the_default_schemes_take_what_is_read(group):
+    scheme = default_scheme(group)
+    items = {one.item: one for one in measured(reading(), scheme.norm("function"), FILLS)}
+    assert {"comm_rs485", "clock_offset", "clock_battery", "register_difference", "cover_opened"} <= set(items)
+    norm = scheme.norm("function")
+    by_hand = [f"{one.code}={one.choices[0].code}" for one in norm.items if one.choices and one.code not in items]
+    filled = with_additions(norm, tuple(items.values()), by_hand)
+    assert "clock.offset" not in shown_faults(norm, filled, "2")
+
+
+@pytest.mark.parametrize("group", METERS)
+def test_the_default_mapping_names_every_load_point_of_the_default_schemes(group):
+    columns = bench_mapping.load().items
+    items = {one.code: one.unit for one in default_scheme(group).norm("accuracy").items}
+    assert items == {code: columns[code].unit for code in items}
