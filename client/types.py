@@ -816,11 +816,12 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class InspectionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`phase` is open, stopped, judged, abandoned or superseded; `round`, `bench`, scheme and `identity` are of
-    the inspection opened last, `next_step` the one of its three that is due. `disposition`, `rule`, `judged_on`
-    and `waived` are those of the verdict that stands, reached in `judged_round`. `faults` are codes, one beside
-    the other: those found so far in an inspection under way, else `judged_faults`, those of the verdict. `review`
-    froze it; `repair` is under way, `certificate` what the last one led to. `version` is that of its stream.
+    """`phase` is open, stopped, judged, abandoned, superseded or closed; `round`, `bench`, scheme and `identity`
+    are of the inspection opened last, `next_step` the one of its three that is due. `disposition`, `rule`,
+    `judged_on` and `waived` are those of the verdict that stands, reached in `judged_round`. `faults` are codes,
+    one beside the other: those found so far in an inspection under way, else `judged_faults`, those of the
+    verdict. `review` froze it; `repair` is under way, `certificate` what the last one led to. `version` is that of
+    its stream.
     """
 
     asset_no: str

@@ -19,7 +19,7 @@ from services.sorting.app import DECIDERS, SERVICE, Sorting
 from services.sorting.certificate import ClaimCertificate, Claimed
 from services.sorting.inspection import INSPECTION
 from services.sorting.inspection.at_once import InspectAtOnce, InspectAtOnceOnRecord
-from services.sorting.inspection.departure import AbandonDeparted, SupersedeInspection
+from services.sorting.inspection.departure import AbandonDeparted, CloseInspection, SupersedeInspection
 from services.sorting.inspection.opening import InspectionOpened, OpenInspection, OpenOnRecord
 from services.sorting.inspection.override import ConfirmOverride, ProposeOverride, RejectOverride
 from services.sorting.inspection.population import JoinPopulation, LeavePopulation
@@ -70,6 +70,7 @@ INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
         CloseRepair,
         ClaimCertificate,
         AbandonDeparted,
+        CloseInspection,
         SupersedeInspection,
     )
 )

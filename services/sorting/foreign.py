@@ -148,6 +148,10 @@ class Released(Departed, frozen=True, kw_only=True, gc=False):
     moved: Movement
 
 
+class Reinstalled(Departed, frozen=True, kw_only=True, gc=False):
+    """In service again."""
+
+
 class SampleReturned(Moved, frozen=True, kw_only=True, gc=False):
     """Back from a test, a show or a repair."""
 
@@ -180,7 +184,7 @@ MOVES: Final = (
     SampleReturned,
     ReceivedFromMaker,
 )
-EVENTS: Final = (Registered, *MOVES, RecordCorrected, SiteOpened)
+EVENTS: Final = (Registered, *MOVES, RecordCorrected, SiteOpened, Reinstalled)
 READERS: Final[Mapping[str, Upcaster]] = {
     f"registry.{event.__name__}": msgspec.json.Decoder(event).decode for event in EVENTS
 }

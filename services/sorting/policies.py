@@ -11,6 +11,7 @@ from ledger.port import Recorded
 from services.sorting import foreign
 from services.sorting.inspection.departure import (
     AbandonDeparted,
+    CloseInspection,
     Departure,
     InspectionSuperseded,
     SupersedeInspection,
@@ -84,6 +85,10 @@ def when_device_left_abandon_inspection(event: foreign.Departed, _recorded: Reco
     yield AbandonDeparted(**event.moment, asset_no=event.asset_no, departure=_DEPARTURES[type(event)])
 
 
+def when_reinstalled_close_inspection(event: foreign.Reinstalled, _recorded: Recorded) -> Iterator[CloseInspection]:
+    yield CloseInspection(**event.moment, asset_no=event.asset_no)
+
+
 def when_identity_bound_supersede_inspection(
     event: foreign.IdentityBound, _recorded: Recorded
 ) -> Iterator[SupersedeInspection]:
@@ -112,6 +117,7 @@ POLICIES: Final = (
         name="inspection_follows_device",
         when={
             **dict.fromkeys(_DEPARTURES, when_device_left_abandon_inspection),
+            foreign.Reinstalled: when_reinstalled_close_inspection,
             foreign.IdentityBound: when_identity_bound_supersede_inspection,
         },
     ),

@@ -3,9 +3,11 @@
 import msgspec
 import pytest
 
+from kernel.refusal import Refusal
 from services.sorting import foreign
 from services.sorting.inspection.departure import (
     AbandonDeparted,
+    InspectionClosed,
     InspectionSuperseded,
     SupersedeInspection,
 )
@@ -78,6 +80,19 @@ def test_what_was_found_under_a_temporary_identity_stays_there_and_the_number_is
     device(judging())
 
 
+def test_what_is_in_service_again_begins_anew_without_a_reason():
+    again = foreign.Reinstalled(asset_no=NUMBER, occurred_on=DAY)
+    (close,) = asked(POLICY["inspection_follows_device"], again)
+    story = device(judging(), ORDER, on(CloseRepair, certificate="C-0001")).when(close)
+    story.then([on(InspectionClosed, round=1)])
+    story.when(close).then([])
+    for command in (ORDER, on(JoinPopulation, review="RV-1")):
+        assert isinstance(story.when(command).outcome, Refusal)
+    (opened,) = story.when(OPEN).outcome
+    assert opened.round == 2
+    device(OPEN).when(close).then([])
+
+
 def test_a_temporary_identity_that_was_never_inspected_leaves_nothing():
     device().when(BIND).then([])
 
@@ -109,6 +124,9 @@ def test_the_view_follows():
     closed = on(RepairClosed, certificate="C-0001")
     (row,) = rows(INSPECTIONS, [*told, (closed, recorded(closed, 90))]).values()
     assert (row.repair, row.certificate, row.phase) == (None, "C-0001", "judged")
+    ended = on(InspectionClosed, round=1)
+    (row,) = rows(INSPECTIONS, [*told, (closed, recorded(closed, 90)), (ended, recorded(ended, 91))]).values()
+    assert (row.phase, row.certificate, row.disposition) == ("closed", None, "reuse")
     bound = on(InspectionSuperseded, round=1, number=NUMBER, repair=None)
     (row,) = rows(INSPECTIONS, [*told, (bound, recorded(bound, 91))]).values()
     assert row.phase == "superseded"

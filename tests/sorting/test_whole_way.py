@@ -185,6 +185,7 @@ async def test_what_is_sound_is_reinstalled_with_a_certificate_and_not_without(t
         await everywhere.soon(release(number, "reinstall"), WAITING)
         await everywhere.do(on(Reinstall, asset_no=number, work_order="WO-2", unit=UNIT))
         await everywhere.until("registry", f"/v1/meters/{number}/card", phase="in_service", seals="S-1")
+        await everywhere.until("sorting", f"/v1/inspections/{number}", phase="closed")
 
 
 async def test_what_has_a_fault_goes_to_its_maker_and_comes_back_to_be_verified(tmp_path):

@@ -1,6 +1,7 @@
-"""What becomes of an inspection when its device leaves, or turns out to bear another number.
+"""What becomes of an inspection when its device leaves, is in service again, or turns out to bear another number.
 
     open, stopped -> InspectionAbandoned (dispatched, missing, released, unexpected elsewhere)
+    judged        -> InspectionClosed (reinstalled: the next inspection is of another life, and needs no reason)
     any           -> InspectionSuperseded (a temporary identity was bound to its number)
 
 What was found under a temporary identity stays on record there and is not carried over: it was judged without its
@@ -37,11 +38,24 @@ class AbandonDeparted(Happened, frozen=True, kw_only=True):
     departure: Departure
 
 
+class CloseInspection(Happened, frozen=True, kw_only=True):
+    """因装用结束分拣 The device is in service again: what it was judged to be has been carried out."""
+
+    asset_no: AssetNo
+
+
 class SupersedeInspection(Happened, frozen=True, kw_only=True):
     """改用编号 A temporary identity was bound to this number."""
 
     asset_no: AssetNo
     number: AssetNo
+
+
+class InspectionClosed(Happened, frozen=True, kw_only=True):
+    """What it was judged to be has been carried out, and stays on record; nothing more comes of it."""
+
+    asset_no: AssetNo
+    round: Round
 
 
 class InspectionSuperseded(Happened, frozen=True, kw_only=True):
@@ -53,8 +67,8 @@ class InspectionSuperseded(Happened, frozen=True, kw_only=True):
     repair: Key | None = None
 
 
-Command: TypeAlias = AbandonDeparted | SupersedeInspection
-Event: TypeAlias = InspectionSuperseded
+Command: TypeAlias = AbandonDeparted | CloseInspection | SupersedeInspection
+Event: TypeAlias = InspectionClosed | InspectionSuperseded
 
 
 def decide(command: Command, inspection: Inspection) -> Sequence[Event | InspectionAbandoned]:
@@ -64,6 +78,8 @@ def decide(command: Command, inspection: Inspection) -> Sequence[Event | Inspect
                 return []
             why = " / ".join(DEPARTURES[departure])
             return [abandoned(command, inspection, why)]
+        case CloseInspection():
+            return [becomes(command, InspectionClosed, round=inspection.round)] if inspection.phase == "judged" else []
         case SupersedeInspection():
             if inspection.round == 0 or inspection.number is not None:
                 return []
@@ -71,7 +87,11 @@ def decide(command: Command, inspection: Inspection) -> Sequence[Event | Inspect
 
 
 def evolve(inspection: Inspection, event: Event) -> Inspection:
-    return msgspec.structs.replace(inspection, phase="superseded", number=event.number)
+    match event:
+        case InspectionClosed():
+            return msgspec.structs.replace(inspection, phase="closed", proposal=None, certificate=None)
+        case InspectionSuperseded(number=number):
+            return msgspec.structs.replace(inspection, phase="superseded", number=number)
 
 
 PART = decider.Part(members(Command), members(Event), decide, evolve)

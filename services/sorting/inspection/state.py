@@ -61,7 +61,7 @@ SUPERSEDED = against_rules(
     "the temporary identity {asset_no} is bound to {number}; inspect the device anew under that number",
 )
 
-Phase = Literal["none", "open", "stopped", "judged", "abandoned", "superseded"]
+Phase = Literal["none", "open", "stopped", "judged", "abandoned", "superseded", "closed"]
 PHASES: dict[Phase, tuple[str, str]] = {
     "none": ("未开检", "never opened"),
     "open": ("分拣中", "under way"),
@@ -69,6 +69,7 @@ PHASES: dict[Phase, tuple[str, str]] = {
     "judged": ("已有结论", "judged"),
     "abandoned": ("已终止", "abandoned"),
     "superseded": ("已改用编号", "goes on under its number"),
+    "closed": ("已重新装用", "in service again"),
 }
 
 

@@ -15,8 +15,8 @@ from services.sorting.views.tables import Tables
 
 
 class InspectionRow(msgspec.Struct, frozen=True):
-    """`phase` is open, stopped, judged, abandoned or superseded; `round`, `bench`, scheme and `identity` are of the
-    inspection opened last, `next_step` the one of its three that is due. `disposition`, `rule`, `judged_on` and
+    """`phase` is open, stopped, judged, abandoned, superseded or closed; `round`, `bench`, scheme and `identity` are
+    of the inspection opened last, `next_step` the one of its three that is due. `disposition`, `rule`, `judged_on` and
     `waived` are those of the verdict that stands, reached in `judged_round`. `faults` are codes, one beside the other:
     those found so far in an inspection under way, else `judged_faults`, those of the verdict. `review` froze it;
     `repair` is under way, `certificate` what the last one led to. `version` is that of its stream.
@@ -162,6 +162,8 @@ def _changed(row: InspectionRow, event: Any) -> dict[str, Any]:
             return {"repair": repair}
         case repair_order.RepairClosed(certificate=certificate):
             return {"repair": None, "certificate": certificate}
+        case departure.InspectionClosed():
+            return {"phase": "closed", "proposed": None, "certificate": None}
         case departure.InspectionSuperseded():
             return {"phase": "superseded", "next_step": None}
         case _:
