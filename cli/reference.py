@@ -6,6 +6,7 @@ refusals.md     every code with which something is refused
 settings.md     every setting of a service
 vocabulary.md   the named types and lists of codes that events and commands use
 verify.sha256   the hash of the page that checks a device's history, as the gateway serves it
+schemas/        JSON Schemas of the schemes and tables that people edit
 """
 
 import asyncio
@@ -31,6 +32,10 @@ from kernel.disclosure import Disclosure, Label, load
 from kernel.settings import Settings, settings_table
 from services.registry.assembly import RegistrySettings
 from services.sorting.assembly import SortingSettings
+from services.sorting.decision import VerdictTable
+from services.sorting.defaults import Cases
+from services.sorting.norms import Scheme
+from services.sorting.prices import Prices
 
 ROOT: Final = Path(__file__).parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
@@ -38,6 +43,14 @@ OPENAPI: Final = REFERENCE / "openapi"
 CLIENT_TYPES: Final = ROOT / "client" / "types.py"
 DISCLOSURE: Final = ROOT / "docs" / "disclosure.yaml"
 MADE: Final = "<!-- Made by `make docs` from the code. Change the code, not this page. -->\n\n"
+
+EDITED: Final[dict[str, type[msgspec.Struct]]] = {
+    "scheme": Scheme,
+    "verdict_table": VerdictTable,
+    "prices": Prices,
+    "verdict_cases": Cases,
+}
+"""What people write as YAML, and what an editor checks it by."""
 
 _PLAIN: Final = {bool: "yes or no", int: "integer", str: "text", date: "date", datetime: "instant"}
 _AUDIENCES: Final = {"public": "anyone", "supervisor": "the supervisor"}
@@ -156,6 +169,7 @@ def pages() -> dict[str, str]:
         "metrics.md": _metrics(),
         "vocabulary.md": _vocabulary(),
         "verify.sha256": hash_line(),
+        **{f"schemas/{name}.json": _schema(kind) for name, kind in EDITED.items()},
     }
 
 
@@ -172,6 +186,12 @@ def main() -> None:
     for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
+
+
+def _schema(kind: type[msgspec.Struct]) -> str:
+    """A JSON Schema, for whoever edits such a document."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(kind)}
+    return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
 
 
 def _events(disclosure: Disclosure) -> str:

@@ -121,7 +121,14 @@ def commands(markdown: str) -> list[str]:
     return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
 
 
-@pytest.mark.parametrize("pages", [("README.md", "README.zh-CN.md"), ("docs/operating.md", "docs/operating.zh-CN.md")])
+@pytest.mark.parametrize(
+    "pages",
+    [
+        ("README.md", "README.zh-CN.md"),
+        ("docs/operating.md", "docs/operating.zh-CN.md"),
+        ("docs/schemes.md", "docs/schemes.zh-CN.md"),
+    ],
+)
 def test_both_languages_say_the_same(pages):
     english, chinese = ((ROOT / name).read_text("utf-8") for name in pages)
     depths = [re.findall(r"(?m)^#+", text) for text in (english, chinese)]
@@ -150,7 +157,16 @@ def test_every_target_says_what_it_does_and_is_documented():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "docs/operating.md", "docs/operating.zh-CN.md"]
+    "page",
+    [
+        "README.md",
+        "README.zh-CN.md",
+        "CONTRIBUTING.md",
+        "docs/operating.md",
+        "docs/operating.zh-CN.md",
+        "docs/schemes.md",
+        "docs/schemes.zh-CN.md",
+    ],
 )
 def test_targets_and_commands_that_are_spoken_of_exist(page):
     text = (ROOT / page).read_text("utf-8")
