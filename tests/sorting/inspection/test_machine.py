@@ -9,12 +9,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from kernel.refusal import Refusal
 from services.sorting.inspection import INSPECTION
+from services.sorting.inspection.departure import AbandonDeparted, InspectionSuperseded, SupersedeInspection
 from services.sorting.inspection.opening import (
     AbandonInspection,
     CheckIdentity,
     HandOverInspection,
     InspectionAbandoned,
     InspectionOpened,
+    LoadRecorded,
     RecordLoad,
 )
 from services.sorting.inspection.override import (
@@ -31,6 +33,7 @@ from services.sorting.inspection.population import (
     PopulationJoined,
     PopulationLeft,
 )
+from services.sorting.inspection.repair_order import CloseRepair, OrderRepair, RepairClosed, RepairOrdered
 from services.sorting.inspection.steps import AccuracyInspected, AppearanceInspected, FunctionInspected
 from services.sorting.inspection.verdict import HistoryAssessed, IndicatorsAssessed, ValueAssessed, VerdictReached
 from tests.given import same_through_json
@@ -67,6 +70,7 @@ SIX = (
     ValueAssessed,
 )
 NEWER = scheme(appearance={"photos_min": 1})
+OTHER_NUMBER = "9940101999999990000027"
 ROUNDS = (steps(), steps(function=(found("relay", "bad"),)))
 DISPOSITIONS = ("reuse", "claim", "scrap", "hold")
 COMMANDS = (
@@ -97,6 +101,11 @@ COMMANDS = (
     *(on(ProposeOverride, disposition=one, why="doubt", by=who) for one in DISPOSITIONS for who in (ANA, BO)),
     *(on(ConfirmOverride, by=who) for who in (ANA, BO)),
     *(on(RejectOverride, why="no doubt", by=who) for who in (ANA, BO)),
+    on(OrderRepair, route="no_fault", repairer="centre-1"),
+    on(OrderRepair, route="fault", repairer="centre-1", scope="relay", price_fen=900),
+    *(on(CloseRepair, repair=f"{NUMBER}-1", certificate=certificate) for certificate in (None, "C-1")),
+    on(AbandonDeparted, departure="dispatched"),
+    on(SupersedeInspection, number=OTHER_NUMBER),
     *(on(join, review=review) for join in (JoinPopulation, LeavePopulation) for review in ("RV-1", "RV-2")),
 )
 ANY_COMMAND = st.integers(0, len(COMMANDS) - 1)
@@ -112,10 +121,15 @@ class Account:
         self.verdicts = []
         self.proposal = None
         self.review = None
+        self.repair = None
+        self.superseded = False
 
     def take(self, event):
+        if self.superseded:
+            assert isinstance(event, PopulationLeft | RepairClosed | LoadRecorded), "it goes by its number"
         match event:
             case InspectionOpened(round=number):
+                assert self.repair is None, "a device under repair was opened"
                 assert self.review is None, "a frozen device was opened"
                 assert number == self.opened + 1
                 self.opened, self.since_opened, self.proposal = number, [], None
@@ -131,10 +145,22 @@ class Account:
                 else:
                     assert number == self.verdicts[-1][0]
                 self.verdicts.append((number, disposition))
-                self.proposal = None
+                self.proposal = self.repair = None
+            case InspectionSuperseded():
+                self.superseded = True
+            case OverrideProposed() | VerdictOverridden() | OverrideRejected():
+                self.overrule(event)
+            case PopulationJoined() | PopulationLeft() | RepairOrdered() | RepairClosed():
+                self.hold(event)
+            case _:
+                self.since_opened.append(event)
+
+    def overrule(self, event):
+        match event:
             case OverrideProposed():
                 assert self.review is None
                 assert self.proposal is None
+                assert self.repair is None
                 self.proposal = event
             case VerdictOverridden():
                 assert self.review is None
@@ -148,15 +174,24 @@ class Account:
                 assert self.review is None
                 assert self.proposal is not None
                 self.proposal = None
+
+    def hold(self, event):
+        match event:
             case PopulationJoined(review=review):
                 assert self.review is None, "a device is in two populations"
+                assert self.repair is None
                 assert (event.round, event.disposition) == self.verdicts[-1]
                 self.review = review
             case PopulationLeft(review=review):
                 assert self.review == review, "a device left a population that it was not in"
                 self.review = None
-            case _:
-                self.since_opened.append(event)
+            case RepairOrdered(repair=repair):
+                assert (self.review, self.repair, self.proposal) == (None, None, None)
+                assert self.verdicts[-1] == (event.round, "reuse")
+                self.repair = repair
+            case RepairClosed(repair=repair):
+                assert self.repair == repair
+                self.repair = None
 
 
 class InspectionMachine(RuleBasedStateMachine):
@@ -202,6 +237,14 @@ class InspectionMachine(RuleBasedStateMachine):
         ):
             self.ask(command)
 
+    @rule(route=st.sampled_from(["no_fault", "fault"]), tried=st.lists(ANY_COMMAND, max_size=2))
+    def a_repair(self, route, tried):
+        terms = {"scope": "relay", "price_fen": 900} if route == "fault" else {}
+        self.ask(on(OrderRepair, route=route, repairer="centre-1", **terms))
+        repair = self.account.repair or f"{NUMBER}-1"
+        for command in (AGAIN, *(COMMANDS[one] for one in tried), on(CloseRepair, repair=repair)):
+            self.ask(command)
+
     @rule(by=st.sampled_from([ANA, BO]), second=st.sampled_from([ANA, BO]), disposition=st.sampled_from(DISPOSITIONS))
     def two_persons(self, by, second, disposition):
         self.ask(on(ProposeOverride, disposition=disposition, why="doubt", by=by))
@@ -210,7 +253,7 @@ class InspectionMachine(RuleBasedStateMachine):
     @invariant()
     def the_state_is_that_of_the_account(self):
         state, account = self.state, self.account
-        assert state.population == account.review
+        assert (state.population, state.repair) == (account.review, account.repair)
         assert (state.proposal is None) is (account.proposal is None)
         if account.verdicts and state.phase == "judged":
             assert (state.round, state.disposition) == account.verdicts[-1]
