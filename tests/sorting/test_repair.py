@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from services.sorting.certificate import CERTIFICATE, USED, CertificateClaimed, ClaimCertificate
 from services.sorting.evaluation import ITEM_MISSING, Measured
+from services.sorting.inspection.departure import AbandonDeparted, CloseInspection
 from services.sorting.inspection.opening import AbandonInspection, OpenOnRecord
-from services.sorting.inspection.override import ProposeOverride, RejectOverride
+from services.sorting.inspection.override import ConfirmOverride, ProposeOverride, RejectOverride
 from services.sorting.inspection.population import JoinPopulation, LeavePopulation
 from services.sorting.inspection.repair_order import (
     CERTIFIED,
@@ -334,3 +335,41 @@ def test_a_begun_repair_belongs_to_its_order():
     other = msgspec.structs.replace(BEGIN, repairer="ELSEWHERE")
     assert isinstance(other, BeginRepair)
     repair(BEGIN).when(other).then([])
+
+
+LEAVE = on(LeavePopulation, review="RV-1")
+CONFIRM = on(ConfirmOverride, by="u-3")
+AGAIN = on(RejudgeByRulebook, because=REPAIR_ID, rulebook=RULEBOOK)
+ANY = (
+    judging(),
+    judging(why="doubted"),
+    OPEN_AGAIN,
+    on(AbandonInspection, why="wrong bench"),
+    on(JoinPopulation, review="RV-1"),
+    LEAVE,
+    ORDER,
+    ORDER_REPAIR,
+    CERTIFIED_WITH,
+    on(CloseRepair),
+    DOUBT,
+    CONFIRM,
+    on(AbandonDeparted, departure="released"),
+    on(CloseInspection),
+    AGAIN,
+)
+
+
+@for_all(st.lists(st.sampled_from(ANY), max_size=20))
+def test_no_device_is_frozen_and_under_repair_at_once_and_nothing_but_its_end_touches_either(commands):
+    story = device(judging())
+    for command in commands:
+        before = story.state
+        if isinstance(story.when(command).outcome, list):
+            story.then(story.outcome)
+        now = story.state
+        assert now.population is None or now.repair is None
+        if before.population is not None or before.repair is not None:
+            ends = command in (LEAVE, AGAIN) or isinstance(command, CloseRepair | CloseInspection)
+            assert ends or now == before
+        if now.certificate is not None:
+            assert (now.phase, now.disposition) == ("judged", "reuse")
