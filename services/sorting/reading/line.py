@@ -4,7 +4,9 @@ The library's own clients turn every failure into None and connect again by them
 pyserial-asyncio, which nobody keeps. A line here is half a screen, and says what failed.
 """
 
+import select
 import socket
+import termios
 from typing import Final, Literal, Protocol, TypeAlias
 
 import serial
@@ -17,6 +19,9 @@ BAUD: Final = 2400
 CONNECT_S: Final = 5.0
 SHORTEST_WAIT_S: Final = 0.001
 """A socket takes a wait of nothing for one without end."""
+
+FAILURES: Final = (OSError, termios.error)
+"""Of a serial port. The second says that it does not take its settings, and is no OSError."""
 
 Parity: TypeAlias = Literal["even", "none", "odd"]
 _PARITIES: Final[dict[Parity, str]] = {"even": serial.PARITY_EVEN, "none": serial.PARITY_NONE, "odd": serial.PARITY_ODD}
@@ -85,21 +90,22 @@ class SerialLine:
             self._port: Final = serial.Serial(
                 device, baud, parity=_PARITIES[parity], timeout=0, write_timeout=CONNECT_S, exclusive=True
             )
-        except (OSError, ValueError) as error:
+        except (*FAILURES, ValueError) as error:
             raise NO_LINE(place=device, why=_reason(error)) from error
 
     def send(self, frame: bytes) -> None:
         try:
             self._port.write(frame)
-        except OSError as error:
+        except FAILURES as error:
             raise LINE_LOST(place=self.place, why=_reason(error)) from error
 
     def receive(self, within_s: float) -> bytes:
         try:
-            self._port.timeout = max(within_s, 0.0)
-            # One byte is waited for; what lies there beside it comes with it.
+            # A timeout of pyserial's own would set the port up anew for every piece.
+            if not select.select([self._port], [], [], max(within_s, 0.0))[0]:
+                return b""
             return bytes(self._port.read(max(1, min(self._port.in_waiting, PIECE_BYTES))))
-        except OSError as error:
+        except FAILURES as error:
             raise LINE_LOST(place=self.place, why=_reason(error)) from error
 
     def close(self) -> None:
@@ -108,4 +114,6 @@ class SerialLine:
 
 def _reason(error: Exception) -> str:
     """The system's own words."""
+    if isinstance(error, termios.error):
+        return str(error.args[-1])
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

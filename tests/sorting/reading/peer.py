@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, contextmanager
 
 ADDRESS = "990000000017"
+FRAME_VALUE_BYTES = 150
+"""A record that is longer comes with the mark that another frame follows."""
 OTHER = "990000000099"
 
 Send = Callable[[bytes], Awaitable[None]]
@@ -96,6 +98,7 @@ VALUES = {
     "03030000": bytes(18),
     "030B0000": bytes(18),
     "030C0000": b"".join(map(low_first, ("000002", "000030", "000001", "000005", "000000", "000000"))),
+    "030C0101": low_first("230808193000") + low_first("230808194500") + bytes(180),
     "030F0000": bytes(6),
 }
 """A meter of no one's: all of it is made up."""
@@ -130,7 +133,8 @@ class Meter:
             return frame(self.address, 0xD1, bytes([self.errors[name]]))
         if name not in self.values:
             return frame(self.address, 0xD1, b"\x02")
-        return frame(self.address, 0x91, di + self.values[name])
+        more_to_come = len(self.values[name]) > FRAME_VALUE_BYTES
+        return frame(self.address, 0xB1 if more_to_come else 0x91, di + self.values[name])
 
     async def reply(self, request: bytes, send: Send) -> None:
         self.asked.append(request)

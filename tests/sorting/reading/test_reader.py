@@ -1,6 +1,7 @@
 """A whole reading over a real TCP connection and a real serial line, from meters with good and bad manners."""
 
 import asyncio
+import os
 import socket
 from datetime import datetime
 
@@ -65,6 +66,7 @@ async def test_a_meter_is_read_whole():
     assert values["cover_opened_last"] == Period(
         datetime(2019, 7, 4, 23, 15, tzinfo=BUSINESS_ZONE), datetime(2019, 7, 4, 23, 17, 10, tzinfo=BUSINESS_ZONE)
     )
+    assert values["overcurrent_last"].ended == datetime(2023, 8, 8, 19, 45, tzinfo=BUSINESS_ZONE)
     assert values["terminal_cover_opened_last"].ended is None
     assert values["cleared_last"] == Period(None)
 
@@ -276,14 +278,26 @@ def test_a_port_where_nobody_listens():
 
 def test_over_a_serial_line():
     with wired(Meter(manner=byte_by_byte)) as device:
-        reading = reading_of(SerialLine(device, parity="none"), identifiers=FEW)
+        reading = reading_of(SerialLine(device), identifiers=FEW)
     assert reading.whole, problems(reading)
     assert reading.address == ADDRESS
 
 
+def test_an_adapter_that_is_pulled_out():
+    near, far = os.openpty()
+    line = SerialLine(os.ttyname(far))
+    os.close(near)
+    for use in (lambda: line.receive(1.0), lambda: line.send(b"\x68")):
+        with pytest.raises(Refusal) as refused:
+            use()
+        assert refused.value.code == "meter_read.line_lost"
+    line.close()
+    os.close(far)
+
+
 def test_silence_on_a_serial_line():
     with wired(Meter(address=OTHER)) as device:
-        reading = reading_of(SerialLine(device, parity="none"), identifiers=FEW, address=ADDRESS, patience=QUICK)
+        reading = reading_of(SerialLine(device), identifiers=FEW, address=ADDRESS, patience=QUICK)
     assert reading.ended_by.code == "meter_read.given_up"
 
 
@@ -296,8 +310,8 @@ def test_a_serial_port_that_is_not_there(tmp_path):
 
 def test_a_serial_port_is_for_one_process():
     with wired(Meter()) as device:
-        line = SerialLine(device, parity="none")
+        line = SerialLine(device)
         with pytest.raises(Refusal) as refused:
-            SerialLine(device, parity="none")
+            SerialLine(device)
         line.close()
     assert refused.value.code == "meter_read.no_line"
