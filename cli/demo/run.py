@@ -17,6 +17,7 @@ from cli.connection import note
 from cli.demo.audited import audited
 from cli.demo.folders import fresh, say_how_long
 from cli.demo.generate import Expected, generate
+from cli.demo.hall import sort_what_was_received
 from cli.demo.real_meters import real_meters
 from cli.demo.showing import closing, percent, show_alarms, show_balances, show_imports, show_recovery
 from cli.demo.witnesses import cosigned, own_witnesses
@@ -69,7 +70,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What the demonstration ends with, as one line of JSON on standard output. `recovery_rate` is in percent. Of the
     devices that arrived unannounced, `unexpected_arrivals`, those with a dismantling on record are `unexpected` in the
     recovery table too, `unexpected_dismantled`. `audit` is the verdict of the audit that it ends with; `tree_size`:
-    entries of the proof log that both witnesses cosigned.
+    entries of the proof log that both witnesses cosigned. `verdicts`: how many devices of each disposition.
     """
 
     meters: int
@@ -84,6 +85,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     real_meters: int
     audit: str
     tree_size: int
+    verdicts: dict[str, int]
 
 
 def demo(
@@ -129,6 +131,8 @@ def tell(settings: CliSettings, endpoints: Endpoints, begun: float) -> tuple[Out
         alarms = list(platform.rows(ListAlarms()))
         show_alarms(alarms)
         shipments = list(platform.rows(ListShipments()))
+    console.rule("分拣检测 The centre sorts what it received")
+    verdicts = sort_what_was_received(settings, endpoints.gateway)
     events = asyncio.run(_events(settings))
     tree_size = cosigned(settings, events)
     verdict = audited(settings, endpoints.gateway, tree_size).verdict
@@ -146,6 +150,7 @@ def tell(settings: CliSettings, endpoints: Endpoints, begun: float) -> tuple[Out
         real_meters=real,
         audit=verdict.en,
         tree_size=tree_size,
+        verdicts=verdicts,
     )
     return outcome, verdict.status == VERIFIED
 

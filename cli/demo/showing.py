@@ -1,7 +1,7 @@
 """What the demonstration shows of what came of it: tables that fit a terminal of 80 columns, alarms in words."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from rich import box
@@ -12,8 +12,12 @@ from rich.text import Text
 from cli.connection import note, warn
 from cli.demo.generate import Expected
 from client.types import Alarm, BalanceLine, Import, RecoveryRate
+from services.sorting.vocabulary import DISPOSITIONS
 
 CENTS: Final = 10_000
+BAR_CELLS: Final = 30
+"""Of a bar that stands for all."""
+
 console = Console(stderr=True)
 
 
@@ -57,6 +61,19 @@ def show_imports(imports: Sequence[Import]) -> None:
     for one in imports:
         figures = one.accepted, one.unchanged, one.refused, one.warned, one.skipped
         table.add_row(one.name, *(f"{n:,}" for n in figures))
+    console.print(table)
+
+
+def show_verdicts(mix: Mapping[str, int]) -> None:
+    """How many of each disposition, as a bar."""
+    table = _table("处置结论 Verdicts", "结论 disposition", "只 devices", "份额 share")
+    table.add_column("", justify="left", no_wrap=True)
+    whole = max(1, sum(mix.values()))
+    for disposition, (zh, en) in DISPOSITIONS.items():
+        number = mix.get(disposition, 0)
+        table.add_row(
+            f"{zh} {en}", f"{number:,}", f"{number * 100 / whole:.1f} %", "█" * round(number * BAR_CELLS / whole)
+        )
     console.print(table)
 
 

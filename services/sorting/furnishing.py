@@ -81,8 +81,8 @@ NO_TABLE = against_rules(
 
 
 _OPENS: Final = (OpenInspection, InspectAtOnce)
-_JUDGES: Final = (InspectAtOnce, Judge, Rejudge)
-_FURNISHED: Final = (*_OPENS, *_JUDGES, InspectAppearance, InspectFunction, InspectAccuracy)
+_JUDGES: Final = (InspectAtOnce, InspectAccuracy, Judge, Rejudge)
+_FURNISHED: Final = (*_OPENS, *_JUDGES, InspectAppearance, InspectFunction)
 
 
 SORTING_SITE: Final = "centre"
@@ -190,7 +190,10 @@ class Furnishing:
         if isinstance(command, Judge | Rejudge):
             book = known.rulebook(inspection.device, scheme, inspection.scheme)
             return (JudgeByRulebook if isinstance(command, Judge) else RejudgeByRulebook)(**said, rulebook=book)
-        return EndStep(**said, norm=scheme.norm(STEP_OF[type(command)]), scheme=scheme, ref=inspection.scheme)
+        judges = isinstance(command, InspectAccuracy) and all(one.version for one in known.tables.values())
+        book_then = known.rulebook(inspection.device, scheme, inspection.scheme) if judges else None
+        norm = scheme.norm(STEP_OF[type(command)])
+        return EndStep(**said, norm=norm, scheme=scheme, ref=inspection.scheme, rulebook=book_then)
 
     def _admitted(self, command: OpenInspection | InspectAtOnce, known: "_Known") -> tuple[Device, Schemes]:
         """What the record says of a device that is about to be inspected, and the schemes of its class."""

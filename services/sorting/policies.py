@@ -1,6 +1,5 @@
-"""What follows from sorting's own events: a device whose three inspections have ended is judged, a repair is carried
-out and its outcome told to the device's inspections. And what follows from the registry's: an inspection ends where
-its device leaves or goes by another number.
+"""What follows from sorting's own events: a repair is carried out and its outcome told to the device's inspections. And
+what follows from the registry's: an inspection ends where its device leaves or goes by another number.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,8 +16,7 @@ from services.sorting.inspection.departure import (
     SupersedeInspection,
 )
 from services.sorting.inspection.repair_order import CloseRepair, RepairOrdered
-from services.sorting.inspection.steps import AccuracyInspected
-from services.sorting.inspection.verdict import Judge, Rejudge
+from services.sorting.inspection.verdict import Rejudge
 from services.sorting.repair import (
     BeginRepair,
     CancelRepair,
@@ -27,10 +25,6 @@ from services.sorting.repair import (
     ReVerificationFailed,
     ReVerified,
 )
-
-
-def when_accuracy_inspected_judge(event: AccuracyInspected, _recorded: Recorded) -> Iterator[Judge]:
-    yield Judge(**event.moment, asset_no=event.asset_no)
 
 
 def when_repair_ordered_begin_repair(event: RepairOrdered, _recorded: Recorded) -> Iterator[BeginRepair]:
@@ -96,7 +90,6 @@ def when_identity_bound_supersede_inspection(
 
 
 POLICIES: Final = (
-    Policy(name="verdict_follows_inspections", when={AccuracyInspected: when_accuracy_inspected_judge}),
     Policy(
         name="repair_follows_order",
         when={

@@ -3,13 +3,14 @@ it is recorded or nothing. Where the identity does not match, it stops there, an
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any, TypeAlias
 
 from kernel import decider
 from kernel.decider import members
 from kernel.device import AssetNo, SiteId
 from kernel.quantity import Code, Happened, Remark
-from services.sorting.inspection import opening, steps, verdict
+from services.sorting.inspection import opening, steps
 from services.sorting.inspection.state import Device, Inspection
 from services.sorting.inspection.steps import StepReport
 from services.sorting.inspection.verdict import Rulebook
@@ -52,9 +53,10 @@ def decide(command: Command | InspectAtOnceOnRecord, inspection: Inspection) -> 
 
     def then(part: decider.Part[Inspection], asked: Happened) -> None:
         nonlocal inspection
-        for event in part.decide(asked, inspection):
-            events.append(event)
-            inspection = part.evolve(inspection, event)
+        decided = part.decide(asked, inspection)
+        events.extend(decided)
+        # With the last step it is judged, and nothing is asked of it after that.
+        inspection = reduce(part.evolve, (one for one in decided if type(one) in part.events), inspection)
 
     then(
         opening.PART,
@@ -79,8 +81,10 @@ def decide(command: Command | InspectAtOnceOnRecord, inspection: Inspection) -> 
     for step in INSPECTED:
         report: StepReport = getattr(command, step)
         norm = book.scheme.norm(step)
-        then(steps.PART, steps.EndStep(**about, report=report, norm=norm, scheme=book.scheme, ref=book.scheme_ref))
-    then(verdict.PART, verdict.JudgeByRulebook(**about, rulebook=book))
+        then(
+            steps.PART,
+            steps.EndStep(**about, report=report, norm=norm, scheme=book.scheme, ref=book.scheme_ref, rulebook=book),
+        )
     return events
 
 

@@ -2,7 +2,8 @@
 
     InspectionOpened -> IdentityChecked -> AppearanceInspected -> FunctionInspected -> AccuracyInspected
 
-A step ends only after the one before it. Repeating a device's step takes another round. A `bench` that is named must be
+A step ends only after the one before it. With the last of them the device is judged (verdict.py), in the same append.
+Repeating a device's step takes another round. A `bench` that is named must be
 the one that has the inspection.
 """
 
@@ -17,6 +18,7 @@ from kernel.device import AssetNo
 from kernel.quantity import Code, Happened, Remark, Sha256, Subject
 from kernel.refusal import against_rules, unreadable
 from services.sorting.evaluation import Measured, shown_faults
+from services.sorting.inspection import verdict
 from services.sorting.inspection.state import Inspection, at_bench, same_scheme, under_way
 from services.sorting.norms import Norm, Part, Scheme, SchemeRef
 from services.sorting.vocabulary import INSPECTED, STEPS, BenchId, Ended, Inspected, Round, RuleId
@@ -118,7 +120,9 @@ class InspectAccuracy(Happened, frozen=True, kw_only=True):
 
 
 class EndStep(Happened, frozen=True, kw_only=True):
-    """The same of any of them, with the norm of the step and the scheme's faults."""
+    """The same of any of them, with the norm of the step and the scheme's faults; and with what the device is judged
+    by, if the tables are published.
+    """
 
     asset_no: AssetNo
     report: StepReport
@@ -126,6 +130,7 @@ class EndStep(Happened, frozen=True, kw_only=True):
     scheme: Scheme
     ref: SchemeRef
     bench: BenchId | None = None
+    rulebook: verdict.Rulebook | None = None
 
 
 class AppearanceInspected(Happened, frozen=True, kw_only=True):
@@ -173,7 +178,7 @@ STEP_OF: Final[dict[type[msgspec.Struct], Inspected]] = {
 }
 
 
-def decide(command: Command | EndStep, inspection: Inspection) -> Sequence[Event]:
+def decide(command: Command | EndStep, inspection: Inspection) -> Sequence[Event | verdict.Event]:
     assert isinstance(command, EndStep), "a step is ended with its norm"
     under_way(command.asset_no, inspection)
     at_bench(command.asset_no, inspection, command.bench)
@@ -193,8 +198,12 @@ def decide(command: Command | EndStep, inspection: Inspection) -> Sequence[Event
         _powered_safely(command, inspection)
         assert inspection.device is not None
         faults = shown_faults(command.norm, report.measured, inspection.device.accuracy_class, report.photos)
-    event = EVENTS[step]
-    return [event(**command.moment, asset_no=command.asset_no, round=inspection.round, report=report, faults=faults)]
+    about = {**command.moment, "asset_no": command.asset_no}
+    ended = EVENTS[step](**about, round=inspection.round, report=report, faults=faults)
+    if step != ORDER[-1] or command.rulebook is None:
+        return [ended]
+    judging = verdict.JudgeByRulebook(**about, rulebook=command.rulebook)
+    return [ended, *verdict.decide(judging, evolve(inspection, ended))]
 
 
 def evolve(inspection: Inspection, event: Event) -> Inspection:
