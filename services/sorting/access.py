@@ -25,7 +25,7 @@ from services.sorting.inspection.override import ConfirmOverride, ProposeOverrid
 from services.sorting.inspection.population import JoinPopulation, LeavePopulation
 from services.sorting.inspection.repair_order import CloseRepair
 from services.sorting.inspection.state import UNKNOWN, Inspection
-from services.sorting.inspection.steps import EndStep
+from services.sorting.inspection.steps import EndStep, StepReport
 from services.sorting.inspection.verdict import (
     Judge,
     JudgeByRulebook,
@@ -46,6 +46,7 @@ from services.sorting.scheme import SCHEME
 from services.sorting.table import TABLE
 from services.sorting.views.inspection import INSPECTIONS, InspectionRow
 from services.sorting.views.repair import RepairRow
+from services.sorting.vocabulary import INSPECTED
 
 BY_ANOTHER = not_allowed(
     "verdict.by_another",
@@ -57,6 +58,12 @@ VERIFIED_BY_ANOTHER = not_allowed(
     "repair.verified_by_another",
     "重新检定只能以本人名义：verifier 须为您自己的代号 {subject}。",
     "one verifies in one's own name: verifier must be your own subject id, {subject}",
+)
+
+SECOND_IS_FIRST = not_allowed(
+    "inspection.second_is_first",
+    "双人作业的第二人须是另一人，不能是记录人 {subject} 本人。",
+    "the second person of a step is another than {subject}, who records it",
 )
 
 INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
@@ -138,6 +145,8 @@ class Access:
                 return BY_ANOTHER(subject=principal.subject, field="by")
             if refusal is None and isinstance(command, _VERIFIES) and command.verifier != principal.subject:
                 return VERIFIED_BY_ANOTHER(subject=principal.subject, field="verifier")
+            if refusal is None and principal.subject in _seconds(command):
+                return SECOND_IS_FIRST(subject=principal.subject, field="second")
             return refusal
 
         return judged
@@ -220,6 +229,12 @@ _GIVEN: Final[dict[type[msgspec.Struct], type[msgspec.Struct]]] = {
 }
 _IN_ONES_NAME: Final = (ProposeOverride, ConfirmOverride, RejectOverride)
 _VERIFIES: Final = (ReVerify, FailReVerification)
+
+
+def _seconds(command: Any) -> set[str]:
+    """Who is named as having done a step along with whoever records it."""
+    told = (getattr(command, name, None) for name in ("report", *INSPECTED))
+    return {report.second for report in told if isinstance(report, StepReport) and report.second is not None}
 
 
 def _resource(command: Any, state: Any) -> Resource:

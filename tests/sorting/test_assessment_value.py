@@ -96,6 +96,12 @@ def test_what_is_beyond_repair_saves_nothing_by_reuse():
     assert numbers(found, "value.carbon") == {"reuse_co2_g": 0, "claim_co2_g": 0, "scrap_co2_g": 500}
 
 
+def test_carbon_of_which_no_parameter_is_known_is_not_said_to_be_nothing():
+    found = valued(reuse_co2_g=0, claim_co2_g=0, scrap_co2_g=0)
+    assert "value.carbon_unknown" in [one.code for one in found.said]
+    assert "value.carbon" not in [one.code for one in found.said]
+
+
 def test_without_parameters_nothing_is_valued():
     found = assess_value([], history(), indicators(), None)
     assert (found.reuse_fen, found.claim_fen, found.scrap_fen, found.pays) == (None, None, None, "unknown")

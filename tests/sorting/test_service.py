@@ -15,9 +15,9 @@ from services.registry.asset_number import compose
 from services.registry.meter.custody import Received
 from services.registry.meter.identity import Description, Registered
 from services.registry.vocabulary import Movement
-from services.sorting.access import Access
+from services.sorting.access import SECOND_IS_FIRST, Access
 from services.sorting.inspection.opening import OPEN_ELSEWHERE, CheckIdentity, OpenInspection
-from services.sorting.inspection.steps import InspectAccuracy, InspectAppearance, InspectFunction
+from services.sorting.inspection.steps import InspectAccuracy, InspectAppearance, InspectFunction, StepReport
 from services.sorting.reporting import Reporting, RunReport
 from services.sorting.run import StartRun
 from services.sorting.scheme import PublishScheme
@@ -117,3 +117,17 @@ async def judged(hall, asset_no, position):
         row = await hall.sorting.one(INSPECTIONS, (asset_no,), seen=position)
         if row.phase == "judged":
             return row
+
+
+async def test_the_second_person_of_a_step_is_another_than_whoever_records_it(hall):
+    access = Access(Policies.load(ROOT / "services" / "sorting"), hall.sorting)
+    inspector = Principal(subject="u-1", roles=frozenset({Role.INSPECTOR}), units=frozenset({"*"}))
+    permit = await access.permit(inspector, [])
+    state = (await hall.sorting.inspections_now([NUMBERS[0]]))[NUMBERS[0]]
+    for command, refused in (
+        (InspectAppearance(occurred_on=DAY, asset_no=NUMBERS[0], report=StepReport(second="u-1")), True),
+        (InspectAppearance(occurred_on=DAY, asset_no=NUMBERS[0], report=StepReport(second="u-2")), False),
+        (InspectAppearance(occurred_on=DAY, asset_no=NUMBERS[0], report=StepReport()), False),
+    ):
+        refusal = permit(command, state)
+        assert (refusal.code == SECOND_IS_FIRST.code if refusal else False) is refused

@@ -217,6 +217,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "减排：利旧 {reuse_co2_g}，理赔 {claim_co2_g}，报废 {scrap_co2_g} 二氧化碳当量。",
         "CO2 saved: {reuse_co2_g} by reuse, {claim_co2_g} by a claim, {scrap_co2_g} by scrap.",
     ),
+    "value.carbon_unknown": (
+        "该类别的减排量不明，未计算。",
+        "how much CO2 a device of its class saves is not known and not counted.",
+    ),
     "value.no_prices": ("该类别没有价值参数。", "there are no parameters of value for its class."),
     "value.unconfirmed": (
         "价值参数待确认，以上金额仅供参考。",

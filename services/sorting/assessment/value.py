@@ -45,7 +45,9 @@ def assess_value(
         "claim_co2_g": 0 if claim_said.code in _CLOSED else value.claim_co2_g,
         "scrap_co2_g": value.scrap_co2_g,
     }
-    said = (reuse_said, claim_said, scrap_said, say("value.carbon", **saved))
+    known = any((value.reuse_co2_g, value.claim_co2_g, value.scrap_co2_g))
+    carbon_said = say("value.carbon", **saved) if known else say("value.carbon_unknown")
+    said = (reuse_said, claim_said, scrap_said, carbon_said)
     # A way that is open and of unknown worth may be the best one: what is worth most cannot be said.
     unknown = (reuse is None and reuse_said.code not in _CLOSED) or (claim is None and claim_said.code not in _CLOSED)
     return ValueFindings(
