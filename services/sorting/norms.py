@@ -152,7 +152,10 @@ class Scheme(Part, frozen=True, kw_only=True):
 
     def norm(self, step: str) -> Norm:
         """The norm of this step."""
-        return next(norm for norm in self.norms if norm.step == step)
+        for norm in self.norms:
+            if norm.step == step:
+                return norm
+        raise KeyError(step)
 
     def unconfirmed(self) -> list[tuple[str, str]]:
         """Step and item of every limit that is to be confirmed by the metrologist."""
