@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from datetime import datetime
 
 import pytest
@@ -206,6 +207,27 @@ async def test_values_of_a_wrong_shape_are_named_and_not_whole():
         "rated_voltage": "meter_read.not_decimal",
     }
     assert not reading.whole
+
+
+async def test_what_lies_on_the_line_from_before_is_no_answer():
+    async def with_a_stray_refusal(send, answer, asked):
+        await send(answer)
+        if asked == 1:
+            await asyncio.sleep(0.05)
+            await send(frame(ADDRESS, 0xD1, b"\x02"))
+
+    def ask_twice(port):
+        line = TcpLine("127.0.0.1", port)
+        exchange = Exchange(line, ADDRESS, PATIENT)
+        first = exchange.read(0x00010000)
+        time.sleep(0.5)
+        second = exchange.read(0x00020000)
+        line.close()
+        return first, second
+
+    async with listening(Meter(manner=with_a_stray_refusal)) as port:
+        answers = await asyncio.to_thread(ask_twice, port)
+    assert answers == (VALUES["00010000"], VALUES["00020000"])
 
 
 async def test_silence_from_the_beginning():
