@@ -132,7 +132,9 @@ def evolve(inspection: Inspection, event: Event) -> Inspection:
         case RepairOrdered(repair=repair):
             return msgspec.structs.replace(inspection, repair=repair, repairs=inspection.repairs + 1)
         case RepairClosed(certificate=certificate):
-            return msgspec.structs.replace(inspection, repair=None, certificate=certificate)
+            # Only what is still judged has a certificate: a device may be closed or superseded by now.
+            held = certificate if inspection.phase == "judged" else None
+            return msgspec.structs.replace(inspection, repair=None, certificate=held)
 
 
 def _order(command: OrderRepair, inspection: Inspection) -> RepairOrdered:

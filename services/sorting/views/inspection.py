@@ -161,7 +161,7 @@ def _changed(row: InspectionRow, event: Any) -> dict[str, Any]:
         case repair_order.RepairOrdered(repair=repair):
             return {"repair": repair}
         case repair_order.RepairClosed(certificate=certificate):
-            return {"repair": None, "certificate": certificate}
+            return {"repair": None, "certificate": certificate if row.phase == "judged" else None}
         case departure.InspectionClosed():
             return {"phase": "closed", "proposed": None, "certificate": None}
         case departure.InspectionSuperseded():

@@ -9,7 +9,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from kernel.refusal import Refusal
 from services.sorting.inspection import INSPECTION
-from services.sorting.inspection.departure import AbandonDeparted, InspectionSuperseded, SupersedeInspection
+from services.sorting.inspection.departure import (
+    AbandonDeparted,
+    CloseInspection,
+    InspectionClosed,
+    InspectionSuperseded,
+    SupersedeInspection,
+)
 from services.sorting.inspection.opening import (
     AbandonInspection,
     CheckIdentity,
@@ -106,6 +112,7 @@ COMMANDS = (
     *(on(CloseRepair, repair=f"{NUMBER}-1", certificate=certificate) for certificate in (None, "C-1")),
     on(AbandonDeparted, departure="dispatched"),
     on(SupersedeInspection, number=OTHER_NUMBER),
+    on(CloseInspection),
     *(on(join, review=review) for join in (JoinPopulation, LeavePopulation) for review in ("RV-1", "RV-2")),
 )
 ANY_COMMAND = st.integers(0, len(COMMANDS) - 1)
@@ -148,6 +155,8 @@ class Account:
                 self.proposal = self.repair = None
             case InspectionSuperseded():
                 self.superseded = True
+            case InspectionClosed():
+                self.verdicts, self.proposal = [], None
             case OverrideProposed() | VerdictOverridden() | OverrideRejected():
                 self.overrule(event)
             case PopulationJoined() | PopulationLeft() | RepairOrdered() | RepairClosed():
