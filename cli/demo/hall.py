@@ -10,10 +10,12 @@ from typing import Any, Final
 import msgspec
 import typer
 
-from cli.connection import warn
+from cli.connection import note, warn
 from cli.demo.on_the_bench import accuracy_class, reports
 from cli.demo.showing import show_verdicts
-from cli.sorting.publishing import publish
+from cli.demo.workshop import make_good
+from cli.sorting.publishing import published
+from cli.sorting.rules import default_rules
 from client import Client
 from client.types import InspectAtOnce, ListDevices, ListInspections
 from kernel.identity_issuer import issue
@@ -21,6 +23,7 @@ from kernel.principal import Principal, Role
 from kernel.settings import Settings
 from services.sorting.defaults import default_groups, default_scheme
 from services.sorting.norms import Scheme
+from services.sorting.table import TABLE_NAMES
 
 CENTRE: Final = "centre"
 SORTED_ON: Final = date(2025, 6, 3)
@@ -35,13 +38,25 @@ def token_of(settings: Settings, subject: str, *roles: Role) -> str:
     return issue(settings.keys_dir, principal)
 
 
-def sort_what_was_received(settings: Settings, gateway: str) -> dict[str, int]:
-    """Publish the rules, and inspect every device of the company's at the centre. How many of each verdict."""
-    publish(
-        why="演示 demonstration",
-        every=True,
-        url=gateway,
-        token=token_of(settings, "demo-metrologist", Role.METROLOGIST),
+class Sorted(msgspec.Struct, frozen=True):
+    """How many devices of each disposition, and how many of them have a certificate to be used again."""
+
+    verdicts: dict[str, int]
+    reverified: int
+
+
+def sort_what_was_received(settings: Settings, gateway: str) -> Sorted:
+    """Publish the rules, inspect every device of the company's at the centre, and make some of them good."""
+    metrologist = token_of(settings, "demo-metrologist", Role.METROLOGIST)
+    with Client(gateway, metrologist, timeout_s=120) as platform:
+        rules = published(
+            platform, {name: default_rules(name) for name in (*default_groups(), *TABLE_NAMES)}, "演示 demonstration"
+        )
+    to_confirm = sum(one.unconfirmed for one in rules)
+    note(
+        f"已发布 {len(rules)} 份缺省规则，其中 {to_confirm} 项数值待计量员确认，故不用于生产。",
+        f"{len(rules)} default rules are published; {to_confirm} of their values are to be confirmed by the "
+        "metrologist, so that they do not run in production",
     )
     with Client(gateway, token_of(settings, "demo-line", Role.SERVICE), timeout_s=120) as line:
         waiting = _commands(line)
@@ -51,7 +66,7 @@ def sort_what_was_received(settings: Settings, gateway: str) -> dict[str, int]:
         judged = list(line.rows(ListInspections(phase="judged", seen=last)))
     mix = Counter(row.disposition or "hold" for row in judged)
     show_verdicts(mix)
-    return dict(sorted(mix.items()))
+    return Sorted(dict(sorted(mix.items())), make_good(gateway, metrologist))
 
 
 def _commands(line: Client) -> Iterator[InspectAtOnce]:

@@ -39,6 +39,15 @@ def reports(scheme: Scheme, chance: random.Random, accuracy_class: str | None) -
     return found
 
 
+def sound(scheme: Scheme, accuracy_class: str | None) -> dict[str, StepReport]:
+    """The three inspections of a device that shows no fault."""
+    norms = {step: scheme.norm(step) for step in INSPECTED}
+    return {
+        step: _performed(norm, None, accuracy_class) if norm.applicable else StepReport(ended="not_applicable")
+        for step, norm in norms.items()
+    }
+
+
 def accuracy_class(scheme: Scheme) -> str | None:
     """A class for which the scheme has its limits, where it asks for one."""
     named = [

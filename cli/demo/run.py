@@ -70,7 +70,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What the demonstration ends with, as one line of JSON on standard output. `recovery_rate` is in percent. Of the
     devices that arrived unannounced, `unexpected_arrivals`, those with a dismantling on record are `unexpected` in the
     recovery table too, `unexpected_dismantled`. `audit` is the verdict of the audit that it ends with; `tree_size`:
-    entries of the proof log that both witnesses cosigned. `verdicts`: how many devices of each disposition.
+    entries of the proof log that both witnesses cosigned. `verdicts`: how many devices of each disposition;
+    `reverified`: how many have a certificate to be used again.
     """
 
     meters: int
@@ -86,6 +87,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     audit: str
     tree_size: int
     verdicts: dict[str, int]
+    reverified: int
 
 
 def demo(
@@ -132,7 +134,7 @@ def tell(settings: CliSettings, endpoints: Endpoints, begun: float) -> tuple[Out
         show_alarms(alarms)
         shipments = list(platform.rows(ListShipments()))
     console.rule("分拣检测 The centre sorts what it received")
-    verdicts = sort_what_was_received(settings, endpoints.gateway)
+    hall = sort_what_was_received(settings, endpoints.gateway)
     events = asyncio.run(_events(settings))
     tree_size = cosigned(settings, events)
     verdict = audited(settings, endpoints.gateway, tree_size).verdict
@@ -150,7 +152,8 @@ def tell(settings: CliSettings, endpoints: Endpoints, begun: float) -> tuple[Out
         real_meters=real,
         audit=verdict.en,
         tree_size=tree_size,
-        verdicts=verdicts,
+        verdicts=hall.verdicts,
+        reverified=hall.reverified,
     )
     return outcome, verdict.status == VERIFIED
 

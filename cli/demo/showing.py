@@ -77,6 +77,14 @@ def show_verdicts(mix: Mapping[str, int]) -> None:
     console.print(table)
 
 
+def note_repairs(repairs: int, verified: int) -> None:
+    """How many were made good, and how many of them may be installed again."""
+    note(
+        f"其中 {repairs} 只利旧器具已清洁或维修，{verified} 只重新检定合格并取得证书。",
+        f"{repairs} of those to be used again were cleaned or repaired, and {verified} have a certificate",
+    )
+
+
 def show_balances(lines: Sequence[BalanceLine], expected: Expected, *, ok: bool) -> None:
     """What every site holds, beside what it should."""
     inflow, outflow = Counter[str](), Counter[str]()

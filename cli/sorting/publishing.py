@@ -1,11 +1,12 @@
 """`meterloop sorting schemes | show | diff | publish`: what a metrologist does with schemes and tables."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -54,31 +55,49 @@ def publish(
         wanted = _wanted(names or [], every=every, file=file)
         contents = {name: rules_of_file(name, file) if file else default_rules(name) for name in wanted}
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-        done: list[tuple[str, int, Rules, bool]] = []
-        position = 0
         with (
             connect(url, token, Role.METROLOGIST) as platform,
             Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars,
         ):
             bar = bars.add_task("发布 publishing", total=len(wanted))
-            for name, rules in contents.items():
-                before = standing(platform, name)
-                same = before.rules == rules
-                version = before.version if same else before.version + 1
-                position = position if same else _publish(platform, name, version, rules, why)
-                done.append((name, version, rules, same))
-                bars.advance(bar)
-            # So that whoever lists schemes next sees these; a view that takes longer changes nothing about them.
-            with suppress(Stale):
-                next(platform.rows(types.ListSchemes(seen=position)), None)
-    for name, version, rules, same in done:
-        said = "内容未变，仍为 unchanged, still" if same else "已发布 published:"
-        console.print(Text.assemble(("✓ ", "green"), f"{name} {said} v{version}"))
-        if to_confirm := len(_unconfirmed(rules)):
+            done = published(platform, contents, why, lambda: bars.advance(bar))
+    for one in done:
+        said = "已发布 published:" if one.is_new else "内容未变，仍为 unchanged, still"
+        console.print(Text.assemble(("✓ ", "green"), f"{one.name} {said} v{one.version}"))
+        if one.unconfirmed:
             warn(
-                f"{name} 有 {to_confirm} 项待计量员确认，见 meterloop sorting schemes {name}。",
-                f"{to_confirm} values of {name} are to be confirmed by the metrologist",
+                f"{one.name} 有 {one.unconfirmed} 项待计量员确认，见 meterloop sorting schemes {one.name}。",
+                f"{one.unconfirmed} values of {one.name} are to be confirmed by the metrologist",
             )
+
+
+class Published(msgspec.Struct, frozen=True):
+    """The version of a scheme or table that stands now, and how many of its values are to be confirmed. `is_new`: it
+    was published just now.
+    """
+
+    name: str
+    version: int
+    unconfirmed: int
+    is_new: bool
+
+
+def published(
+    platform: Client, contents: Mapping[str, Rules], why: str, told: Callable[[], None] = lambda: None
+) -> list[Published]:
+    """Publish the next version of each of these, where it says something else than the one that stands."""
+    done, position = [], 0
+    for name, rules in contents.items():
+        before = standing(platform, name)
+        same = before.rules == rules
+        version = before.version if same else before.version + 1
+        position = position if same else _publish(platform, name, version, rules, why)
+        done.append(Published(name, version, len(_unconfirmed(rules)), not same))
+        told()
+    # So that whoever lists schemes next sees these; a view that takes longer changes nothing about them.
+    with suppress(Stale):
+        next(platform.rows(types.ListSchemes(seen=position)), None)
+    return done
 
 
 def schemes(

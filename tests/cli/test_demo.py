@@ -45,6 +45,7 @@ def test_the_demonstration_ends_with_balances_that_agree(tmp_path):
     assert outcome["tree_size"] >= outcome["events"]
     assert outcome["verdicts"].keys() == {"reuse", "claim", "scrap", "hold"}
     assert sum(outcome["verdicts"].values()) > 1_500
+    assert outcome["reverified"] >= 30
     assert outcome["audit"] == "verified under the demo policy: both witnesses are run by this demo"
     assert "已验证，依据：" in told.stderr
     log = tmp_path / "demo" / "1" / "proof" / "log"
