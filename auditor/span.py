@@ -43,7 +43,20 @@ FOLDERS: Final[dict[Part, str]] = {"public": "log/disclosed", "supervisor": "sup
 METADATA: Final = "supervisor/metadata"
 
 PUBLIC_TYPES: Final = frozenset(
-    {"registry.PlanRevised", "registry.PlanSet", "registry.SiteClosed", "registry.SiteOpened"}
+    {
+        "registry.PlanRevised",
+        "registry.PlanSet",
+        "registry.SiteClosed",
+        "registry.SiteOpened",
+        "sorting.Concluded",
+        "sorting.DrawFailed",
+        "sorting.NonceEntrusted",
+        "sorting.PopulationCommitted",
+        "sorting.ReviewProposed",
+        "sorting.ReviewWithdrawn",
+        "sorting.SchemePublished",
+        "sorting.TablePublished",
+    }
 )
 """Anyone may read events of these types, by the labels of this release: none may be missing from the public set."""
 

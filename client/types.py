@@ -1064,6 +1064,19 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: tuple[FieldError, ...] = ()
 
 
+class ReviewCriteria(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which verdicts a review is about: reached on these days, with these dispositions; where a scheme group, a
+    site or makers are named, of those alone.
+    """
+
+    judged_from: date
+    judged_to: date
+    dispositions: tuple[Literal["claim", "reuse", "scrap"], ...] = ()
+    scheme_group: str | None = None
+    site: str | None = None
+    makers: tuple[str, ...] = ()
+
+
 class Scheme(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """分拣检测方案 One scheme group: the device classes it covers, a norm for each of the six steps, and its faults."""
 
@@ -1171,6 +1184,48 @@ class RepairRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     certificate: str | None
     valid_until: date | None
     version: int
+
+
+class ReviewRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`phase` is joining, committed, drawn, concluded, failed or withdrawn; `joined` devices are frozen for it
+    now, `members` were when it was committed. `criteria` are JSON. `reveal_by_us` is an instant, microseconds
+    since 1970-01-01 UTC. `version` is that of its stream.
+    """
+
+    review: str
+    phase: str
+    criteria: str
+    plan: str
+    proposed_on: date
+    proposed_by: str
+    nonce_entrusted: bool
+    joined: int
+    members: int
+    root: str | None
+    reveal_by_us: int | None
+    checkpoint_size: int | None
+    samples: int
+    recorded: int
+    replaced: int
+    agreed: int | None
+    disagreed: int | None
+    lower_ppm: int | None
+    upper_ppm: int | None
+    consequence: str | None
+    version: int
+
+
+class SampleRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """样本 A device that was drawn. `state` is awaited, recorded, replaced (by a spare) or spare. `found` is what
+    the institute found; the verdict is not here.
+    """
+
+    review: str
+    asset_no: str
+    state: str
+    found: str | None
+    report: str | None
+    recorded_on: date | None
 
 
 class SchemePublished(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -2392,6 +2447,97 @@ class SendForRepair(Command, frozen=True, kw_only=True, omit_defaults=True):
     occurred_on: date | None = None
 
 
+class ConcludeReview(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """复核结论 Count how often the institute agrees, and say what follows."""
+
+    PATH: ClassVar[str] = "/v1/reviews/{review}/conclude-review"
+    KEY: ClassVar[str] = "review"
+    review: str
+    by: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class EntrustNonce(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """托付随机数摘要 The supervisor gives the SHA-256 of 32 random bytes, and keeps these to itself."""
+
+    PATH: ClassVar[str] = "/v1/reviews/{review}/entrust-nonce"
+    KEY: ClassVar[str] = "review"
+    review: str
+    nonce_sha256: str
+    by: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class ProposeReview(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """提出复核 Which verdicts are reviewed, by which sampling plan, and within how many hours of the commitment the
+    nonce is to be revealed.
+    """
+
+    PATH: ClassVar[str] = "/v1/reviews/{review}/propose-review"
+    KEY: ClassVar[str] = "review"
+    review: str
+    criteria: ReviewCriteria
+    plan: str
+    by: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    reveal_within_h: int = 72
+
+
+class RecordResult(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """登记复检结果 What the institute itself finds is to be done with the device, by which report."""
+
+    PATH: ClassVar[str] = "/v1/reviews/{review}/record-result"
+    KEY: ClassVar[str] = "review"
+    review: str
+    asset_no: str
+    disposition: Literal["claim", "reuse", "scrap"]
+    report: str
+    by: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+    why: str | None = None
+
+
+class ReplaceSample(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """替换样本 A sample cannot be tested; the next spare of its stratum takes its place."""
+
+    PATH: ClassVar[str] = "/v1/reviews/{review}/replace-sample"
+    KEY: ClassVar[str] = "review"
+    review: str
+    asset_no: str
+    why: str
+    by: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class RevealNonce(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """揭示随机数 The 32 bytes, after a published checkpoint covers the commitment. Before, nobody may know them."""
+
+    PATH: ClassVar[str] = "/v1/reviews/{review}/reveal-nonce"
+    KEY: ClassVar[str] = "review"
+    review: str
+    nonce: str
+    by: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+class WithdrawReview(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """撤回复核 Give it up before its population is committed."""
+
+    PATH: ClassVar[str] = "/v1/reviews/{review}/withdraw-review"
+    KEY: ClassVar[str] = "review"
+    review: str
+    why: str
+    by: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
 class EndRun(Command, frozen=True, kw_only=True, omit_defaults=True):
     """结束检测批 Nothing more is reported."""
 
@@ -2841,6 +2987,36 @@ class GetRepair(Question[RepairRow], frozen=True, kw_only=True):
     ANSWER: ClassVar[Any] = RepairRow
     repair: str
     seen: int | None = None
+
+
+class ListReviews(Question[Page[ReviewRow]], frozen=True, kw_only=True):
+    """复核列表 Reviews by id."""
+
+    PATH: ClassVar[str] = "/v1/reviews"
+    ANSWER: ClassVar[Any] = Page[ReviewRow]
+    seen: int | None = None
+    phase: str | None = None
+    limit: int | None = None
+
+
+class GetReview(Question[ReviewRow], frozen=True, kw_only=True):
+    """复核 How a review stands."""
+
+    PATH: ClassVar[str] = "/v1/reviews/{review}"
+    ANSWER: ClassVar[Any] = ReviewRow
+    review: str
+    seen: int | None = None
+
+
+class ListSamples(Question[Page[SampleRow]], frozen=True, kw_only=True):
+    """样本清单 What is to be re-tested and what came of it, without the verdicts: who re-tests is not to know them."""
+
+    PATH: ClassVar[str] = "/v1/reviews/{review}/samples"
+    ANSWER: ClassVar[Any] = Page[SampleRow]
+    review: str
+    seen: int | None = None
+    state: str | None = None
+    limit: int | None = None
 
 
 class ListSchemes(Question[Page[SchemeRow]], frozen=True, kw_only=True):

@@ -149,6 +149,7 @@ SORTING: Final = Service(
         "group": "schemes",
         "name": "tables",
         "run_id": "runs",
+        "review": "reviews",
     },
     questions={
         "GetInspection": "/v1/inspections/{asset_no}",
@@ -160,8 +161,17 @@ SORTING: Final = Service(
         "ListSchemes": "/v1/schemes",
         "GetScheme": "/v1/schemes/{group}",
         "GetTable": "/v1/tables/{name}",
+        "GetReview": "/v1/reviews/{review}",
+        "ListReviews": "/v1/reviews",
+        "ListSamples": "/v1/reviews/{review}/samples",
     },
-    shown_by={"asset_no": "GetInspection", "repair": "GetRepair", "group": "GetScheme", "name": "GetTable"},
+    shown_by={
+        "asset_no": "GetInspection",
+        "repair": "GetRepair",
+        "review": "GetReview",
+        "group": "GetScheme",
+        "name": "GetTable",
+    },
     public=frozenset({"GetScheme", "GetTable"}),
 )
 SERVICES: Final = (REGISTRY, SORTING)

@@ -16,16 +16,28 @@ from typing import Final
 import msgspec
 
 from ledger.port import Ledger, Recorded
-from ledger.proof.checkpoint import Opened, opened
+from ledger.proof.checkpoint import Checkpoint, Opened, opened
 from ledger.proof.commitment import commitment, envelope_of
 from ledger.proof.errors import Missing
 from ledger.proof.keys import VerifierKey
 from ledger.proof.merkle import inclusion_proof
+from ledger.proof.note import Note
 from ledger.proof.proof_file import LogProof
 from ledger.proof.reading import TrustedTiles
 from ledger.proof.tiles import FULL_WIDTH
 from ledger.transparency.faults import DISCLOSURE_DIFFERS, LEDGER_DIFFERS
-from ledger.transparency.layout import CHECKPOINT, KEYS, LOG, MARK_ENTRIES, MARKS, POLICY, marks_bytes
+from ledger.transparency.layout import (
+    CHECKPOINT,
+    CHECKPOINTS,
+    KEYS,
+    LOG,
+    MARK_ENTRIES,
+    MARKS,
+    POLICY,
+    days_in,
+    marks_bytes,
+    notes_in,
+)
 from ledger.transparency.storage import DirectoryStorage, Storage
 
 
@@ -38,6 +50,13 @@ class Evidence(msgspec.Struct, frozen=True):
     left_out: int
     vkey: VerifierKey
     policy: bytes
+
+
+class Covering(msgspec.Struct, frozen=True):
+    """The first published checkpoint that covers an event, and the event's index in the log."""
+
+    index: int
+    checkpoint: Checkpoint
 
 
 class NothingPublished(Exception):
@@ -60,6 +79,30 @@ class EvidenceOfLog:
         except Missing as missing:
             raise NothingPublished from missing
 
+    async def first_covering(self, event: Recorded) -> Covering | None:
+        """None while no checkpoint covers it that is listed with those of its day. Raises as `of`."""
+        evidence = await self.of([event])
+        if evidence.left_out:
+            return None
+        ((_, proof),) = evidence.proofs
+        note = await asyncio.to_thread(self._first_above, proof.index)
+        if note is None:
+            return None
+        keys = await asyncio.to_thread(self._keys)
+        return Covering(proof.index, opened(note, keys).checkpoint)
+
+    def _first_above(self, index: int) -> bytes | None:
+        """Of all checkpoints in the order in which they were published, the first that covers this index."""
+        first: bytes | None = None
+        # Sizes never fall, whatever the days are called: the newest ones are mostly all that has to be read.
+        for day in reversed(days_in(self._storage.names(CHECKPOINTS))):
+            notes = notes_in(self._storage.read(f"{CHECKPOINTS}/{day}") or b"")
+            at = bisect_right(notes, index, key=lambda note: Checkpoint.parse(Note.parse(note).text).size)
+            first = notes[at] if at < len(notes) else first
+            if at:
+                break
+        return first
+
     async def _of(self, events: Sequence[Recorded]) -> Evidence:
         note, signed = await asyncio.to_thread(self._published)
         found = await self._found([event.position for event in events], signed.checkpoint.size)
@@ -72,8 +115,10 @@ class EvidenceOfLog:
         note = self._storage.read(CHECKPOINT)
         if note is None:
             raise NothingPublished
-        keys = (self._storage.read(KEYS) or b"").decode().splitlines()
-        return note, opened(note, [VerifierKey.parse(key) for key in keys])
+        return note, opened(note, self._keys())
+
+    def _keys(self) -> list[VerifierKey]:
+        return [VerifierKey.parse(key) for key in (self._storage.read(KEYS) or b"").decode().splitlines()]
 
     async def _found(self, positions: Iterable[int], size: int) -> "_Found":
         """Which of these positions are of entries below `size`, and of which."""

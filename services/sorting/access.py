@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, False_
+from sqlalchemy import ColumnElement, False_, null
 
 from kernel.authority import DENIED, Policies, Resource
 from kernel.commands import Commands
@@ -22,7 +22,7 @@ from services.sorting.inspection.at_once import InspectAtOnce, InspectAtOnceOnRe
 from services.sorting.inspection.departure import AbandonDeparted, CloseInspection, SupersedeInspection
 from services.sorting.inspection.opening import InspectionOpened, OpenInspection, OpenOnRecord
 from services.sorting.inspection.override import ConfirmOverride, ProposeOverride, RejectOverride
-from services.sorting.inspection.population import JoinPopulation, LeavePopulation
+from services.sorting.inspection.population import JoinPopulation, LeavePopulation, PopulationJoined, PopulationLeft
 from services.sorting.inspection.repair_order import CloseRepair
 from services.sorting.inspection.state import UNKNOWN, Inspection
 from services.sorting.inspection.steps import EndStep, StepReport
@@ -41,6 +41,18 @@ from services.sorting.repair import (
     ReVerifyByScheme,
 )
 from services.sorting.repair import UNKNOWN as NO_REPAIR
+from services.sorting.review import REVIEW
+from services.sorting.review.committing import (
+    CommitPopulation,
+    CommitPopulationOf,
+    EntrustNonce,
+    ProposeReview,
+    ProposeReviewByPlan,
+    WithdrawReview,
+)
+from services.sorting.review.drawing import FailDraw, RevealNonce, RevealNonceThen
+from services.sorting.review.results import ConcludeReview, RecordResult, ReplaceSample
+from services.sorting.review.state import Review
 from services.sorting.run import FreePositions, Run, TakePositions
 from services.sorting.scheme import SCHEME
 from services.sorting.table import TABLE
@@ -79,6 +91,8 @@ INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
         AbandonDeparted,
         CloseInspection,
         SupersedeInspection,
+        CommitPopulation,
+        FailDraw,
     )
 )
 """Given by the service itself: the review decides, its devices follow; a failed repair has its device judged again; the
@@ -92,12 +106,14 @@ PLURALS: Final = {
     "scheme": "schemes",
     "table": "tables",
     "run": "runs",
+    "review": "reviews",
 }
 SHOWN_AT: Final = {
     INSPECTION.category: "/v1/inspections/{asset_no}",
     REPAIR.category: "/v1/repairs/{repair}",
     SCHEME.category: "/v1/schemes/{group}",
     TABLE.category: "/v1/tables/{name}",
+    REVIEW.category: "/v1/reviews/{review}",
 }
 """Where one noun is shown by its key."""
 
@@ -109,6 +125,7 @@ PARTIES: Final = {Role.OPERATOR: "unit", Role.MANUFACTURER: "manufacturer"}
 
 RULES: Final = Resource(type="Rules")
 BENCH: Final = Resource(type="Bench")
+REVIEWS: Final = Resource(type="Reviews")
 UNIT_DIGITS: Final = 5
 
 
@@ -157,7 +174,7 @@ class Access:
 
     def may_read(self, principal: Principal, row: InspectionRow) -> None:
         """Nothing where this principal may see this device's inspections. Else it is as if there were none."""
-        self.may_read_of(principal, row.asset_no, inspection(row.unit, row.maker))
+        self.may_read_of(principal, row.asset_no, inspection(row.unit, row.maker, row.review))
 
     def may_read_of(self, principal: Principal, asset_no: str, about: Resource) -> None:
         """The same of a device whose inspections are `about`."""
@@ -175,7 +192,11 @@ class Access:
         party that it is. Raises UNKNOWN where it may not see the device at all, or there is nothing.
         """
         device = next((event.device for event, _ in reversed(told) if isinstance(event, InspectionOpened)), None)
-        resource = inspection(device.unit if device else _unit_in(asset_no), device.maker if device else None)
+        reviewed = (event for event, _ in reversed(told) if isinstance(event, PopulationJoined | PopulationLeft))
+        last = next(reviewed, None)
+        review = last.review if isinstance(last, PopulationJoined) else None
+        unit, maker = (device.unit, device.maker) if device else (_unit_in(asset_no), None)
+        resource = inspection(unit, maker, review)
         if not told or not self._policies.decide(principal, "ReadInspection", resource).allowed:
             raise UNKNOWN(asset_no=asset_no)
         if self._policies.decide(principal, "ReadWholeInspection", resource).allowed:
@@ -198,15 +219,17 @@ class Access:
         `may_read` on each of them. Raises DENIED where it could be none, whatever there is.
         """
         of = view.columns.c
-        rows = self._policies.where(principal, "ReadInspection", "Inspection", {"unit": of.unit, "maker": of.maker})
+        # What is about no inspection is in no population.
+        columns = {"unit": of.unit, "maker": of.maker, "review": of.review if "review" in of else null()}
+        rows = self._policies.where(principal, "ReadInspection", "Inspection", columns)
         if isinstance(rows, False_):
             raise DENIED(action="ReadInspection")
         return rows
 
 
-def inspection(unit: str, maker: str | None) -> Resource:
-    """A device's inspections, as the policies see them."""
-    return Resource(type="Inspection", attrs={"unit": unit, "maker": maker})
+def inspection(unit: str, maker: str | None, review: str | None = None) -> Resource:
+    """A device's inspections, as the policies see them; `review` is the one that froze them."""
+    return Resource(type="Inspection", attrs={"unit": unit, "maker": maker, "review": review})
 
 
 def action(command: Any) -> str:
@@ -226,8 +249,22 @@ _GIVEN: Final[dict[type[msgspec.Struct], type[msgspec.Struct]]] = {
     ReVerifyByScheme: ReVerify,
     # Whoever may issue a certificate may take a number for it.
     ClaimCertificate: ReVerify,
+    ProposeReviewByPlan: ProposeReview,
+    RevealNonceThen: RevealNonce,
+    CommitPopulationOf: CommitPopulation,
 }
-_IN_ONES_NAME: Final = (ProposeOverride, ConfirmOverride, RejectOverride)
+_IN_ONES_NAME: Final = (
+    ProposeOverride,
+    ConfirmOverride,
+    RejectOverride,
+    ProposeReview,
+    EntrustNonce,
+    WithdrawReview,
+    RevealNonce,
+    ReplaceSample,
+    RecordResult,
+    ConcludeReview,
+)
 _VERIFIES: Final = (ReVerify, FailReVerification)
 
 
@@ -238,6 +275,8 @@ def _seconds(command: Any) -> set[str]:
 
 
 def _resource(command: Any, state: Any) -> Resource:
+    if isinstance(state, Review):
+        return REVIEWS
     if isinstance(state, Run):
         return BENCH
     if isinstance(state, Claimed):
@@ -245,7 +284,7 @@ def _resource(command: Any, state: Any) -> Resource:
     if not isinstance(state, Inspection | Repair):
         return RULES
     unit = str(state.device.unit) if state.device else _unit_in(getattr(command, "asset_no", ""))
-    return inspection(unit, state.device.maker if state.device else None)
+    return inspection(unit, state.device.maker if state.device else None, getattr(state, "population", None))
 
 
 def _unit_in(asset_no: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from sqlalchemy import ColumnElement, Connection
 
+from kernel.clock import Clock, system_clock_us
 from kernel.codec import Codec
 from kernel.decider import Decider
 from kernel.folded import Folded
@@ -16,13 +17,16 @@ from kernel.view import Key, View
 from kernel.view_queries import one, page
 from ledger.port import Direction, Ledger, Recorded
 from services.sorting.certificate import CERTIFICATE, ClaimCertificate
+from services.sorting.drawing import Checkpoints, Drawing, Unpublished, load_plans
 from services.sorting.explaining import VerdictShown, last_verdict
 from services.sorting.furnishing import Furnishing, Production
 from services.sorting.inspection import INSPECTION
 from services.sorting.inspection.state import Inspection
 from services.sorting.repair import REPAIR
 from services.sorting.reverifying import Reverifying
+from services.sorting.review import REVIEW
 from services.sorting.run import RUN
+from services.sorting.sampling import SamplingPlans
 from services.sorting.scheme import SCHEME
 from services.sorting.table import TABLE
 
@@ -30,7 +34,7 @@ T = TypeVar("T")
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 SERVICE: Final = "sorting"
-DECIDERS: Final[tuple[Decider[Any], ...]] = (INSPECTION, REPAIR, CERTIFICATE, RUN, SCHEME, TABLE)
+DECIDERS: Final[tuple[Decider[Any], ...]] = (INSPECTION, REPAIR, CERTIFICATE, RUN, SCHEME, TABLE, REVIEW)
 CODEC: Final = Codec(SERVICE, [event for decider in DECIDERS for event in decider.events])
 OWN_STREAMS: Final = tuple(f"{decider.category}-" for decider in DECIDERS)
 STREAMS: Final = (*OWN_STREAMS, "meter-", "site-")
@@ -52,9 +56,13 @@ class Sorting:
         *,
         production: bool = False,
         certificate_form: str = CERTIFICATE_FORM,
+        plans: SamplingPlans | None = None,
+        checkpoints: Checkpoints | None = None,
+        clock: Clock = system_clock_us,
     ) -> None:
-        """In `production` no scheme runs that has a limit still to be confirmed. Certificate numbers match
-        `certificate_form` as a whole.
+        """In `production` no scheme runs that has a limit still to be confirmed, nor a sampling plan that is.
+        Certificate numbers match `certificate_form` as a whole. `plans` are those that come along unless they are
+        given; without `checkpoints` no review draws its sample.
         """
         self._ledger: Final = ledger
         self._projector: Final = projector
@@ -80,6 +88,15 @@ class Sorting:
             self._ask_now,
             Production(production),
         )
+        self._drawing: Final = Drawing(
+            ledger,
+            CODEC,
+            self._ask_now,
+            plans or load_plans(None),
+            checkpoints or Unpublished(),
+            clock,
+            production=production,
+        )
 
     async def do(self, command: Any, context: Context, permit: Permit | None = None) -> Outcome:
         """Decide and record one command. Raises Refusal, ledger.port.Unavailable."""
@@ -99,6 +116,7 @@ class Sorting:
         for handling, places in by_noun.items():
             furnished = await self._furnishing.furnished([asks[i] for i in places])
             furnished = await self._reverifying.furnished(furnished)
+            furnished = await self._drawing.furnished(furnished)
             done = await handling.handle_many(furnished)
             answers.update(zip(places, done, strict=True))
         return [answers[i] for i in range(len(asks))]

@@ -22,13 +22,16 @@ from kernel.readiness import Health
 from kernel.settings import Settings
 from ledger.open import open_ledger
 from ledger.port import Unavailable
+from ledger.transparency.evidence import EvidenceOfLog
 from services.sorting.access import Access
 from services.sorting.app import CERTIFICATE_FORM, CODEC, FOLLOWED, SERVICE, STREAMS, Sorting
+from services.sorting.drawing import load_plans
 from services.sorting.foreign import DEPARTURES, READERS
 from services.sorting.policies import POLICIES
 from services.sorting.questions import Questions
 from services.sorting.reporting import Reporting
 from services.sorting.rest import open_rest
+from services.sorting.reviewing import REVIEWS_GO_ON
 from services.sorting.rpc import open_rpc
 from services.sorting.views import VIEWS
 
@@ -57,6 +60,13 @@ class SortingSettings(Settings, frozen=True, kw_only=True):
             " / the form of certificate numbers, a regular expression that they match as a whole",
         ),
     ] = CERTIFICATE_FORM
+    sampling: Annotated[
+        Path | None,
+        Meta(
+            description="抽样方案文件，默认为随程序所附的 GB/T 2828.2 摘录"
+            " / YAML file of sampling plans; by default the excerpt of GB/T 2828.2 that comes along"
+        ),
+    ] = None
 
 
 async def assemble(process: Process) -> Parts:
@@ -66,13 +76,21 @@ async def assemble(process: Process) -> Parts:
     database = Database(settings.database(SERVICE), SERVICE)
     projector = Projector(database, ledger, Reader(CODEC, READERS), VIEWS, streams=STREAMS)
     await process.wait_for("database", projector.open, DatabaseUnavailable)
-    sorting = Sorting(ledger, projector, production=settings.production, certificate_form=settings.certificate_form)
+    sorting = Sorting(
+        ledger,
+        projector,
+        production=settings.production,
+        certificate_form=settings.certificate_form,
+        plans=load_plans(settings.sampling),
+        checkpoints=EvidenceOfLog(ledger, settings.proof),
+    )
     policies = PolicyRunner(
         database,
         ledger,
         Reader(CODEC, DEPARTURES),
         sorting.do_many,
         policies=POLICIES,
+        clock_policies=[REVIEWS_GO_ON],
         read=sorting.ask,
         streams=FOLLOWED,
     )

@@ -11,16 +11,19 @@ from kernel.life import Entry, entry
 from kernel.principal import Principal
 from kernel.questions import PageAsked, Question, Rows, Shown, columns_named, follows, paged
 from kernel.refusal import not_found
+from services.sorting.access import REVIEWS as REVIEWS_SEEN
 from services.sorting.access import Access, inspection
 from services.sorting.app import Sorting
 from services.sorting.explaining import VerdictShown
 from services.sorting.inspection.state import UNKNOWN
 from services.sorting.norms import SchemeVersion
 from services.sorting.repair import UNKNOWN as NO_REPAIR
+from services.sorting.review.state import UNKNOWN as NO_REVIEW
 from services.sorting.scheme import SCHEME, SchemePublished
 from services.sorting.table import TABLE, TABLE_NAMES, TableName, TablePublished, TableVersion
 from services.sorting.views.inspection import INSPECTIONS, InspectionRow
 from services.sorting.views.repair import REPAIRS, RepairRow
+from services.sorting.views.review import REVIEWS, SAMPLES, ReviewRow, SampleRow
 from services.sorting.views.scheme import SCHEMES, SchemeRow
 from services.sorting.vocabulary import GroupId
 
@@ -93,6 +96,25 @@ class ListRepairs(_Ask, frozen=True, kw_only=True):
     unit: Text | None = None
 
 
+class GetReview(_Ask, frozen=True, kw_only=True):
+    """复核 How a review stands."""
+
+    review: Text
+
+
+class ListReviews(_Ask, frozen=True, kw_only=True):
+    """复核列表 Reviews by id."""
+
+    phase: Text | None = None
+
+
+class ListSamples(_Ask, frozen=True, kw_only=True):
+    """样本清单 What is to be re-tested and what came of it, without the verdicts: who re-tests is not to know them."""
+
+    review: Text
+    state: Text | None = None
+
+
 class ListSchemes(_Ask, frozen=True, kw_only=True):
     """方案 The scheme groups, their versions and the classes they cover."""
 
@@ -133,6 +155,9 @@ class Questions:
             Question(GetRepair, "/v1/repairs/{repair}", RepairRow, self._repair),
             Question(ListRepairs, "/v1/repairs", RepairRow, self._repairs, rows=True, paged=True),
             Question(GetVerdict, "/v1/inspections/{asset_no}/verdict", VerdictShown, self._verdict),
+            Question(GetReview, "/v1/reviews/{review}", ReviewRow, self._review),
+            Question(ListReviews, "/v1/reviews", ReviewRow, self._reviews, rows=True, paged=True),
+            Question(ListSamples, "/v1/reviews/{review}/samples", SampleRow, self._samples, rows=True, paged=True),
             Question(ListSchemes, "/v1/schemes", SchemeRow, self._schemes, rows=True, paged=True),
             Question(GetScheme, "/v1/schemes/{group}", SchemePublished, self._scheme, public=True),
             Question(GetTable, "/v1/tables/{name}", TablePublished, self._one_table, public=True),
@@ -175,6 +200,24 @@ class Questions:
         del named["seen"]
         found = await self._sorting.page(REPAIRS, named, page.after, page.limit, visible, seen=ask.seen)
         return paged(found, page, "repair")
+
+    async def _review(self, caller: Principal, ask: GetReview, _page: PageAsked) -> Shown:
+        self._access.may(caller, "ReadReview", REVIEWS_SEEN)
+        row = await self._sorting.one(REVIEWS, (ask.review,), seen=ask.seen)
+        if row is None:
+            raise NO_REVIEW(review=ask.review)
+        return Shown(value=row, version=row.version)
+
+    async def _reviews(self, caller: Principal, ask: ListReviews, page: PageAsked) -> Rows:
+        self._access.may(caller, "ReadReview", REVIEWS_SEEN)
+        found = await self._sorting.page(REVIEWS, {"phase": ask.phase}, page.after, page.limit, seen=ask.seen)
+        return paged(found, page, "review")
+
+    async def _samples(self, caller: Principal, ask: ListSamples, page: PageAsked) -> Rows:
+        self._access.may(caller, "ReadReview", REVIEWS_SEEN)
+        named = {"review": ask.review, "state": ask.state}
+        found = await self._sorting.page(SAMPLES, named, page.after, page.limit, seen=ask.seen)
+        return paged(found, page, "review", "asset_no")
 
     async def _schemes(self, caller: Principal, ask: ListSchemes, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadRules")

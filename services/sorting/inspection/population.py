@@ -1,4 +1,4 @@
-"""In the population of a review: from when it joins until the review is concluded, nothing about its verdict changes.
+"""In the population of a review: from when it joins until the review has ended, nothing about its verdict changes.
 
 judged -> PopulationJoined (review) -> PopulationLeft (review)
 """
@@ -11,10 +11,10 @@ import msgspec
 from kernel import decider
 from kernel.decider import becomes, members
 from kernel.device import AssetNo
-from kernel.quantity import Happened, Key
+from kernel.quantity import Code, Happened, Key
 from kernel.refusal import against_rules
 from services.sorting.inspection.state import NOT_OPEN, PHASES, UNKNOWN, Inspection, known, unrepaired
-from services.sorting.vocabulary import Disposition, Round
+from services.sorting.vocabulary import DISPOSITIONS, Disposition, Round
 
 IN_ANOTHER = against_rules(
     "inspection.in_another_population",
@@ -28,27 +28,40 @@ OVERRIDE_OPEN = against_rules(
 )
 
 
+CHANGED = against_rules(
+    "inspection.verdict_changed",
+    "器具 {asset_no} 的结论已不是第 {round} 轮的{disposition}。",
+    "the verdict on {asset_no} is no longer {disposition} of its inspection {round}",
+)
+
+
 class JoinPopulation(Happened, frozen=True, kw_only=True):
-    """进入复核总体 The device is frozen for a review."""
+    """进入复核总体 The device is frozen for a review, with the verdict for which it was chosen."""
 
     asset_no: AssetNo
     review: Key
+    round: Round
+    disposition: Disposition
 
 
 class LeavePopulation(Happened, frozen=True, kw_only=True):
-    """离开复核总体 The review is concluded."""
+    """离开复核总体 The review has ended."""
 
     asset_no: AssetNo
     review: Key
 
 
 class PopulationJoined(Happened, frozen=True, kw_only=True):
-    """It is in the population, with this verdict. `waived`: an inspection was left out by a rule."""
+    """It is in the population, with this verdict. `maker` is that on record when the inspection was opened; `waived`:
+    an inspection was left out by a rule.
+    """
 
     asset_no: AssetNo
     review: Key
     round: Round
     disposition: Disposition
+    maker: Code | None = None
+    waived: bool
 
 
 class PopulationLeft(Happened, frozen=True, kw_only=True):
@@ -75,7 +88,11 @@ def decide(command: Command, inspection: Inspection) -> Sequence[Event]:
             unrepaired(command.asset_no, inspection)
             if inspection.proposal is not None:
                 raise OVERRIDE_OPEN(asset_no=command.asset_no)
-            return [becomes(command, PopulationJoined, round=inspection.round, disposition=inspection.disposition)]
+            if (inspection.round, inspection.disposition) != (command.round, command.disposition):
+                chosen = DISPOSITIONS[command.disposition]
+                raise CHANGED(asset_no=command.asset_no, round=command.round, disposition=chosen)
+            maker = None if inspection.device is None else inspection.device.maker
+            return [becomes(command, PopulationJoined, maker=maker, waived="waived" in inspection.ends.values())]
         case LeavePopulation(review=review):
             if inspection.round == 0:
                 raise UNKNOWN(asset_no=command.asset_no)

@@ -4,6 +4,7 @@ device.py      who a device is and where, as the registry says
 inspection.py  how a device's sorting stands
 population.py  what was found of the same maker, batch and class
 repair.py      how each repair stands
+review.py      how a review stands, its population and its samples
 scheme.py      which scheme covers which class
 """
 
@@ -14,6 +15,17 @@ from services.sorting.views.device import DEVICES, SITES
 from services.sorting.views.inspection import INSPECTIONS
 from services.sorting.views.population import POPULATIONS
 from services.sorting.views.repair import REPAIRS
+from services.sorting.views.review import MEMBERS, REVIEWS, SAMPLES
 from services.sorting.views.scheme import SCHEMES
 
-VIEWS: Final[tuple[View[Any], ...]] = (DEVICES, SITES, INSPECTIONS, POPULATIONS, SCHEMES, REPAIRS)
+VIEWS: Final[tuple[View[Any], ...]] = (
+    DEVICES,
+    SITES,
+    INSPECTIONS,
+    POPULATIONS,
+    SCHEMES,
+    REPAIRS,
+    REVIEWS,
+    SAMPLES,
+    MEMBERS,
+)

@@ -1,0 +1,315 @@
+"""复核 How each review stands, and its samples without their verdicts: who re-tests them is not to know these."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlmodel import Field
+
+from kernel.decider import members
+from kernel.quantity import us_of_instant
+from kernel.view import View
+from ledger.port import Recorded
+from services.sorting.inspection.population import PopulationJoined, PopulationLeft
+from services.sorting.review import committing, drawing, results
+from services.sorting.review.state import ReviewCriteria
+from services.sorting.views.inspection import INSPECTIONS
+from services.sorting.views.tables import Tables
+
+JOINING: Final = "joining"
+COMMITTED: Final = "committed"
+ENDED: Final = ("concluded", "failed", "withdrawn")
+
+_read_criteria: Final = msgspec.json.Decoder(ReviewCriteria).decode
+
+
+class ReviewRow(msgspec.Struct, frozen=True):
+    """`phase` is joining, committed, drawn, concluded, failed or withdrawn; `joined` devices are frozen for it now,
+    `members` were when it was committed. `criteria` are JSON. `reveal_by_us` is an instant, microseconds since
+    1970-01-01 UTC. `version` is that of its stream.
+    """
+
+    review: str
+    phase: str
+    criteria: str
+    plan: str
+    proposed_on: date
+    proposed_by: str
+    nonce_entrusted: bool
+    joined: int
+    members: int
+    root: str | None
+    reveal_by_us: int | None
+    checkpoint_size: int | None
+    samples: int
+    recorded: int
+    replaced: int
+    agreed: int | None
+    disagreed: int | None
+    lower_ppm: int | None
+    upper_ppm: int | None
+    consequence: str | None
+    version: int
+
+
+class ReviewTable(Tables, table=True):
+    """The rows of ReviewRow."""
+
+    __tablename__ = "review_v1"
+
+    review: str = Field(primary_key=True)
+    phase: str = Field(index=True)
+    criteria: str
+    plan: str
+    proposed_on: date
+    proposed_by: str
+    nonce_entrusted: bool
+    joined: int
+    members: int
+    root: str | None
+    reveal_by_us: int | None
+    checkpoint_size: int | None
+    samples: int
+    recorded: int
+    replaced: int
+    agreed: int | None
+    disagreed: int | None
+    lower_ppm: int | None
+    upper_ppm: int | None
+    consequence: str | None
+    version: int
+
+
+class SampleRow(msgspec.Struct, frozen=True):
+    """样本 A device that was drawn. `state` is awaited, recorded, replaced (by a spare) or spare. `found` is what the
+    institute found; the verdict is not here.
+    """
+
+    review: str
+    asset_no: str
+    state: str
+    found: str | None
+    report: str | None
+    recorded_on: date | None
+
+
+class SampleTable(Tables, table=True):
+    """The rows of SampleRow."""
+
+    __tablename__ = "sample_v1"
+
+    review: str = Field(primary_key=True)
+    asset_no: str = Field(primary_key=True)
+    state: str
+    found: str | None
+    report: str | None
+    recorded_on: date | None
+
+
+class MemberRow(msgspec.Struct, frozen=True):
+    """总体成员 A device that a review has frozen, with the verdict with which it joined."""
+
+    review: str
+    asset_no: str
+    round: int
+    disposition: str
+    maker: str | None
+    waived: bool
+
+
+class MemberTable(Tables, table=True):
+    """The rows of MemberRow."""
+
+    __tablename__ = "member_v1"
+
+    review: str = Field(primary_key=True)
+    asset_no: str = Field(primary_key=True)
+    round: int
+    disposition: str
+    maker: str | None
+    waived: bool
+
+
+def evolve(row: ReviewRow | None, event: Any, recorded: Recorded, _key: tuple[str]) -> ReviewRow | None:
+    if isinstance(event, committing.ReviewProposed):
+        return _proposed(event, recorded)
+    if row is None:
+        return None
+    change = msgspec.structs.replace
+    if isinstance(event, PopulationJoined):
+        return change(row, joined=row.joined + 1)
+    if isinstance(event, PopulationLeft):
+        return change(row, joined=row.joined - 1)
+    return change(row, version=recorded.version, **_changed(row, event))
+
+
+def _proposed(event: committing.ReviewProposed, recorded: Recorded) -> ReviewRow:
+    return ReviewRow(
+        review=event.review,
+        phase=JOINING,
+        criteria=msgspec.json.encode(event.criteria).decode(),
+        plan=event.plan.plan,
+        proposed_on=event.day,
+        proposed_by=event.by,
+        nonce_entrusted=False,
+        joined=0,
+        members=0,
+        root=None,
+        reveal_by_us=None,
+        checkpoint_size=None,
+        samples=0,
+        recorded=0,
+        replaced=0,
+        agreed=None,
+        disagreed=None,
+        lower_ppm=None,
+        upper_ppm=None,
+        consequence=None,
+        version=recorded.version,
+    )
+
+
+def _changed(row: ReviewRow, event: Any) -> dict[str, Any]:
+    match event:
+        case committing.NonceEntrusted():
+            return {"nonce_entrusted": True}
+        case committing.ReviewWithdrawn():
+            return {"phase": "withdrawn"}
+        case committing.PopulationCommitted():
+            reveal_by_us = us_of_instant(event.reveal_by)
+            return {"phase": COMMITTED, "members": event.members, "root": event.root, "reveal_by_us": reveal_by_us}
+        case drawing.SampleDrawn():
+            samples = sum(len(stratum.sample) for stratum in event.drawn)
+            return {"phase": "drawn", "checkpoint_size": event.checkpoint_size, "samples": samples}
+        case drawing.DrawFailed():
+            return {"phase": "failed"}
+        case results.SampleReplaced():
+            return {"replaced": row.replaced + 1}
+        case results.ResultRecorded():
+            return {"recorded": row.recorded + 1}
+        case results.Concluded(disagreeing=bounds):
+            return {
+                "phase": "concluded",
+                "agreed": event.agreed,
+                "disagreed": event.disagreed,
+                "lower_ppm": bounds.lower_ppm,
+                "upper_ppm": bounds.upper_ppm,
+                "consequence": event.consequence,
+            }
+        case _:
+            return {}
+
+
+def _samples_of(event: Any, _recorded: Recorded) -> Iterable[tuple[str, str]]:
+    match event:
+        case drawing.SampleDrawn(drawn=drawn):
+            return [(event.review, one) for stratum in drawn for one in (*stratum.sample, *stratum.spares)]
+        case results.SampleReplaced(spare=spare) if spare is not None:
+            return [(event.review, event.asset_no), (event.review, spare)]
+        case _:
+            return [(event.review, event.asset_no)]
+
+
+def evolve_sample(row: SampleRow | None, event: Any, _recorded: Recorded, key: tuple[str, str]) -> SampleRow | None:
+    review, asset_no = key
+    if isinstance(event, drawing.SampleDrawn):
+        sampled = any(asset_no in stratum.sample for stratum in event.drawn)
+        return SampleRow(review, asset_no, "awaited" if sampled else "spare", None, None, None)
+    if row is None:
+        return None
+    if isinstance(event, results.SampleReplaced):
+        return msgspec.structs.replace(row, state="replaced" if asset_no == event.asset_no else "awaited")
+    return SampleRow(review, asset_no, "recorded", event.disposition, event.report, event.day)
+
+
+def evolve_member(_row: MemberRow | None, event: Any, _recorded: Recorded, key: tuple[str, str]) -> MemberRow | None:
+    if isinstance(event, PopulationLeft):
+        return None
+    return MemberRow(*key, event.round, event.disposition, event.maker, event.waived)
+
+
+REVIEWS: Final = View[Any](
+    name="review",
+    row=ReviewRow,
+    table=ReviewTable,
+    events=(
+        *(event for part in (committing, drawing, results) for event in members(part.Event)),
+        PopulationJoined,
+        PopulationLeft,
+    ),
+    keys=lambda event, _recorded: ((event.review,),),
+    evolve=evolve,
+)
+SAMPLES: Final = View[Any](
+    name="sample",
+    row=SampleRow,
+    table=SampleTable,
+    events=(drawing.SampleDrawn, results.SampleReplaced, results.ResultRecorded),
+    keys=_samples_of,
+    evolve=evolve_sample,
+)
+
+
+MEMBERS: Final = View[Any](
+    name="member",
+    row=MemberRow,
+    table=MemberTable,
+    events=(PopulationJoined, PopulationLeft),
+    keys=lambda event, _recorded: ((event.review, event.asset_no),),
+    evolve=evolve_member,
+)
+
+
+def in_phase(connection: Connection, *phases: str) -> list[ReviewRow]:
+    """The reviews in one of these phases, by their ids; of those that have ended the ones that have devices yet."""
+    of = REVIEWS.columns
+    query = select(of).where(of.c.phase.in_(phases) & (of.c.phase.not_in(ENDED) | (of.c.joined > 0)))
+    return [ReviewRow(*row) for row in connection.execute(query.order_by(of.c.review))]
+
+
+def criteria_of(row: ReviewRow) -> ReviewCriteria:
+    """What its devices have to be."""
+    return _read_criteria(row.criteria)
+
+
+def fitting(criteria: ReviewCriteria) -> ColumnElement[bool]:
+    """Devices whose verdict a review is about, that no review has frozen and no repair has under way."""
+    of = INSPECTIONS.columns.c
+    fits = (
+        (of.phase == "judged")
+        & of.review.is_(None)
+        & of.repair.is_(None)
+        & of.judged_on.between(criteria.judged_from, criteria.judged_to)
+        & of.disposition.in_(criteria.dispositions)
+    )
+    if criteria.scheme_group is not None:
+        fits &= of.scheme_group == criteria.scheme_group
+    if criteria.site is not None:
+        fits &= of.site == criteria.site
+    if criteria.makers:
+        fits &= of.maker.in_(criteria.makers)
+    return fits
+
+
+def free(criteria: ReviewCriteria) -> Select[Any]:
+    """Those of them that can join now: number, round of the verdict and disposition, by number."""
+    of = INSPECTIONS.columns.c
+    query = select(of.asset_no, of.judged_round, of.disposition).where(fitting(criteria) & of.proposed.is_(None))
+    return query.order_by(of.asset_no)
+
+
+def outside(connection: Connection, criteria: ReviewCriteria) -> int:
+    """How many of them there are, an override proposed or not: who waits for that is waited for."""
+    found = connection.execute(select(func.count()).select_from(INSPECTIONS.columns).where(fitting(criteria)))
+    return int(found.scalar_one())
+
+
+def frozen(connection: Connection, review: str) -> Iterator[tuple[str, int, tuple[str, str | None, bool]]]:
+    """The devices that a review has frozen, as members of its population, by number."""
+    of = MEMBERS.columns
+    for _, asset_no, number, disposition, maker, waived in connection.execute(
+        select(of).where(of.c.review == review).order_by(of.c.asset_no)
+    ):
+        yield asset_no, number, (disposition, maker, bool(waived))

@@ -1,0 +1,289 @@
+"""The rules of a review, told as stories. Devices, persons and nonces are made up."""
+
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+
+import msgspec
+import pytest
+
+from kernel.quantity import BUSINESS_ZONE
+from services.sorting.drawing import load_plans
+from services.sorting.review import REVIEW
+from services.sorting.review.committing import (
+    DAYS_NOT_OVER,
+    EXISTS,
+    NO_NONCE,
+    NOBODY,
+    NONCE_THERE,
+    CommitPopulation,
+    CommitPopulationOf,
+    EntrustNonce,
+    NonceEntrusted,
+    PopulationCommitted,
+    ProposeReview,
+    ProposeReviewByPlan,
+    ReviewProposed,
+    ReviewWithdrawn,
+    WithdrawReview,
+)
+from services.sorting.review.drawing import (
+    NOT_YET_DUE,
+    TOO_LATE,
+    WRONG_NONCE,
+    DrawFailed,
+    FailDraw,
+    RevealNonce,
+    RevealNonceThen,
+    SampleDrawn,
+)
+from services.sorting.review.results import (
+    NOT_SAMPLED,
+    RESULT_THERE,
+    RESULTS_MISSING,
+    Concluded,
+    ConcludeReview,
+    RecordResult,
+    ReplaceSample,
+    ResultRecorded,
+    SampleReplaced,
+)
+from services.sorting.review.state import MOVED_ON, OTHER_PHASE, UNKNOWN, DrawnStratum, ReviewCriteria, Stratum
+from services.sorting.sampling import SamplingLot, SamplingPlan, SamplingPlans, ShareBounds, clopper_pearson
+from tests.given import given
+
+DAY = date(2026, 5, 6)
+AT = datetime(2026, 5, 8, 9, 0, tzinfo=BUSINESS_ZONE)
+NONCE = sha256(b"synthetic").hexdigest()
+DIGEST = sha256(bytes.fromhex(NONCE)).hexdigest()
+ROOT = "ab" * 32
+PLAN = SamplingPlan(
+    plan="8.0",
+    standard="synthetic",
+    version=1,
+    lots=(SamplingLot(most=10, sample=3), SamplingLot(sample=5, accept=1)),
+    spares_ppm=200_000,
+    confidence_ppm=950_000,
+)
+A, B, C, D, E = (f"{number:022d}" for number in range(1, 6))
+CRITERIA = ReviewCriteria(judged_from=DAY, judged_to=DAY)
+STRATA = (
+    Stratum(disposition="reuse", maker="M01", waived=False, members=4, sample=2, spares=1),
+    Stratum(disposition="scrap", maker="M01", waived=False, members=2, sample=1, spares=0),
+)
+
+
+def at(struct, /, **fields):
+    return struct(**{"occurred_at": AT, "review": "R1"} | fields)
+
+
+PROPOSE = at(ProposeReviewByPlan, criteria=CRITERIA, plan="8.0", reveal_within_h=24, by="u-1", whole_plan=PLAN)
+PROPOSED = at(ReviewProposed, criteria=CRITERIA, plan=PLAN, reveal_within_h=24, by="u-1")
+ENTRUST = at(EntrustNonce, nonce_sha256=DIGEST, by="u-2")
+ENTRUSTED = at(NonceEntrusted, nonce_sha256=DIGEST, by="u-2")
+COMMIT = at(CommitPopulationOf, root=ROOT, members=6, strata=STRATA)
+COMMITTED = at(
+    PopulationCommitted,
+    root=ROOT,
+    members=6,
+    strata=STRATA,
+    sample=3,
+    spares_ppm=200_000,
+    accept=0,
+    nonce_sha256=DIGEST,
+    reveal_by=AT + timedelta(hours=24),
+)
+DRAWN_STRATA = (
+    DrawnStratum(disposition="reuse", maker="M01", waived=False, sample=(A, B), spares=(C,)),
+    DrawnStratum(disposition="scrap", maker="M01", waived=False, sample=(D,)),
+)
+SHOWN = {"nonce": NONCE, "checkpoint_size": 40, "checkpoint_root": "cd" * 32, "drawn": DRAWN_STRATA, "by": "u-2"}
+REVEAL = at(RevealNonceThen, now=AT, **SHOWN)
+DRAWN = at(SampleDrawn, **SHOWN)
+JOINING = [PROPOSED, ENTRUSTED]
+SAMPLED = [*JOINING, COMMITTED, DRAWN]
+
+
+def result(asset_no, disposition):
+    return {"asset_no": asset_no, "disposition": disposition, "report": "IR-1", "by": "u-3"}
+
+
+def recorded(*results):
+    return [at(ResultRecorded, **result(asset_no, disposition)) for asset_no, disposition in results]
+
+
+def test_a_review_goes_from_its_proposal_to_its_conclusion():
+    story = given(REVIEW).when(PROPOSE).then([PROPOSED])
+    story.when(ENTRUST).then([ENTRUSTED]).when(ENTRUST).then([])
+    story.when(COMMIT).then([COMMITTED]).when(COMMIT).then([])
+    story.when(REVEAL).then([DRAWN])
+    for asset_no, disposition in ((A, "reuse"), (B, "reuse"), (D, "scrap")):
+        said = result(asset_no, disposition)
+        story.when(at(RecordResult, **said)).then([at(ResultRecorded, **said)])
+    bounds = clopper_pearson(0, 3, 950_000)
+    story.when(at(ConcludeReview, by="u-3")).then(
+        [
+            at(
+                Concluded,
+                samples=3,
+                agreed=3,
+                disagreed=0,
+                missing=0,
+                accept=0,
+                disagreeing=bounds,
+                confidence_ppm=950_000,
+                consequence="accepted",
+                by="u-3",
+            )
+        ]
+    )
+    story.when(at(ConcludeReview, by="u-3")).refused(OTHER_PHASE)
+
+
+def test_days_that_are_not_over_are_not_reviewed():
+    for days in ({"judged_to": AT.date()}, {"judged_from": date(2026, 5, 7)}):
+        criteria = msgspec.structs.replace(CRITERIA, **days)
+        given(REVIEW).when(msgspec.structs.replace(PROPOSE, criteria=criteria)).refused(DAYS_NOT_OVER)
+    given(REVIEW, [PROPOSED]).when(PROPOSE).refused(EXISTS)
+
+
+def test_nobody_does_anything_with_a_review_that_is_not_there():
+    for command in (
+        ENTRUST,
+        COMMIT,
+        REVEAL,
+        at(WithdrawReview, why="x", by="u-1"),
+        at(FailDraw),
+        at(RecordResult, **result(A, "reuse")),
+        at(ReplaceSample, asset_no=A, why="x", by="u-3"),
+        at(ConcludeReview, by="u-3"),
+    ):
+        given(REVIEW).when(command).refused(UNKNOWN)
+
+
+def test_the_supervisor_entrusts_one_nonce():
+    other = msgspec.structs.replace(ENTRUST, nonce_sha256="0" * 64)
+    given(REVIEW, JOINING).when(other).refused(NONCE_THERE)
+    given(REVIEW, [*JOINING, COMMITTED]).when(ENTRUST).refused(OTHER_PHASE)
+
+
+def test_nothing_is_committed_without_a_nonce_or_members():
+    given(REVIEW, [PROPOSED]).when(COMMIT).refused(NO_NONCE)
+    given(REVIEW, JOINING).when(msgspec.structs.replace(COMMIT, members=0, strata=())).refused(NOBODY)
+    given(REVIEW, JOINING).when(at(CommitPopulation)).refused(MOVED_ON)
+
+
+def test_a_review_is_withdrawn_before_its_population_is_committed():
+    withdraw = at(WithdrawReview, why="synthetic", by="u-1")
+    gone = given(REVIEW, JOINING).when(withdraw).then([at(ReviewWithdrawn, why="synthetic", by="u-1")])
+    gone.when(COMMIT).refused(OTHER_PHASE)
+    given(REVIEW, [*JOINING, COMMITTED]).when(withdraw).refused(OTHER_PHASE)
+
+
+def test_the_nonce_is_the_one_that_was_entrusted_and_comes_in_time():
+    committed = [*JOINING, COMMITTED]
+    given(REVIEW, committed).when(msgspec.structs.replace(REVEAL, nonce="0" * 64)).refused(WRONG_NONCE)
+    given(REVIEW, committed).when(at(RevealNonce, nonce=NONCE, by="u-2")).refused(MOVED_ON)
+    late = AT + timedelta(hours=24, seconds=1)
+    # Whatever moment the command names, what counts is when it came.
+    given(REVIEW, committed).when(msgspec.structs.replace(REVEAL, now=late)).refused(TOO_LATE)
+    given(REVIEW, committed).when(msgspec.structs.replace(REVEAL, now=COMMITTED.reveal_by)).then([DRAWN])
+
+
+def test_a_nonce_that_does_not_come_fails_the_draw_by_its_keeper():
+    committed = [*JOINING, COMMITTED]
+    given(REVIEW, committed).when(at(FailDraw)).refused(NOT_YET_DUE)
+    late = COMMITTED.reveal_by + timedelta(seconds=1)
+    failed = at(DrawFailed, occurred_at=late, attributed_to="u-2", reveal_by=COMMITTED.reveal_by)
+    story = given(REVIEW, committed).when(at(FailDraw, occurred_at=late)).then([failed])
+    story.when(at(FailDraw, occurred_at=late)).then([])
+    story.when(REVEAL).refused(OTHER_PHASE)
+
+
+def test_a_result_is_recorded_once_and_of_a_sample():
+    story = given(REVIEW, SAMPLED)
+    for asset_no in (C, E):
+        story.when(at(RecordResult, **result(asset_no, "reuse"))).refused(NOT_SAMPLED, asset_no=asset_no)
+    story = given(REVIEW, [*SAMPLED, *recorded((A, "reuse"))])
+    for disposition in ("reuse", "scrap"):
+        story.when(at(RecordResult, **result(A, disposition))).refused(RESULT_THERE)
+    story.when(at(ReplaceSample, asset_no=A, why="x", by="u-3")).refused(RESULT_THERE)
+    given(REVIEW, [*JOINING, COMMITTED]).when(at(RecordResult, **result(A, "reuse"))).refused(OTHER_PHASE)
+
+
+def test_nothing_is_concluded_while_results_are_missing():
+    story = given(REVIEW, [*SAMPLED, *recorded((A, "reuse"))])
+    story.when(at(ConcludeReview, by="u-3")).refused(RESULTS_MISSING, count=2, asset_nos=f"{B}, {D}")
+
+
+def test_a_spare_takes_the_place_of_a_missing_sample_and_without_one_it_disagrees():
+    missing = {"why": "not to be found", "by": "u-3"}
+    story = given(REVIEW, SAMPLED)
+    story.when(at(ReplaceSample, asset_no=A, **missing)).then([at(SampleReplaced, asset_no=A, spare=C, **missing)])
+    story.when(at(RecordResult, **result(A, "reuse"))).refused(NOT_SAMPLED)
+    story.when(at(ReplaceSample, asset_no=D, **missing)).then([at(SampleReplaced, asset_no=D, **missing)])
+    story.when(at(ReplaceSample, asset_no=D, **missing)).refused(NOT_SAMPLED)
+    for asset_no in (B, C):
+        story.when(at(RecordResult, **result(asset_no, "reuse"))).then(story.outcome)
+    story.when(at(ConcludeReview, by="u-3"))
+    (concluded,) = story.outcome
+    assert (concluded.samples, concluded.agreed, concluded.disagreed, concluded.missing) == (3, 2, 1, 1)
+    assert concluded.consequence == "resort"
+
+
+def test_the_plan_s_number_of_disagreements_is_accepted_and_one_more_is_not():
+    committed = msgspec.structs.replace(COMMITTED, accept=1)
+    for found, consequence in (("scrap", "accepted"), ("claim", "resort")):
+        results = recorded((A, "claim"), (B, "reuse"), (D, found))
+        story = given(REVIEW, [*JOINING, committed, DRAWN, *results]).when(at(ConcludeReview, by="u-3"))
+        (concluded,) = story.outcome
+        assert concluded.consequence == consequence
+
+
+def test_a_proposal_is_decided_with_its_plan():
+    bare = {name: getattr(PROPOSE, name) for name in ProposeReview.__struct_fields__}
+    with pytest.raises(AssertionError, match="with its plan"):
+        REVIEW.decide(ProposeReview(**bare), REVIEW.initial)
+
+
+BOUNDS = [
+    # (found, tested, confidence), bounds in millionths: closed forms for none and all; the others are the shares at
+    # which binomial tails summed in rational numbers pass 2.5 and 10 per cent.
+    ((0, 50, 950_000), (0, 71_122)),
+    ((50, 50, 950_000), (928_878, 1_000_000)),
+    ((1, 50, 800_000), (2_104, 75_581)),
+]
+
+
+@pytest.mark.parametrize(("asked", "bounds"), BOUNDS)
+def test_bounds_are_those_of_clopper_and_pearson(asked, bounds):
+    assert clopper_pearson(*asked) == ShareBounds(lower_ppm=bounds[0], upper_ppm=bounds[1])
+
+
+def test_bounds_of_agreement_mirror_those_of_disagreement():
+    for found in range(31):
+        one, other = clopper_pearson(found, 30, 900_000), clopper_pearson(30 - found, 30, 900_000)
+        assert (one.lower_ppm, one.upper_ppm) == (1_000_000 - other.upper_ppm, 1_000_000 - other.lower_ppm)
+        assert one.lower_ppm <= found * 1_000_000 // 30 <= one.upper_ppm
+
+
+def test_the_plans_that_come_along_are_to_be_confirmed_and_never_ask_for_less_of_a_larger_lot_s_quality():
+    plans = load_plans(None)
+    assert not plans.confirmed
+    assert "2828.2" in plans.standard
+    assert list(plans.plans) == ["0.5", "0.8", "1.25", "2.0", "3.15", "5.0", "8.0", "12.5", "20.0", "32.0"]
+    plan = plans.plan("8.0")
+    # The example of the summary: the column of limiting quality 8.
+    lots = {1_200: (50, 1), 3_200: (80, 3), 10_000: (125, 5), 35_000: (200, 10), 3_000_000: (315, 18)}
+    assert {members: (plan.sample(members), plan.lot(members).accept) for members in lots} == lots
+    assert [plan.sample(members) for members in (0, 1, 15, 16, 26)] == [0, 1, 15, 16, 22]
+
+
+def test_a_file_of_plans_is_read_strictly(tmp_path):
+    good = "version: 1\nstandard: s\nsource: s\nconfirmed: false\nspares_ppm: 0\nconfidence_ppm: 950000\nplans:\n"
+    file = tmp_path / "sampling.yaml"
+    file.write_text(good + '  "1.0": [{most: 5}, {sample: 5}]\n', "utf-8")
+    assert isinstance(load_plans(file), SamplingPlans)
+    for lots in ("[]", "[{most: 5}]", "[{most: 5}, {most: 5}, {sample: 5}]", "[{sample: 5}, {most: 5}]", "[{n: 5}]"):
+        file.write_text(f'{good}  "1.0": {lots}\n', "utf-8")
+        with pytest.raises(ValueError, match=r"sampling\.yaml"):
+            load_plans(file)

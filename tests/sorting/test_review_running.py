@@ -1,0 +1,206 @@
+"""Reviews as sorting runs them, over a log that is sequenced and published."""
+
+import msgspec
+
+from ledger.sqlite import SqliteLedger
+from services.sorting.app import CODEC
+from services.sorting.inspection.opening import OpenInspection
+from services.sorting.inspection.override import OverrideProposed, ProposeOverride
+from services.sorting.review.committing import ProposeReview, WithdrawReview
+from services.sorting.review.results import ReplaceSample
+from services.sorting.review.state import ReviewCriteria
+from services.sorting.views.inspection import INSPECTIONS
+from services.sorting.views.review import SampleRow
+from tests.sorting.examples import SITE
+from tests.sorting.reviewing import CENTRE, INSTITUTE, JUDGED_ON, SUPERVISOR, hall, judge, number
+from tests.sorting.written import written
+
+
+async def frozen(hall, review="R1"):
+    rows = await hall.sorting.page(INSPECTIONS, {"review": review}, None, 500, seen=await hall.ledger.head())
+    return [row.asset_no for row in rows]
+
+
+async def test_a_review_from_its_proposal_to_its_conclusion(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(60))
+        await here.drawn()
+        row = await here.row()
+        # 60 of a plan that draws 24 of so many, rounded up in each of the strata.
+        assert (row.phase, row.joined, row.members) == ("drawn", 60, 60)
+        assert 24 <= row.samples <= 24 + 12
+        await here.retest(differing=0)
+        await here.conclude()
+        row = await here.row()
+        assert (row.phase, row.consequence, row.disagreed, row.agreed) == ("concluded", "accepted", 0, row.samples)
+        assert (row.lower_ppm, row.upper_ppm > 0) == (0, True)
+        assert len(await frozen(here)) == 60
+        await here.tick()
+        assert await frozen(here) == []
+        assert await here.tick() == []
+
+
+async def test_what_disagrees_too_often_is_sorted_again(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(60))
+        await here.drawn()
+        await here.retest(differing=1)
+        await here.conclude()
+        row = await here.row()
+        assert (row.consequence, row.disagreed) == ("resort", 1)
+        await here.tick()
+        assert await frozen(here) == []
+
+
+async def test_of_a_population_smaller_than_the_plan_all_are_tested(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(7))
+        await here.drawn()
+        assert await here.samples() == sorted(number(serial) for serial in range(7))
+        assert await here.samples(state="spare") == []
+
+
+async def test_a_nonce_is_not_revealed_before_a_checkpoint_covers_the_commitment(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(20))
+        await here.propose()
+        await here.entrust()
+        await here.publish()
+        await here.tick()
+        await here.tick()
+        assert (await here.row()).phase == "committed"
+        assert await here.refused(here.revealing()) == "review.not_published"
+        first = await here.publish()
+        await judge(here.ledger, range(100, 110))
+        assert await here.publish() > first
+        await here.do(here.revealing())
+        assert (await here.row()).checkpoint_size == first, "the first checkpoint counts, whenever one looks"
+
+
+async def test_a_nonce_that_comes_late_fails_the_draw_and_frees_the_devices(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(20))
+        await here.committed()
+        await here.publish()
+        assert await here.refused(here.revealing(nonce=bytes(32))) == "review.wrong_nonce"
+        here.at = here.at.replace(day=here.at.day + 2)
+        assert await here.refused(here.revealing()) == "review.nonce_too_late"
+        assert await here.tick() == []
+        assert (await here.row()).phase == "failed"
+        assert len(await frozen(here)) == 20
+        await here.tick()
+        assert await frozen(here) == []
+
+
+async def test_a_member_does_not_change_while_it_is_frozen(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(5))
+        await here.committed()
+        about = {"occurred_at": here.at, "asset_no": number(1)}
+        opening = OpenInspection(**about, bench="B1", site=SITE, why="again")
+        override = ProposeOverride(**about, disposition="claim", why="synthetic", by="u-2")
+        assert await here.refused(override) == "inspection.frozen"
+        # Sorting knows no such device here; what is on record is told by other tests.
+        assert await here.refused(opening) == "inspection.not_on_record"
+
+
+async def test_joining_goes_on_where_it_was_cut_off(tmp_path):
+    ledger = await SqliteLedger.open(tmp_path / "ledger.sqlite")
+    async with hall(tmp_path, ledger) as here:
+        await judge(ledger, range(30))
+        await here.propose()
+        await here.entrust()
+        assert await here.tick(most=11) == []
+        at = here.at
+    await ledger.close()
+    ledger = await SqliteLedger.open(tmp_path / "ledger.sqlite")
+    async with hall(tmp_path, ledger) as here:
+        here.at = at
+        assert len(await frozen(here)) == 11
+        await here.tick()
+        assert (await here.row()).phase == "joining"
+        await here.tick()
+        row = await here.row()
+        assert (row.phase, row.joined, row.members) == ("committed", 30, 30)
+    await ledger.close()
+
+
+async def test_of_two_reviews_the_first_has_what_both_are_about(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(12))
+        await judge(here.ledger, range(100, 110), site="other")
+        await here.propose("R1", site=SITE)
+        await here.propose("R2")
+        await here.entrust("R1")
+        await here.entrust("R2")
+        for _ in range(2):
+            assert await here.tick() == []
+        rows = [await here.row("R1"), await here.row("R2")]
+        assert [(row.phase, row.members) for row in rows] == [("committed", 12), ("committed", 10)]
+        await here.propose("R3", site=SITE)
+        await here.entrust("R3")
+        assert await here.tick() == []
+        row = await here.row("R3")
+        assert (row.phase, row.joined) == ("joining", 0)
+        await here.do(WithdrawReview(occurred_at=here.at, review="R3", why="nothing is free", by=CENTRE))
+
+
+async def test_an_override_that_is_open_is_waited_for(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(6))
+        proposed = OverrideProposed(
+            occurred_on=JUDGED_ON, asset_no=number(2), round=1, disposition="claim", why="synthetic", by="u-2"
+        )
+        await written(here.ledger, CODEC, f"inspection-{number(2)}", proposed)
+        await here.propose()
+        await here.entrust()
+        for _ in range(3):
+            assert await here.tick() == []
+        row = await here.row()
+        assert (row.phase, row.joined) == ("joining", 5)
+
+
+async def test_only_verdicts_that_fit_join(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(4), maker="M01", disposition="scrap")
+        await judge(here.ledger, range(10, 12), maker="M02", disposition="scrap")
+        await judge(here.ledger, range(20, 22), maker="M01", disposition="hold")
+        await judge(here.ledger, range(30, 32), maker="M01", on=JUDGED_ON.replace(day=7))
+        await judge(here.ledger, range(40, 42), maker="M01", site="elsewhere", disposition="scrap")
+        fits = {"makers": ("M01",), "dispositions": ("scrap",), "site": SITE, "scheme_group": "single_phase"}
+        await here.committed(**fits)
+        assert await frozen(here) == sorted(number(serial) for serial in range(4))
+
+
+async def test_a_spare_takes_the_place_of_a_missing_sample(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(60), maker="M01", disposition="scrap")
+        await here.drawn()
+        samples, spares = await here.samples(), await here.samples(state="spare")
+        gone = samples[0]
+        await here.do(
+            ReplaceSample(occurred_at=here.at, review="R1", asset_no=gone, why="not to be found", by=INSTITUTE)
+        )
+        assert await here.refused(here.result(gone, "scrap")) == "review.not_sampled"
+        now = await here.samples()
+        (spare,) = set(now) - set(samples)
+        assert spare in spares
+        assert await here.samples(state="replaced") == [gone]
+        await here.do(here.result(spare, "scrap"))
+
+
+async def test_who_retests_is_shown_no_verdict(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(10))
+        await here.drawn()
+        rows = await here.sorting.page(INSPECTIONS, {"review": "R1"}, None, 1, seen=await here.ledger.head())
+        shown = set(msgspec.structs.asdict(rows[0]))
+        assert {"disposition", "maker", "waived"} <= shown
+        assert not {"disposition", "maker", "waived", "verdict"} & set(SampleRow.__struct_fields__)
+
+
+async def test_there_is_no_review_without_a_plan(tmp_path):
+    async with hall(tmp_path) as here:
+        criteria = ReviewCriteria(judged_from=JUDGED_ON, judged_to=JUDGED_ON)
+        asked = ProposeReview(occurred_at=here.at, review="R1", criteria=criteria, plan="7.7", by=SUPERVISOR)
+        assert await here.refused(asked) == "review.no_such_plan"
