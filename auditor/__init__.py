@@ -9,6 +9,8 @@ tree.py         tiles against the root, older checkpoints against the tree
 streams.py      what only a whole stream can tell
 lives.py        what the events of a device make of it
 balance.py      balances, reckoned anew
+review.py       a review, derived again from the events of its devices
+review_audit.py the audit of one
 comparing.py    what the platform shows, against what its log says
 audit.py        the run
 remembering.py  what this auditor verified before

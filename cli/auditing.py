@@ -29,6 +29,8 @@ from auditor.comparing import DEVICES_COMPARED
 from auditor.device import DeviceReport, audit_device
 from auditor.finding import NAMES, Finding
 from auditor.report_words import PUBLIC_ALONE, is_public_alone
+from auditor.review import DIFFERENCES
+from auditor.review_audit import ReviewReport, audit_review
 from auditor.source import Place
 from auditor.span import PUBLIC_TYPES
 from auditor.trouble import TROUBLES, Trouble
@@ -44,7 +46,9 @@ from kernel.quantity import BUSINESS_ZONE, instant_of_us
 from kernel.refusal import Refusal
 
 DEVICE: Final = "meter"
-"""The word before a device's number, in the place of a source. A folder of that name is `./meter`."""
+REVIEW: Final = "review"
+"""The words before a device's number and a review's id, in the place of a source. A folder of that name is `./meter`.
+"""
 
 SHOWN_FINDINGS: Final = 20
 SHOWN_BALANCES: Final = 20
@@ -89,10 +93,21 @@ PaperFile: TypeAlias = Annotated[
 
 def audit(
     source: Annotated[
-        str, typer.Argument(help=f"存证目录、其副本或平台地址；或 {DEVICE} proof folder, copy, or URL; or `{DEVICE}`")
+        str,
+        typer.Argument(
+            help=f"存证目录、其副本或平台地址；或 {DEVICE}、{REVIEW} proof folder, copy, URL; or `{DEVICE}`, `{REVIEW}`"
+        ),
     ],
     device: Annotated[
-        str | None, typer.Argument(help=f"{DEVICE} 之后：资产编号或存证 ZIP after `{DEVICE}`: asset number, or its ZIP")
+        str | None,
+        typer.Argument(
+            help=f"{DEVICE} 之后：资产编号或存证 ZIP；{REVIEW} 之后：复核编号"
+            f" after `{DEVICE}`: asset number, or its ZIP; after `{REVIEW}`: its id"
+        ),
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", help=f"{REVIEW} 所据的存证目录或平台，须含监管集 of `{REVIEW}`: folder or URL, with it"),
     ] = None,
     url: Annotated[str | None, typer.Option(help=f"{DEVICE} 所在的平台地址 the platform, of `{DEVICE}`")] = None,
     token: Annotated[str | None, typer.Option(help="访问令牌；监管角色可见全部事件 access token")] = None,
@@ -120,6 +135,12 @@ def audit(
         _must_have_no_report(reports)
         with _no_fault_of_the_audited(device, as_json=as_json):
             status = _audit_device(device, url, token, _policy(policy), as_json=as_json)
+        raise typer.Exit(status)
+    if source == REVIEW and device is not None:
+        _must_have_no_report(reports)
+        where = _where_of(from_)
+        with _no_fault_of_the_audited(where, as_json=as_json):
+            status = _audit_review(device, where, token, _policy(policy), as_json=as_json)
         raise typer.Exit(status)
     _must_be_alone(device, url)
     with _reports_refused(USAGE):
@@ -152,8 +173,8 @@ def audit(
 def _must_be_alone(device: str | None, url: str | None) -> None:
     if device is not None or url is not None:
         raise typer.BadParameter(
-            f"只有 `{DEVICE} 资产编号` 才有第二个参数与 --url。"
-            f" Only `{DEVICE} ASSET_NO` has a second argument and --url.",
+            f"只有 `{DEVICE} 资产编号` 与 `{REVIEW} 复核编号` 才有第二个参数，只有前者有 --url。"
+            f" Only `{DEVICE} ASSET_NO` and `{REVIEW} ID` have a second argument, and the first alone --url.",
             param_hint="SOURCE",
         )
 
@@ -220,8 +241,8 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 def _must_have_no_report(reports: Reports) -> None:
     if reports:
         raise typer.BadParameter(
-            "单件器具的审计没有报告，请去掉 --html 与 --paper。"
-            " The audit of one device has no report: leave out --html and --paper.",
+            "单件器具与复核的审计没有报告，请去掉 --html 与 --paper。"
+            " The audit of one device, or of a review, has no report: leave out --html and --paper.",
             param_hint="--html",
         )
 
@@ -271,6 +292,63 @@ def _tell_device(report: DeviceReport) -> None:
     for one in report.proven:
         shown.add_row(str(one.version), str(one.index), one.type, _time(one.recorded_at_us))
     out.print(shown)
+    _tell_findings(out, report.findings, report.findings_count)
+
+
+def _where_of(from_: str | None) -> str:
+    if from_ is None:
+        raise typer.BadParameter(
+            "请用 --from 给出含监管集的存证目录、其副本或平台地址。"
+            " Give with --from a proof folder that has the supervisors' set, a copy of one, or a platform's URL.",
+            param_hint="--from",
+        )
+    return from_
+
+
+def _audit_review(review: str, where: str, token: str | None, policy: bytes | None, *, as_json: bool) -> Status:
+    """Derive a review again from what is published. Returns the status to end with."""
+    with explained():
+        place = Place(where, _token_for(where, token))
+        report = audit_review(place, review, policy, title_of(policy or b""))
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+    else:
+        _tell_review(report)
+    return report.verdict.status
+
+
+def _tell_review(report: ReviewReport) -> None:
+    out, found = _plainly(), report.redrawn
+    _tell_verdict(out, report.verdict)
+    for said in report.notes:
+        out.print(Text(f"  {said}", "dim"))
+    facts = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("复核 review", report.review),
+        ("进程 phase", found.phase),
+        ("成员 members", f"{found.members:,}"),
+        ("层 strata", f"{found.strata:,}"),
+        ("总体的根 population root", found.root),
+        ("检查点 checkpoint", f"{found.checkpoint_size:,}"),
+        ("样本与备样 samples, spares", f"{found.samples:,} + {found.spares:,}"),
+        ("结果、一致 results, agreed", f"{found.recorded:,}, {found.agreed:,}"),
+        ("后果 consequence", found.consequence or "—"),
+    ):
+        facts.add_row(name, Text(value))
+    if report.verdict.code is None:
+        out.print(facts)
+    if found.differences:
+        shown = Table(show_lines=True)
+        for title in ("差异 difference", "器具 device", "条目 index", "应为 expected", "所见 found"):
+            shown.add_column(title, overflow="fold")
+        for one in found.differences[:SHOWN_FINDINGS]:
+            zh, en = DIFFERENCES[one.what]
+            index = "" if one.index is None else str(one.index)
+            shown.add_row(f"{zh}\n{en}", one.asset_no or "", index, Text(one.expected), Text(one.found))
+        out.print(shown)
+    left = found.differences_count - SHOWN_FINDINGS
+    if left > 0:
+        out.print(Text(f"… 另有 {left} 处，见 --json / {left} more, see --json"))
     _tell_findings(out, report.findings, report.findings_count)
 
 

@@ -1,0 +1,486 @@
+"""A review, replayed from the disclosed events of a log: what its population was, what had to be drawn of it, and what
+its results come to. By rules of the auditor's own, read from docs/formats.md and the schemas of the public events.
+"""
+
+import calendar
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from fractions import Fraction
+from hashlib import sha256
+from math import comb
+from sys import intern
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
+
+from auditor.balance import BUSINESS_ZONE
+from ledger.proof.commitment import Envelope
+from ledger.proof.draw import MILLION, Drawn, Population, Size, Stratum, allotted, seed_of
+
+INSPECTIONS: Final = "inspection-"
+REVIEWS: Final = "review-"
+SERVICE: Final = "sorting."
+NAMED_MAX: Final = 1_000
+"""Differences that are kept one by one; beyond them they are counted."""
+
+LATE_S: Final = 300
+"""By how much the instant at which an event was recorded may be after that at which what it says arrived."""
+
+Covering: TypeAlias = Callable[[int], tuple[int, bytes] | None]
+"""From an index to the first published checkpoint that covers it: its size and root."""
+
+
+class Differs(StrEnum):
+    """In what a review differs from what the log makes of it."""
+
+    NO_REVIEW = "no_review"
+    OUT_OF_ORDER = "out_of_order"
+    UNREADABLE = "unreadable"
+    LEFT_OUT = "member_left_out"
+    ADDED = "member_added"
+    VERDICT = "verdict_differs"
+    ROOT = "root_differs"
+    STRATA = "strata_differ"
+    SIZES = "sizes_differ"
+    NONCE = "nonce_differs"
+    LATE = "nonce_late"
+    CHECKPOINT = "checkpoint_not_the_first"
+    SAMPLE = "sample_differs"
+    CHANGED = "member_changed"
+    RESULT = "result_differs"
+    CONCLUSION = "conclusion_differs"
+
+
+DIFFERENCES: Final[dict[Differs, tuple[str, str]]] = {
+    Differs.NO_REVIEW: ("日志中没有此复核", "the log has no such review"),
+    Differs.OUT_OF_ORDER: ("事件次序不合复核的过程", "an event that cannot come there in a review"),
+    Differs.UNREADABLE: ("事件无法解读", "an event cannot be understood"),
+    Differs.LEFT_OUT: ("符合条件而未列入总体", "it fits and was left out of the population"),
+    Differs.ADDED: ("不符合条件而列入总体", "it does not fit and was added to the population"),
+    Differs.VERDICT: ("列入总体的结论与其自身事件不符", "it joined with another verdict than its own events say"),
+    Differs.ROOT: ("所承诺的根不是成员的根", "the committed root is not that of the members"),
+    Differs.STRATA: ("所承诺的各层数量与成员不符", "the committed strata are not those of the members"),
+    Differs.SIZES: ("样本量不合抽样方案", "the sizes are not those of the sampling plan"),
+    Differs.NONCE: ("随机数与所托付的摘要不符", "the nonce is not the one that was entrusted"),
+    Differs.LATE: ("揭示或判定失败的时间不合期限", "revealed or failed at another time than its term allows"),
+    Differs.CHECKPOINT: ("所用检查点不是最先涵盖承诺的", "the checkpoint is not the first that covers the commitment"),
+    Differs.SAMPLE: ("样本与重算的不同", "the sample is not the one that follows"),
+    Differs.CHANGED: ("冻结期间成员有变动", "a member changed while it was frozen"),
+    Differs.RESULT: ("结果或替补不合样本", "a result or a spare that the sample does not bear"),
+    Differs.CONCLUSION: ("结论与结果不符", "the conclusion is not what the results come to"),
+}
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs, of which device or of the review, at which entry: what should be, and what is."""
+
+    what: Differs
+    asset_no: str | None = None
+    index: int | None = None
+    expected: str = ""
+    found: str = ""
+
+
+class Redrawn(msgspec.Struct, kw_only=True):
+    """What a review comes to: `phase` is how far it went."""
+
+    phase: str = "none"
+    members: int = 0
+    root: str = ""
+    strata: int = 0
+    samples: int = 0
+    spares: int = 0
+    checkpoint_size: int = 0
+    recorded: int = 0
+    agreed: int = 0
+    consequence: str = ""
+    differences: list[Difference] = []
+    differences_count: int = 0
+
+    def differs(self, what: Differs, expected: object = "", found: object = "", **about: Any) -> None:
+        self.differences_count += 1
+        if len(self.differences) < NAMED_MAX:
+            self.differences.append(Difference(what=what, expected=str(expected), found=str(found), **about))
+
+
+class _Opened(NamedTuple):
+    """An inspection: its round, the maker on record when it was opened, whether a step of it was waived."""
+
+    round: int
+    maker: str | None
+    waived: bool
+
+
+_Verdict: TypeAlias = tuple[int, str, str | None, bool]
+"""Its round, the disposition, the maker, whether a step was waived."""
+
+
+class _Of(msgspec.Struct, frozen=True, gc=False):
+    """As much of a device's event as a review asks for."""
+
+    round: int = 0
+    site: str | None = None
+    device: dict[str, Any] = {}
+    scheme: dict[str, Any] = {}
+    report: dict[str, Any] = {}
+    disposition: str = ""
+    maker: str | None = None
+    waived: bool = False
+    stands: int | None = None
+    review: str = ""
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+_read: Final = msgspec.json.Decoder(_Of).decode
+
+
+class _Device:
+    """What a device's own events make of it: the verdict that stands, and the inspection that was opened last."""
+
+    __slots__ = ("group", "is_open", "judged_on", "opened", "proposed", "repaired", "review", "site", "verdict")
+
+    def __init__(self) -> None:
+        self.verdict: _Verdict | None = None
+        self.judged_on = date.min
+        self.opened = _Opened(0, None, waived=False)
+        self.is_open = False
+        self.site: str | None = None
+        self.group = ""
+        self.proposed = self.repaired = False
+        self.review: str | None = None
+
+    def take(self, name: str, said: _Of) -> None:
+        match name:
+            case "InspectionOpened":
+                maker = said.device.get("maker")
+                self.opened, self.is_open = _Opened(said.round, maker and intern(maker), waived=False), True
+                self.site, self.group = said.site and intern(said.site), intern(said.scheme.get("group", ""))
+                self.proposed = False
+            case "AppearanceInspected" | "FunctionInspected" | "AccuracyInspected":
+                if said.report.get("ended") == "waived":
+                    self.opened = _Opened(self.opened.round, self.opened.maker, waived=True)
+            case "VerdictReached":
+                self._judged(said)
+            case "VerdictOverridden" if self.verdict is not None:
+                self.verdict = (self.verdict[0], intern(said.disposition), *self.verdict[2:])
+                self.judged_on, self.proposed = _day(said), False
+            case "OverrideProposed" | "OverrideRejected":
+                self.proposed = name == "OverrideProposed"
+            case "RepairOrdered" | "RepairClosed":
+                self.repaired = name == "RepairOrdered"
+            case "InspectionSuperseded":
+                # It goes on under its number, and this verdict is nobody's any more.
+                self.is_open = True
+            case "InspectionAbandoned":
+                # The verdict before it stands again, where there is one.
+                self.is_open = False
+                self.verdict = self.verdict if said.stands else None
+            case "PopulationJoined" | "PopulationLeft":
+                self.review = intern(said.review) if name == "PopulationJoined" else None
+            case _:
+                pass
+
+    def _judged(self, said: _Of) -> None:
+        if self.verdict is not None and self.verdict[0] == said.round:
+            # Judged again by the same inspection, as when a repair failed.
+            self.verdict = (said.round, intern(said.disposition), *self.verdict[2:])
+        else:
+            self.verdict = (said.round, intern(said.disposition), self.opened.maker, self.opened.waived)
+        self.judged_on, self.proposed, self.repaired, self.is_open = _day(said), False, False, False
+
+
+_CHANGES: Final = frozenset(
+    {"InspectionOpened", "VerdictReached", "OverrideProposed", "VerdictOverridden", "PopulationLeft"}
+)
+"""What a frozen device does not do, nor have done to it."""
+
+_ORDER: Final[Mapping[str, tuple[frozenset[str], str]]] = {
+    "ReviewProposed": (frozenset({"none"}), "joining"),
+    "NonceEntrusted": (frozenset({"joining"}), "joining"),
+    "ReviewWithdrawn": (frozenset({"joining"}), "withdrawn"),
+    "PopulationCommitted": (frozenset({"joining"}), "committed"),
+    "SampleDrawn": (frozenset({"committed"}), "drawn"),
+    "DrawFailed": (frozenset({"committed"}), "failed"),
+    "SampleReplaced": (frozenset({"drawn"}), "drawn"),
+    "ResultRecorded": (frozenset({"drawn"}), "drawn"),
+    "Concluded": (frozenset({"drawn"}), "concluded"),
+}
+
+
+class Replay:
+    """A review and the devices of its log, event by event in the log's order. `covering` finds checkpoints."""
+
+    def __init__(self, review: str, covering: Covering) -> None:
+        self._review: Final = review
+        self._stream: Final = f"{REVIEWS}{review}"
+        self._covering: Final = covering
+        self._devices: dict[str, _Device] = {}
+        self._members: dict[str, _Verdict] = {}
+        self._proposed: dict[str, Any] = {}
+        self._entrusted: dict[str, Any] = {}
+        self._committed: dict[str, Any] = {}
+        self._committed_at = 0
+        self._population = Population(())
+        self._sizes: dict[Stratum, Size] = {}
+        self._sampled: dict[str, int] = {}
+        self._drawn: list[Drawn] = []
+        self._spares: list[list[str]] = []
+        self._gone: set[str] = set()
+        self._results: dict[str, str] = {}
+        self.found: Final = Redrawn()
+
+    def take(self, index: int, envelope: Envelope) -> None:
+        """The next event."""
+        stream, name = envelope.stream, envelope.type.removeprefix(SERVICE)
+        try:
+            if stream.startswith(INSPECTIONS):
+                self._of_device(index, stream.removeprefix(INSPECTIONS), name, _read(envelope.data))
+            elif stream == self._stream:
+                self._of_review(index, name, envelope)
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+            self.found.differs(Differs.UNREADABLE, found=f"{envelope.type}: {error!r}", index=index)
+
+    def ended(self) -> Redrawn:
+        """What it comes to."""
+        if self.found.phase == "none":
+            self.found.differs(Differs.NO_REVIEW, expected=self._stream)
+        return self.found
+
+    def _of_device(self, index: int, asset_no: str, name: str, said: _Of) -> None:
+        device = self._devices.get(asset_no)
+        if device is None:
+            device = self._devices[asset_no] = _Device()
+        if name in _CHANGES and device.review == self._review and self.found.phase in {"joining", "committed", "drawn"}:
+            self.found.differs(Differs.CHANGED, found=name, asset_no=asset_no, index=index)
+        if name == "PopulationJoined" and said.review == self._review:
+            self._joined(index, asset_no, device, said)
+        device.take(name, said)
+
+    def _joined(self, index: int, asset_no: str, device: _Device, said: _Of) -> None:
+        about = {"asset_no": asset_no, "index": index}
+        if self.found.phase != "joining":
+            self.found.differs(Differs.ADDED, expected="joining", found=self.found.phase, **about)
+        elif device.review is not None or not self._fits(device):
+            self.found.differs(Differs.ADDED, expected=self._proposed["criteria"], found=device.verdict, **about)
+        joined = (said.round, said.disposition, said.maker, said.waived)
+        if joined != device.verdict:
+            self.found.differs(Differs.VERDICT, expected=device.verdict, found=joined, **about)
+
+    def _fits(self, device: _Device) -> bool:
+        criteria = self._proposed["criteria"]
+        return (
+            device.verdict is not None
+            and not device.is_open
+            and not device.repaired
+            and device.verdict[1] in criteria.get("dispositions", ("reuse", "claim", "scrap"))
+            and criteria["judged_from"] <= device.judged_on.isoformat() <= criteria["judged_to"]
+            and criteria.get("scheme_group") in {None, device.group}
+            and criteria.get("site") in {None, device.site}
+            and (not criteria.get("makers") or device.opened.maker in criteria["makers"])
+        )
+
+    def _of_review(self, index: int, name: str, envelope: Envelope) -> None:
+        said: dict[str, Any] = msgspec.json.decode(envelope.data)
+        after, phase = _ORDER[name]
+        if self.found.phase not in after:
+            self.found.differs(Differs.OUT_OF_ORDER, expected=", ".join(sorted(after)), found=name, index=index)
+            return
+        self.found.phase = phase
+        match name:
+            case "ReviewProposed":
+                self._proposed = said
+            case "NonceEntrusted":
+                self._entrusted = said
+            case "PopulationCommitted":
+                self._commitment(index, said)
+            case "SampleDrawn":
+                self._draw(index, said, envelope.recorded_at_us)
+            case "DrawFailed":
+                self._failure(index, said, envelope.recorded_at_us)
+            case "SampleReplaced":
+                self._replacement(index, said)
+            case "ResultRecorded":
+                self._result(index, said)
+            case "Concluded":
+                self._conclusion(index, said)
+            case _:
+                pass
+
+    def _commitment(self, index: int, said: dict[str, Any]) -> None:
+        """The population, its root and its strata, from the devices' own events."""
+        found = self.found
+        self._committed, self._committed_at = said, index
+        members: dict[str, _Verdict] = {}
+        for asset_no, device in self._devices.items():
+            if device.review == self._review and device.verdict is not None:
+                members[asset_no] = device.verdict
+            elif device.review is None and self._fits(device):
+                found.differs(Differs.LEFT_OUT, found=device.verdict, asset_no=asset_no, index=index)
+        self._members = members
+        self._population = Population(
+            (asset_no, round_, (disposition, maker, waived))
+            for asset_no, (round_, disposition, maker, waived) in members.items()
+        )
+        found.members, found.root = self._population.size, self._population.root.hex()
+        found.strata = len(self._population.counts)
+        if said["root"] != found.root:
+            found.differs(Differs.ROOT, expected=found.root, found=said["root"], index=index)
+        self._sizes = self._sizes_by_plan(index, said)
+        expected = [
+            (*stratum, count, self._sizes[stratum].sample, self._sizes[stratum].spares)
+            for stratum, count in self._population.counts.items()
+        ]
+        told = [(*_stratum(one), *(one[name] for name in ("members", "sample", "spares"))) for one in said["strata"]]
+        for one in sorted({*expected} ^ {*told}, key=str):
+            there = one in expected
+            found.differs(Differs.STRATA, expected=one if there else "", found="" if there else one, index=index)
+        if (said["members"], len(told)) != (found.members, len({*told})):
+            found.differs(Differs.STRATA, expected=found.members, found=said["members"], index=index)
+        if said["nonce_sha256"] != self._entrusted.get("nonce_sha256"):
+            found.differs(Differs.NONCE, self._entrusted.get("nonce_sha256"), said["nonce_sha256"], index=index)
+
+    def _sizes_by_plan(self, index: int, said: dict[str, Any]) -> dict[Stratum, Size]:
+        plan, size = self._proposed["plan"], self._population.size
+        lot = next(lot for lot in plan["lots"] if lot.get("most") is None or size <= lot["most"])
+        expected = (min(lot.get("sample", size), size), plan["spares_ppm"], lot.get("accept", 0))
+        told = (said["sample"], said["spares_ppm"], said["accept"])
+        if told != expected:
+            self.found.differs(Differs.SIZES, expected=expected, found=told, index=index)
+        return allotted(self._population.counts, expected[0], expected[1])
+
+    def _draw(self, index: int, said: dict[str, Any], recorded_at_us: int) -> None:
+        found, nonce = self.found, bytes.fromhex(said["nonce"])
+        if sha256(nonce).hexdigest() != self._committed["nonce_sha256"]:
+            found.differs(Differs.NONCE, self._committed["nonce_sha256"], sha256(nonce).hexdigest(), index=index)
+        if recorded_at_us > _us(self._committed["reveal_by"]) + LATE_S * 1_000_000:
+            found.differs(
+                Differs.LATE, expected=self._committed["reveal_by"], found=_shown(recorded_at_us), index=index
+            )
+        covering = self._covering(self._committed_at)
+        told = (said["checkpoint_size"], said["checkpoint_root"])
+        found.checkpoint_size = told[0]
+        first = None if covering is None else (covering[0], covering[1].hex())
+        if first != told or index < told[0]:
+            found.differs(Differs.CHECKPOINT, expected=first or "none", found=told, index=index)
+        # By the checkpoint that counts, whatever the event says: so a sample that was chosen is named, too.
+        root = bytes.fromhex(said["checkpoint_root"]) if covering is None else covering[1]
+        self._drawn = self._population.drawn(seed_of(self._population.root, nonce, root), self._sizes)
+        drawn = {_stratum(one): (tuple(one["sample"]), tuple(one.get("spares", ()))) for one in said["drawn"]}
+        if len(drawn) < len(said["drawn"]):
+            found.differs(Differs.SAMPLE, found="a stratum twice", index=index)
+        for one in self._drawn:
+            expected = (one.sample, one.spares)
+            if (is_ := drawn.pop(one.stratum, ((), ()))) != expected:
+                found.differs(Differs.SAMPLE, expected=(one.stratum, expected), found=is_, index=index)
+        for stratum, is_ in drawn.items():
+            found.differs(Differs.SAMPLE, found=(stratum, is_), index=index)
+        self._sampled = {asset_no: place for place, one in enumerate(self._drawn) for asset_no in one.sample}
+        self._spares = [list(one.spares) for one in self._drawn]
+        found.samples, found.spares = len(self._sampled), sum(map(len, self._spares))
+
+    def _failure(self, index: int, said: dict[str, Any], recorded_at_us: int) -> None:
+        if recorded_at_us <= _us(self._committed["reveal_by"]):
+            found = _shown(recorded_at_us)
+            self.found.differs(Differs.LATE, expected=self._committed["reveal_by"], found=found, index=index)
+        if said["attributed_to"] != self._entrusted.get("by"):
+            self.found.differs(Differs.NONCE, self._entrusted.get("by"), said["attributed_to"], index=index)
+
+    def _awaited(self, asset_no: str) -> bool:
+        return asset_no in self._sampled and asset_no not in self._results and asset_no not in self._gone
+
+    def _replacement(self, index: int, said: dict[str, Any]) -> None:
+        asset_no, spare = said["asset_no"], said.get("spare")
+        if not self._awaited(asset_no):
+            self.found.differs(Differs.RESULT, found="SampleReplaced", asset_no=asset_no, index=index)
+            return
+        place = self._sampled[asset_no]
+        expected = self._spares[place].pop(0) if self._spares[place] else None
+        if spare != expected:
+            self.found.differs(Differs.RESULT, expected=expected, found=spare, asset_no=asset_no, index=index)
+        if expected is None:
+            self._gone.add(asset_no)
+        else:
+            del self._sampled[asset_no]
+            self._sampled[expected] = place
+
+    def _result(self, index: int, said: dict[str, Any]) -> None:
+        asset_no = said["asset_no"]
+        if not self._awaited(asset_no):
+            before = self._results.get(asset_no, "not a sample")
+            self.found.differs(Differs.RESULT, before, said["disposition"], asset_no=asset_no, index=index)
+            return
+        self._results[asset_no] = said["disposition"]
+        self.found.recorded += 1
+
+    def _conclusion(self, index: int, said: dict[str, Any]) -> None:
+        found, samples = self.found, len(self._sampled)
+        for asset_no in sorted(self._sampled.keys() - self._results.keys() - self._gone):
+            found.differs(Differs.RESULT, expected="a result", asset_no=asset_no, index=index)
+        found.agreed = sum(self._results.get(one) == self._members[one][1] for one in self._sampled)
+        found.consequence = "accepted" if samples - found.agreed <= self._committed["accept"] else "resort"
+        expected = {
+            "samples": samples,
+            "agreed": found.agreed,
+            "disagreed": samples - found.agreed,
+            "missing": len(self._gone),
+            "accept": self._committed["accept"],
+            "confidence_ppm": self._proposed["plan"]["confidence_ppm"],
+            "consequence": found.consequence,
+        }
+        told = {name: said[name] for name in expected}
+        if told != expected:
+            found.differs(Differs.CONCLUSION, expected=expected, found=told, index=index)
+        bounds = said["disagreeing"]
+        if not bounds_hold(samples - found.agreed, samples, expected["confidence_ppm"], bounds):
+            found.differs(Differs.CONCLUSION, expected="Clopper-Pearson", found=bounds, index=index)
+
+
+def bounds_hold(seen: int, tested: int, confidence_ppm: int, bounds: Mapping[str, int]) -> bool:
+    """Whether these are the narrowest bounds in whole millionths outside which a share would show so many so rarely."""
+    rare = Fraction(MILLION - confidence_ppm, 2 * MILLION)
+    lower, upper = bounds["lower_ppm"], bounds["upper_ppm"]
+
+    def at_most(most: int, ppm: int) -> Fraction:
+        return Fraction(
+            sum(comb(tested, n) * ppm**n * (MILLION - ppm) ** (tested - n) for n in range(most + 1)), MILLION**tested
+        )
+
+    if not 0 <= lower < MILLION or not 0 < upper <= MILLION:
+        return False
+    lower_holds = lower == 0 if seen == 0 else at_most(tested - seen, MILLION - lower) <= rare
+    if seen and at_most(tested - seen, MILLION - lower - 1) <= rare:
+        return False
+    if seen == tested:
+        return lower_holds and upper == MILLION
+    return lower_holds and at_most(seen, upper) <= rare < at_most(seen, upper - 1)
+
+
+def replayed(review: str, events: Iterable[tuple[int, Envelope]], covering: Covering) -> Redrawn:
+    """What a review comes to, from the disclosed events of its log in order."""
+    replay = Replay(review, covering)
+    for index, envelope in events:
+        replay.take(index, envelope)
+    return replay.ended()
+
+
+def _stratum(one: Mapping[str, Any]) -> Stratum:
+    return one["disposition"], one.get("maker"), one["waived"]
+
+
+def _day(said: _Of) -> date:
+    if said.occurred_on is not None:
+        return said.occurred_on
+    if said.occurred_at is None:
+        raise ValueError("an event that does not say when it happened")
+    return said.occurred_at.astimezone(BUSINESS_ZONE).date()
+
+
+def _us(instant: str) -> int:
+    at = datetime.fromisoformat(instant)
+    return calendar.timegm(at.utctimetuple()) * 1_000_000 + at.microsecond
+
+
+def _shown(at_us: int) -> str:
+    return datetime.fromtimestamp(at_us / 1_000_000, UTC).isoformat(timespec="seconds")
