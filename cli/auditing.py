@@ -86,29 +86,32 @@ Devices: TypeAlias = Annotated[
 Skew: TypeAlias = Annotated[
     int, typer.Option(min=0, max=3_600, help="记录时间容许回退的秒数；内嵌台账可取 0 times may go back, seconds")
 ]
+WhatToAudit: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        help=f"存证目录、其副本或平台地址；或 {DEVICE}、{REVIEW} proof folder, copy, URL; or `{DEVICE}`, `{REVIEW}`"
+    ),
+]
+AfterTheWord: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(
+        help=f"{DEVICE} 之后：资产编号或存证 ZIP；{REVIEW} 之后：复核编号"
+        f" after `{DEVICE}`: asset number, or its ZIP; after `{REVIEW}`: its id"
+    ),
+]
+FromWhere: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--from", help=f"{REVIEW} 所据的存证目录或平台，须含监管集 of `{REVIEW}`: folder or URL, with it"),
+]
 PaperFile: TypeAlias = Annotated[
     Path | None, typer.Option(help="将审计工作底稿写成 PDF 文件 a Chinese working paper, as PDF")
 ]
 
 
 def audit(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help=f"存证目录、其副本或平台地址；或 {DEVICE}、{REVIEW} proof folder, copy, URL; or `{DEVICE}`, `{REVIEW}`"
-        ),
-    ],
-    device: Annotated[
-        str | None,
-        typer.Argument(
-            help=f"{DEVICE} 之后：资产编号或存证 ZIP；{REVIEW} 之后：复核编号"
-            f" after `{DEVICE}`: asset number, or its ZIP; after `{REVIEW}`: its id"
-        ),
-    ] = None,
-    from_: Annotated[
-        str | None,
-        typer.Option("--from", help=f"{REVIEW} 所据的存证目录或平台，须含监管集 of `{REVIEW}`: folder or URL, with it"),
-    ] = None,
+    source: WhatToAudit,
+    device: AfterTheWord = None,
+    from_: FromWhere = None,
     url: Annotated[str | None, typer.Option(help=f"{DEVICE} 所在的平台地址 the platform, of `{DEVICE}`")] = None,
     token: Annotated[str | None, typer.Option(help="访问令牌；监管角色可见全部事件 access token")] = None,
     policy: PolicyFile = None,
@@ -138,10 +141,7 @@ def audit(
         raise typer.Exit(status)
     if source == REVIEW and device is not None:
         _must_have_no_report(reports)
-        where = _where_of(from_)
-        with _no_fault_of_the_audited(where, as_json=as_json):
-            status = _audit_review(device, where, token, _policy(policy), as_json=as_json)
-        raise typer.Exit(status)
+        raise typer.Exit(_audit_review(device, _where_of(from_), token, policy, as_json=as_json))
     _must_be_alone(device, url)
     with _reports_refused(USAGE):
         reports.must_be_possible()
@@ -305,15 +305,17 @@ def _where_of(from_: str | None) -> str:
     return from_
 
 
-def _audit_review(review: str, where: str, token: str | None, policy: bytes | None, *, as_json: bool) -> Status:
+def _audit_review(review: str, where: str, token: str | None, policy: Path | None, *, as_json: bool) -> Status:
     """Derive a review again from what is published. Returns the status to end with."""
-    with explained():
-        place = Place(where, _token_for(where, token))
-        report = audit_review(place, review, policy, title_of(policy or b""))
-    if as_json:
-        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
-    else:
-        _tell_review(report)
+    with _no_fault_of_the_audited(where, as_json=as_json):
+        trusted = _policy(policy)
+        with explained():
+            place = Place(where, _token_for(where, token))
+            report = audit_review(place, review, trusted, title_of(trusted or b""))
+        if as_json:
+            sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+        else:
+            _tell_review(report)
     return report.verdict.status
 
 

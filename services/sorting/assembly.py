@@ -21,7 +21,7 @@ from kernel.projection import Projector
 from kernel.readiness import Health
 from kernel.settings import Settings
 from ledger.open import open_ledger
-from ledger.port import Unavailable
+from ledger.port import Ledger, Unavailable
 from ledger.transparency.evidence import EvidenceOfLog
 from services.sorting.access import Access
 from services.sorting.app import CERTIFICATE_FORM, CODEC, FOLLOWED, SERVICE, STREAMS, Sorting
@@ -84,16 +84,7 @@ async def assemble(process: Process) -> Parts:
         plans=load_plans(settings.sampling),
         checkpoints=EvidenceOfLog(ledger, settings.proof),
     )
-    policies = PolicyRunner(
-        database,
-        ledger,
-        Reader(CODEC, DEPARTURES),
-        sorting.do_many,
-        policies=POLICIES,
-        clock_policies=[REVIEWS_GO_ON],
-        read=sorting.ask,
-        streams=FOLLOWED,
-    )
+    policies = _policies(database, ledger, sorting)
     await process.wait_for("database", policies.open, DatabaseUnavailable)
     labels = load(settings.disclosure) if settings.disclosure else None
     access = Access(Policies.load(Path(__file__).parent), sorting, labels)
@@ -129,4 +120,17 @@ async def assemble(process: Process) -> Parts:
         rpc=rpc,
         followers={"views": projector.run, "policies": policies.run},
         closing=[database.close, ledger.close],
+    )
+
+
+def _policies(database: Database, ledger: Ledger, sorting: Sorting) -> PolicyRunner:
+    return PolicyRunner(
+        database,
+        ledger,
+        Reader(CODEC, DEPARTURES),
+        sorting.do_many,
+        policies=POLICIES,
+        clock_policies=[REVIEWS_GO_ON],
+        read=sorting.ask,
+        streams=FOLLOWED,
     )
