@@ -170,8 +170,8 @@ class _Device:
                 self.proposed = name == "OverrideProposed"
             case "RepairOrdered" | "RepairClosed":
                 self.repaired = name == "RepairOrdered"
-            case "InspectionSuperseded":
-                # It goes on under its number, and this verdict is nobody's any more.
+            case "InspectionSuperseded" | "InspectionClosed":
+                # It goes on under its number, or is in service again: this verdict is nobody's any more.
                 self.is_open = True
             case "InspectionAbandoned":
                 # The verdict before it stands again, where there is one.

@@ -98,8 +98,7 @@ def test_a_temporary_identity_that_was_never_inspected_leaves_nothing():
 
 
 def test_its_repair_is_cancelled_and_its_review_goes_on():
-    leave = on(LeavePopulation, asset_no=TEMPORARY, review="RV-1")
-    join = on(JoinPopulation, asset_no=TEMPORARY, review="RV-1", round=1, disposition="reuse")
+    join, leave = (on(kind, asset_no=TEMPORARY, review="RV-1") for kind in (JoinPopulation, LeavePopulation))
     story = device(judging(TEMPORARY), join, BIND).when(join).refused(SUPERSEDED)
     story.when(leave).then([on(PopulationLeft, asset_no=TEMPORARY, review="RV-1")])
     ordered = device(judging(TEMPORARY), about_temporary(ORDER))

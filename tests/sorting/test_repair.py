@@ -121,7 +121,7 @@ def test_only_what_is_to_be_used_again_is_repaired():
 
 
 def test_what_is_frozen_for_a_review_is_not_repaired_and_what_is_repaired_joins_no_review():
-    join = on(JoinPopulation, review="RV-1", round=1, disposition="reuse")
+    join = on(JoinPopulation, review="RV-1")
     device(*JUDGED, join).when(ORDER).refused(FROZEN, review="RV-1")
     device(*JUDGED, join, on(LeavePopulation, review="RV-1"), ORDER)
     story = device(*JUDGED, ORDER).when(join).refused(UNDER_REPAIR, repair=REPAIR_ID)

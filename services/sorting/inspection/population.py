@@ -36,12 +36,14 @@ CHANGED = against_rules(
 
 
 class JoinPopulation(Happened, frozen=True, kw_only=True):
-    """进入复核总体 The device is frozen for a review, with the verdict for which it was chosen."""
+    """进入复核总体 The device is frozen for a review. Where it is said for which verdict it was chosen, with no
+    other.
+    """
 
     asset_no: AssetNo
     review: Key
-    round: Round
-    disposition: Disposition
+    round: Round | None = None
+    disposition: Disposition | None = None
 
 
 class LeavePopulation(Happened, frozen=True, kw_only=True):
@@ -61,7 +63,7 @@ class PopulationJoined(Happened, frozen=True, kw_only=True):
     round: Round
     disposition: Disposition
     maker: Code | None = None
-    waived: bool
+    waived: bool = False
 
 
 class PopulationLeft(Happened, frozen=True, kw_only=True):
@@ -88,11 +90,21 @@ def decide(command: Command, inspection: Inspection) -> Sequence[Event]:
             unrepaired(command.asset_no, inspection)
             if inspection.proposal is not None:
                 raise OVERRIDE_OPEN(asset_no=command.asset_no)
-            if (inspection.round, inspection.disposition) != (command.round, command.disposition):
-                chosen = DISPOSITIONS[command.disposition]
-                raise CHANGED(asset_no=command.asset_no, round=command.round, disposition=chosen)
+            chosen = (command.round or inspection.round, command.disposition or inspection.disposition)
+            if chosen != (inspection.round, inspection.disposition):
+                said = DISPOSITIONS[command.disposition or inspection.disposition]
+                raise CHANGED(asset_no=command.asset_no, round=chosen[0], disposition=said)
             maker = None if inspection.device is None else inspection.device.maker
-            return [becomes(command, PopulationJoined, maker=maker, waived="waived" in inspection.ends.values())]
+            return [
+                becomes(
+                    command,
+                    PopulationJoined,
+                    round=inspection.round,
+                    disposition=inspection.disposition,
+                    maker=maker,
+                    waived="waived" in inspection.ends.values(),
+                )
+            ]
         case LeavePopulation(review=review):
             if inspection.round == 0:
                 raise UNKNOWN(asset_no=command.asset_no)

@@ -102,9 +102,7 @@ def test_a_device_that_was_judged_is_inspected_again_for_a_reason():
 
 
 def test_a_device_in_a_population_is_not_inspected_again():
-    done(*JUDGED, on(JoinPopulation, review="RV-1", round=1, disposition="reuse")).when(AGAIN).refused(
-        FROZEN, review="RV-1"
-    )
+    done(*JUDGED, on(JoinPopulation, review="RV-1")).when(AGAIN).refused(FROZEN, review="RV-1")
 
 
 def test_rounds_end():
@@ -188,7 +186,7 @@ def test_the_verdict_that_stands_after_an_abandoned_inspection_is_judged_again_f
     story = done(*JUDGED, AGAIN, ABANDON)
     go_on(story, rejudging())
     assert story.outcome[0].round == 1
-    go_on(story, on(JoinPopulation, review="RV-1", round=1, disposition=story.outcome[-1].disposition))
+    go_on(story, on(JoinPopulation, review="RV-1"))
     assert story.outcome[0].round == 1
 
 

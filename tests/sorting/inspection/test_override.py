@@ -58,7 +58,7 @@ def test_only_a_verdict_is_overruled(command):
 
 @pytest.mark.parametrize("command", [PROPOSE, CONFIRM, REJECT])
 def test_no_verdict_in_a_population_is_overruled(command):
-    done(*JUDGED, on(JoinPopulation, review="RV-1", round=1, disposition="reuse")).when(command).refused(FROZEN)
+    done(*JUDGED, on(JoinPopulation, review="RV-1")).when(command).refused(FROZEN)
 
 
 @pytest.mark.parametrize("meanwhile", [(AGAIN, on(AbandonInspection, why="mistaken")), (rejudging(),)])

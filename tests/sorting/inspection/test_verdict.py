@@ -186,7 +186,7 @@ def test_that_a_repair_failed_is_not_forgotten_in_another_inspection():
 def test_only_what_was_judged_is_judged_again(story):
     done(*story).when(rejudging()).refused(NOT_OPEN)
     given(INSPECTION).when(rejudging()).refused(UNKNOWN)
-    done(*JUDGED, on(JoinPopulation, review="RV-1", round=1, disposition="reuse")).when(rejudging()).refused(FROZEN)
+    done(*JUDGED, on(JoinPopulation, review="RV-1")).when(rejudging()).refused(FROZEN)
 
 
 def test_a_device_is_counted_once_and_its_earlier_inspection_is_told():
