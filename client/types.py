@@ -2054,7 +2054,7 @@ class PlaceHold(Command, frozen=True, kw_only=True, omit_defaults=True):
     KEY: ClassVar[str] = "asset_no"
     asset_no: str
     hold: str
-    kind: Literal["court", "dispute", "retention", "safety", "theft_evidence"]
+    kind: Literal["court", "dispute", "retention", "review", "safety", "theft_evidence"]
     reference: str
     occurred_at: datetime | None = None
     occurred_on: date | None = None

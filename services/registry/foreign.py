@@ -82,6 +82,32 @@ class RepairCancelled(OfDevice, frozen=True, kw_only=True, gc=False):
     repair: str
 
 
+class PopulationJoined(OfDevice, frozen=True, kw_only=True, gc=False):
+    """It stays as it is until this review has ended."""
+
+    review: str
+
+
+class PopulationLeft(PopulationJoined, frozen=True, kw_only=True, gc=False):
+    """The review has ended."""
+
+
+class DrawnStratum(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Who was drawn of a stratum."""
+
+    sample: tuple[str, ...] = ()
+    spares: tuple[str, ...] = ()
+
+
+class SampleDrawn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """These devices are re-tested, or may have to be in place of others."""
+
+    review: str
+    drawn: tuple[DrawnStratum, ...] = ()
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
 FOLLOWED: Final = ("inspection-", "repair-", "review-")
 """The streams in which sorting says it, by their prefixes."""
 
@@ -95,6 +121,9 @@ EVENTS: Final = (
     ReVerified,
     ReVerificationFailed,
     RepairCancelled,
+    PopulationJoined,
+    PopulationLeft,
+    SampleDrawn,
 )
 READERS: Final[Mapping[str, Upcaster]] = {
     f"sorting.{event.__name__}": msgspec.json.Decoder(event).decode for event in EVENTS

@@ -28,7 +28,7 @@ from services.registry.meter.binding import (
     KeepTemporaryIdentity,
 )
 from services.registry.meter.custody import Dispatch, Receive
-from services.registry.meter.hold import ApplySeal
+from services.registry.meter.hold import ApplySeal, LiftHold, PlaceHold
 from services.registry.meter.missing import MarkMissing
 from services.registry.meter.packing import PlaceInContainer, TakeOutOfContainer
 from services.registry.meter.release import ReceivedFromMaker, RecordPrecondition, RecordReplacement
@@ -234,6 +234,28 @@ def when_repair_cancelled_withdraw_order(
     yield _ground(event, "verdict_reuse", event.repair)
 
 
+def when_population_joined_place_hold(event: foreign.PopulationJoined, _recorded: Recorded) -> Iterator[PlaceHold]:
+    """Nothing that the institute would look at is destroyed before it has looked."""
+    yield PlaceHold(**event.moment, asset_no=event.asset_no, hold=event.review, kind="review", reference=event.review)
+
+
+def when_population_left_lift_hold(event: foreign.PopulationLeft, _recorded: Recorded) -> Iterator[LiftHold]:
+    yield LiftHold(**event.moment, asset_no=event.asset_no, hold=event.review, reference=event.review)
+
+
+def when_sample_drawn_record_sample(event: foreign.SampleDrawn, _recorded: Recorded) -> Iterator[RecordPrecondition]:
+    """Spares too: they go along, so that one is at hand where a sample is missing."""
+    for stratum in event.drawn:
+        for asset_no in (*stratum.sample, *stratum.spares):
+            yield RecordPrecondition(
+                occurred_at=event.occurred_at,
+                occurred_on=event.occurred_on,
+                asset_no=asset_no,
+                kind="review_sample",
+                reference=event.review,
+            )
+
+
 def _said_in(
     event: foreign.InspectionOpened | foreign.InspectionAbandoned | foreign.VerdictReached, recorded: Recorded
 ) -> str:
@@ -297,6 +319,14 @@ POLICIES: Final = (
             foreign.ReVerified: when_re_verified_record_certificate,
             foreign.ReVerificationFailed: when_re_verification_failed_suspend_verdict,
             foreign.RepairCancelled: when_repair_cancelled_withdraw_order,
+        },
+    ),
+    Policy(
+        name="holds_follow_reviews",
+        when={
+            foreign.PopulationJoined: when_population_joined_place_hold,
+            foreign.PopulationLeft: when_population_left_lift_hold,
+            foreign.SampleDrawn: when_sample_drawn_record_sample,
         },
     ),
 )

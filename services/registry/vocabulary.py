@@ -51,13 +51,14 @@ DISMANTLE_REASONS: Final[dict[DismantleReason, tuple[str, str]]] = {
     "other": ("其他", "other"),
 }
 
-HoldKind: TypeAlias = Literal["retention", "dispute", "theft_evidence", "court", "safety"]
+HoldKind: TypeAlias = Literal["retention", "dispute", "theft_evidence", "court", "safety", "review"]
 HOLD_KINDS: Final[dict[HoldKind, tuple[str, str]]] = {
     "retention": ("留存期", "retention"),
     "dispute": ("计量争议", "dispute"),
     "theft_evidence": ("窃电证据", "evidence of theft"),
     "court": ("司法保全", "court order"),
     "safety": ("安全", "safety"),
+    "review": ("复核总体", "review by the institute"),
 }
 
 Purpose: TypeAlias = Literal[

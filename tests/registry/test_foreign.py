@@ -9,25 +9,31 @@ import pytest
 from kernel.policy_store import refused_at
 from ledger.port import ANY, Append, Draft
 from services.registry.foreign import (
+    DrawnStratum,
     InspectionAbandoned,
     InspectionOpened,
+    PopulationJoined,
+    PopulationLeft,
     RepairCancelled,
     RepairOrdered,
     RepairReturned,
     ReVerificationFailed,
     ReVerified,
+    SampleDrawn,
     VerdictOverridden,
     VerdictReached,
 )
 from services.registry.meter import METER
-from services.registry.meter.hold import ApplySeal
+from services.registry.meter.hold import ApplySeal, LiftHold, PlaceHold, RemoveSeal
 from services.registry.meter.release import PRECONDITION_MISSING, RecordPrecondition, Release
+from services.registry.meter.state import ON_HOLD
 from services.registry.policies import POLICIES
 from tests.given import asked, given
 from tests.registry.stories import CENTRE, DAY, IN_STOCK, NUMBER, OTHER, REGISTER, on
 from tests.registry.test_followers import done, running, until
 
 (GROUNDS,) = (policy for policy in POLICIES if policy.name == "grounds_follow_sorting")
+(REVIEWED,) = (policy for policy in POLICIES if policy.name == "holds_follow_reviews")
 STREAM = f"inspection-{NUMBER}"
 
 
@@ -54,6 +60,31 @@ def test_a_verdict_stands_again_where_the_inspection_that_doubted_it_was_given_u
     given_up = InspectionAbandoned(asset_no=NUMBER, occurred_on=DAY, round=2, disposition="reuse")
     assert asked(GROUNDS, given_up, stream=STREAM, version=11) == [ground("verdict_reuse", f"{STREAM}/2/11")]
     assert asked(GROUNDS, msgspec.structs.replace(given_up, disposition=None)) == []
+
+
+JOINED = {"asset_no": NUMBER, "occurred_on": DAY, "review": "RV-1"}
+
+
+def test_a_device_under_review_is_held_until_that_has_ended():
+    place = on(PlaceHold, hold="RV-1", kind="review", reference="RV-1")
+    lift = on(LiftHold, hold="RV-1", reference="RV-1")
+    assert asked(REVIEWED, PopulationJoined(**JOINED)) == [place]
+    assert asked(REVIEWED, PopulationLeft(**JOINED)) == [lift]
+    story = given(METER).when(IN_STOCK[0])
+    for command in (*IN_STOCK[1:], place):
+        story.then(story.outcome).when(command)
+    story.then(story.outcome).when(on(RemoveSeal, seal_no="S-1")).refused(ON_HOLD)
+    sample = on(RecordPrecondition, kind="review_sample", reference="RV-1")
+    story.when(on(Release, site=CENTRE, purpose="review", reference="RV-1")).refused(PRECONDITION_MISSING)
+    story.when(sample).then(story.outcome).when(on(Release, site=CENTRE, purpose="review", reference="RV-1"))
+    story.then(story.outcome)
+
+
+def test_what_was_drawn_may_leave_for_the_institute_spares_too():
+    drawn = (DrawnStratum(sample=(NUMBER,), spares=(OTHER,)), DrawnStratum())
+    commands = asked(REVIEWED, SampleDrawn(review="RV-1", drawn=drawn, occurred_on=DAY))
+    sample = on(RecordPrecondition, kind="review_sample", reference="RV-1")
+    assert commands == [sample, msgspec.structs.replace(sample, asset_no=OTHER)]
 
 
 async def written(registry, stream, **event):
