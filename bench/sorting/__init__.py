@@ -1,0 +1,1 @@
+"""What sorting does in a second, and how long it takes to derive a sample again."""
