@@ -4,6 +4,7 @@ In the words, money is written in yuan, shares in per cent and long times in day
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -257,7 +258,15 @@ class Sentence(Part, frozen=True, kw_only=True):
 
 def say(code: str, **numbers: int) -> Sentence:
     """A sentence."""
-    return Sentence(code=code, numbers=tuple(Number(name=name, value=value) for name, value in numbers.items()))
+    if not numbers:
+        return _plain(code)
+    return Sentence(code=code, numbers=tuple([Number(name=name, value=value) for name, value in numbers.items()]))
+
+
+@cache
+def _plain(code: str) -> Sentence:
+    """Half of what is said of a device has no numbers, and is the same for all of them."""
+    return Sentence(code=code)
 
 
 def _spoken(number: Number, language: int) -> str:
