@@ -132,3 +132,19 @@ async def test_a_proof_is_of_its_own_event_and_under_its_own_policy(tmp_path):
         verify(first, commitment(envelope_of(second)), policy(tmp_path))
     assert evidence.vkey == policy(tmp_path).logs[0].key
     assert Policy.parse(evidence.policy).logs == policy(tmp_path).logs
+
+
+async def test_the_first_checkpoint_that_covers_an_event_counts_whatever_came_after_it(ledger, tmp_path):
+    evidence = EvidenceOfLog(ledger, tmp_path / "proof")
+    await record(ledger, 3)
+    sizes = [await sequence(ledger, tmp_path)]
+    await record(ledger, 1)
+    assert await evidence.first_covering((await everything(ledger))[-1]) is None
+    for count in (4, 300):
+        sizes.append(await sequence(ledger, tmp_path))
+        await record(ledger, count)
+    sizes.append(await sequence(ledger, tmp_path))
+    events = await everything(ledger)
+    for index in (0, sizes[0] - 1, sizes[0], sizes[1], len(events) - 1):
+        covering = await evidence.first_covering(events[index])
+        assert (covering.index, covering.checkpoint.size) == (index, next(size for size in sizes if size > index))
