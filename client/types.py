@@ -1161,7 +1161,8 @@ class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 class RepairRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`phase` is begun, sent, returned, keyed, beyond_repair, verified, failed or cancelled; `ended_on` the day of
-    the last four. `parts` is how many were replaced. `version` is that of its stream.
+    the last four. `parts` is how many were replaced. `verifier` is an opaque subject id, `seals` the numbers of
+    those that were put on, with a comma between. `version` is that of its stream.
     """
 
     repair: str
@@ -1184,6 +1185,8 @@ class RepairRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     certificate: str | None
     valid_until: date | None
     version: int
+    verifier: str | None = None
+    seals: str = ""
 
 
 class ReviewRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

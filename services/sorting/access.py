@@ -211,19 +211,21 @@ class Access:
 
     def may_read_repair(self, principal: Principal, row: RepairRow) -> None:
         """The same of a repair."""
-        if not self._policies.decide(principal, "ReadInspection", inspection(row.unit, row.maker)).allowed:
+        if not self._policies.decide(principal, "ReadRepair", inspection(row.unit, row.maker)).allowed:
             raise NO_REPAIR(repair=row.repair)
 
-    def visible(self, principal: Principal, view: View[Any] = INSPECTIONS) -> ColumnElement[bool]:
-        """Which inspections, or which rows of another view of devices, this principal may see: the same answer as
-        `may_read` on each of them. Raises DENIED where it could be none, whatever there is.
+    def visible(
+        self, principal: Principal, view: View[Any] = INSPECTIONS, read: str = "ReadInspection"
+    ) -> ColumnElement[bool]:
+        """Which inspections, or which rows of another view of devices that one reads by another action, this principal
+        may see: the same answer as `may_read` on each of them. Raises DENIED where it could be none, whatever there is.
         """
         of = view.columns.c
         # What is about no inspection is in no population.
         columns = {"unit": of.unit, "maker": of.maker, "review": of.review if "review" in of else null()}
-        rows = self._policies.where(principal, "ReadInspection", "Inspection", columns)
+        rows = self._policies.where(principal, read, "Inspection", columns)
         if isinstance(rows, False_):
-            raise DENIED(action="ReadInspection")
+            raise DENIED(action=read)
         return rows
 
 

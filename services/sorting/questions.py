@@ -196,7 +196,7 @@ class Questions:
         return Shown(value=row, version=row.version)
 
     async def _repairs(self, caller: Principal, ask: ListRepairs, page: PageAsked) -> Rows:
-        visible, named = self._access.visible(caller, REPAIRS), msgspec.structs.asdict(ask)
+        visible, named = self._access.visible(caller, REPAIRS, "ReadRepair"), msgspec.structs.asdict(ask)
         del named["seen"]
         found = await self._sorting.page(REPAIRS, named, page.after, page.limit, visible, seen=ask.seen)
         return paged(found, page, "repair")

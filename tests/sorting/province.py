@@ -30,6 +30,7 @@ SECONDS_MAX = 60
 """Until what follows by policy is there; mostly it is in a moment."""
 
 SUBJECT = "u-1"
+MAKER = "M01"
 _REGISTRYS = {"meter": "meters", "shipment": "shipments", "site": "sites"}
 _PATHS = {
     command: (service, plurals[noun.category], noun.key)
@@ -74,9 +75,9 @@ class Province:
                         raise
                 await asyncio.sleep(0.05)
 
-    async def ask(self, service: str, path: str) -> dict[str, Any]:
+    async def ask(self, service: str, path: str, *roles: Role) -> dict[str, Any]:
         """What is shown at a path. Raises Refused."""
-        return _answer(await self._clients[service].get(path, headers=self._bearer()))
+        return _answer(await self._clients[service].get(path, headers=self._bearer(*roles)))
 
     async def until(self, service: str, path: str, **shown: object) -> dict[str, Any]:
         """What is shown at a path, once it shows this."""
@@ -93,7 +94,9 @@ class Province:
                 await asyncio.sleep(0.05)
 
     def _bearer(self, *roles: Role) -> dict[str, str]:
-        principal = Principal(subject=SUBJECT, roles=frozenset(roles or Role), units=frozenset(["*"]))
+        principal = Principal(
+            subject=SUBJECT, roles=frozenset(roles or Role), units=frozenset(["*"]), organisation=MAKER
+        )
         return {"Authorization": f"Bearer {issue(self._keys, principal)}"}
 
 

@@ -181,6 +181,12 @@ async def test_what_is_sound_is_reinstalled_with_a_certificate_and_not_without(t
         await everywhere.do(verify(repair, "C-0001"), Role.METROLOGIST)
         shown = await everywhere.until("sorting", f"/v1/repairs/{repair}", phase="verified")
         assert (shown["certificate"], shown["valid_until"]) == ("C-0001", "2034-05-05")
+        assert (shown["verifier"], shown["seals"]) == (SUBJECT, "S-1")
+        await everywhere.ask("sorting", f"/v1/inspections/{number}", Role.MANUFACTURER)
+        for path in (f"/v1/repairs/{repair}", "/v1/repairs"):
+            with pytest.raises(Refused):
+                await everywhere.ask("sorting", path, Role.MANUFACTURER)
+            await everywhere.ask("sorting", path, Role.OPERATOR)
         await everywhere.until("sorting", f"/v1/inspections/{number}", certificate="C-0001", repair=None)
         await everywhere.soon(release(number, "reinstall"), WAITING)
         await everywhere.do(on(Reinstall, asset_no=number, work_order="WO-2", unit=UNIT))

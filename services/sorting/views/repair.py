@@ -22,7 +22,8 @@ from services.sorting.views.tables import Tables
 
 class RepairRow(msgspec.Struct, frozen=True):
     """`phase` is begun, sent, returned, keyed, beyond_repair, verified, failed or cancelled; `ended_on` the day of the
-    last four. `parts` is how many were replaced. `version` is that of its stream.
+    last four. `parts` is how many were replaced. `verifier` is an opaque subject id, `seals` the numbers of those that
+    were put on, with a comma between. `version` is that of its stream.
     """
 
     repair: str
@@ -45,6 +46,8 @@ class RepairRow(msgspec.Struct, frozen=True):
     certificate: str | None
     valid_until: date | None
     version: int
+    verifier: str | None = None
+    seals: str = ""
 
 
 class RepairTable(Tables, table=True):
@@ -72,6 +75,8 @@ class RepairTable(Tables, table=True):
     certificate: str | None = Field(index=True)
     valid_until: date | None
     version: int
+    verifier: str | None
+    seals: str
 
 
 ENDS: Final = ("beyond_repair", "verified", "failed", "cancelled")
@@ -93,6 +98,7 @@ def evolve(row: RepairRow | None, event: Any, recorded: Recorded, _key: tuple[st
             changes |= {"returned_on": event.day, "parts": sum(one.quantity for one in parts)}
         case ReVerified(certificate=certificate, valid_until=valid_until):
             changes |= {"certificate": certificate, "valid_until": valid_until}
+            changes |= {"verifier": event.verifier, "seals": ",".join(event.seals)}
         case _:
             pass
     return msgspec.structs.replace(row, **changes)
