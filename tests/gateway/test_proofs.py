@@ -16,11 +16,12 @@ from ledger.proof.policy import Policy
 from ledger.proof.proof_file import LogProof, verify
 from services.registry.asset_number import compose
 from services.registry.meter.identity import Register
+from tests.doors.entrances import bearer
+from tests.doors.who_may import MAKER, OWN
 from tests.gateway.behind import behind
 from tests.gateway.season import tell
-from tests.registry.doors.entrances import bearer, workshop
+from tests.registry.doors.entrances import workshop
 from tests.registry.doors.season import EVERY
-from tests.registry.doors.who_may import MAKER, OWN
 from tests.registry.stories import NUMBER
 
 YOUNG = compose(OWN, "01", f"{77:014d}")

@@ -7,9 +7,10 @@ from kernel.principal import Role
 from services.registry.asset_number import compose
 from services.registry.counting import BOOK_DISAGREES
 from services.registry.site import CountLine, Difference, RecordStocktake
+from tests.doors.entrances import bearer, said
 from tests.gateway.behind import behind
 from tests.gateway.season import sites, tell
-from tests.registry.doors.entrances import Entrances, bearer, said
+from tests.registry.doors.entrances import Entrances
 from tests.registry.stories import DAY, DISMANTLE, REGISTER, STORE, UNIT, about, on
 
 LAY, CAME = (compose(UNIT, "01", f"{serial:014d}") for serial in (99999999000031, 99999999000032))

@@ -7,9 +7,10 @@ from kernel.principal import Role
 from services.registry.asset_number import WRONG_CHECK_DIGIT, compose
 from services.registry.meter.identity import Register
 from services.registry.meter.unexpected import ReceiveUnexpected
+from tests.doors.entrances import bearer, said
 from tests.gateway.behind import behind
 from tests.gateway.season import sites, tell
-from tests.registry.doors.entrances import Entrances, bearer, said
+from tests.registry.doors.entrances import Entrances
 from tests.registry.stories import REGISTER, TURN_UP, UNIT, about
 from tests.registry.test_numbering import mistyped
 

@@ -10,10 +10,11 @@ from services.registry.meter import METER
 from services.registry.meter.binding import AdoptIdentity
 from services.registry.meter.identity import Register
 from services.registry.meter.release import Released
+from tests.doors.entrances import bearer, said
 from tests.gateway.behind import behind
 from tests.gateway.season import tell
 from tests.given import recorded
-from tests.registry.doors.entrances import Entrances, bearer, said, workshop
+from tests.registry.doors.entrances import Entrances, workshop
 from tests.registry.doors.season import EVERY, EXAMPLES, TWIN
 from tests.registry.doors.who_may import MAKER, OWN
 from tests.registry.stories import DAY, NUMBER, STORE, TURN_UP, moved

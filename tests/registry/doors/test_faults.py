@@ -16,9 +16,10 @@ from kernel.principal import Principal, Role
 from kernel.wire.registry.v1 import registry_pb2
 from services.registry.asset_number import compose
 from services.registry.site import OpenSite
+from tests.doors.entrances import bearer, refused, said
 from tests.gateway.behind import behind
 from tests.gateway.season import tell
-from tests.registry.doors.entrances import SERVICE, Entrances, bearer, refused, said
+from tests.registry.doors.entrances import SERVICE, Entrances
 from tests.registry.stories import NUMBER, OTHER, UNIT, on
 
 PATH = f"/v1/meters/{NUMBER}/dismantle"

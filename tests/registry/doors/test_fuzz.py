@@ -1,23 +1,10 @@
-"""schemathesis against the real doors, the registry's own and the gateway before it: nothing undocumented, no 5xx."""
-
-import re
-from collections import Counter
+"""schemathesis against the registry's doors."""
 
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, Phase, assume, given, settings
-from hypothesis import strategies as st
 from schemathesis import GenerationMode
-from schemathesis.checks import load_all_checks, not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    missing_required_header,
-    negative_data_rejection,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from kernel.principal import Role
+from tests.doors.fuzzing import Fuzzed, every_operation_keeps_its_promises
 from tests.registry.doors.season import BOUND
 from tests.registry.doors.standing import standing
 from tests.registry.stories import NUMBER, OTHER, UNIT
@@ -25,31 +12,17 @@ from tests.registry.stories import NUMBER, OTHER, UNIT
 pytestmark = pytest.mark.timeout(600)
 """Hundreds of operations, one after the other, take their time where the machine is busy."""
 
-load_all_checks()
-ALWAYS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_schema_conformance,
-    missing_required_header,
-]
-KNOWN = {
-    "asset_no": [NUMBER, OTHER, BOUND],
-    "shipment_id": ["SH-1", "SH-2"],
-    "container_id": ["BOX-1"],
-    "site_id": ["store-1", "yard-9"],
-    "plan_id": [f"{UNIT}-2026-03"],
-}
-"""Keys of what is on record after the season."""
-
-CIVIL_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-A_DAY = "2026-03-05"
-
-BEYOND_SCHEMA = {"request.bad_cursor", "input.nul_character"}
-"""What JSON Schema has no word for."""
-
-PAPERS = ("/transfer-note", "/recovery/ledger", "/page")
-"""Each takes half a second to make."""
+FUZZED = Fuzzed(
+    known={
+        "asset_no": [NUMBER, OTHER, BOUND],
+        "shipment_id": ["SH-1", "SH-2"],
+        "container_id": ["BOX-1"],
+        "site_id": ["store-1", "yard-9"],
+        "plan_id": [f"{UNIT}-2026-03"],
+    },
+    slow=("/transfer-note", "/recovery/ledger", "/page"),
+)
+"""A paper takes half a second to make."""
 
 
 @pytest.fixture(scope="module")
@@ -61,89 +34,5 @@ def platform(tmp_path_factory):
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=str)
 def test_every_operation_keeps_its_promises_at_both_doors_alike(platform, mode):
-    behind = platform.entrances.platform
-    schema = schemathesis.openapi.from_asgi("/openapi.json", platform.app(behind.rest))
-    schema.config.output.sanitization.update(enabled=False)
-    outer = platform.app(behind.gateway.app)
     token = platform.entrances.token(*Role, units=(UNIT, "99001"), organisation="MK-1")
-    operations = [found.ok() for found in schema.get_all_operations()]
-    assert len(operations) > 2 * len(platform.entrances.offered.groups)
-    met = Counter()
-    for operation in operations:
-        if mode is GenerationMode.NEGATIVE and not [*operation.iter_parameters(), *operation.body]:
-            continue  # there is nothing to get wrong
-        hold(operation, mode, outer, token, met)
-    assert met[200 if mode is GenerationMode.POSITIVE else 400] > len(operations), met
-
-
-def hold(operation, mode, outer, token, met):
-    paper = operation.path.endswith(PAPERS)
-    keys = [name for name in KNOWN if f"{{{name}}}" in operation.path]
-    positive = mode is GenerationMode.POSITIVE
-    # A bulk call answers line by line: what is wrong in one of them is no fault of the whole.
-    refusing = [] if "bulk" in operation.path else [negative_data_rejection]
-    checks = [*ALWAYS, understood] if positive else [*ALWAYS, *refusing]
-    headers = {"Authorization": f"Bearer {token}"}
-
-    @settings(
-        max_examples=2 if paper else 4 if positive else 3,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(case=operation.as_strategy(generation_mode=mode), data=st.data())
-    def holds(case, data):
-        # That key is refused as any other wrong one is, by reaching another operation.
-        assume("bulk" not in (case.path_parameters or {}).values())
-        if str((case.query or {}).get("seen", "")).isdigit() and int(case.query["seen"]) <= 2**53:
-            case.query["seen"] = 1  # what the views are behind of is waited for, five seconds each time
-        if positive:
-            case.body = in_our_days(case.body)
-            for name in () if paper else keys:
-                case.path_parameters[name] = data.draw(st.sampled_from([*KNOWN[name], case.path_parameters[name]]))
-        answers = [case.call(headers=headers), case.call(headers=headers, app=outer)]
-        for answer in answers:
-            case.validate_response(answer, checks=checks, headers=headers)
-            met[answer.status_code] += 1
-        if "/imports" not in operation.path:
-            # What the first call did, the second finds done; a piece of a file is taken only once.
-            own, passed_on = (told(answer) for answer in answers)
-            assert own == passed_on, f"{case.as_curl_command()}: {own} here, {passed_on} through the gateway"
-
-    holds()
-
-
-def told(answer):
-    """The status, and the code where something was refused. Of several faults in one body the gateway may name another
-    first: bounds that proto cannot say are left to who is behind it.
-    """
-    code = answer.json()["code"] if answer.status_code >= 400 else ""
-    return answer.status_code, "input" if code.startswith("input.") else code
-
-
-def in_our_days(plain):
-    """The same with every day in a year that a door takes: few of the days that JSON Schema knows are."""
-    match plain:
-        case list():
-            return [in_our_days(one) for one in plain]
-        case dict():
-            days = {name: in_our_days(one) for name, one in plain.items()}
-            if days.keys() & {"occurred_at", "occurred_on"}:
-                days = {name: one for name, one in days.items() if name != "occurred_at"} | {"occurred_on": A_DAY}
-            return days
-        case str() if CIVIL_DAY.fullmatch(plain):
-            return A_DAY
-        case _:
-            return plain
-
-
-def understood(_, response, case):
-    """What the document allows is never called unreadable, whatever the rules say to it."""
-    if response.status_code in {400, 415, 422}:
-        told = response.json()
-        # JSON Schema calls 5.0 an integer. The door does not: what it lets in must read the same in any language.
-        faults = [one["code"] for one in told["errors"] or [told] if "it is a number" not in one["en"]]
-        unread = {code for code in faults if code.startswith(("input.", "request.", "upload."))}
-        assert unread <= BEYOND_SCHEMA, f"{case.formatted_path}: {response.text}"
+    every_operation_keeps_its_promises(platform, FUZZED, mode, token)

@@ -13,9 +13,10 @@ from services.registry.meter.identity import Register
 from services.registry.plan import SetPlan
 from services.registry.shipment import PrepareShipment
 from services.registry.site import OpenSite
+from tests.doors.entrances import bearer, said
 from tests.gateway.behind import behind
 from tests.gateway.season import tell
-from tests.registry.doors.entrances import Entrances, bearer, said
+from tests.registry.doors.entrances import Entrances
 from tests.registry.doors.season import CUT_OFF, MANIFEST
 from tests.registry.stories import DISMANTLE, UNIT, on
 

@@ -15,7 +15,8 @@ from kernel.principal import Principal, Role
 from services.registry.access import INSIDE
 from services.registry.asset_number import compose
 from services.registry.meter.identity import Description, Register
-from tests.registry.doors.entrances import Entrances, bearer, said
+from tests.doors.entrances import bearer, said
+from tests.registry.doors.entrances import Entrances
 from tests.registry.doors.season import EVERY
 from tests.registry.doors.standing import standing
 from tests.registry.stories import UNIT

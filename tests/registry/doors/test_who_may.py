@@ -9,32 +9,16 @@ from services.registry.access import INSIDE
 from services.registry.app import DECIDERS
 from services.registry.asset_number import compose
 from services.registry.meter.custody import Dispatch
+from tests.doors import asking
+from tests.doors.entrances import bearer, said
+from tests.doors.who_may import MAKER, OWN, asker
 from tests.gateway.behind import behind
-from tests.registry.doors.entrances import Entrances, bearer, said, workshop
+from tests.registry.doors.entrances import Entrances, workshop
 from tests.registry.doors.season import EXAMPLES
-from tests.registry.doors.who_may import (
-    ACTIONS,
-    DEVICES,
-    MAKER,
-    NEVER,
-    OF_MAKER,
-    OF_OTHERS,
-    OF_UNIT,
-    OFFERED,
-    OWN,
-    QUESTIONS,
-    TABLE,
-    about_each,
-    asker,
-    expected,
-    set_up,
-    table,
-    written,
-)
+from tests.registry.doors.who_may import ASKED, DEVICES, OF_MAKER, OF_OTHERS, OF_UNIT, set_up
 from tests.registry.stories import DISMANTLE
 
 ENTRANCES = ("rest", "grpc", "gateway")
-PUBLIC = {"ListBurnt"}
 IMPORTERS = {Role.OPERATOR, Role.STOREKEEPER, Role.DISPATCHER}
 ANNOUNCED = {"kind": "devices", "name": "合成.csv", "bytes": 1}
 
@@ -51,69 +35,47 @@ async def entrances(tmp_path_factory):
         yield opened
 
 
-def named(entrances, name):
-    return next(one for one in entrances.all() if one.name == name)
-
-
 def test_the_season_has_an_example_of_every_command():
     assert set(EXAMPLES) == {kind for decider in DECIDERS for kind in decider.commands}
 
 
 def test_the_table_is_whole_and_in_its_own_form():
-    own, outer = expected()
-    assert tuple(own) == tuple(outer) == ACTIONS
-    assert written(own, outer) == TABLE.read_text("utf-8")
-    assert set(QUESTIONS) == {name for name in ACTIONS if name[:3] in {"Get", "Lis"}}
+    asking.whole_and_in_its_own_form(ASKED)
 
 
 @of_one_platform
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ENTRANCES)
 async def test_each_role_may_do_what_the_table_says_and_nothing_else(entrances, name):
-    own, outer = expected()
-    head = await entrances.ledger.head()
-    found = await table(entrances, named(entrances, name))
-    assert found == (outer if name == "gateway" else own)
-    assert await entrances.ledger.head() == head
+    await asking.each_role_may_do_what_the_table_says(ASKED, entrances, name)
 
 
 @of_one_platform
 async def test_the_table_asks_every_question_there_is(entrances):
-    assert set(QUESTIONS) == set(entrances.offered.questions)
-    assert set(OFFERED) == set(entrances.offered.groups)
+    asking.everything_is_asked(ASKED, entrances)
 
 
 @of_one_platform
 @pytest.mark.parametrize("name", ENTRANCES)
 async def test_nobody_is_told_to_come_with_a_token(entrances, name):
-    entrance, head = named(entrances, name), await entrances.ledger.head()
-    for kind in OFFERED:
-        (answer, *_) = [await entrance.give(one, None, version=NEVER) for one in about_each(kind).values()]
-        assert answer.code == "identity.missing_token", kind
-    for question, asking in QUESTIONS.items():
-        (answer, *_) = [await entrance.ask(question, dict(plain), None) for plain in asking.about.values()]
-        assert answer.code == (None if question in PUBLIC else "identity.missing_token"), question
-    assert await entrances.ledger.head() == head
+    await asking.nobody_is_told_to_come_with_a_token(ASKED, entrances, name)
 
 
 @of_one_platform
 @pytest.mark.parametrize("name", ENTRANCES)
 async def test_a_token_without_a_role_of_ours_is_nobodys(entrances, name):
-    entrance, token = named(entrances, name), entrances.token(units=(OWN,))
-    assert (await entrance.give(DISMANTLE, token)).code == "identity.missing_claim"
-    for question in ("ListDevices", "ListBurnt"):
-        assert (await entrance.ask(question, {}, token)).code == "identity.missing_claim"
+    await asking.a_token_without_a_role_is_nobodys(ASKED, entrances, name)
 
 
 @of_one_platform
 @pytest.mark.parametrize("name", ["rest", "gateway"])
 async def test_many_at_once_are_let_line_by_line_as_one_at_a_time(entrances, name):
-    client = named(entrances, name).client
+    client = entrances.named(name).client
     lines = [
         msgspec.to_builtins(msgspec.structs.replace(DISMANTLE, asset_no=one, unit=OWN, site=f"S-{OWN}"))
         for one in DEVICES
     ]
-    own, _ = expected()
+    own, _ = ASKED.expected()
     for role in Role:
         headers = bearer(asker(entrances, role)) | {"Idempotency-Key": "k"}
         answer = said(await client.post("/v1/meters/bulk/dismantle", json=lines, headers=headers))
@@ -151,7 +113,7 @@ async def test_what_policies_give_has_no_way_in(entrances):
 @of_one_platform
 @pytest.mark.parametrize("name", ENTRANCES)
 async def test_three_roles_may_import(entrances, name):
-    entrance = named(entrances, name)
+    entrance = entrances.named(name)
     let = set()
     for role in Role:
         token = asker(entrances, role)
@@ -179,7 +141,7 @@ async def test_whoever_sees_a_card_sees_the_timeline_and_nobody_else(entrances):
 @of_one_platform
 @pytest.mark.parametrize("name", ENTRANCES)
 async def test_rights_of_several_roles_and_units_add_up(entrances, name):
-    entrance = named(entrances, name)
+    entrance = entrances.named(name)
     both = entrances.token(Role.OPERATOR, Role.MANUFACTURER, units=(OWN,), organisation=MAKER)
     seen = [row["asset_no"] for row in (await entrance.ask("ListDevices", {}, both)).value["items"]]
     assert seen == [OF_UNIT, OF_MAKER]
@@ -194,7 +156,7 @@ async def test_rights_of_several_roles_and_units_add_up(entrances, name):
 @of_one_platform
 @pytest.mark.parametrize("name", ENTRANCES)
 async def test_what_one_may_not_read_is_as_if_it_were_not_there(entrances, name):
-    entrance, nobodys = named(entrances, name), compose(OWN, "01", "99999999999999")
+    entrance, nobodys = entrances.named(name), compose(OWN, "01", "99999999999999")
     foreign = entrances.token(Role.MANUFACTURER, organisation=MAKER)
     for question in ("GetDevice", "GetLife", "GetAssetPage", "GetProofs"):
         there, not_there = [
