@@ -1,0 +1,25 @@
+"""Sorting's three entrances."""
+
+from kernel.authority import Policies
+from kernel.wire.sorting.v1 import sorting_pb2
+from services.sorting.access import Access
+from services.sorting.app import Sorting
+from services.sorting.questions import Questions
+from tests.doors import entrances
+from tests.gateway.behind import ROOT, Behind
+
+SERVICE = sorting_pb2.DESCRIPTOR.services_by_name["Sorting"]
+
+
+def offered(sorting: Sorting) -> entrances.Offered:
+    """What sorting offers."""
+    access = Access(Policies.load(ROOT / "services" / "sorting"), sorting)
+    return entrances.Offered(access.offered(), Questions(sorting, access).table())
+
+
+class Entrances(entrances.Entrances):
+    """All three of one platform."""
+
+    def __init__(self, platform: Behind) -> None:
+        self.sorting = platform.sorting.sorting
+        super().__init__(platform, SERVICE, offered(self.sorting), platform.sorting.rest, platform.sorting.peer)
