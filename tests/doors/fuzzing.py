@@ -32,7 +32,8 @@ ALWAYS = [
 CIVIL_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 A_DAY = "2026-03-05"
 
-BEYOND_SCHEMA = frozenset({"request.bad_cursor", "input.nul_character"})
+BAD_CURSOR = "request.bad_cursor"
+BEYOND_SCHEMA = frozenset({BAD_CURSOR, "input.nul_character"})
 """What JSON Schema has no word for."""
 
 
@@ -104,11 +105,12 @@ def _hold(fuzzed: Fuzzed, operation: Any, mode: GenerationMode, outer: Any, toke
 
 
 def _told(answer: Any) -> tuple[int, str]:
-    """The status, and the code where something was refused. Of several faults in one body the gateway may name another
-    first: bounds that proto cannot say are left to who is behind it.
+    """The status, and the code where something was refused. Of several faults in one request the gateway may name
+    another first: bounds that proto cannot say are left to who is behind it, and a cursor it reads before it asks.
     """
     code = answer.json()["code"] if answer.status_code >= 400 else ""
-    return answer.status_code, "input" if code.startswith("input.") else code
+    unreadable = code.startswith("input.") or code == BAD_CURSOR
+    return (400, "input") if unreadable else (answer.status_code, code)
 
 
 def _in_our_days(plain: Any) -> Any:

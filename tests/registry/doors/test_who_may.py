@@ -10,6 +10,7 @@ from services.registry.app import DECIDERS
 from services.registry.asset_number import compose
 from services.registry.meter.custody import Dispatch
 from tests.doors import asking
+from tests.doors.asking import ENTRANCES
 from tests.doors.entrances import bearer, said
 from tests.doors.who_may import MAKER, OWN, asker
 from tests.gateway.behind import behind
@@ -18,7 +19,6 @@ from tests.registry.doors.season import EXAMPLES
 from tests.registry.doors.who_may import ASKED, DEVICES, OF_MAKER, OF_OTHERS, OF_UNIT, set_up
 from tests.registry.stories import DISMANTLE
 
-ENTRANCES = ("rest", "grpc", "gateway")
 IMPORTERS = {Role.OPERATOR, Role.STOREKEEPER, Role.DISPATCHER}
 ANNOUNCED = {"kind": "devices", "name": "合成.csv", "bytes": 1}
 

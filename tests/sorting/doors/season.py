@@ -17,7 +17,7 @@ from services.sorting.app import Sorting
 from services.sorting.assessment.history import LoadFindings
 from services.sorting.certificate import ClaimCertificate
 from services.sorting.evaluation import Measured
-from services.sorting.inspection.departure import AbandonDeparted, SupersedeInspection
+from services.sorting.inspection.departure import AbandonDeparted, CloseInspection, SupersedeInspection
 from services.sorting.inspection.opening import (
     AbandonInspection,
     CheckIdentity,
@@ -141,6 +141,7 @@ BENCHED = [
     (on(JoinPopulation, asset_no=AT_ONCE, review=REVIEW),),
     (on(LeavePopulation, asset_no=AT_ONCE, review=REVIEW),),
     (on(Rejudge, asset_no=AT_ONCE, because="RP-0"),),
+    (on(CloseInspection, asset_no=AT_ONCE),),
 ]
 REPAIRS = [
     (inspected(REPAIRED),),

@@ -1,6 +1,6 @@
 """Who may do what in sorting, found out by asking at every entrance, and written down for people.
 
-    python -m tests.sorting.doors.who_may     writes who_may.txt anew
+python -m tests.sorting.doors.who_may     writes who_may.txt anew
 """
 
 import asyncio
