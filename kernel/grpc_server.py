@@ -248,15 +248,18 @@ class RpcDoor:
         name = f"{method.containing_service.full_name}/{method.name}"
 
         async def behave(bodies: AsyncIterator[bytes], context: _Context) -> AsyncIterator[bytes]:
-            async def identified(_body: bytes, metadata: Mapping[str, str]) -> Principal:
+            async def asker(_body: bytes, metadata: Mapping[str, str]) -> Principal:
                 return await self._verifier.of_header(metadata.get("authorization"))
 
-            asker = await self._guarded(name, identified, b"", context)
+            async def taken(batch: Sequence[bytes], metadata: Mapping[str, str]) -> Sequence[bytes]:
+                # Asked each time: a token may run out while its line still reports.
+                return await _taken(method, reports, await asker(b"", metadata), batch)
+
+            # Whoever has no token is told so before anything is read.
+            await self._guarded(name, asker, b"", context)
 
             async def take(batch: Sequence[bytes]) -> Sequence[bytes]:
-                return await self._guarded(
-                    name, lambda _body, _metadata: _taken(method, reports, asker, batch), b"", context
-                )
+                return await self._guarded(name, lambda _body, metadata: taken(batch, metadata), b"", context)
 
             async for answer in answered(bodies, take):
                 yield answer

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from kernel.grpc_streaming import Reports
-from kernel.handling import Ask, Context, Outcome
+from kernel.handling import ID_REUSED, Ask, Context, Outcome
 from kernel.principal import Principal
 from kernel.refusal import Refusal
 from kernel.telemetry import current_traceparent
@@ -64,7 +64,10 @@ class Reporting:
         return Reports("ReportRun", RunReport, self.take, lambda refusal: _refused("", 0, refusal))
 
     async def take(self, caller: Principal, reports: Sequence[RunReport]) -> list[RunAnswer]:
-        """Record each, once. Raises Refusal where the caller may not report at all, ledger.port.Unavailable."""
+        """Record each, once. Raises Refusal where the caller may not report at all, ledger.port.Unavailable.
+
+        A report that was recorded and comes again with other words is refused, and its position stays taken.
+        """
         self._access.may(caller, "ReportRun", BENCH)
         answers = await self._positions_taken(caller, reports)
         here = [i for i in range(len(reports)) if i not in answers]
@@ -74,7 +77,10 @@ class Reporting:
         done = await self._sorting.do_many(asks)
         for i, outcome in zip(here, done, strict=True):
             answers[i] = _answer(reports[i], outcome)
-        await self._freed(caller, [reports[i] for i in here if not answers[i].recorded])
+        held = {_place(reports[i]) for i in here if answers[i].recorded or answers[i].code == ID_REUSED.code}
+        await self._freed(
+            caller, [reports[i] for i in here if not answers[i].recorded and _place(reports[i]) not in held]
+        )
         return [answers[i] for i in range(len(reports))]
 
     async def _positions_taken(self, caller: Principal, reports: Sequence[RunReport]) -> dict[int, RunAnswer]:
@@ -109,6 +115,10 @@ class Reporting:
         ]
         if asks:
             await self._sorting.do_many(asks)
+
+
+def _place(report: RunReport) -> tuple[str, int]:
+    return report.run_id, report.position
 
 
 def _taking(caller: Principal, reports: Sequence[RunReport]) -> Ask:
