@@ -1,0 +1,51 @@
+"""Every list of sorting shows the rows that the policies would allow one by one, and no others, in both databases."""
+
+import pytest
+
+from kernel.authority import Policies
+from kernel.codec import Reader
+from kernel.projection import Projector
+from ledger.memory import MemoryLedger
+from services.sorting import questions
+from services.sorting.access import Access, inspection
+from services.sorting.app import CODEC, STREAMS, Sorting
+from services.sorting.foreign import READERS
+from services.sorting.questions import ListInspections, ListRepairs, Questions
+from services.sorting.views import VIEWS
+from services.sorting.views.inspection import INSPECTIONS
+from services.sorting.views.repair import REPAIRS
+from tests.doors.listing import Listed, lists_asked, opened, shows_the_rows_allowed_one_by_one
+from tests.gateway.behind import ROOT
+
+POLICIES = Policies.load(ROOT / "services" / "sorting")
+
+
+def of_device(row):
+    return inspection(row["unit"], row["maker"])
+
+
+LISTS = [
+    Listed(ListInspections(), "ReadInspection", "asset_no", (INSPECTIONS,), of_device),
+    Listed(ListRepairs(), "ReadInspection", "repair", (REPAIRS,), of_device),
+]
+WHOLE = {"ListSchemes"}
+"""Rules are for everybody."""
+
+
+async def offered(database):
+    """Sorting over this database: its views and its questions."""
+    ledger = MemoryLedger()
+    projector = Projector(database, ledger, Reader(CODEC, READERS), VIEWS, streams=STREAMS)
+    await projector.open()
+    sorting = Sorting(ledger, projector)
+    return projector, Questions(sorting, Access(POLICIES, sorting)).table()
+
+
+@pytest.mark.parametrize("listed", LISTS, ids=lambda listed: type(listed.ask).__name__)
+def test_a_list_shows_the_rows_that_are_allowed_one_by_one(database_url, listed):
+    with opened(database_url, POLICIES, offered) as lists:
+        shows_the_rows_allowed_one_by_one(lists, listed)
+
+
+def test_every_list_is_asked_here_or_known_to_be_shown_whole():
+    assert {type(listed.ask).__name__ for listed in LISTS} | WHOLE == lists_asked(questions)
