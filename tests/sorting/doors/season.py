@@ -1,4 +1,6 @@
-"""One season in which every command of sorting is given once at least, and is accepted."""
+"""One season in which every command of sorting is given once at least, and is accepted; and those of a review, which
+are asked only.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -39,6 +41,10 @@ from services.sorting.repair import (
     ReVerify,
     SendForRepair,
 )
+from services.sorting.review.committing import CommitPopulation, EntrustNonce, ProposeReview, WithdrawReview
+from services.sorting.review.drawing import FailDraw, RevealNonce
+from services.sorting.review.results import ConcludeReview, RecordResult, ReplaceSample
+from services.sorting.review.state import ReviewCriteria
 from services.sorting.run import EndRun, FreePositions, StartRun, Taken, TakePositions
 from services.sorting.scheme import PublishScheme
 from services.sorting.table import PublishTable
@@ -71,6 +77,9 @@ RUN, REVIEW, CERTIFICATE = "R1", "RV-1", "C-0001"
 ORDERED = f"{REPAIRED}-1"
 MAKERS, KEYED, FAILED, CANCELLED = "RP-1", "RP-2", "RP-3", "RP-4"
 """Repairs that no order led to: an order's own is begun by a policy, whenever that comes to it."""
+
+CRITERIA = ReviewCriteria(judged_from=date(2020, 1, 1), judged_to=date(2020, 1, 2), dispositions=("reuse",))
+"""By which nothing is frozen."""
 
 VALID_UNTIL = date(2031, 5, 5)
 LOAD = LoadFindings(
@@ -184,7 +193,22 @@ WAVES: Sequence[tuple[msgspec.Struct, ...]] = [(RULES[0],), *BENCHED, *REPAIRS, 
 """In this order each is accepted; those of one wave in one call."""
 
 EVERY = [command for wave in WAVES for command in wave]
-EXAMPLES = {type(command): command for command in reversed(EVERY)}
+REVIEWS = [
+    on(ProposeReview, review=REVIEW, criteria=CRITERIA, plan="8.0", by="u-1"),
+    on(EntrustNonce, review=REVIEW, nonce_sha256="0" * 64, by="u-2"),
+    on(CommitPopulation, review=REVIEW),
+    on(RevealNonce, review=REVIEW, nonce="0" * 64, by="u-2"),
+    on(FailDraw, review=REVIEW),
+    on(ReplaceSample, review=REVIEW, asset_no=AT_ONCE, why="合成 synthetic", by="u-3"),
+    on(RecordResult, review=REVIEW, asset_no=AT_ONCE, disposition="reuse", report="IR-1", by="u-3"),
+    on(ConcludeReview, review=REVIEW, by="u-3"),
+    on(WithdrawReview, review=REVIEW, why="合成 synthetic", by="u-1"),
+]
+"""Asked at the doors and not part of the season: tests/sorting/test_review_running.py tells whole reviews, which take a
+published checkpoint.
+"""
+
+EXAMPLES = {type(command): command for command in reversed([*EVERY, *REVIEWS])}
 """The first of each kind."""
 
 

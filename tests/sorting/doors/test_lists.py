@@ -28,8 +28,8 @@ LISTS = [
     Listed(ListInspections(), "ReadInspection", "asset_no", (INSPECTIONS,), of_device),
     Listed(ListRepairs(), "ReadInspection", "repair", (REPAIRS,), of_device),
 ]
-WHOLE = {"ListSchemes"}
-"""Rules are for everybody."""
+WHOLE = {"ListSchemes", "ListReviews", "ListSamples"}
+"""Rules are for everybody, reviews for the centre and those who supervise it."""
 
 
 async def offered(database):

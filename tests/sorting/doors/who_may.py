@@ -16,7 +16,7 @@ from services.sorting.app import DECIDERS
 from tests.doors.who_may import MAKER, OTHER_MAKER, OWN, STALE, THEIR, Asked, Asking
 from tests.gateway.behind import behind
 from tests.sorting.doors.entrances import Entrances
-from tests.sorting.doors.season import EXAMPLES, RULES, arrived, begun, tell
+from tests.sorting.doors.season import EXAMPLES, REVIEW, REVIEWS, RULES, arrived, begun, tell
 from tests.sorting.examples import SCHEME, inspected
 
 OF_UNIT, OF_MAKER, OF_OTHERS = (
@@ -25,7 +25,7 @@ OF_UNIT, OF_MAKER, OF_OTHERS = (
 DEVICES = {OF_UNIT: (OWN, OTHER_MAKER), OF_MAKER: (THEIR, MAKER), OF_OTHERS: (THEIR, OTHER_MAKER)}
 """Each device's unit and maker."""
 
-OF_NOBODY = "rules and benches"
+OF_NOBODY = "rules, benches and reviews"
 """A row that is neither a unit's nor a maker's."""
 
 SIGNS = {OF_UNIT: "unit", OF_MAKER: "maker", OF_OTHERS: "all", OF_NOBODY: "all"}
@@ -35,13 +35,14 @@ TOLD = frozenset({STALE, "verdict.by_another", "repair.verified_by_another"})
 
 
 async def set_up(entrances: Entrances) -> None:
-    """A judged device of one's own unit, one of one's own make, and one of others; a repair of each."""
+    """A judged device of one's own unit, one of one's own make, and one of others; a repair of each; a review."""
     for number, (unit, maker) in DEVICES.items():
         await arrived(entrances.ledger, [number], unit=unit, maker=maker)
     await tell(entrances.sorting, [(one,) for one in RULES])
     for number, (unit, maker) in DEVICES.items():
         told = [(inspected(number),), (begun(repair_of(number), number, unit=unit, maker=maker),)]
         await tell(entrances.sorting, told)
+    await tell(entrances.sorting, [(REVIEWS[0],)])
 
 
 def repair_of(asset_no: str) -> str:
@@ -51,6 +52,8 @@ def repair_of(asset_no: str) -> str:
 def about_each(kind: type[msgspec.Struct]) -> dict[str, Any]:
     """The command about each row that there is of its noun."""
     example = EXAMPLES[kind]
+    if "review" in kind.__struct_fields__:
+        return {OF_NOBODY: example}
     if "repair" in kind.__struct_fields__:
         return {number: msgspec.structs.replace(example, repair=repair_of(number)) for number in DEVICES}
     if "asset_no" in kind.__struct_fields__:
@@ -81,6 +84,9 @@ QUESTIONS = {
     "GetRepair": Asking(_repairs()),
     "ListRepairs": Asking(_once(), _numbers),
     "GetVerdict": Asking(_devices()),
+    "GetReview": Asking(_once(review=REVIEW)),
+    "ListReviews": Asking(_once()),
+    "ListSamples": Asking(_once(review=REVIEW)),
     "ListSchemes": Asking(_once()),
     "GetScheme": Asking(_once(group=SCHEME.group)),
     "GetTable": Asking(_once(name="verdict")),
