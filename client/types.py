@@ -37,6 +37,20 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     warnings: tuple[CommandWarning, ...] = ()
 
 
+class Agreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Pairs of verdicts on one device, one after the other: where and in which shift, and how often both gave the
+    same disposition and showed the same faults.
+    """
+
+    bench: str
+    shift: str | None
+    other_bench: str
+    other_shift: str | None
+    pairs: int
+    same_disposition: int
+    same_faults: int
+
+
 class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An alarm about a device of `unit`. `kind` is reappeared (its life had ended; `holder` had it last),
     displaced (on record as `holder` has it) or duplicate (a second device, kept under the temporary identity
@@ -62,6 +76,17 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     installed_on: date | None = None
     comm_address: str | None = None
     remark: str | None = None
+
+
+class Backlog(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Devices of a class at a sorting centre without a verdict, by how long they have been there."""
+
+    site: str
+    device_class: str
+    devices: int
+    over_week: int
+    over_month: int
+    oldest_on: date
 
 
 class BalanceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -547,6 +572,122 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost_source: str | None = None
 
 
+class SchemeRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A version of a scheme, as whoever began with it keeps it."""
+
+    group: str
+    version: int
+    sha256: str
+
+
+class FormItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One item with the limit that holds for this device: `least` to `most`, both allowed, from `source`. Without
+    `limited` the norm has none for its accuracy class.
+    """
+
+    code: str
+    name: Words
+    unit: (
+        Literal[
+            "count", "decicelsius", "kohm", "ma", "millihertz", "ms", "mv", "ppb", "ppm", "pulse", "s", "urad", "wh"
+        ]
+        | None
+    ) = None
+    unit_name: Words | None = None
+    range_least: int | None = None
+    range_most: int | None = None
+    least: int | None = None
+    most: int | None = None
+    limited: bool = False
+    confirmed: bool = False
+    source: str | None = None
+    choices: tuple[Choice, ...] = ()
+    photo: bool = False
+    required: bool = True
+
+
+class Waiver(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A rule by which a step may be left out."""
+
+    rule: str
+    when: Words
+
+
+class FormStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The step that is due, as its norm has it. `unsafe`: the fault by which the device must not be powered, so
+    that the step ends as not possible.
+    """
+
+    step: Literal["accuracy", "appearance", "function"]
+    name: Words
+    place: int
+    purpose: Words
+    applicable: bool
+    items: tuple[FormItem, ...]
+    procedure: tuple[Words, ...] = ()
+    instruments: tuple[Words, ...] = ()
+    safety: tuple[Words, ...] = ()
+    pass_rule: Words | None = None
+    performers: tuple[str, ...] = ()
+    dual_control: bool = False
+    photos_min: int = 0
+    waivers: tuple[Waiver, ...] = ()
+    unsafe: Words | None = None
+
+
+class Stair(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step of the staircase 阶梯式处置: whether the device went this way, why or why not, and what was forgone by
+    not doing so, against the way it went: fen, and grams of CO2.
+    """
+
+    disposition: Literal["claim", "reuse", "scrap"]
+    taken: bool
+    why: Words
+    forgone_fen: int | None = None
+    forgone_co2_g: int = 0
+
+
+class FormVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The verdict that stands, its staircase, and into which container it sends the device. `overruled`: two
+    persons set another disposition than the table's, and the staircase is the table's.
+    """
+
+    disposition: Literal["claim", "hold", "reuse", "scrap"]
+    name: Words
+    area: Words
+    rule: str
+    because: Words
+    stairs: tuple[Stair, ...]
+    judged_on: date
+    overruled: bool = False
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a bench sees after a scan. `act` is what is done next, `said` the same in words. `bench` has the
+    inspection that is under way. `accuracy_classes` are those that the scheme has limits for, to be read off the
+    name plate when the inspection is opened; none where it makes no difference. `review`: frozen until that is
+    concluded.
+    """
+
+    asset_no: str
+    act: Literal["carry", "decide", "elsewhere", "end_step", "identify", "judge", "open", "stopped"]
+    said: Words
+    phase: Literal["abandoned", "closed", "judged", "none", "open", "stopped", "superseded"]
+    phase_name: Words
+    round: int
+    device: Device
+    class_name: Words
+    scheme: SchemeRef | None = None
+    scheme_name: Words | None = None
+    bench: str | None = None
+    site: str | None = None
+    accuracy_classes: tuple[str, ...] = ()
+    step: FormStep | None = None
+    faults: tuple[Fault, ...] = ()
+    verdict: FormVerdict | None = None
+    review: str | None = None
+
+
 class FoundLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A device found on arrival. Its class is asked for only where the manifest does not say."""
 
@@ -940,13 +1081,6 @@ class NewImport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     to_site: str | None = None
 
 
-class Waiver(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A rule by which a step may be left out."""
-
-    rule: str
-    when: Words
-
-
 class Norm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """作业规范 How one step is done, and its internal controls. One that is not `applicable` says why in `purpose`."""
 
@@ -1135,6 +1269,17 @@ class VerdictTable(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     obsolete: tuple[Obsolete, ...] = ()
 
 
+class Queue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Inspections under way at a bench that wait for the same step; None where they wait for the verdict."""
+
+    bench: str
+    site: str
+    phase: str
+    next_step: str | None
+    devices: int
+    oldest_on: date
+
+
 class RecoveryRate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The cohort of a unit and month. rate = received / dismantled, a fraction of two whole numbers. What became
     of those dismantled: received by the cut-off or late (on the very day, where it was dismantled straight into a
@@ -1243,14 +1388,6 @@ class SchemePublished(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     occurred_on: date | None = None
 
 
-class SchemeRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A version of a scheme, as whoever began with it keeps it."""
-
-    group: str
-    version: int
-    sha256: str
-
-
 class SchemeRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The version of a scheme group that stands. `classes` are device classes, one beside the other; `unconfirmed`
     limits are to be confirmed by the metrologist.
@@ -1302,18 +1439,6 @@ class SiteRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     short: int
     over: int
     version: int
-
-
-class Stair(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One step of the staircase 阶梯式处置: whether the device went this way, why or why not, and what was forgone by
-    not doing so, against the way it went: fen, and grams of CO2.
-    """
-
-    disposition: Literal["claim", "reuse", "scrap"]
-    taken: bool
-    why: Words
-    forgone_fen: int | None = None
-    forgone_co2_g: int = 0
 
 
 class StocktakeException(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1387,6 +1512,14 @@ class TableRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     version: int
     sha256: str
+
+
+class Throughput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Verdicts of a bench in an hour of a day, Asia/Shanghai; of no hour where only the day is known."""
+
+    bench: str
+    judged_hour: int | None
+    judged: int
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1463,6 +1596,26 @@ class VerdictShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     value_said: tuple[Words, ...]
     overruled: Overruled | None = None
     newer_round: int | None = None
+
+
+class Yield(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Verdicts, grouped. `first_pass`: a device's first inspection, never stopped, came to another verdict than
+    `hold`, which nobody overruled, no failed repair undid and no inspection repeated since. `maker` beside a
+    batch: two makers may use the same name.
+    """
+
+    group: str | None
+    maker: str | None
+    judged: int
+    first_pass: int
+    reuse: int
+    claim: int
+    scrap: int
+    hold: int
+    faulty: int
+    left_out: int
+    overruled: int
+    repeated: int
 
 
 class BreakContainerSeal(Command, frozen=True, kw_only=True, omit_defaults=True):
@@ -2826,6 +2979,17 @@ class GetInspection(Question[InspectionRow], frozen=True, kw_only=True):
     seen: int | None = None
 
 
+class GetForm(Question[Form], frozen=True, kw_only=True):
+    """扫码取表单 What a bench does next with a device that it scanned, and the form for it, as the log has it now. With
+    `bench`, whether another bench has it.
+    """
+
+    PATH: ClassVar[str] = "/v1/inspections/{asset_no}/form"
+    ANSWER: ClassVar[Any] = Form
+    asset_no: str
+    bench: str | None = None
+
+
 class GetSortingLife(Question[Page[Entry]], frozen=True, kw_only=True):
     """分拣履历 Every event of a device's sorting, in order, as it is in the log: all, or those up to a position of the
     log, or those of what had happened by the end of a business day.
@@ -3093,6 +3257,67 @@ class ListStocktakes(Question[Page[StocktakeLine]], frozen=True, kw_only=True):
     site_id: str
     seen: int | None = None
     limit: int | None = None
+
+
+class ListAgreement(Question[Page[Agreement]], frozen=True, kw_only=True):
+    """检测台间一致性 Devices that were judged twice, by the benches and shifts that did it: pairs whose second verdict is
+    of these days.
+    """
+
+    PATH: ClassVar[str] = "/v1/stations/agreement"
+    ANSWER: ClassVar[Any] = Page[Agreement]
+    first_day: date
+    last_day: date
+    seen: int | None = None
+    site: str | None = None
+
+
+class ListBacklog(Question[Page[Backlog]], frozen=True, kw_only=True):
+    """积压 What waits at sorting centres for its verdict, by site and class, and for how long as of this day."""
+
+    PATH: ClassVar[str] = "/v1/stations/backlog"
+    ANSWER: ClassVar[Any] = Page[Backlog]
+    on: date
+    seen: int | None = None
+    site: str | None = None
+
+
+class ListQueues(Question[Page[Queue]], frozen=True, kw_only=True):
+    """检测台队列 What is under way at benches, by the step that it waits for."""
+
+    PATH: ClassVar[str] = "/v1/stations/queues"
+    ANSWER: ClassVar[Any] = Page[Queue]
+    seen: int | None = None
+    site: str | None = None
+    bench: str | None = None
+
+
+class ListThroughput(Question[Page[Throughput]], frozen=True, kw_only=True):
+    """检测台产量 Verdicts of a business day, by bench and hour."""
+
+    PATH: ClassVar[str] = "/v1/stations/throughput"
+    ANSWER: ClassVar[Any] = Page[Throughput]
+    day: date
+    seen: int | None = None
+    site: str | None = None
+    bench: str | None = None
+
+
+class ListYield(Question[Page[Yield]], frozen=True, kw_only=True):
+    """一次通过率与结论分布 Verdicts of these days, first and last included, grouped by bench, site, shift, class, maker or
+    batch.
+    """
+
+    PATH: ClassVar[str] = "/v1/stations/yield"
+    ANSWER: ClassVar[Any] = Page[Yield]
+    by: Literal["batch", "bench", "device_class", "maker", "shift", "site"]
+    first_day: date
+    last_day: date
+    seen: int | None = None
+    site: str | None = None
+    bench: str | None = None
+    device_class: str | None = None
+    maker: str | None = None
 
 
 class GetTable(Question[TablePublished], frozen=True, kw_only=True):

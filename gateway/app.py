@@ -17,6 +17,7 @@ from gateway.published import ACTION as DISCLOSURE
 from gateway.published import Published, with_published
 from gateway.relay import Relay
 from gateway.standing import Part
+from gateway.station import add_station
 from gateway.timeline import ACTION, Timeline, with_timeline
 from gateway.uploads import IMPORT, RemoteUploads
 from gateway.verifier import add_verifier
@@ -74,6 +75,7 @@ class Gateway:
         Published(door.app, proof, access)
         Timeline(door.app, self._relays, access)
         add_verifier(door.app)
+        add_station(door.app)
         behind = [(service, peers[service.name]) for service in self._services]
         add_pages(door.app, behind, lambda: self.live.origin, self._own_parts, clock_s)
 

@@ -154,6 +154,12 @@ SORTING: Final = Service(
     questions={
         "GetInspection": "/v1/inspections/{asset_no}",
         "GetSortingLife": "/v1/inspections/{asset_no}/life",
+        "GetForm": "/v1/inspections/{asset_no}/form",
+        "ListQueues": "/v1/stations/queues",
+        "ListThroughput": "/v1/stations/throughput",
+        "ListYield": "/v1/stations/yield",
+        "ListAgreement": "/v1/stations/agreement",
+        "ListBacklog": "/v1/stations/backlog",
         "ListInspections": "/v1/inspections",
         "GetRepair": "/v1/repairs/{repair}",
         "ListRepairs": "/v1/repairs",

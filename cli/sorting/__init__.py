@@ -9,6 +9,7 @@ import typer
 
 from cli.sorting.bench_files import bench_file
 from cli.sorting.curves import curves
+from cli.sorting.labels import label
 from cli.sorting.publishing import diff, publish, schemes, show
 from cli.sorting.reading import read
 from cli.sorting.trying import explain, try_table
@@ -35,4 +36,5 @@ sorting_app.command("diff")(diff)
 sorting_app.command("try")(try_table)
 sorting_app.command("explain")(explain)
 sorting_app.command("read")(read)
+sorting_app.command("label")(label)
 sorting_app.command("bench")(bench_file)

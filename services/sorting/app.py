@@ -27,7 +27,7 @@ from services.sorting.reverifying import Reverifying
 from services.sorting.review import REVIEW
 from services.sorting.run import RUN
 from services.sorting.sampling import SamplingPlans
-from services.sorting.scheme import SCHEME
+from services.sorting.scheme import SCHEME, Published
 from services.sorting.table import TABLE
 
 T = TypeVar("T")
@@ -71,10 +71,10 @@ class Sorting:
             command: handlings[decider.category] for decider in DECIDERS for command in decider.commands
         }
         self._inspections: Final = Folded(ledger, INSPECTION, CODEC)
-        schemes = Folded(ledger, SCHEME, CODEC)
+        self._schemes: Final = Folded(ledger, SCHEME, CODEC)
         self._reverifying: Final = Reverifying(
             Folded(ledger, REPAIR, CODEC),
-            schemes,
+            self._schemes,
             self._ask_now,
             self._handlings[ClaimCertificate].handle_many,
             Production(production),
@@ -82,7 +82,7 @@ class Sorting:
         )
         self._furnishing: Final = Furnishing(
             self._inspections,
-            schemes,
+            self._schemes,
             Folded(ledger, TABLE, CODEC),
             self.ask,
             self._ask_now,
@@ -124,6 +124,10 @@ class Sorting:
     async def inspections_now(self, asset_nos: Collection[str]) -> Mapping[str, Inspection]:
         """These devices' inspections as they are recorded now. Raises ledger.port.Unavailable."""
         return await self._inspections.now(asset_nos)
+
+    async def schemes_now(self, groups: Collection[str]) -> Mapping[str, Published]:
+        """These scheme groups' versions as they are published now. Raises ledger.port.Unavailable."""
+        return await self._schemes.now(groups)
 
     async def events_of(self, asset_no: str) -> list[tuple[Any, Recorded]]:
         """Every event of a device's sorting, in order; none where it never was. Raises ledger.port.Unavailable."""

@@ -20,6 +20,7 @@ from services.sorting.norms import SchemeVersion
 from services.sorting.repair import UNKNOWN as NO_REPAIR
 from services.sorting.review.state import UNKNOWN as NO_REVIEW
 from services.sorting.scheme import SCHEME, SchemePublished
+from services.sorting.stations import Stations
 from services.sorting.table import TABLE, TABLE_NAMES, TableName, TablePublished, TableVersion
 from services.sorting.views.inspection import INSPECTIONS, InspectionRow
 from services.sorting.views.repair import REPAIRS, RepairRow
@@ -158,6 +159,7 @@ class Questions:
             Question(GetReview, "/v1/reviews/{review}", ReviewRow, self._review),
             Question(ListReviews, "/v1/reviews", ReviewRow, self._reviews, rows=True, paged=True),
             Question(ListSamples, "/v1/reviews/{review}/samples", SampleRow, self._samples, rows=True, paged=True),
+            *Stations(self._sorting, self._access).table(),
             Question(ListSchemes, "/v1/schemes", SchemeRow, self._schemes, rows=True, paged=True),
             Question(GetScheme, "/v1/schemes/{group}", SchemePublished, self._scheme, public=True),
             Question(GetTable, "/v1/tables/{name}", TablePublished, self._one_table, public=True),

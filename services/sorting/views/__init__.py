@@ -6,6 +6,8 @@ population.py  what was found of the same maker, batch and class
 repair.py      how each repair stands
 review.py      how a review stands, its population and its samples
 scheme.py      which scheme covers which class
+station.py     what benches did, inspection by inspection; yields.py what is counted of it
+waiting.py     what waits for its verdict, and since when
 """
 
 from typing import Any, Final
@@ -17,6 +19,8 @@ from services.sorting.views.population import POPULATIONS
 from services.sorting.views.repair import REPAIRS
 from services.sorting.views.review import MEMBERS, REVIEWS, SAMPLES
 from services.sorting.views.scheme import SCHEMES
+from services.sorting.views.station import ROUNDS
+from services.sorting.views.waiting import WAITING
 
 VIEWS: Final[tuple[View[Any], ...]] = (
     DEVICES,
@@ -28,4 +32,6 @@ VIEWS: Final[tuple[View[Any], ...]] = (
     REVIEWS,
     SAMPLES,
     MEMBERS,
+    ROUNDS,
+    WAITING,
 )
