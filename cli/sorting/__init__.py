@@ -12,6 +12,7 @@ from cli.sorting.curves import curves
 from cli.sorting.labels import label
 from cli.sorting.publishing import diff, publish, schemes, show
 from cli.sorting.reading import read
+from cli.sorting.reviewing import nonce
 from cli.sorting.trying import explain, try_table
 
 sorting_app: Final = typer.Typer(
@@ -38,3 +39,4 @@ sorting_app.command("explain")(explain)
 sorting_app.command("read")(read)
 sorting_app.command("label")(label)
 sorting_app.command("bench")(bench_file)
+sorting_app.command("nonce")(nonce)
