@@ -1,0 +1,80 @@
+"""A device's life at the gateway, over the registry and sorting: as of a day, as of a position, and for whom."""
+
+import pytest
+import pytest_asyncio
+
+from kernel.disclosure import load
+from kernel.principal import Role
+from tests.gateway.behind import ROOT, behind
+from tests.sorting.doors.entrances import Entrances
+from tests.sorting.doors.season import RULES, arrived, tell
+from tests.sorting.doors.who_may import DEVICES, MAKER, OF_MAKER, OF_UNIT, OWN
+from tests.sorting.examples import DAY, inspected
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+LABELS = load(ROOT / "docs" / "disclosure.yaml")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def entrances(tmp_path_factory):
+    """A judged device of one's own unit, and one of one's own make."""
+    async with behind(tmp_path_factory.mktemp("timeline")) as platform:
+        opened = Entrances(platform)
+        for number, (unit, maker) in DEVICES.items():
+            await arrived(platform.ledger, [number], unit=unit, maker=maker)
+        position = await tell(opened.sorting, [*((one,) for one in RULES), *((inspected(one),) for one in DEVICES)])
+        await platform.registry.ask(lambda _connection: None, seen=await platform.ledger.head())
+        assert position
+        yield opened
+
+
+async def told(entrances, number, *roles, **asked):
+    """The types of a device's events in their order, with their positions; or the code of the refusal."""
+    token = entrances.token(*roles, units=(OWN,), organisation=MAKER)
+    answer = await entrances.platform.client.get(
+        f"/v1/meters/{number}", params=asked, headers={"Authorization": f"Bearer {token}"}
+    )
+    body = answer.json()
+    if answer.status_code != 200:
+        return body["code"]
+    return [(one["type"], one["position"]) for one in body["timeline"]]
+
+
+async def test_both_services_tell_in_the_order_of_the_log(entrances):
+    whole = await told(entrances, OF_UNIT, Role.AUDITOR)
+    types = [kind for kind, _ in whole]
+    assert types[:2] == ["registry.Registered", "registry.Received"]
+    assert types[2] == "sorting.InspectionOpened"
+    assert types[-1] == "sorting.VerdictReached"
+    positions = [position for _, position in whole]
+    assert positions == sorted(set(positions))
+
+
+async def test_as_of_a_position_it_ends_there(entrances):
+    whole = await told(entrances, OF_UNIT, Role.AUDITOR)
+    for nth, (_, position) in enumerate(whole, 1):
+        if nth >= 2:
+            assert await told(entrances, OF_UNIT, Role.AUDITOR, as_of_position=position) == whole[:nth]
+    both = await told(entrances, OF_UNIT, Role.AUDITOR, as_of_position=whole[-1][1], as_of_day=DAY.isoformat())
+    assert both == "query.one_time_only"
+
+
+async def test_as_of_a_day_it_is_what_had_happened_by_then(entrances):
+    whole = await told(entrances, OF_UNIT, Role.AUDITOR)
+    assert await told(entrances, OF_UNIT, Role.AUDITOR, as_of_day=DAY.isoformat()) == whole
+    before = DAY.replace(day=DAY.day - 1).isoformat()
+    assert await told(entrances, OF_UNIT, Role.AUDITOR, as_of_day=before) == "meter.not_then"
+
+
+@pytest.mark.parametrize(
+    ("role", "party", "number"), [(Role.OPERATOR, "unit", OF_UNIT), (Role.MANUFACTURER, "manufacturer", OF_MAKER)]
+)
+async def test_a_party_is_told_what_its_labels_say_and_nothing_else(entrances, role, party, number):
+    whole = [one for one in await told(entrances, number, Role.AUDITOR) if one[0].startswith("sorting.")]
+    shown = LABELS.shown_to({party})
+    seen = [one for one in await told(entrances, number, role) if one[0].startswith("sorting.")]
+    assert seen == [one for one in whole if one[0] in shown]
+    assert "sorting.VerdictReached" in {kind for kind, _ in seen}
+    assert "sorting.HistoryAssessed" in {kind for kind, _ in whole} - {kind for kind, _ in seen}
+    (others,) = {OF_UNIT, OF_MAKER} - {number}
+    assert await told(entrances, others, role) == "meter.unknown"
