@@ -26,7 +26,7 @@ def of_device(row):
 
 LISTS = [
     Listed(ListInspections(), "ReadInspection", "asset_no", (INSPECTIONS,), of_device),
-    Listed(ListRepairs(), "ReadInspection", "repair", (REPAIRS,), of_device),
+    Listed(ListRepairs(), "ReadRepair", "repair", (REPAIRS,), of_device),
 ]
 WHOLE = {"ListSchemes", "ListReviews", "ListSamples"}
 """Rules are for everybody, reviews for the centre and those who supervise it."""
