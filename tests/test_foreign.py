@@ -78,16 +78,19 @@ def test_what_the_owner_writes_is_read_as_it_was_meant(service, struct):
     @given(messages(WRITTEN[f"{service}.{struct.__name__}"]))
     def reads(event):
         read = msgspec.json.decode(msgspec.json.encode(event), type=struct)
-        said = msgspec.to_builtins(event)
-        for name, value in msgspec.to_builtins(read).items():
-            if value is not None and not isinstance(value, dict):
-                # A member with its default is not written; the reader has the same default, or none.
-                assert name not in said or _same(value, said[name])
+        assert _same(msgspec.to_builtins(read), msgspec.to_builtins(event))
 
     reads()
 
 
 def _same(read: object, said: object) -> bool:
+    """Whether all that is read is what was said; a member with its default is not written, and the reader has none or
+    the same.
+    """
+    if isinstance(read, dict) and isinstance(said, dict):
+        return all(value is None or name not in said or _same(value, said[name]) for name, value in read.items())
+    if isinstance(read, tuple | list) and isinstance(said, tuple | list):
+        return len(read) == len(said) and all(map(_same, read, said))
     instants = isinstance(said, str) and "T" in said and said != read
     return datetime.fromisoformat(str(read)) == datetime.fromisoformat(said) if instants else read == said
 
