@@ -28,7 +28,16 @@ LISTS = [
     Listed(ListInspections(), "ReadInspection", "asset_no", (INSPECTIONS,), of_device),
     Listed(ListRepairs(), "ReadRepair", "repair", (REPAIRS,), of_device),
 ]
-WHOLE = {"ListSchemes", "ListReviews", "ListSamples"}
+WHOLE = {
+    "ListSchemes",
+    "ListReviews",
+    "ListSamples",
+    "ListQueues",
+    "ListThroughput",
+    "ListYield",
+    "ListAgreement",
+    "ListBacklog",
+}
 """Rules are for everybody, reviews for the centre and those who supervise it."""
 
 

@@ -17,7 +17,7 @@ from tests.doors.who_may import MAKER, OTHER_MAKER, OWN, STALE, THEIR, Asked, As
 from tests.gateway.behind import behind
 from tests.sorting.doors.entrances import Entrances
 from tests.sorting.doors.season import EXAMPLES, REVIEW, REVIEWS, RULES, arrived, begun, tell
-from tests.sorting.examples import SCHEME, inspected
+from tests.sorting.examples import DAY, SCHEME, inspected
 
 OF_UNIT, OF_MAKER, OF_OTHERS = (
     compose(unit, "01", f"{serial:014d}") for unit, serial in ((OWN, 21), (THEIR, 22), (THEIR, 23))
@@ -77,6 +77,7 @@ def _numbers(page: Any) -> list[str]:
     return [row["asset_no"] for row in page["items"]]
 
 
+DAYS = {"first_day": DAY.isoformat(), "last_day": DAY.isoformat()}
 QUESTIONS = {
     "GetInspection": Asking(_devices()),
     "GetSortingLife": Asking(_devices()),
@@ -87,6 +88,12 @@ QUESTIONS = {
     "GetReview": Asking(_once(review=REVIEW)),
     "ListReviews": Asking(_once()),
     "ListSamples": Asking(_once(review=REVIEW)),
+    "GetForm": Asking(_devices()),
+    "ListQueues": Asking(_once()),
+    "ListThroughput": Asking(_once(day=DAY.isoformat())),
+    "ListYield": Asking(_once(by="maker", **DAYS)),
+    "ListAgreement": Asking(_once(**DAYS)),
+    "ListBacklog": Asking(_once(on=DAY.isoformat())),
     "ListSchemes": Asking(_once()),
     "GetScheme": Asking(_once(group=SCHEME.group)),
     "GetTable": Asking(_once(name="verdict")),
