@@ -409,7 +409,7 @@ const kilograms = (grams) => `${(grams / 1000).toFixed(1)} kg CO₂`;
 
 function verdict(form) {
   const said = form.verdict;
-  const forgone = (stair) => (stair.taken ? null : el("p", { class: "forgone" }, both(words("放弃", "forgone")), ": ", [stair.forgone_fen === null ? null : yuan(stair.forgone_fen), kilograms(stair.forgone_co2_g)].filter(Boolean).join(" · ")));
+  const forgone = (stair) => (stair.taken ? null : el("p", { class: "forgone" }, both(words("放弃", "forgone")), ": ", [stair.forgone_fen === null ? null : yuan(stair.forgone_fen), stair.forgone_co2_g ? kilograms(stair.forgone_co2_g) : null].filter(Boolean).join(" · ") || "—"));
   show({
     name: "verdict", form,
     body: [...about(form),
