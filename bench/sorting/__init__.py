@@ -1,1 +1,1 @@
-"""What sorting does in a second, and how long it takes to derive a sample again."""
+"""How fast a hall is served: whole inspections, verdicts, scans, and a sample derived again."""
