@@ -1199,8 +1199,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ReviewCriteria(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which verdicts a review is about: reached on these days, with these dispositions; where a scheme group, a
-    site or makers are named, of those alone.
+    """Which verdicts a review is about: reached on these days; where dispositions, a scheme group, a site or
+    makers are named, of those alone. A verdict of hold is in no review.
     """
 
     judged_from: date
@@ -1580,7 +1580,8 @@ class VerdictReached(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 class VerdictShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The last verdict on a device. `disposition` is what stands now; `newer_round` the inspection that was begun
-    since, if any. What was said of history, indicators and value is there in words beside the numbers.
+    since, if any. What was said of history, indicators and value is there in words beside the numbers, each where
+    the labels show its event to whoever asks.
     """
 
     asset_no: str
@@ -1588,9 +1589,9 @@ class VerdictShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     disposition: Literal["claim", "hold", "reuse", "scrap"]
     scheme: SchemeRef
     verdict: VerdictReached
-    history: HistoryAssessed
-    indicators: IndicatorsAssessed
-    value: ValueAssessed
+    history: HistoryAssessed | None
+    indicators: IndicatorsAssessed | None
+    value: ValueAssessed | None
     history_said: tuple[Words, ...]
     indicators_said: tuple[Words, ...]
     value_said: tuple[Words, ...]

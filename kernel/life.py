@@ -2,7 +2,14 @@
 
 import msgspec
 
+from kernel.refusal import unreadable
 from ledger.port import Recorded
+
+ONE_TIME_ONLY = unreadable(
+    "query.one_time_only",
+    "as_of_position 与 as_of_day 只能给一个。",
+    "give as_of_position or as_of_day, not both",
+)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import msgspec
 from sqlalchemy import True_
 
-from kernel.life import Entry, entry
+from kernel.life import ONE_TIME_ONLY, Entry, entry
 from kernel.principal import Principal, Role
 from kernel.quantity import formed
 from kernel.questions import PageAsked, Question, Rows, Shown, columns_named, follows, paged
@@ -32,12 +32,6 @@ from services.registry.views.places import (
 )
 from services.registry.views.recovery import BurntCount, Owed, RecoveryRate, burnt, grouped, recovery_rates, still_owed
 from services.registry.views.stocktake import StocktakeLine
-
-ONE_TIME_ONLY = unreadable(
-    "query.one_time_only",
-    "as_of_position 与 as_of_day 只能给一个。",
-    "give as_of_position or as_of_day, not both",
-)
 
 FIRST_AFTER_LAST = unreadable(
     "query.first_after_last",

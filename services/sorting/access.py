@@ -123,6 +123,12 @@ LABELS: Final = Path(__file__).with_name("disclosure.yaml")
 PARTIES: Final = {Role.OPERATOR: "unit", Role.MANUFACTURER: "manufacturer"}
 """As which party a role reads what it may see of a device."""
 
+NOT_THE_UNITS: Final = {"proposed": None, "review": None}
+"""What a row says to a unit in place of what is for the supervisor alone."""
+
+NOT_THE_MAKERS: Final = {**NOT_THE_UNITS, "bench": "", "site": "", "identity": None}
+"""The same to a maker, who is not told where its devices are kept either."""
+
 RULES: Final = Resource(type="Rules")
 BENCH: Final = Resource(type="Bench")
 REVIEWS: Final = Resource(type="Reviews")
@@ -197,13 +203,29 @@ class Access:
         review = last.review if isinstance(last, PopulationJoined) else None
         unit, maker = (device.unit, device.maker) if device else (_unit_in(asset_no), None)
         resource = inspection(unit, maker, review)
-        if not told or not self._policies.decide(principal, "ReadInspection", resource).allowed:
+        if not told or not self.allows(principal, "ReadInspection", resource):
             raise UNKNOWN(asset_no=asset_no)
-        if self._policies.decide(principal, "ReadWholeInspection", resource).allowed:
-            return list(told)
-        parties = {party for role, party in PARTIES.items() if self._reads_as(principal, role, resource)}
-        types = self._labels.shown_to(parties)
-        return [one for one in told if one[1].type in types]
+        types = self.types(principal, resource)
+        return [one for one in told if types is None or one[1].type in types]
+
+    def types(self, principal: Principal, resource: Resource) -> frozenset[str] | None:
+        """The types of a device's events that this principal may read whole, as the labels show them to the party that
+        it is; None where it reads all.
+        """
+        if self.allows(principal, "ReadWholeInspection", resource):
+            return None
+        return self._labels.shown_to(self._parties(principal, resource))
+
+    def row(self, principal: Principal, row: InspectionRow) -> InspectionRow:
+        """How a device's sorting stands, without what the labels keep from this principal."""
+        resource = inspection(row.unit, row.maker, row.review)
+        if self.allows(principal, "ReadWholeInspection", resource):
+            return row
+        unit = PARTIES[Role.OPERATOR] in self._parties(principal, resource)
+        return msgspec.structs.replace(row, **(NOT_THE_UNITS if unit else NOT_THE_MAKERS))
+
+    def _parties(self, principal: Principal, resource: Resource) -> set[str]:
+        return {party for role, party in PARTIES.items() if self._reads_as(principal, role, resource)}
 
     def _reads_as(self, principal: Principal, role: Role, resource: Resource) -> bool:
         alone = msgspec.structs.replace(principal, roles=principal.roles & {role})

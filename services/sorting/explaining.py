@@ -3,7 +3,7 @@
 Sentences are rendered here from their codes, so that whoever asks need not know them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -34,7 +34,8 @@ class Overruled(msgspec.Struct, frozen=True, kw_only=True):
 
 class VerdictShown(msgspec.Struct, frozen=True, kw_only=True):
     """The last verdict on a device. `disposition` is what stands now; `newer_round` the inspection that was begun
-    since, if any. What was said of history, indicators and value is there in words beside the numbers.
+    since, if any. What was said of history, indicators and value is there in words beside the numbers, each where the
+    labels show its event to whoever asks.
     """
 
     asset_no: AssetNo
@@ -42,9 +43,9 @@ class VerdictShown(msgspec.Struct, frozen=True, kw_only=True):
     disposition: Disposition
     scheme: SchemeRef
     verdict: VerdictReached
-    history: HistoryAssessed
-    indicators: IndicatorsAssessed
-    value: ValueAssessed
+    history: HistoryAssessed | None
+    indicators: IndicatorsAssessed | None
+    value: ValueAssessed | None
     history_said: tuple[Words, ...]
     indicators_said: tuple[Words, ...]
     value_said: tuple[Words, ...]
@@ -77,6 +78,21 @@ def last_verdict(events: Iterable[Any]) -> VerdictShown | None:
             case _:
                 pass
     return shown
+
+
+def as_read(shown: VerdictShown, types: Collection[str]) -> VerdictShown:
+    """The same for whoever reads only events of these types whole."""
+    kept = {
+        "history": "sorting.HistoryAssessed",
+        "indicators": "sorting.IndicatorsAssessed",
+        "value": "sorting.ValueAssessed",
+    }
+    left_out: dict[str, Any] = {}
+    for name, label in kept.items():
+        if label not in types:
+            left_out |= {name: None, f"{name}_said": ()}
+    overruled = shown.overruled and msgspec.structs.replace(shown.overruled, why=None)
+    return msgspec.structs.replace(shown, overruled=overruled, **left_out)
 
 
 def _shown(opened: InspectionOpened, found: dict[type, Any], verdict: VerdictReached) -> VerdictShown:

@@ -7,14 +7,14 @@ from typing import Annotated, Final
 import msgspec
 
 from kernel.device import AssetNo
-from kernel.life import Entry, entry
-from kernel.principal import Principal
+from kernel.life import ONE_TIME_ONLY, Entry, entry
+from kernel.principal import Principal, Role
 from kernel.questions import PageAsked, Question, Rows, Shown, columns_named, follows, paged
 from kernel.refusal import not_found
+from services.sorting.access import NOT_THE_MAKERS, Access, inspection
 from services.sorting.access import REVIEWS as REVIEWS_SEEN
-from services.sorting.access import Access, inspection
 from services.sorting.app import Sorting
-from services.sorting.explaining import VerdictShown
+from services.sorting.explaining import VerdictShown, as_read
 from services.sorting.inspection.state import UNKNOWN
 from services.sorting.norms import SchemeVersion
 from services.sorting.repair import UNKNOWN as NO_REPAIR
@@ -170,9 +170,11 @@ class Questions:
         if row is None:
             raise UNKNOWN(asset_no=ask.asset_no)
         self._access.may_read(caller, row)
-        return Shown(value=row, version=row.version)
+        return Shown(value=self._access.row(caller, row), version=row.version)
 
     async def _life(self, caller: Principal, ask: GetSortingLife, page: PageAsked) -> Rows:
+        if ask.as_of_position is not None and ask.as_of_day is not None:
+            raise ONE_TIME_ONLY()
         told = await self._sorting.events_of(ask.asset_no)
         shown = self._access.shown(caller, ask.asset_no, told)
         (after,) = follows(page, int) or (-1,)
@@ -186,9 +188,12 @@ class Questions:
         return paged(entries[: page.limit], page, "version")
 
     async def _inspections(self, caller: Principal, ask: ListInspections, page: PageAsked) -> Rows:
-        visible, named = self._access.visible(caller), columns_named(ask)
+        named = columns_named(ask)
+        # To search by what one's rows do not show would be to learn it.
+        searched = any(named.get(name) is not None for name in NOT_THE_MAKERS)
+        visible = self._access.visible(_beside_maker(caller) if searched else caller)
         found = await self._sorting.page(INSPECTIONS, named, page.after, page.limit, visible, seen=ask.seen)
-        return paged(found, page, "asset_no")
+        return paged([self._access.row(caller, row) for row in found], page, "asset_no")
 
     async def _repair(self, caller: Principal, ask: GetRepair, _page: PageAsked) -> Shown:
         row = await self._sorting.one(REPAIRS, (ask.repair,), seen=ask.seen)
@@ -235,10 +240,8 @@ class Questions:
         shown = await self._sorting.last_verdict(ask.asset_no)
         if shown is None:
             raise NO_VERDICT(asset_no=ask.asset_no)
-        if shown.overruled is not None and not self._access.allows(caller, "ReadWholeInspection", about):
-            overruled = msgspec.structs.replace(shown.overruled, why=None)
-            shown = msgspec.structs.replace(shown, overruled=overruled)
-        return Shown(value=shown)
+        types = self._access.types(caller, about)
+        return Shown(value=shown if types is None else as_read(shown, types))
 
     async def _scheme(self, caller: Principal, ask: GetScheme, _page: PageAsked) -> Shown:
         self._access.may(caller, "ReadRules")
@@ -253,3 +256,8 @@ class Questions:
         if published is None:
             raise NO_SUCH_TABLE(name=TABLE_NAMES[ask.name])
         return Shown(value=published)
+
+
+def _beside_maker(caller: Principal) -> Principal:
+    """The caller in its other roles."""
+    return msgspec.structs.replace(caller, roles=caller.roles - {Role.MANUFACTURER})

@@ -42,13 +42,13 @@ OTHER_PHASE = against_rules(
 
 
 class ReviewCriteria(Part, frozen=True, kw_only=True):
-    """Which verdicts a review is about: reached on these days, with these dispositions; where a scheme group, a site or
-    makers are named, of those alone.
+    """Which verdicts a review is about: reached on these days; where dispositions, a scheme group, a site or makers are
+    named, of those alone. A verdict of hold is in no review.
     """
 
     judged_from: CivilDate
     judged_to: CivilDate
-    dispositions: Annotated[tuple[Judged, ...], Meta(min_length=1)] = ("reuse", "claim", "scrap")
+    dispositions: tuple[Judged, ...] = ()
     scheme_group: GroupId | None = None
     site: SiteId | None = None
     makers: Annotated[tuple[Code, ...], Meta(max_length=200)] = ()

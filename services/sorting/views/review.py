@@ -14,7 +14,7 @@ from kernel.view import View
 from ledger.port import Recorded
 from services.sorting.inspection.population import PopulationJoined, PopulationLeft
 from services.sorting.review import committing, drawing, results
-from services.sorting.review.state import ReviewCriteria
+from services.sorting.review.state import JUDGED, ReviewCriteria
 from services.sorting.views.inspection import INSPECTIONS
 from services.sorting.views.tables import Tables
 
@@ -282,7 +282,7 @@ def fitting(criteria: ReviewCriteria) -> ColumnElement[bool]:
         & of.review.is_(None)
         & of.repair.is_(None)
         & of.judged_on.between(criteria.judged_from, criteria.judged_to)
-        & of.disposition.in_(criteria.dispositions)
+        & of.disposition.in_(criteria.dispositions or JUDGED)
     )
     if criteria.scheme_group is not None:
         fits &= of.scheme_group == criteria.scheme_group

@@ -78,3 +78,43 @@ async def test_a_party_is_told_what_its_labels_say_and_nothing_else(entrances, r
     assert "sorting.HistoryAssessed" in {kind for kind, _ in whole} - {kind for kind, _ in seen}
     (others,) = {OF_UNIT, OF_MAKER} - {number}
     assert await told(entrances, others, role) == "meter.unknown"
+
+
+async def asked(entrances, path, *roles, **parameters):
+    """The answer to a question at the gateway."""
+    token = entrances.token(*roles, units=(OWN,), organisation=MAKER)
+    answer = await entrances.platform.client.get(path, params=parameters, headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@pytest.mark.parametrize(
+    ("role", "number", "left_out"),
+    [(Role.OPERATOR, OF_UNIT, {"history"}), (Role.MANUFACTURER, OF_MAKER, {"history", "value"})],
+)
+async def test_a_verdict_whole_leaves_out_what_the_labels_keep_from_a_party(entrances, role, number, left_out):
+    path = f"/v1/inspections/{number}/verdict"
+    whole, shown = await asked(entrances, path, Role.AUDITOR), await asked(entrances, path, role)
+    parts = {"history", "indicators", "value"}
+    assert all(whole[name] and whole[f"{name}_said"] for name in parts)
+    assert {name for name in parts if shown[name] is None} == left_out
+    assert {name for name in parts if not shown[f"{name}_said"]} == left_out
+    assert shown["verdict"] == whole["verdict"]
+
+
+async def test_a_row_leaves_out_the_same_and_is_not_found_by_it(entrances):
+    path, one = "/v1/inspections", f"/v1/inspections/{OF_MAKER}"
+    whole = await asked(entrances, one, Role.AUDITOR)
+    shown = await asked(entrances, one, Role.MANUFACTURER)
+    hidden = {"bench": "", "site": "", "identity": None, "proposed": None, "review": None}
+    assert {name: shown[name] for name in hidden} == hidden
+    assert {name: value for name, value in whole.items() if name not in hidden} == {
+        name: value for name, value in shown.items() if name not in hidden
+    }
+    listed = await asked(entrances, path, Role.MANUFACTURER)
+    assert [row["asset_no"] for row in listed["items"]] == [OF_MAKER]
+    assert listed["items"] == [shown]
+    for named in ({"bench": whole["bench"]}, {"site": whole["site"]}):
+        token = entrances.token(Role.MANUFACTURER, organisation=MAKER)
+        answer = await entrances.platform.client.get(path, params=named, headers={"Authorization": f"Bearer {token}"})
+        assert answer.json()["code"] == "access.denied"
