@@ -12,14 +12,14 @@ import typer
 
 from cli.connection import note, warn
 from cli.demo.on_the_bench import accuracy_class, reports
+from cli.demo.people import token_of
 from cli.demo.showing import show_verdicts
 from cli.demo.workshop import make_good
 from cli.sorting.publishing import published
 from cli.sorting.rules import default_rules
 from client import Client
 from client.types import InspectAtOnce, ListDevices, ListInspections
-from kernel.identity_issuer import issue
-from kernel.principal import Principal, Role
+from kernel.principal import Role
 from kernel.settings import Settings
 from services.sorting.defaults import default_groups, default_scheme
 from services.sorting.norms import Scheme
@@ -30,12 +30,6 @@ SORTED_ON: Final = date(2025, 6, 3)
 BENCHES: Final = ("B-01", "B-02", "B-03")
 CHUNK: Final = 500
 SEED: Final = 20_250_603
-
-
-def token_of(settings: Settings, subject: str, *roles: Role) -> str:
-    """Somebody of the centre, who acts for every unit."""
-    principal = Principal(subject=subject, roles=frozenset(roles), units=frozenset({"*"}))
-    return issue(settings.keys_dir, principal)
 
 
 class Sorted(msgspec.Struct, frozen=True):

@@ -17,7 +17,8 @@ from cli.connection import note
 from cli.demo.audited import audited
 from cli.demo.folders import fresh, say_how_long
 from cli.demo.generate import Expected, generate
-from cli.demo.hall import sort_what_was_received
+from cli.demo.hall import SORTED_ON, sort_what_was_received
+from cli.demo.institute import review
 from cli.demo.real_meters import real_meters
 from cli.demo.showing import closing, percent, show_alarms, show_balances, show_imports, show_recovery
 from cli.demo.witnesses import cosigned, own_witnesses
@@ -71,7 +72,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     devices that arrived unannounced, `unexpected_arrivals`, those with a dismantling on record are `unexpected` in the
     recovery table too, `unexpected_dismantled`. `audit` is the verdict of the audit that it ends with; `tree_size`:
     entries of the proof log that both witnesses cosigned. `verdicts`: how many devices of each disposition;
-    `reverified`: how many have a certificate to be used again.
+    `reverified`: how many have a certificate to be used again; `review_agreement`: of how many per cent of a sample of
+    scrap the institute says the same.
     """
 
     meters: int
@@ -88,6 +90,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     tree_size: int
     verdicts: dict[str, int]
     reverified: int
+    review_agreement: float
 
 
 def demo(
@@ -135,6 +138,9 @@ def tell(settings: CliSettings, endpoints: Endpoints, begun: float) -> tuple[Out
         shipments = list(platform.rows(ListShipments()))
     console.rule("分拣检测 The centre sorts what it received")
     hall = sort_what_was_received(settings, endpoints.gateway)
+    reviewed = review(
+        settings, endpoints.gateway, SORTED_ON, lambda: cosigned(settings, asyncio.run(_events(settings)))
+    )
     events = asyncio.run(_events(settings))
     tree_size = cosigned(settings, events)
     verdict = audited(settings, endpoints.gateway, tree_size).verdict
@@ -154,6 +160,7 @@ def tell(settings: CliSettings, endpoints: Endpoints, begun: float) -> tuple[Out
         tree_size=tree_size,
         verdicts=hall.verdicts,
         reverified=hall.reverified,
+        review_agreement=reviewed.agreement,
     )
     return outcome, verdict.status == VERIFIED
 

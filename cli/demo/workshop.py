@@ -45,9 +45,8 @@ def make_good(gateway: str, metrologist: str) -> int:
         for one in chosen:
             platform.do(_order(one))
         repairs = _begun(platform, len(chosen))
-        for number, repair in enumerate(repairs, 1):
-            _carried_out(platform, repair, number)
-        verified = list(platform.rows(ListRepairs(phase="verified")))
+        last = max(_carried_out(platform, repair, number) for number, repair in enumerate(repairs, 1))
+        verified = list(platform.rows(ListRepairs(phase="verified", seen=last)))
     note_repairs(len(repairs), len(verified))
     return len(verified)
 
@@ -71,7 +70,8 @@ def _begun(platform: Client, expected: int) -> Sequence[RepairRow]:
         time.sleep(POLL_S)
 
 
-def _carried_out(platform: Client, repair: RepairRow, number: int) -> None:
+def _carried_out(platform: Client, repair: RepairRow, number: int) -> int:
+    """The position of the last event of it."""
     about: dict[str, Any] = {"repair": repair.repair, "occurred_on": ON}
     if repair.route == "fault":
         platform.do(SendForRepair(**about, reference=f"WX-示例-{number:04d}"))
@@ -90,4 +90,4 @@ def _carried_out(platform: Client, repair: RepairRow, number: int) -> None:
         "seals": [f"FY-{number:06d}"],
         **found,
     }
-    platform.do(msgspec.convert(plain, ReVerify))
+    return platform.do(msgspec.convert(plain, ReVerify)).position

@@ -120,19 +120,19 @@ def _explained(found: types.VerdictShown) -> Iterator[Text]:
         ("拆后指标 indicators", found.indicators_said),
         ("处置价值 value", found.value_said),
     ):
-        yield Text(f"\n{heading}", "bold")
+        if said:
+            yield Text(f"\n{heading}", "bold")
         for words in said:
             yield Text(f"  {words.zh}\n  {words.en}")
-    if faults := found.indicators.findings.faults:
-        yield Text(f"  故障代码 faults: {', '.join(faults)}")
-    yield from _worth(found.value.findings)
+    if found.indicators is not None and found.indicators.findings.faults:
+        yield Text(f"  故障代码 faults: {', '.join(found.indicators.findings.faults)}")
+    if found.value is not None:
+        yield from _worth(found.value.findings)
     yield Text("\n判定依据 judged by", "bold")
     yield Text("  " + "\n  ".join(_input(one.column, one.word) for one in verdict.inputs))
-    yield Text(
-        f"  方案 scheme {found.scheme.group} v{found.scheme.version} · 决策表 table v{verdict.table.version} · "
-        f"价值参数 prices v{found.value.prices.version}",
-        "dim",
-    )
+    prices = f" · 价值参数 prices v{found.value.prices.version}" if found.value is not None else ""
+    versions = f"方案 scheme {found.scheme.group} v{found.scheme.version} · 决策表 table v{verdict.table.version}"
+    yield Text(f"  {versions}{prices}", "dim")
 
 
 def _overruled(overruled: types.Overruled) -> Iterator[Text]:

@@ -46,6 +46,7 @@ def test_the_demonstration_ends_with_balances_that_agree(tmp_path):
     assert outcome["verdicts"].keys() == {"reuse", "claim", "scrap", "hold"}
     assert sum(outcome["verdicts"].values()) > 1_500
     assert outcome["reverified"] >= 30
+    assert 90 <= outcome["review_agreement"] < 100
     assert outcome["audit"] == "verified under the demo policy: both witnesses are run by this demo"
     assert "已验证，依据：" in told.stderr
     log = tmp_path / "demo" / "1" / "proof" / "log"
