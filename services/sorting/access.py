@@ -58,7 +58,7 @@ from services.sorting.scheme import SCHEME
 from services.sorting.table import TABLE
 from services.sorting.views.inspection import INSPECTIONS, InspectionRow
 from services.sorting.views.repair import RepairRow
-from services.sorting.vocabulary import INSPECTED
+from services.sorting.vocabulary import INSPECTED, STEPS
 
 BY_ANOTHER = not_allowed(
     "verdict.by_another",
@@ -76,6 +76,12 @@ SECOND_IS_FIRST = not_allowed(
     "inspection.second_is_first",
     "双人作业的第二人须是另一人，不能是记录人 {subject} 本人。",
     "the second person of a step is another than {subject}, who records it",
+)
+
+NOT_A_PERFORMER = not_allowed(
+    "inspection.not_a_performer",
+    "方案规定{step}由{performers}执行。请由有此角色的人员记录。",
+    "by its scheme {step} is done by {performers}; have somebody of that role record it",
 )
 
 INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
@@ -170,7 +176,7 @@ class Access:
                 return VERIFIED_BY_ANOTHER(subject=principal.subject, field="verifier")
             if refusal is None and principal.subject in _seconds(command):
                 return SECOND_IS_FIRST(subject=principal.subject, field="second")
-            return refusal
+            return refusal or _not_a_performer(principal, command)
 
         return judged
 
@@ -296,6 +302,21 @@ def _seconds(command: Any) -> set[str]:
     """Who is named as having done a step along with whoever records it."""
     told = (getattr(command, name, None) for name in ("report", *INSPECTED))
     return {report.second for report in told if isinstance(report, StepReport) and report.second is not None}
+
+
+def _not_a_performer(principal: Principal, command: Any) -> Refusal | None:
+    """What is against this principal recording these steps. Automated lines are set up by those who may."""
+    if Role.SERVICE in principal.roles:
+        return None
+    norms = [command.norm] if isinstance(command, EndStep) else []
+    if isinstance(command, InspectAtOnceOnRecord):
+        norms = [
+            command.rulebook.scheme.norm(step) for step in INSPECTED if getattr(command, step).ended == "performed"
+        ]
+    for norm in norms:
+        if norm.performers and not principal.roles.intersection(norm.performers):
+            return NOT_A_PERFORMER(step=STEPS[norm.step], performers=", ".join(norm.performers))
+    return None
 
 
 def _resource(command: Any, state: Any) -> Resource:

@@ -36,7 +36,7 @@ APPEARANCE = Norm(
             photo=True,
         ),
     ),
-    performers=("inspector",),
+    performers=("inspector", "metrologist"),
 )
 FUNCTION = Norm(
     step="function",
@@ -52,7 +52,7 @@ FUNCTION = Norm(
             fault="battery_low",
         ),
     ),
-    performers=("inspector",),
+    performers=("inspector", "metrologist", "laboratory"),
 )
 ACCURACY = Norm(
     step="accuracy",
@@ -71,7 +71,7 @@ ACCURACY = Norm(
             fault="error",
         ),
     ),
-    performers=("inspector",),
+    performers=("inspector", "metrologist", "laboratory"),
 )
 SCHEME = Scheme(
     group="single_phase",

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import msgspec
 import pytest
 
 from kernel.authority import Policies
@@ -15,7 +16,7 @@ from services.registry.asset_number import compose
 from services.registry.meter.custody import Received
 from services.registry.meter.identity import Description, Registered
 from services.registry.vocabulary import Movement
-from services.sorting.access import SECOND_IS_FIRST, Access
+from services.sorting.access import NOT_A_PERFORMER, SECOND_IS_FIRST, Access
 from services.sorting.inspection.opening import OPEN_ELSEWHERE, CheckIdentity, OpenInspection
 from services.sorting.inspection.steps import InspectAccuracy, InspectAppearance, InspectFunction, StepReport
 from services.sorting.reporting import Reporting, RunReport
@@ -90,6 +91,31 @@ async def test_a_meter_goes_from_the_scan_to_its_verdict_step_by_step(hall):
         done = await do(hall, command(**about, report=report))
     row = await judged(hall, NUMBERS[0], done.position)
     assert (row.phase, row.disposition, row.rule, row.next_step) == ("judged", "reuse", "reuse.sound", None)
+
+
+async def test_a_step_is_recorded_by_those_who_do_it_by_its_norm(hall):
+    access = Access(Policies.load(ROOT / "services" / "sorting"), hall.sorting)
+    only = msgspec.structs.replace(
+        SCHEME,
+        norms=tuple(
+            msgspec.structs.replace(norm, performers=("laboratory",)) if norm.step == "function" else norm
+            for norm in SCHEME.norms
+        ),
+    )
+    await do(hall, PublishScheme(occurred_on=DAY, why="stricter", version=2, group=SCHEME.group, scheme=only))
+    about = {"occurred_on": DAY, "asset_no": NUMBERS[2]}
+    await do(hall, OpenInspection(**about, bench=BENCH, site=SITE, accuracy_class="1"))
+    await do(hall, CheckIdentity(**about, barcode=NUMBERS[2]))
+    await do(hall, InspectAppearance(**about, report=WHOLE))
+    for role, allowed in ((Role.INSPECTOR, False), (Role.METROLOGIST, False), (Role.LABORATORY, True)):
+        who = Principal(subject="u-2", roles=frozenset({role}))
+        command = InspectFunction(**about, report=POWERED)
+        context, permit = Context(command_id=fresh_id(), actor="u-2"), await access.permit(who, [command])
+        if allowed:
+            assert (await hall.sorting.do(command, context, permit)).events
+            continue
+        with pytest.raises(NOT_A_PERFORMER.kind, match="not_a_performer"):
+            await hall.sorting.do(command, context, permit)
 
 
 async def test_a_run_reports_each_position_once(hall):
