@@ -36,6 +36,7 @@ from services.sorting.decision import VerdictTable
 from services.sorting.defaults import Cases
 from services.sorting.norms import Scheme
 from services.sorting.prices import Prices
+from services.sorting.sampling import SamplingPlans
 
 ROOT: Final = Path(__file__).parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
@@ -49,6 +50,7 @@ EDITED: Final[dict[str, type[msgspec.Struct]]] = {
     "verdict_table": VerdictTable,
     "prices": Prices,
     "verdict_cases": Cases,
+    "sampling": SamplingPlans,
 }
 """What people write as YAML, and what an editor checks it by."""
 

@@ -122,7 +122,7 @@ async def scans(hall: Hall, scanned: list[str], seconds: float) -> list[float]:
     body = {"occurred_on": DAY.isoformat(), "bench": "B1", "site": SITE}
     opened = (hall.post(f"/v1/inspections/{one}/open-inspection", body) for one in scanned)
     opened_s = await paced(hall.address, opened, SCANS_PER_S, lambda passed_s: passed_s < seconds)
-    forms = itertools.cycle(hall.get(f"/v1/inspections/{one}") for one in scanned[: len(opened_s)])
+    forms = itertools.cycle(hall.get(f"/v1/inspections/{one}/form?bench=B1") for one in scanned[: len(opened_s)])
     shown_s = await paced(hall.address, forms, SCANS_PER_S, lambda passed_s: passed_s < seconds)
     return [one + other for one, other in zip(opened_s, shown_s, strict=False)]
 

@@ -50,7 +50,7 @@ def test_the_demonstration_is_the_same_there(tmp_path_factory):
     log = (var / "log" / "ledger.log").read_text("utf-8")
     assert '"event": "serving"' in log
     passwords = set(_passwords(var))
-    assert len(passwords) == 3
+    assert len(passwords) == 4
     for path in (var / "log").iterdir():
         assert not [one for one in passwords if one in path.read_text("utf-8")], path
 
@@ -68,7 +68,7 @@ def test_a_server_that_is_killed_and_outsiders_who_write_keep_nobody_from_work(t
     listen = f"127.0.0.1:{unused_tcp_port}"
     with up(folder, "--port", "0", "--ledger", "kurrentdb", METERLOOP_LEDGER__LISTEN=listen) as process:
         services, _ = started(folder, process)
-        assert len(services) == 5
+        assert len(services) == 6
         assert (folder / "var" / "run" / "supervisord.conf").stat().st_mode & 0o777 == 0o600
         keys = folder / "var" / "keys"
         add_user(keys, "maker", Role.MANUFACTURER, None, PASSWORD, NOW_US)
@@ -84,7 +84,7 @@ def test_a_server_that_is_killed_and_outsiders_who_write_keep_nobody_from_work(t
         # One of the server as it is now: a read that has begun on a broken connection is not begun again.
         with KurrentDBClient(uri=uri) as maker:
             assert [event.type for event in maker.read_all()] == ["registry.SiteOpened", "registry.SiteOpened"]
-        assert _disclosed(folder, 5) == {"ledger", "registry", "sequencer", "discloser", "gateway"}
+        assert _disclosed(folder, 5) == {"ledger", "registry", "sorting", "sequencer", "discloser", "gateway"}
         process.send_signal(signal.SIGTERM)
         assert process.wait(OVER_S_MAX) == 0, told(folder)
     checked = meterloop(folder, "ledger", "fsck")

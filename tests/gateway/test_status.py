@@ -49,6 +49,7 @@ async def test_what_is_up_is_said_in_one_sentence_and_part_by_part(platform):
     shown = {name: re.sub(r"\d\d:\d\d:\d\d", "TIME", state) for name, state in rows(page.text).items()}
     assert shown == {
         "登记服务 registry": "正常 up",
+        "分拣服务 sorting": "正常 up",
         "存证日志 proof log": "正常 up TIME，0 项 entries",
         "见证人 witnesses": "正常 up 未指定 none named",
         "披露 disclosures": "正常 up 0 项 entries",
@@ -76,7 +77,7 @@ async def test_a_service_whose_view_has_stopped_is_degraded_and_says_what_to_do(
     assert "A view has stopped, is behind or is being built" in state
     assert "meterloop rebuild 重建" in state
     assert "Operators: /readyz?verbose" in state
-    assert "须注意：5 个部分中的 1 个。 To be looked at: 1 of 5 parts." in words(page)
+    assert "须注意：6 个部分中的 2 个。 To be looked at: 2 of 6 parts." in words(page)
     assert "secret" not in page, "why it stopped is for those who run it"
     assert "<code>meterloop rebuild</code>" in page
 

@@ -174,6 +174,10 @@ class PreconditionRecorded(Happened, frozen=True, kw_only=True):
     reference: Reference
     valid_until: CivilDate | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_far_days(valid_until=self.valid_until)
+
 
 class Released(Happened, frozen=True, kw_only=True):
     """Out of the site for a purpose."""
