@@ -33,9 +33,8 @@ Take: TypeAlias = Callable[[Principal, Sequence[Any]], Awaitable[Sequence[Any]]]
 
 
 class Reports(msgspec.Struct, frozen=True):
-    """A method that takes a stream of these and answers each. `refused` makes the answer to one that cannot be read."""
+    """What a method takes as a stream, each answered. `refused` makes the answer to one that cannot be read."""
 
-    method: str
     report: type[msgspec.Struct]
     take: Take
     refused: Callable[[Refusal], Any]

@@ -61,7 +61,7 @@ class Reporting:
 
     def reports(self) -> Reports:
         """The method of the gRPC door."""
-        return Reports("ReportRun", RunReport, self.take, lambda refusal: _refused("", 0, refusal))
+        return Reports(RunReport, self.take, lambda refusal: _refused("", 0, refusal))
 
     async def take(self, caller: Principal, reports: Sequence[RunReport]) -> list[RunAnswer]:
         """Record each, once. Raises Refusal where the caller may not report at all, ledger.port.Unavailable.
