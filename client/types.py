@@ -2992,8 +2992,8 @@ class GetForm(Question[Form], frozen=True, kw_only=True):
 
 
 class GetSortingLife(Question[Page[Entry]], frozen=True, kw_only=True):
-    """分拣履历 Every event of a device's sorting, in order, as it is in the log: all, or those up to a position of the
-    log, or those of what had happened by the end of a business day.
+    """分拣履历 Every event of a device's sorting and of its repairs, in order, as it is in the log: all, or those up
+    to a position of the log, or those of what had happened by the end of a business day.
     """
 
     PATH: ClassVar[str] = "/v1/inspections/{asset_no}/life"

@@ -21,6 +21,7 @@ from services.sorting.drawing import Checkpoints, Drawing, Unpublished, load_pla
 from services.sorting.explaining import VerdictShown, last_verdict
 from services.sorting.furnishing import Furnishing, Production
 from services.sorting.inspection import INSPECTION
+from services.sorting.inspection.repair_order import RepairOrdered
 from services.sorting.inspection.state import Inspection
 from services.sorting.repair import REPAIR
 from services.sorting.reverifying import Reverifying
@@ -130,8 +131,19 @@ class Sorting:
         return await self._schemes.now(groups)
 
     async def events_of(self, asset_no: str) -> list[tuple[Any, Recorded]]:
-        """Every event of a device's sorting, in order; none where it never was. Raises ledger.port.Unavailable."""
-        stream = INSPECTION.stream_of(asset_no)
+        """Every event of a device's inspections, in order; none where it never was. Raises ledger.port.Unavailable."""
+        return await self._events_in(INSPECTION.stream_of(asset_no))
+
+    async def life_of(self, asset_no: str) -> list[tuple[Any, Recorded]]:
+        """Every event of a device's sorting in the order of the log, those of its repairs too. Raises
+        ledger.port.Unavailable.
+        """
+        told = await self.events_of(asset_no)
+        for repair in [event.repair for event, _ in told if isinstance(event, RepairOrdered)]:
+            told += await self._events_in(REPAIR.stream_of(repair))
+        return sorted(told, key=lambda one: one[1].position)
+
+    async def _events_in(self, stream: str) -> list[tuple[Any, Recorded]]:
         found: list[tuple[Any, Recorded]] = []
         next_from: int | None = 0
         while next_from is not None:

@@ -61,8 +61,8 @@ class GetInspection(_Ask, frozen=True, kw_only=True):
 
 
 class GetSortingLife(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """分拣履历 Every event of a device's sorting, in order, as it is in the log: all, or those up to a position of the
-    log, or those of what had happened by the end of a business day.
+    """分拣履历 Every event of a device's sorting and of its repairs, in order, as it is in the log: all, or those up to
+    a position of the log, or those of what had happened by the end of a business day.
     """
 
     asset_no: Text
@@ -175,17 +175,17 @@ class Questions:
     async def _life(self, caller: Principal, ask: GetSortingLife, page: PageAsked) -> Rows:
         if ask.as_of_position is not None and ask.as_of_day is not None:
             raise ONE_TIME_ONLY()
-        told = await self._sorting.events_of(ask.asset_no)
+        told = await self._sorting.life_of(ask.asset_no)
         shown = self._access.shown(caller, ask.asset_no, told)
-        (after,) = follows(page, int) or (-1,)
+        (after,) = follows(page, int) or (0,)
         entries = [
             entry(recorded)
             for event, recorded in shown
-            if recorded.version > after
+            if recorded.position > after
             and (ask.as_of_position is None or recorded.position <= ask.as_of_position)
             and (ask.as_of_day is None or event.day <= ask.as_of_day)
         ]
-        return paged(entries[: page.limit], page, "version")
+        return paged(entries[: page.limit], page, "position")
 
     async def _inspections(self, caller: Principal, ask: ListInspections, page: PageAsked) -> Rows:
         named = columns_named(ask)

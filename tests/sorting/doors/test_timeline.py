@@ -1,14 +1,19 @@
 """A device's life at the gateway, over the registry and sorting: as of a day, as of a position, and for whom."""
 
+import asyncio
+
 import pytest
 import pytest_asyncio
 
 from kernel.disclosure import load
 from kernel.principal import Role
+from services.sorting.inspection.repair_order import OrderRepair
+from services.sorting.repair import RestoreKeys
+from services.sorting.views.repair import REPAIRS
 from tests.gateway.behind import ROOT, behind
 from tests.sorting.doors.entrances import Entrances
-from tests.sorting.doors.season import RULES, arrived, tell
-from tests.sorting.doors.who_may import DEVICES, MAKER, OF_MAKER, OF_UNIT, OWN
+from tests.sorting.doors.season import RULES, arrived, on, tell
+from tests.sorting.doors.who_may import DEVICES, MAKER, OF_MAKER, OF_OTHERS, OF_UNIT, OWN
 from tests.sorting.examples import DAY, inspected
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -48,6 +53,29 @@ async def test_both_services_tell_in_the_order_of_the_log(entrances):
     assert types[-1] == "sorting.VerdictReached"
     positions = [position for _, position in whole]
     assert positions == sorted(set(positions))
+
+
+async def test_what_was_done_in_its_repairs_is_part_of_it(entrances):
+    order = on(OrderRepair, asset_no=OF_OTHERS, route="no_fault", repairer="CENTRE")
+    repair = f"{OF_OTHERS}-1"
+    keyed = on(RestoreKeys, repair=repair, reference="KEY-1")
+    await tell(entrances.sorting, [(order,)])
+    async with asyncio.timeout(30):
+        while await entrances.sorting.one(REPAIRS, (repair,)) is None:  # noqa: ASYNC110  a policy begins it in its time
+            await asyncio.sleep(0.01)
+    await tell(entrances.sorting, [(keyed,)])
+    whole = [kind.removeprefix("sorting.") for kind, _ in await told(entrances, OF_OTHERS, Role.AUDITOR)]
+    assert whole[-4:] == ["VerdictReached", "RepairOrdered", "RepairBegun", "KeysRestored"]
+    pages = []
+    path, cursor = f"/v1/inspections/{OF_OTHERS}/life", {}
+    while cursor is not None:
+        page = await asked(entrances, path, Role.AUDITOR, limit=2, **cursor)
+        pages.append([one["position"] for one in page["items"]])
+        cursor = {"cursor": page["next"]} if page["next"] else None
+    assert [len(page) for page in pages[:-1]] == [2] * (len(pages) - 1)
+    positions = [position for page in pages for position in page]
+    assert positions == sorted(set(positions))
+    assert len(positions) == sum(kind not in {"registry.Registered", "registry.Received"} for kind in whole)
 
 
 async def test_as_of_a_position_it_ends_there(entrances):
