@@ -2,19 +2,25 @@
 recorded once, however often the report is sent.
 
 The position is taken first, then the device is inspected under an id made of the run and the position; where that is
-refused the position is freed again. A crash between leaves a position that is taken by a device of which nothing is
-recorded: the same report sent again goes on from there.
+refused the position is freed again, unless the device has been recorded there by another report. A crash between leaves
+a position that is taken by a device of which nothing is recorded: the same report sent again goes on from there.
+
+Calls about one run take turns in a process: of two reports of one position the refused one would free what the other
+is about to record. Whoever runs several processes sends a run to one of them, as any stream.
 """
 
+import asyncio
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
+from weakref import WeakValueDictionary
 
 import msgspec
 
 from kernel.grpc_streaming import Reports
-from kernel.handling import ID_REUSED, Ask, Context, Outcome
+from kernel.handling import Ask, Context, Outcome, event_id
 from kernel.principal import Principal
 from kernel.refusal import Refusal
 from kernel.telemetry import current_traceparent
@@ -58,6 +64,7 @@ class Reporting:
     def __init__(self, sorting: Sorting, access: Access) -> None:
         self._sorting: Final = sorting
         self._access: Final = access
+        self._turns: Final[WeakValueDictionary[str, asyncio.Lock]] = WeakValueDictionary()
 
     def reports(self) -> Reports:
         """The method of the gRPC door."""
@@ -69,6 +76,18 @@ class Reporting:
         A report that was recorded and comes again with other words is refused, and its position stays taken.
         """
         self._access.may(caller, "ReportRun", BENCH)
+        async with self._turn({report.run_id for report in reports}):
+            return await self._taken(caller, reports)
+
+    @asynccontextmanager
+    async def _turn(self, run_ids: Collection[str]) -> AsyncIterator[None]:
+        """Alone with these runs; in order of name, so that no two calls wait for each other."""
+        async with AsyncExitStack() as alone:
+            for run_id in sorted(run_ids):
+                await alone.enter_async_context(self._turns.setdefault(run_id, asyncio.Lock()))
+            yield
+
+    async def _taken(self, caller: Principal, reports: Sequence[RunReport]) -> list[RunAnswer]:
         answers = await self._positions_taken(caller, reports)
         here = [i for i in range(len(reports)) if i not in answers]
         commands = [reports[i].found for i in here]
@@ -77,10 +96,9 @@ class Reporting:
         done = await self._sorting.do_many(asks)
         for i, outcome in zip(here, done, strict=True):
             answers[i] = _answer(reports[i], outcome)
-        held = {_place(reports[i]) for i in here if answers[i].recorded or answers[i].code == ID_REUSED.code}
-        await self._freed(
-            caller, [reports[i] for i in here if not answers[i].recorded and _place(reports[i]) not in held]
-        )
+        held = {_place(reports[i]) for i in here if answers[i].recorded}
+        refused = [reports[i] for i in here if _place(reports[i]) not in held]
+        await self._freed(caller, [one for one in refused if not await self._is_recorded(one)])
         return [answers[i] for i in range(len(reports))]
 
     async def _positions_taken(self, caller: Principal, reports: Sequence[RunReport]) -> dict[int, RunAnswer]:
@@ -98,6 +116,11 @@ class Reporting:
             for i, outcome in zip(alone, each, strict=True)
             if isinstance(outcome, Refusal)
         }
+
+    async def _is_recorded(self, report: RunReport) -> bool:
+        """Whether the device was recorded at this position before, by whatever words and by whomever."""
+        first = event_id(_named(report), 0)
+        return any(recorded.id == first for _, recorded in await self._sorting.events_of(report.found.asset_no))
 
     async def _freed(self, caller: Principal, refused: Sequence[RunReport]) -> None:
         """Free the positions of these."""
@@ -133,9 +156,12 @@ def _new(caller: Principal) -> Context:
 
 
 def _of_report(caller: Principal, report: RunReport) -> Context:
-    """Under the same id whenever it is sent, whoever sends it."""
-    name = msgspec.json.encode((SERVICE, report.run_id, report.position)).decode()
-    return Context(command_id=uuid.uuid5(RUNS, name), actor=caller.subject, traceparent=current_traceparent())
+    return Context(command_id=_named(report), actor=caller.subject, traceparent=current_traceparent())
+
+
+def _named(report: RunReport) -> uuid.UUID:
+    """The same id whenever it is sent, whoever sends it."""
+    return uuid.uuid5(RUNS, msgspec.json.encode((SERVICE, report.run_id, report.position)).decode())
 
 
 def _answer(report: RunReport, outcome: Outcome | Refusal) -> RunAnswer:

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 
 import grpc
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -25,7 +26,7 @@ from services.sorting.run import RUN, StartRun
 from tests.sorting.behind import sorting_behind
 from tests.sorting.doors.entrances import SERVICE
 from tests.sorting.doors.season import RULES, arrived, tell
-from tests.sorting.examples import BENCH, DAY, SITE, UNIT, inspected, performed
+from tests.sorting.examples import BENCH, DAY, SITE, UNIT, WHOLE, inspected, performed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,9 +45,11 @@ class Slow(MemoryLedger):
     """Takes its time to append, once it is told to."""
 
     pause_s = 0.0
+    pause_before_freeing_s = 0.0
 
     async def append(self, appends):
-        await asyncio.sleep(self.pause_s)
+        frees = any(draft.type == "sorting.PositionsFreed" for one in appends for draft in one.drafts)
+        await asyncio.sleep(self.pause_before_freeing_s if frees else self.pause_s)
         return await super().append(appends)
 
 
@@ -67,9 +70,9 @@ class Hall:
             for at, number in enumerate(NUMBERS[start : start + EACH], 1)
         ]
 
-    def call(self, sent=None, *, roles=(Role.SERVICE,), token=None, timeout_s=PATIENCE_S):
+    def call(self, sent=None, *, roles=(Role.SERVICE,), subject="line-1", token=None, timeout_s=PATIENCE_S):
         """A call of ReportRun; where nothing is `sent` one writes to it."""
-        token = issue(self.keys, Principal(subject="line-1", roles=frozenset(roles))) if token is None else token
+        token = issue(self.keys, Principal(subject=subject, roles=frozenset(roles))) if token is None else token
         metadata = [("authorization", f"Bearer {token}")] if token else []
         return self.channel.stream_stream(METHOD)(sent, metadata=metadata, timeout=timeout_s)
 
@@ -194,6 +197,35 @@ async def test_two_lines_on_one_run_record_each_device_once(hall):
     for report, other in zip(both[0], reversed(both[1]), strict=True):
         assert report.get("repeated", False) is not other.get("repeated", False)
     await hall.is_recorded_once(reports)
+
+
+async def test_what_one_line_is_refused_frees_nothing_that_another_records_at_the_same_moment(hall):
+    """Both report the same devices at the same positions; what one of them found is refused."""
+    reports = await hall.run()
+    wrong = [with_found(one, function=performed(Measured(item="nothing", value=1))) for one in reports]
+    hall.ledger.pause_before_freeing_s = 0.2
+    try:
+        refused, recorded = await asyncio.gather(hall.say(wrong), hall.say(reports))
+    finally:
+        hall.ledger.pause_before_freeing_s = 0.0
+    assert not any(one["recorded"] for one in refused)
+    assert codes(recorded) == [None] * len(reports)
+    await hall.is_recorded_once(reports)
+
+
+async def test_a_recorded_position_is_not_freed_for_whoever_may_not_record_it(hall):
+    first, second, *_ = await hall.run()
+    by_two = with_found(first, appearance=msgspec.structs.replace(WHOLE, second="line-1"))
+    assert codes(await hall.say([by_two], subject="line-2")) == [None]
+    assert codes(await hall.say([by_two])) == ["inspection.second_is_first"]
+    assert await hall.held(first.run_id) == {first.position: first.found.asset_no}
+    there = msgspec.structs.replace(first, found=second.found)
+    assert codes(await hall.say([there])) == ["run.position_taken"]
+
+
+def with_found(report, **changed):
+    """The same report, of something else that was found."""
+    return msgspec.structs.replace(report, found=msgspec.structs.replace(report.found, **changed))
 
 
 async def test_a_position_holds_one_device_and_a_device_one_position(hall):
