@@ -69,7 +69,7 @@ class Reports(msgspec.Struct, frozen=True):
             if file is not None:
                 _must_be_writable(file)
         if self.paper is not None:
-            from services.registry.documents.font import installed_font  # noqa: PLC0415  slow to load, seldom needed
+            from kernel.documents.font import installed_font  # noqa: PLC0415  slow to load, seldom needed
 
             installed_font()
 
@@ -91,7 +91,7 @@ def _page(report: Report, at_us: int) -> bytes:
 def _paper(report: Report, at_us: int) -> bytes:
     from auditor.report_content import Made  # noqa: PLC0415  only who asks for a report waits for it
     from auditor.report_paper import NotTypeset, Typeface, paper_of  # noqa: PLC0415  as above
-    from services.registry.documents.font import FAMILY, covered, installed_font  # noqa: PLC0415  as above
+    from kernel.documents.font import FAMILY, covered, installed_font  # noqa: PLC0415  as above
 
     font = installed_font()
     face = Typeface(folder=font.parent, family=FAMILY, glyphs=covered(font))

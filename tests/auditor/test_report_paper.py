@@ -8,7 +8,7 @@ import pypdf
 import pytest
 
 from auditor.report_paper import FINDINGS_MAX, Typeface, index_number, paper_of
-from services.registry.documents.font import FAMILY, covered, installed_font
+from kernel.documents.font import FAMILY, covered, installed_font
 from tests.auditor.reports import EVERY_VERDICT, MADE, faulty, hostile, unreadable, verified
 
 MILLION = "a million findings"

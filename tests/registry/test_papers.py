@@ -5,10 +5,11 @@ from datetime import date
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from kernel.documents.data import Coded, Label, When
 from kernel.refusal import Refusal
 from ledger.port import Recorded
 from services.registry.app import CODEC
-from services.registry.documents.data import Coded, CohortPlan, Label, When
+from services.registry.documents.data import CohortPlan
 from services.registry.meter import METER
 from services.registry.meter.custody import NOT_AT_SITE
 from services.registry.meter.dismantling import (

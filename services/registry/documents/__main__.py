@@ -1,39 +1,12 @@
-"""The process of workshop.py: one `Work` on standard input, `Made` or `Refused` on standard output."""
+"""The process that makes one document of the registry."""
 
-import os
-import resource
-import sys
-from typing import Final
-
-import msgspec
-
-from kernel.refusal import Refusal
-from services.registry.documents.rendering import render
-from services.registry.documents.workshop import Made, Refused, Work
-
-_NICENESS: Final = 10
-"""Commands go first."""
+from kernel.documents.making import make_one
+from services.registry.documents.data import Document
+from services.registry.documents.rendering import Format, render
 
 
 def main() -> None:
-    work = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Work)
-    bound(resource.RLIMIT_AS, work.limits.address_space_bytes_max)
-    # Ends a process whose service died before it could.
-    bound(resource.RLIMIT_CPU, work.limits.seconds_max * (os.cpu_count() or 1))
-    os.nice(_NICENESS)
-    answer: Made | Refused
-    try:
-        answer = Made(render(work.document, work.form))
-    except Refusal as refused:
-        answer = Refused(refused.code, {name: str(value) for name, value in refused.details.items()})
-    sys.stdout.buffer.write(msgspec.msgpack.encode(answer))
-
-
-def bound(kind: int, most: int) -> None:
-    """A limit that stands already is only made narrower."""
-    _, hard = resource.getrlimit(kind)
-    allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(kind, (allowed, allowed))
+    make_one(Document, lambda document, form: render(document, Format(form)))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,23 @@
 """一表一档: one device on one page, as far as its life fits; a longer life goes on over the page."""
 
+from pathlib import Path
 from typing import Final
 
-from services.registry.documents import sheet as parts
+from kernel.documents import sheet as parts
+from kernel.documents.figures import NOTHING, grouped, moment
+from kernel.documents.font import Script
+from kernel.documents.refusals import TOO_MANY_ROWS
+from kernel.documents.sheet import Fact, Pair
+from kernel.documents.typesetting import Typesetter, qr_svg
 from services.registry.documents.data import AssetPage, DocumentLine, HoldLine, ReadingLine, SealLine, TimelineEntry
-from services.registry.documents.figures import NOTHING, grouped, in_thousands, moment, ratio
-from services.registry.documents.font import Script
-from services.registry.documents.refusals import TOO_MANY_ROWS
-from services.registry.documents.sheet import Fact, Pair
-from services.registry.documents.typesetting import Typesetter, qr_svg
+from services.registry.documents.figures import in_thousands, ratio
 
 ENTRIES_MAX: Final = 5_000
 """Lines of all tables together; a device with more has a fault in its record, not a life."""
 
 _UUID_LENGTH: Final = 36
 
+TEMPLATE: Final = Path(__file__).parent / "templates" / "asset_page.typ"
 TITLE: Final = ("一表一档", "The record of one metering device")
 
 _READINGS: Final[tuple[Pair, ...]] = (
@@ -37,7 +40,7 @@ def pdf(page: AssetPage, setter: Typesetter) -> bytes:
     tables = (page.timeline, page.readings, page.holds, page.seals, page.documents, page.facts)
     if (rows := sum(map(len, tables))) > ENTRIES_MAX:
         raise TOO_MANY_ROWS(most=f"{ENTRIES_MAX:,}", rows=f"{rows:,}")
-    return setter.pdf("asset_page", sheet_of(page, setter.script), page.issued_on)
+    return setter.pdf(TEMPLATE, sheet_of(page, setter.script), page.issued_on)
 
 
 def sheet_of(page: AssetPage, script: Script) -> dict[str, object]:

@@ -1,12 +1,6 @@
-"""How numbers, moments and asset numbers are written. Exact: nothing is rounded up, nothing is shortened unsaid."""
+"""How numbers are written. Exact: nothing is rounded up, nothing is shortened unsaid."""
 
-from typing import Final
-
-from kernel.quantity import BUSINESS_ZONE
-from services.registry.asset_number import is_well_formed
-from services.registry.documents.data import When
-
-NOTHING: Final = "—"
+from kernel.documents.figures import NOTHING
 
 
 def percent(part: int, whole: int) -> str:
@@ -42,22 +36,3 @@ def ratio(ratio_micro: int | None) -> str:
         return NOTHING
     units, rest = divmod(ratio_micro, 1_000_000)
     return f"{units:,}.{rest:06d}".rstrip("0") if rest else f"{units:,}"
-
-
-def moment(when: When | None) -> str:
-    """Beijing time to the second, or the day alone where only the day is known."""
-    if when is None:
-        return NOTHING
-    if when.at is not None:
-        return when.at.astimezone(BUSINESS_ZONE).strftime("%Y-%m-%d %H:%M:%S")
-    return NOTHING if when.on is None else when.on.isoformat()
-
-
-def grouped(asset_number: str) -> list[str]:
-    """Unit, type, serial and check digit, the serial so that its last twelve digits, the meter's address, stand in
-    fours. Anything else than 22 digits is one group.
-    """
-    if not is_well_formed(asset_number):
-        return [asset_number]
-    unit, kind, serial, check = asset_number[:5], asset_number[5:7], asset_number[7:21], asset_number[21:]
-    return [unit, kind, serial[:2], serial[2:6], serial[6:10], serial[10:], check]

@@ -6,22 +6,26 @@ counted apart, so no rate passes 100 %.
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Final, Self
 
 import msgspec
 
-from services.registry.documents import sheet as parts
-from services.registry.documents.data import Coded, Cohort, CohortPlan, RecoveryLedger
-from services.registry.documents.figures import NOTHING, fraction, percent, share
-from services.registry.documents.font import Script
-from services.registry.documents.refusals import TOO_MANY_ROWS
-from services.registry.documents.sheet import Fact, Pair, verification_facts
+from kernel.documents import sheet as parts
+from kernel.documents.data import Coded
+from kernel.documents.figures import NOTHING
+from kernel.documents.font import Script
+from kernel.documents.refusals import TOO_MANY_ROWS
+from kernel.documents.sheet import Fact, Pair, verification_facts
+from kernel.documents.typesetting import Typesetter, qr_svg
+from services.registry.documents.data import Cohort, CohortPlan, RecoveryLedger
+from services.registry.documents.figures import fraction, percent, share
 from services.registry.documents.spreadsheet import Column, Value, Workbook
-from services.registry.documents.typesetting import Typesetter, qr_svg
 
 COHORTS_MAX: Final = 10_000
 """In one PDF: a province's counties over five years."""
 
+TEMPLATE: Final = Path(__file__).parent / "templates" / "recovery_ledger.typ"
 TITLE: Final = ("拆回电能计量器具回收统计台账", "Recovery ledger of dismantled metering devices")
 
 PLANNED: Final[Pair] = ("计划", "planned")
@@ -146,7 +150,7 @@ def pdf(ledger: RecoveryLedger, setter: Typesetter) -> bytes:
     """A4 landscape. Refuses more than `COHORTS_MAX` cohorts."""
     if len(ledger.cohorts) > COHORTS_MAX:
         raise TOO_MANY_ROWS(most=f"{COHORTS_MAX:,}", rows=f"{len(ledger.cohorts):,}")
-    return setter.pdf("recovery_ledger", sheet_of(ledger, setter.script), ledger.issued_on)
+    return setter.pdf(TEMPLATE, sheet_of(ledger, setter.script), ledger.issued_on)
 
 
 def sheet_of(ledger: RecoveryLedger, script: Script) -> dict[str, object]:

@@ -3,10 +3,10 @@
 from enum import Enum
 from typing import Final, assert_never
 
+from kernel.documents.typesetting import typesetter
 from services.registry.documents import asset_page, recovery_ledger, transfer_note
 from services.registry.documents.data import AssetPage, Document, RecoveryLedger, TransferNote
 from services.registry.documents.refusals import NO_SUCH_FORMAT
-from services.registry.documents.typesetting import typesetter
 
 
 class Format(Enum):

@@ -14,10 +14,10 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from kernel.documents.data import Verification
+from kernel.documents.sheet import Fact, Pair, checked_by
 from kernel.quantity import CivilDate
-from services.registry.documents.data import Verification
 from services.registry.documents.refusals import TEXT_TOO_LONG
-from services.registry.documents.sheet import Fact, Pair, checked_by
 
 Value = str | int | float | None
 

@@ -2,22 +2,26 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from services.registry.documents import sheet as parts
-from services.registry.documents.data import Coded, Label, NoteDevice, Outcome, Signature, TransferNote
-from services.registry.documents.figures import NOTHING, grouped, in_thousands, moment
-from services.registry.documents.font import Script
-from services.registry.documents.refusals import TOO_MANY_ROWS
-from services.registry.documents.sheet import Fact, Pair, verification_facts
+from kernel.documents import sheet as parts
+from kernel.documents.data import Coded, Label, Signature
+from kernel.documents.figures import NOTHING, grouped, moment
+from kernel.documents.font import Script
+from kernel.documents.refusals import TOO_MANY_ROWS
+from kernel.documents.sheet import Fact, Pair, verification_facts
+from kernel.documents.typesetting import Typesetter, qr_svg
+from services.registry.documents.data import NoteDevice, Outcome, TransferNote
+from services.registry.documents.figures import in_thousands
 from services.registry.documents.spreadsheet import Column, Value, Workbook
-from services.registry.documents.typesetting import Typesetter, qr_svg
 
 DEVICES_MAX: Final = 10_000
 """In one PDF: more than 300 pages, and the memory of twice that of 5,000. XLSX has no such limit."""
 
+TEMPLATE: Final = Path(__file__).parent / "templates" / "transfer_note.typ"
 TITLE: Final = ("拆回计量资产移交单", "Transfer note for dismantled metering assets")
 
 OUTCOMES: Final[dict[Outcome, Pair]] = {
@@ -106,7 +110,7 @@ def pdf(note: TransferNote, setter: Typesetter) -> bytes:
     """A4. Refuses more than `DEVICES_MAX` devices."""
     if len(note.devices) > DEVICES_MAX:
         raise TOO_MANY_ROWS(most=f"{DEVICES_MAX:,}", rows=f"{len(note.devices):,}")
-    return setter.pdf("transfer_note", sheet_of(note, setter.script), note.issued_on)
+    return setter.pdf(TEMPLATE, sheet_of(note, setter.script), note.issued_on)
 
 
 def sheet_of(note: TransferNote, script: Script) -> dict[str, object]:

@@ -7,16 +7,8 @@ from typing import Final
 
 import msgspec
 
-from services.registry.documents.data import (
-    Coded,
-    Cohort,
-    CohortPlan,
-    Label,
-    RecoveryLedger,
-    Signature,
-    UnexpectedCount,
-    Verification,
-)
+from kernel.documents.data import Coded, Label, Signature, Verification
+from services.registry.documents.data import Cohort, CohortPlan, RecoveryLedger, UnexpectedCount
 from services.registry.views.places import PlanRow
 from services.registry.views.recovery import RecoveryRate
 

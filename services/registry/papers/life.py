@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from services.registry.documents.data import Label
+from kernel.documents.data import Label
 from services.registry.meter import (
     binding,
     custody,

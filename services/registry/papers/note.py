@@ -10,19 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from kernel.device import DEVICE_CLASSES
+from kernel.documents.data import Coded, Label, Signature, Verification, When
 from services.registry.app import CODEC, Told
 from services.registry.container import CONTAINER
-from services.registry.documents.data import (
-    Coded,
-    Container,
-    Label,
-    NoteDevice,
-    Outcome,
-    Signature,
-    TransferNote,
-    Verification,
-    When,
-)
+from services.registry.documents.data import Container, NoteDevice, Outcome, TransferNote
 from services.registry.meter.custody import NOT_AT_SITE
 from services.registry.papers.refused import refused
 from services.registry.shipment import PARTIES, PHASES, ShipmentDispatched

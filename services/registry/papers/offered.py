@@ -8,6 +8,7 @@ import msgspec
 from kernel.authority import DENIED
 from kernel.clock import Clock, now, system_clock_us
 from kernel.device import UnitCode
+from kernel.documents.workshop import Workshop
 from kernel.people import People
 from kernel.principal import Principal
 from kernel.quantity import business_day
@@ -17,7 +18,7 @@ from services.registry.access import REPORT, Access
 from services.registry.app import NOT_THEN, Registry, Told
 from services.registry.documents.data import Document
 from services.registry.documents.rendering import MEDIA_TYPES, Format
-from services.registry.documents.workshop import Workshop
+from services.registry.documents.workshop import workshop as registry_workshop
 from services.registry.papers.ledger import recovery_ledger
 from services.registry.papers.note import rests_on, settled_at, transfer_note
 from services.registry.papers.page import asset_page, sites_in
@@ -86,7 +87,7 @@ class Papers:
     ) -> None:
         self._registry: Final = registry
         self._access: Final = access
-        self._workshop: Final = workshop or Workshop()
+        self._workshop: Final = workshop or registry_workshop()
         self._people: Final = people
         self._clock: Final = clock
 
@@ -173,7 +174,7 @@ class Papers:
 
     async def _made(self, document: Document, form: str, name: str) -> File:
         wanted = Format(form)
-        content = await self._workshop.make(document, wanted)
+        content = await self._workshop.make(document, wanted.value)
         return File(name=f"{name}.{wanted.value}", media_type=MEDIA_TYPES[wanted], content=content)
 
 

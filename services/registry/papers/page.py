@@ -7,20 +7,17 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from kernel.device import DEVICE_CLASSES
+from kernel.documents.data import Coded, Label, Verification, When
 from kernel.quantity import Happened, business_day_of_us
 from services.registry.app import Told
 from services.registry.documents.data import (
     AssetPage,
-    Coded,
     DocumentLine,
     Fact,
     HoldLine,
-    Label,
     ReadingLine,
     SealLine,
     TimelineEntry,
-    Verification,
-    When,
 )
 from services.registry.meter import METER, binding, custody, dismantling, end, hold, identity, missing, release
 from services.registry.meter.state import (

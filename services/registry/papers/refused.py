@@ -5,8 +5,8 @@ then is not on record, so the message is said with those that the shipment itsel
 from typing import Final
 
 from kernel import handling
+from kernel.documents.data import Coded
 from kernel.refusal import Reason, reasons_in
-from services.registry.documents.data import Coded
 from services.registry.meter import custody, missing, state, unexpected
 
 _REASONS: Final[dict[str, Reason]] = {

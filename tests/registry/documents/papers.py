@@ -3,28 +3,24 @@
 import random
 from datetime import UTC, date, datetime, timedelta
 
+from kernel.documents.data import Coded, Label, Signature, Verification, When
 from services.registry.asset_number import compose
 from services.registry.documents.data import (
     AssetPage,
-    Coded,
     Cohort,
     CohortPlan,
     Container,
     DocumentLine,
     Fact,
     HoldLine,
-    Label,
     NoteDevice,
     Outcome,
     ReadingLine,
     RecoveryLedger,
     SealLine,
-    Signature,
     TimelineEntry,
     TransferNote,
     UnexpectedCount,
-    Verification,
-    When,
 )
 
 UNIT = "99401"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.registry.documents.workshop import Limits, Workshop
+from kernel.documents.workshop import Limits
+from services.registry.documents.workshop import workshop
 from tests.registry.documents.papers import devices, transfer_note
 
 
@@ -15,7 +16,7 @@ from tests.registry.documents.papers import devices, transfer_note
 async def test_a_document_s_process_sees_no_address_and_no_secret(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://centre:a-password@127.0.0.1/registry")
     monkeypatch.setenv("METERLOOP_SOMETHING__SECRET", "a-password")
-    making = asyncio.create_task(Workshop(Limits()).make(transfer_note(devices(20, received=True)), "pdf"))
+    making = asyncio.create_task(workshop(Limits()).make(transfer_note(devices(20, received=True)), "pdf"))
     seen = b""
     while not seen and not making.done():
         await asyncio.sleep(0.01)

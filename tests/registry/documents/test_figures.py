@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.registry.documents.data import Cohort, When
-from services.registry.documents.figures import fraction, grouped, in_thousands, moment, percent, ratio, share
+from kernel.documents.data import When
+from kernel.documents.figures import grouped, moment
+from services.registry.documents.data import Cohort
+from services.registry.documents.figures import fraction, in_thousands, percent, ratio, share
 from tests.registry.documents import papers
 
 

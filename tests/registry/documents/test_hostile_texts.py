@@ -2,16 +2,18 @@
 
 import io
 import re
+from pathlib import Path
 
 import pypdf
 import pytest
 import zxingcpp
 from PIL import Image, ImageChops
 
+from kernel.documents.data import Coded, Label, Signature, Verification, When
+from kernel.documents.typesetting import typesetter
 from services.registry.documents import asset_page, recovery_ledger, transfer_note
-from services.registry.documents.data import Coded, Container, Label, NoteDevice, Signature, Verification, When
+from services.registry.documents.data import Container, NoteDevice
 from services.registry.documents.rendering import Format, render
-from services.registry.documents.typesetting import typesetter
 from tests.registry.documents import papers
 
 _PPI = 110
@@ -35,7 +37,7 @@ def squeezed(text: str) -> str:
     return re.sub(r"[\s\u200b]", "", text)
 
 
-def pictures(template: str, sheet: dict, ppi: float) -> list[Image.Image]:
+def pictures(template: Path, sheet: dict, ppi: float) -> list[Image.Image]:
     made = typesetter().compiler(template, sheet).compile(format="png", ppi=ppi)
     return [Image.open(io.BytesIO(page)).convert("L") for page in (made if isinstance(made, list) else [made])]
 
@@ -101,9 +103,9 @@ def test_nothing_leaves_the_margins():
     page = papers.asset_page(status=wide, owner=wide, unit=unit, custodian="W" * 300, verification=verification)
     a_mm = _PPI / 25.4
     for template, sheet in (
-        ("transfer_note", transfer_note.sheet_of(note, script)),
-        ("recovery_ledger", recovery_ledger.sheet_of(ledger, script)),
-        ("asset_page", asset_page.sheet_of(page, script)),
+        (transfer_note.TEMPLATE, transfer_note.sheet_of(note, script)),
+        (recovery_ledger.TEMPLATE, recovery_ledger.sheet_of(ledger, script)),
+        (asset_page.TEMPLATE, asset_page.sheet_of(page, script)),
     ):
         for picture in pictures(template, sheet, _PPI):
             white = Image.new("L", picture.size, 255)
@@ -118,9 +120,9 @@ def test_nothing_leaves_the_margins():
 def test_the_qr_code_says_what_was_passed_in():
     script = typesetter().script
     for template, sheet in (
-        ("transfer_note", transfer_note.sheet_of(papers.transfer_note([]), script)),
-        ("recovery_ledger", recovery_ledger.sheet_of(papers.recovery_ledger([]), script)),
-        ("asset_page", asset_page.sheet_of(papers.asset_page(), script)),
+        (transfer_note.TEMPLATE, transfer_note.sheet_of(papers.transfer_note([]), script)),
+        (recovery_ledger.TEMPLATE, recovery_ledger.sheet_of(papers.recovery_ledger([]), script)),
+        (asset_page.TEMPLATE, asset_page.sheet_of(papers.asset_page(), script)),
     ):
         found = zxingcpp.read_barcodes(pictures(template, sheet, ppi=200)[0])
         assert [code.text for code in found] == [papers.QR]

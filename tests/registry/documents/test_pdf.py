@@ -10,23 +10,14 @@ import msgspec
 import pypdf
 import pytest
 
+from kernel.documents import typesetting
+from kernel.documents.data import Coded, Label, Signature, Verification, When
+from kernel.documents.font import FAMILY, installed_font, present
+from kernel.documents.typesetting import Typesetter
 from kernel.refusal import Refusal
 from services.registry.documents import asset_page, recovery_ledger, transfer_note
-from services.registry.documents.data import (
-    Coded,
-    Cohort,
-    Container,
-    Document,
-    Label,
-    NoteDevice,
-    Outcome,
-    Signature,
-    Verification,
-    When,
-)
-from services.registry.documents.font import FAMILY, installed_font, present
+from services.registry.documents.data import Cohort, Container, Document, NoteDevice, Outcome
 from services.registry.documents.rendering import Format, render
-from services.registry.documents.typesetting import Typesetter
 from tests.registry.documents import papers
 
 
@@ -66,7 +57,7 @@ def test_only_the_one_font_is_embedded(make):
 
 
 def test_the_templates_ask_for_that_family_and_no_fallback():
-    sheet = Path(transfer_note.__file__).with_name("templates") / "sheet.typ"
+    sheet = Path(typesetting.__file__).with_name("templates") / "sheet.typ"
     assert f'set text(font: "{FAMILY}", fallback: false' in sheet.read_text()
 
 

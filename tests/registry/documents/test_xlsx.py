@@ -7,8 +7,9 @@ from xml.etree import ElementTree as ET
 import pytest
 from python_calamine import CalamineWorkbook
 
+from kernel.documents.data import Label
 from kernel.refusal import Refusal
-from services.registry.documents.data import Label, NoteDevice
+from services.registry.documents.data import NoteDevice
 from services.registry.documents.rendering import Format, render
 from services.registry.documents.transfer_note import in_order
 from tests.registry.documents import papers

@@ -1,8 +1,8 @@
 """From a prepared sheet to PDF. The only place that knows Typst.
 
 A sheet is plain JSON. It reaches the template as one string in `sys.inputs` and is decoded there; the template puts its
-texts on the page as values. No text of a document is ever part of Typst source, so none can be read as markup, and the
-templates' folder is all that a template can open.
+texts on the page as values. No text of a document is ever part of Typst source, so none can be read as markup. What
+templates share lies in the folder `templates` here, which is all that a template can open.
 """
 
 import io
@@ -16,11 +16,11 @@ import msgspec
 import segno
 import typst
 
+from kernel.documents.font import Script, installed_font
+from kernel.documents.refusals import NOT_TYPESET, QR_TOO_LONG
 from kernel.quantity import BUSINESS_ZONE, CivilDate
-from services.registry.documents.font import Script, installed_font
-from services.registry.documents.refusals import NOT_TYPESET, QR_TOO_LONG
 
-_TEMPLATES: Final = Path(__file__).parent / "templates"
+_SHARED: Final = Path(__file__).parent / "templates"
 _QR_BYTES_MAX: Final = 300
 """A code of 25 mm with more than this is too fine for a hand scanner on a printed page."""
 
@@ -36,8 +36,8 @@ class Typesetter:
         )
         self.script = Script(font_file)
 
-    def pdf(self, template: str, sheet: Sheet, dated: CivilDate) -> bytes:
-        """PDF/A-2u, so that it can be archived. The same sheet and date give the same bytes."""
+    def pdf(self, template: Path, sheet: Sheet, dated: CivilDate) -> bytes:
+        """PDF/A-2u by this template, so that it can be archived. The same sheet and date give the same bytes."""
         try:
             made, warnings = self.compiler(template, sheet).compile_with_warnings(
                 format="pdf",
@@ -52,10 +52,10 @@ class Typesetter:
         assert isinstance(made, bytes)
         return made
 
-    def compiler(self, template: str, sheet: Sheet) -> typst.Compiler:
+    def compiler(self, template: Path, sheet: Sheet) -> typst.Compiler:
         return typst.Compiler(
-            input=_TEMPLATES / f"{template}.typ",
-            root=_TEMPLATES,
+            input=template.read_bytes(),
+            root=_SHARED,
             font_paths=self._fonts,
             sys_inputs={"sheet": msgspec.json.encode(sheet).decode()},
         )

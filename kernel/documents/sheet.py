@@ -5,9 +5,9 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from services.registry.documents.data import Coded, Label, Signature, Verification
-from services.registry.documents.figures import NOTHING, moment
-from services.registry.documents.font import Script
+from kernel.documents.data import Coded, Label, Signature, Verification
+from kernel.documents.figures import NOTHING, moment
+from kernel.documents.font import Script
 
 Pair: TypeAlias = tuple[str, str]
 

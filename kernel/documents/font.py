@@ -15,7 +15,7 @@ from typing import Final
 
 from fontTools.ttLib import TTFont
 
-from services.registry.documents.refusals import FONT_MISSING
+from kernel.documents.refusals import FONT_MISSING
 
 FAMILY: Final = "Noto Sans CJK SC"
 _PACKAGE: Final = "manimgx_fonts_cjk"
