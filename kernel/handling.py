@@ -123,13 +123,20 @@ order by it: the next is decided while this one is written, and appended after i
 """
 
 
+Along: TypeAlias = Callable[[Sequence[Any]], Append | None]
+"""What is appended to a stream of another noun in one with these events, None where there is nothing. Raises Refusal,
+which refuses the command.
+"""
+
+
 class Ask(msgspec.Struct, frozen=True, gc=False):
     """A command and who asks it. `permit` is asked before anything else, with what is recorded of the stream; only what
     the same caller has done by the same command is answered whatever it says.
     `hindrance` is what other streams have against the command, if it has not been done before. `asked` is the command
     as it was given, where something has been added to it from other streams: by that it is recognised when it comes
     again. `warnings` are what others have to say of it without hindering it: said with the outcome, and recorded beside
-    its events, since asked again later they would say something else.
+    its events, since asked again later they would say something else. `along` is asked once the command has been
+    decided: what it gives is recorded with the command's events or not at all.
     """
 
     command: Any
@@ -138,6 +145,7 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     hindrance: Refusal | None = None
     asked: Any = None
     warnings: tuple[CommandWarning, ...] = ()
+    along: Along | None = None
 
     @property
     def given(self) -> Any:
@@ -148,7 +156,8 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
 class _History(msgspec.Struct, Generic[State], gc=False):
     """A stream as it was read, and what a call is about to add to it. `unfolded` are the call's own events that are not
     in the state: most streams of a call get one command, and nobody asks for the state after it. `done` is what the
-    call has decided here, by the number of the command's id; None while nobody can ask for it.
+    call has decided here, by the number of the command's id; None while nobody can ask for it. `along` goes to streams
+    of other nouns in the same append.
     """
 
     stream: str
@@ -159,6 +168,7 @@ class _History(msgspec.Struct, Generic[State], gc=False):
     unfolded: Sequence[Any] = ()
     drafts: list[Draft] = []
     done: dict[int, tuple[bytes, Outcome]] | None = None
+    along: list[Append] = []
 
     def append(self) -> Append:
         return Append(self.stream, NO_STREAM if self.version_read < 0 else self.version_read, self.drafts)
@@ -192,8 +202,9 @@ class Handling(Generic[State]):
         likely to be there, even of commands that begin one: reading first is then the shorter way.
 
         What is accepted goes in atomic appends, each of at most BATCH_COMMANDS_MAX commands; commands on one stream
-        see each other's events in order. A refusal concerns its own command only. Raises ledger.port.Unavailable:
-        what an append before it recorded stays recorded, and asking again repeats nothing.
+        see each other's events in order. A refusal concerns its own command only. Raises ledger.port.Unavailable, and
+        Conflict where a stream that an `along` writes to has moved on: what an append before it recorded stays
+        recorded, and asking again repeats nothing.
         """
         answers: list[Outcome | Refusal] = []
         for start in range(0, len(asks), BATCH_COMMANDS_MAX):
@@ -202,11 +213,16 @@ class Handling(Generic[State]):
 
     async def preview(self, asks: Sequence[Ask]) -> list[Outcome | Refusal]:
         """What `handle_many` would answer now, and nothing is recorded."""
+        return (await self.prepared(asks))[0]
+
+    async def prepared(self, asks: Sequence[Ask]) -> tuple[list[Outcome | Refusal], list[Append]]:
+        """The same, with what it would append: for whoever appends that along with something else."""
         streams = [self.decider.stream(ask.command) for ask in asks]
         histories = await self._read(set(streams))
         _keep_what_is_done(histories, streams)
         latest = self._latest()
-        return [self._answer(ask, histories[stream], latest) for stream, ask in zip(streams, asks, strict=True)]
+        answers = [self._answer(ask, histories[stream], latest) for stream, ask in zip(streams, asks, strict=True)]
+        return answers, [history.append() for history in histories.values() if history.drafts]
 
     async def state(self, stream: str) -> tuple[State, int]:
         """The state of a stream now, and its version; -1 where there is none."""
@@ -237,9 +253,12 @@ class Handling(Generic[State]):
                 return answers
             if turn is not None:
                 await turn()
+            along = [one for history in histories.values() for one in history.along]
             try:
-                receipt = await self._ledger.append(appends)
-            except Conflict:
+                receipt = await self._ledger.append([*appends, *along])
+            except Conflict as conflict:
+                if any(one.stream == conflict.stream for one in along):
+                    raise
                 # Where one stream of a file was there already the others mostly are too: one reading of them all
                 # costs less than finding them one conflict at a time.
                 if not fresh:
@@ -285,6 +304,7 @@ class Handling(Generic[State]):
             if ask.hindrance is not None:
                 return ask.hindrance
             events = tuple(self.decider.decide(command, self._now(history)))
+            along = ask.along(events) if ask.along is not None and events else None
         except Refusal as refusal:
             return refusal
         if events:
@@ -292,6 +312,8 @@ class Handling(Generic[State]):
             for i, event in enumerate(events):
                 type_name, data = self._codec.type_of(event), self._codec.encode(event)
                 history.drafts.append(Draft(event_id(context.command_id, i), type_name, data, metadata))
+            if along is not None:
+                history.along.append(along)
             history.unfolded = events
             history.version += len(events)
         outcome = Outcome(

@@ -16,7 +16,7 @@ from kernel.refusal import Refusal, not_allowed
 from kernel.view import View
 from ledger.port import Recorded
 from services.sorting.app import DECIDERS, SERVICE, Sorting
-from services.sorting.certificate import ClaimCertificate, Claimed
+from services.sorting.certificate import ClaimCertificate
 from services.sorting.inspection import INSPECTION
 from services.sorting.inspection.at_once import InspectAtOnce, InspectAtOnceOnRecord
 from services.sorting.inspection.departure import AbandonDeparted, CloseInspection, SupersedeInspection
@@ -277,8 +277,6 @@ _GIVEN: Final[dict[type[msgspec.Struct], type[msgspec.Struct]]] = {
     JudgeByRulebook: Judge,
     RejudgeByRulebook: Rejudge,
     ReVerifyByScheme: ReVerify,
-    # Whoever may issue a certificate may take a number for it.
-    ClaimCertificate: ReVerify,
     ProposeReviewByPlan: ProposeReview,
     RevealNonceThen: RevealNonce,
     CommitPopulationOf: CommitPopulation,
@@ -324,8 +322,6 @@ def _resource(command: Any, state: Any) -> Resource:
         return REVIEWS
     if isinstance(state, Run):
         return BENCH
-    if isinstance(state, Claimed):
-        return inspection(_unit_in(command.asset_no), None)
     if not isinstance(state, Inspection | Repair):
         return RULES
     unit = str(state.device.unit) if state.device else _unit_in(getattr(command, "asset_no", ""))

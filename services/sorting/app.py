@@ -15,7 +15,7 @@ from kernel.projection import Projector
 from kernel.refusal import Refusal
 from kernel.view import Key, View
 from kernel.view_queries import one, page
-from ledger.port import Direction, Ledger, Recorded
+from ledger.port import Conflict, Direction, Ledger, Recorded
 from services.sorting.certificate import CERTIFICATE, ClaimCertificate
 from services.sorting.drawing import Checkpoints, Drawing, Unpublished, load_plans
 from services.sorting.explaining import VerdictShown, last_verdict
@@ -77,7 +77,7 @@ class Sorting:
             Folded(ledger, REPAIR, CODEC),
             self._schemes,
             self._ask_now,
-            self._handlings[ClaimCertificate].handle_many,
+            self._handlings[ClaimCertificate],
             Production(production),
             certificate_form,
         )
@@ -115,12 +115,20 @@ class Sorting:
             by_noun.setdefault(self._handlings[type(ask.command)], []).append(i)
         answers: dict[int, Outcome | Refusal] = {}
         for handling, places in by_noun.items():
-            furnished = await self._furnishing.furnished([asks[i] for i in places])
-            furnished = await self._reverifying.furnished(furnished)
-            furnished = await self._drawing.furnished(furnished)
-            done = await handling.handle_many(furnished)
+            done = await self._done(handling, [asks[i] for i in places])
             answers.update(zip(places, done, strict=True))
         return [answers[i] for i in range(len(asks))]
+
+    async def _done(self, handling: Handling[Any], asks: Sequence[Ask]) -> list[Outcome | Refusal]:
+        while True:
+            furnished = await self._furnishing.furnished(asks)
+            furnished = await self._reverifying.furnished(furnished)
+            furnished = await self._drawing.furnished(furnished)
+            try:
+                return await handling.handle_many(furnished)
+            except Conflict:
+                # Somebody else has taken a certificate number since. It stays taken, so that this ends.
+                continue
 
     async def inspections_now(self, asset_nos: Collection[str]) -> Mapping[str, Inspection]:
         """These devices' inspections as they are recorded now. Raises ledger.port.Unavailable."""

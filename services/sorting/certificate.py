@@ -28,7 +28,7 @@ class ClaimCertificate(Happened, frozen=True, kw_only=True):
 
 
 class CertificateClaimed(Happened, frozen=True, kw_only=True):
-    """The number is taken. Whether a certificate of it was issued, the repair says."""
+    """The number is that of the certificate which the repair issues in the same append."""
 
     certificate: Key
     repair: Key

@@ -1,23 +1,24 @@
 """What a re-verification needs from other streams before it can be decided: the scheme as it stands, that the device is
 there, and a certificate number that is no other's.
 
-The number is taken before the certificate is issued, and only for a command that would issue it: of two that give the
-same number at the same moment one is refused. Where the issue then fails after all, the number stays this repair's.
+The number is taken in the same append by which the certificate is issued: of two that give the same number at the same
+moment one is refused, and what issues none takes none.
 """
 
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
 from kernel.folded import Folded
-from kernel.handling import Ask, Outcome
+from kernel.handling import Along, Ask, Handling
 from kernel.refusal import Refusal, against_rules, unreadable
-from services.sorting.certificate import ClaimCertificate
+from ledger.port import Append
+from services.sorting.certificate import USED, ClaimCertificate, Claimed
 from services.sorting.furnishing import UNCONFIRMED, AskViews, Production
-from services.sorting.repair import REPAIR, UNKNOWN, Repair, ReVerified, ReVerify, ReVerifyByScheme
+from services.sorting.repair import UNKNOWN, Repair, ReVerified, ReVerify, ReVerifyByScheme
 from services.sorting.scheme import Published
 from services.sorting.views.device import DeviceRow, devices, site_kinds
 
@@ -39,7 +40,6 @@ CERTIFICATE_FORM = unreadable(
 )
 
 VERIFYING_SITES: Final = frozenset({"centre", "laboratory"})
-HandleMany: TypeAlias = Callable[[Sequence[Ask]], Awaitable[list[Outcome | Refusal]]]
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -52,14 +52,14 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class Reverifying:
-    """Asks the streams of repairs and schemes, and the views; takes certificate numbers by `claim`."""
+    """Asks the streams of repairs, schemes and certificate numbers, and the views."""
 
     def __init__(
         self,
         repairs: Folded[Repair],
         schemes: Folded[Published],
         ask_now: AskViews,
-        claim: HandleMany,
+        certificates: Handling[Claimed],
         production: Production,
         certificate_form: str,
     ) -> None:
@@ -67,7 +67,7 @@ class Reverifying:
         self._repairs: Final = repairs
         self._schemes: Final = schemes
         self._ask_now: Final = ask_now
-        self._claim: Final = claim
+        self._certificates: Final = certificates
         self._production: Final = production
         self._form: Final = re.compile(certificate_form)
 
@@ -84,8 +84,8 @@ class Reverifying:
         there = await self._ask_now(lambda connection: devices(connection, numbers))
         kinds = await self._ask_now(lambda connection: site_kinds(connection, {one.site for one in commands}))
         known = _Known(repairs, schemes, there, kinds)
-        judged = [self._furnished(ask, known) for ask in asks]
-        return await self._numbered(judged, known)
+        taken: dict[str, str] = {}
+        return [await self._numbered(self._furnished(ask, known), known, taken) for ask in asks]
 
     def _furnished(self, ask: Ask, known: _Known) -> Ask:
         if not isinstance(ask.command, ReVerify):
@@ -115,26 +115,31 @@ class Reverifying:
         said = msgspec.structs.asdict(command)
         return ReVerifyByScheme(**said, scheme=schemes.versions[-1], ref=schemes.ref)
 
-    async def _numbered(self, asks: Sequence[Ask], known: _Known) -> Sequence[Ask]:
-        """The same, with the certificate numbers taken, or with what is against that."""
-        places = [place for place, ask in enumerate(asks) if _would_certify(ask, known)]
-        refused = await self._claim([_claim(asks[place], known) for place in places]) if places else []
-        numbered = list(asks)
-        for place, answer in zip(places, refused, strict=True):
-            if isinstance(answer, Refusal):
-                numbered[place] = msgspec.structs.replace(asks[place], hindrance=answer)
-        return numbered
+    async def _numbered(self, ask: Ask, known: _Known, taken: dict[str, str]) -> Ask:
+        """The same, with its certificate number to be taken along. `taken` are the numbers of this call, each with the
+        repair that has it: more than one of a call may ask for a number that nobody has yet.
+        """
+        if not isinstance(ask.command, ReVerifyByScheme) or ask.hindrance is not None:
+            return ask
+        (answer,), appends = await self._certificates.prepared([_claim(ask, known)])
+        return msgspec.structs.replace(ask, along=_along(ask.command, answer, appends, known, taken))
 
 
-def _would_certify(ask: Ask, known: _Known) -> bool:
-    """Whether the command issues a certificate, as far as is known before it is decided."""
-    if not isinstance(ask.command, ReVerifyByScheme) or ask.hindrance is not None:
-        return False
-    try:
-        (event,) = REPAIR.decide(ask.command, known.repairs[ask.command.repair])
-    except Refusal:
-        return False
-    return isinstance(event, ReVerified)
+def _along(command: ReVerify, answer: object, appends: Sequence[Append], known: _Known, taken: dict[str, str]) -> Along:
+    """Takes the number where a certificate is issued; a re-verification that failed takes none."""
+
+    def along(events: Sequence[Any]) -> Append | None:
+        if not isinstance(events[0], ReVerified):
+            return None
+        if isinstance(answer, Refusal):
+            raise answer
+        first = taken.setdefault(command.certificate, command.repair)
+        if first != command.repair:
+            asset_no = known.repairs[first].asset_no
+            raise USED(certificate=command.certificate, asset_no=asset_no, field="certificate")
+        return appends[0] if appends else None
+
+    return along
 
 
 def _claim(ask: Ask, known: _Known) -> Ask:
@@ -146,4 +151,4 @@ def _claim(ask: Ask, known: _Known) -> Ask:
     context = msgspec.structs.replace(
         ask.context, command_id=uuid.uuid5(ask.context.command_id, "certificate"), expected_version=None
     )
-    return Ask(claim, context, ask.permit)
+    return Ask(claim, context)

@@ -24,7 +24,7 @@ from kernel.handling import (
 )
 from kernel.refusal import Refusal, against_rules
 from ledger.memory import MemoryLedger
-from ledger.port import ANY, PAGE_EVENTS_MAX, Append, Draft
+from ledger.port import ANY, NO_STREAM, PAGE_EVENTS_MAX, Append, Conflict, Draft
 from ledger.sqlite import SqliteLedger
 from tests.kernel.parcel import (
     CODEC,
@@ -467,3 +467,34 @@ async def test_a_command_to_which_something_was_added_is_recognised_as_it_was_gi
     assert [(one.repeated, one.position) for one in await parcels.handle_many(again)] == [(True, sent.position)] * 2
     (refused,) = await parcels.handle_many([Ask(heavier, by("s"))])
     assert refused.code == ID_REUSED.code
+
+
+def stamp(name, index=0):
+    """An append to a stream that is no parcel's, which must not be there yet."""
+    return Append(name, NO_STREAM, [Draft(event_id(UUID(int=9), index), "parcel.Sent", b"{}", b"{}")])
+
+
+async def test_what_goes_along_is_recorded_with_the_command_or_not_at_all(ledger, parcels):
+    asks = [Ask(SEND, by(name), along=lambda _, name=name: stamp(name)) for name in ("stamp-1", "stamp-2")]
+    done, not_done = await parcels.handle_many(asks)
+    recorded = await everything(ledger)
+    assert [one.stream for one in recorded] == ["parcel-p1", "stamp-1"]
+    assert (done.position, not_done.code) == (recorded[0].position, "parcel.sent_already")
+    (repeated,) = await parcels.handle_many(asks[:1])
+    assert (repeated.repeated, await everything(ledger)) == (True, recorded)
+
+
+async def test_what_goes_along_may_refuse_the_command(ledger, parcels):
+    def never(_events):
+        raise GONE(parcel="p1")
+
+    (answer,) = await parcels.handle_many([Ask(SEND, by("s"), along=never)])
+    assert answer.code == GONE.code
+    assert await everything(ledger) == []
+
+
+async def test_what_goes_along_to_a_stream_that_has_moved_on_is_for_the_caller_to_decide_anew(ledger, parcels):
+    await ledger.append([stamp("stamp-1")])
+    with pytest.raises(Conflict, match="stamp-1"):
+        await parcels.handle_many([Ask(SEND, by("s"), along=lambda _: stamp("stamp-1", 1))])
+    assert [one.stream for one in await everything(ledger)] == ["stamp-1"]

@@ -1,11 +1,13 @@
 """What a re-verification needs from other streams, as the service finds it out."""
 
+import asyncio
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import msgspec
 import pytest
 
+from kernel.authority import DENIED
 from kernel.handling import Ask, Context
 from kernel.http_page import Cursors
 from kernel.identity_issuer import built_in_verifier, write_keys
@@ -19,7 +21,15 @@ from services.registry.vocabulary import Movement
 from services.sorting.app import CODEC
 from services.sorting.furnishing import UNCONFIRMED
 from services.sorting.inspection.steps import StepReport
-from services.sorting.repair import UNKNOWN, FailReVerification, KeysRestored, RepairBegun, ReVerified, ReVerify
+from services.sorting.repair import (
+    UNKNOWN,
+    FailReVerification,
+    KeysRestored,
+    RepairBegun,
+    RestoreKeys,
+    ReVerified,
+    ReVerify,
+)
 from services.sorting.reverifying import CERTIFICATE_FORM, NO_LABORATORY, NOT_HERE
 from services.sorting.scheme import PublishScheme
 from tests.given import fresh_id
@@ -40,8 +50,8 @@ def verify(**changed):
 
 
 @asynccontextmanager
-async def workshop(folder, *, production=False, scheme=SCHEME, at=SITE):
-    """Sorting over a log in which two repairs of a device, which lies at a site, have come to its keys."""
+async def workshop(folder, *, production=False, scheme=SCHEME, at=SITE, keyed=True):
+    """Sorting over a log in which two repairs of a device, which lies at a site, have come to its keys, or nearly."""
     write_keys(folder / "keys")
     ledger = MemoryLedger()
     for site, kind in ((SITE, "centre"), (STORE, "unit_store"), (LABORATORY, "laboratory")):
@@ -64,7 +74,8 @@ async def workshop(folder, *, production=False, scheme=SCHEME, at=SITE):
             device=DEVICE,
             scheme=REF,
         )
-        await written(ledger, CODEC, f"repair-{repair}", begun, on(KeysRestored, repair=repair, reference="KEY-1"))
+        keys = [on(KeysRestored, repair=repair, reference="KEY-1")] if keyed else []
+        await written(ledger, CODEC, f"repair-{repair}", begun, *keys)
     verifier = built_in_verifier(folder / "keys", ["127.0.0.1"])
     async with sorting_behind(folder, ledger, verifier, Cursors(b"c" * 32), production=production) as behind:
         await done(behind, on(PublishScheme, group=scheme.group, version=1, scheme=scheme, why="first"))
@@ -135,6 +146,52 @@ async def test_the_same_command_told_again_is_answered_as_before_wherever_the_de
         (again,) = await behind.sorting.do_many([ask])
         assert again.repeated
         assert again.events == first.events
+
+
+async def test_a_number_is_taken_with_the_certificate_or_not_at_all(tmp_path):
+    async with workshop(tmp_path) as behind:
+
+        async def left(nobody, *commands, **context):
+            """What came of these, by the codes of the refusals; they recorded nothing."""
+            head = await behind.sorting._ledger.head()
+            asks = [Ask(one, Context(command_id=fresh_id(), actor="u-1", **context), nobody) for one in commands]
+            answers = await behind.sorting.do_many(asks)
+            assert await behind.sorting._ledger.head() == head
+            return [answer.code for answer in answers]
+
+        assert await left(None, verify(), expected_version=0) == ["command.stale_version"]
+        assert await left(lambda *_: DENIED(action="ReVerify"), verify()) == ["access.denied"]
+        await done(behind, on(FailReVerification, repair=REPAIR_ID, verifier="u-1", why="torn"))
+        assert await left(None, verify()) == ["repair.not_now"]
+        first, second = await answers(behind, verify(), verify(repair=OTHER))
+        assert (first.code, type(second.events[0])) == ("repair.not_now", ReVerified)
+        assert await numbers(behind) == {"C-0001": [(OTHER, second.position + 1)]}
+
+
+async def test_keys_restored_in_the_same_call_do_not_go_round_the_number(tmp_path):
+    async with workshop(tmp_path, keyed=False) as behind:
+        keys = on(RestoreKeys, repair=REPAIR_ID, reference="KEY-1")
+        _, verified = await answers(behind, keys, verify())
+        assert isinstance(verified.events[0], ReVerified)
+        assert await numbers(behind) == {"C-0001": [(REPAIR_ID, verified.position + 1)]}
+
+
+async def test_of_two_at_the_same_moment_one_has_the_number(tmp_path):
+    async with workshop(tmp_path) as behind:
+        both = await asyncio.gather(answers(behind, verify()), answers(behind, verify(repair=OTHER)))
+        codes = [getattr(answer, "code", None) for (answer,) in both]
+        assert sorted(codes, key=str) == [None, "certificate.used"]
+        certified = (REPAIR_ID, OTHER)[codes.index(None)]
+        assert [repair for repair, _ in (await numbers(behind))["C-0001"]] == [certified]
+
+
+async def numbers(behind):
+    """Every number that was taken, by which repair and at which position."""
+    found = {}
+    for recorded in (await behind.sorting._ledger.read_all(types=["sorting.CertificateClaimed"])).events:
+        claimed = CODEC.decode(recorded)
+        found.setdefault(claimed.certificate, []).append((claimed.repair, recorded.position))
+    return found
 
 
 async def test_a_failure_takes_no_number(tmp_path):
