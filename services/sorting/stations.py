@@ -97,6 +97,10 @@ class ListBacklog(_Ask, frozen=True, kw_only=True):
     site: SiteId | None = None
 
 
+COUNTED: Final = "CountInspections"
+"""By which action one counts: the rows that it shows, and no others."""
+
+
 class Stations:
     """Answers for whoever may ask. Each method takes the caller, the question and the page asked for."""
 
@@ -150,24 +154,24 @@ class Stations:
         return unopened(asset_no, device, row.site, published.versions[-1], now, published.ref)
 
     async def _queues(self, caller: Principal, ask: ListQueues, _page: PageAsked) -> Rows:
-        visible = self._access.visible(caller, ROUNDS)
+        visible = self._access.visible(caller, ROUNDS, COUNTED)
         return await self._rows(ask, lambda connection: queues(connection, visible, ask.site, ask.bench))
 
     async def _throughput(self, caller: Principal, ask: ListThroughput, _page: PageAsked) -> Rows:
-        visible = self._access.visible(caller, ROUNDS)
+        visible = self._access.visible(caller, ROUNDS, COUNTED)
         return await self._rows(ask, lambda connection: throughput(connection, visible, ask.day, ask.site, ask.bench))
 
     async def _yield(self, caller: Principal, ask: ListYield, _page: PageAsked) -> Rows:
-        visible, days = self._access.visible(caller, ROUNDS), (ask.first_day, ask.last_day)
+        visible, days = self._access.visible(caller, ROUNDS, COUNTED), (ask.first_day, ask.last_day)
         named = {name: getattr(ask, name) for name in ("site", "bench", "device_class", "maker")}
         return await self._rows(ask, lambda connection: yields(connection, visible, ask.by, days, named))
 
     async def _agreement(self, caller: Principal, ask: ListAgreement, _page: PageAsked) -> Rows:
-        visible, days = self._access.visible(caller, ROUNDS), (ask.first_day, ask.last_day)
+        visible, days = self._access.visible(caller, ROUNDS, COUNTED), (ask.first_day, ask.last_day)
         return await self._rows(ask, lambda connection: agreement(connection, visible, days, ask.site))
 
     async def _backlog(self, caller: Principal, ask: ListBacklog, _page: PageAsked) -> Rows:
-        visible = self._access.visible(caller, WAITING)
+        visible = self._access.visible(caller, WAITING, COUNTED)
         return await self._rows(ask, lambda connection: backlog(connection, visible, ask.on, ask.site))
 
     async def _rows(self, ask: _Ask, query: Callable[[Connection], Sequence[Any]]) -> Rows:

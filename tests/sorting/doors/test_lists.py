@@ -11,10 +11,12 @@ from services.sorting.access import Access, inspection
 from services.sorting.app import CODEC, STREAMS, Sorting
 from services.sorting.foreign import READERS
 from services.sorting.questions import ListInspections, ListRepairs, Questions
+from services.sorting.stations import COUNTED, ListYield
 from services.sorting.views import VIEWS
 from services.sorting.views.inspection import INSPECTIONS
 from services.sorting.views.repair import REPAIRS
-from tests.doors.listing import Listed, lists_asked, opened, shows_the_rows_allowed_one_by_one
+from services.sorting.views.station import ROUNDS
+from tests.doors.listing import DAY, Listed, lists_asked, opened, shows_the_rows_allowed_one_by_one
 from tests.gateway.behind import ROOT
 
 POLICIES = Policies.load(ROOT / "services" / "sorting")
@@ -24,9 +26,11 @@ def of_device(row):
     return inspection(row["unit"], row["maker"])
 
 
+DAYS = {"first_day": DAY, "last_day": DAY}
 LISTS = [
     Listed(ListInspections(), "ReadInspection", "asset_no", (INSPECTIONS,), of_device),
     Listed(ListRepairs(), "ReadRepair", "repair", (REPAIRS,), of_device),
+    Listed(ListYield(by="maker", **DAYS), COUNTED, "asset_no", (ROUNDS,), of_device, counted="judged"),
 ]
 WHOLE = {
     "ListSchemes",
@@ -34,7 +38,6 @@ WHOLE = {
     "ListSamples",
     "ListQueues",
     "ListThroughput",
-    "ListYield",
     "ListAgreement",
     "ListBacklog",
 }
