@@ -113,16 +113,16 @@ def schemes(
                 raise CannotGoOn(f"{group} 尚未发布。", f"{group} has not been published", USAGE)
             _list_unconfirmed(group, now.version, now.rules)
             return
-        table = _table("组 group", "版 version", "方案 scheme", "类别 classes", "待确认 to confirm", "SHA-256")
+        table = _table("组\ngroup", "版\nver.", "方案\nscheme", "类别\nclasses", "待确认\nopen", "\nSHA-256")
         for row in platform.rows(types.ListSchemes()):
-            said, short = f"{row.zh} {row.en}", row.sha256[:12]
+            said, short = f"{row.zh}\n{row.en}", row.sha256[:8]
             table.add_row(row.scheme_group, str(row.version), said, row.classes, _counted(row.unconfirmed), short)
         for name, (zh, en) in TABLE_NAMES.items():
             found = standing(platform, name)
             if found.rules is not None:
                 count = len(_unconfirmed(found.rules))
                 table.add_row(
-                    name, str(found.version), f"{zh} {en}", "", Text(str(count), "yellow" if count else "green")
+                    name, str(found.version), f"{zh}\n{en}", "", Text(str(count), "yellow" if count else "green")
                 )
     if not table.rows:
         note(
@@ -263,6 +263,6 @@ def _counted(to_confirm: int) -> Text:
 
 def _table(*headings: str) -> Table:
     table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
+    for place, heading in enumerate(headings):
+        table.add_column(heading, overflow="fold", no_wrap=place == 0)
     return table

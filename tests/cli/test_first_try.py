@@ -18,9 +18,9 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def lines_of(readme):
-    """The lines of the example."""
-    (block,) = re.findall(r"```sh\n(export PATH[^`]*)```", (ROOT / readme).read_text("utf-8"))
-    return block
+    """The lines of both examples."""
+    first, then = re.findall(r"```sh\n((?:export PATH|meterloop site)[^`]*)```", (ROOT / readme).read_text("utf-8"))
+    return first + then
 
 
 def test_the_lines_of_the_readme_do_what_they_say(tmp_path_factory):
@@ -43,6 +43,8 @@ def test_the_lines_of_the_readme_do_what_they_say(tmp_path_factory):
             check=False,
         )
     assert said.returncode == 0, said.stderr
-    assert re.findall(r"(\d+) +已入账 accepted", said.stderr) == ["3", "3"]
+    assert re.findall(r"(\d+) +已入账 accepted", said.stderr) == ["3"] * 4
     assert "被拒 refused" not in said.stderr
+    printed = r"^http://127\.0\.0\.1:8700/station#bench=B1&site=centre-1&token=[\w-]+\.[\w-]+\.[\w-]+$"
+    assert re.search(printed, said.stdout, re.MULTILINE)
     assert [path.suffix for path in folder.iterdir() if path.is_file()] == [".pdf"]
