@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from kernel.grpc_client import Peer
+from kernel.grpc_messages import plain_of_bytes
 from kernel.http_limits import COMMAND_BYTES_MAX
 from kernel.identity_issuer import issue
 from kernel.intake import Malformed, errors_of, plain_of_json, struct_of
@@ -163,6 +164,28 @@ async def test_an_instant_beyond_the_calendar_is_refused_by_rpc(weigh_by_rpc):
     with pytest.raises(Malformed) as refused:
         await weigh_by_rpc(request)
     assert (refused.value.code, refused.value.errors[0].field) == ("input.out_of_range", "at")
+
+
+def test_what_is_amiss_further_down_is_told_with_its_place():
+    second = weigh(items=[{"name": "b"}]).items[0].SerializeToString() + b"\x4a\x01x"
+    body = weigh(items=[{"name": "a"}]).SerializeToString() + b"\x32" + bytes([len(second)]) + second
+    with pytest.raises(Malformed) as refused:
+        plain_of_bytes(message("Weigh").DESCRIPTOR, body)
+    assert (refused.value.code, refused.value.errors[0].field) == ("input.unknown_field", "items[1].#9")
+
+
+@pytest.mark.parametrize(
+    ("remark", "mass_g", "refused"),
+    [("a\0b", 5, True), ("a\\u0000b", 2**40, False), ("\\u0000 \0", 2**40, True), ("ab", 2**40, False)],
+)
+def test_zeros_of_a_number_and_an_escape_that_was_written_out_are_no_nul(remark, mass_g, refused):
+    body = weigh(remark=remark, items=[{"name": "a", "mass_g": mass_g}]).SerializeToString()
+    if refused:
+        with pytest.raises(Malformed) as why:
+            plain_of_bytes(message("Weigh").DESCRIPTOR, body)
+        assert why.value.code == "input.nul_character"
+    else:
+        assert plain_of_bytes(message("Weigh").DESCRIPTOR, body)["remark"] == remark
 
 
 async def test_every_fault_at_the_top_is_named_at_once(web):
