@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.registry.documents.workshop import Workshop
+from kernel.documents.workshop import Workshop
 from tests.doors.entrances import Entrances
 from tests.gateway.behind import Behind, behind
 

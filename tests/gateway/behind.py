@@ -19,6 +19,7 @@ from kernel.clock import Clock, system_clock_us
 from kernel.codec import Reader
 from kernel.database import Database
 from kernel.disclosure import load
+from kernel.documents.workshop import Limits, Workshop
 from kernel.grpc_client import Peer
 from kernel.grpc_server import RpcDoor
 from kernel.http_limits import HttpLimits
@@ -39,7 +40,7 @@ from ledger.transparency.evidence import EvidenceOfLog
 from services.registry.access import Access
 from services.registry.app import CODEC, STREAMS, Registry
 from services.registry.asset_number import CHECK_DIGIT, CheckDigit
-from services.registry.documents.workshop import Limits, Workshop
+from services.registry.documents.workshop import workshop as registry_workshop
 from services.registry.imports.jobs import Jobs
 from services.registry.imports.offered import LocalUploads, import_methods
 from services.registry.imports.running import Runner
@@ -136,7 +137,7 @@ async def behind(
     """The gateway and a registry, until the block ends. `clock_s` is what the status page goes by, `clock` what says
     when a token has run out.
     """
-    workshop = workshop or Workshop(Limits(seconds_max=PATIENCE_S))
+    workshop = workshop or registry_workshop(Limits(seconds_max=PATIENCE_S))
     write_keys(folder / "keys")
     verifier = built_in_verifier(folder / "keys", [LOOPBACK], clock=clock)
     database = Database(f"sqlite:///{folder / 'registry.sqlite'}")

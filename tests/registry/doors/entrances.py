@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from kernel.authority import Policies
+from kernel.documents.workshop import Limits, Workshop
 from kernel.wire.registry.v1 import registry_pb2
 from ledger.memory import MemoryLedger
 from ledger.transparency.evidence import EvidenceOfLog
 from services.registry.access import Access
 from services.registry.app import Registry
-from services.registry.documents.workshop import Limits, Workshop
+from services.registry.documents.workshop import workshop as registry_workshop
 from services.registry.papers.offered import Papers
 from services.registry.proofs import Proofs
 from services.registry.questions import Questions
@@ -40,4 +41,4 @@ class Entrances(entrances.Entrances):
 
 
 def workshop() -> Workshop:
-    return Workshop(NO_PAPER)
+    return registry_workshop(NO_PAPER)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from services.registry.documents.workshop import Workshop
+from kernel.documents.workshop import Workshop
 from tests.doors import standing as stand
 from tests.gateway.behind import Behind
 from tests.gateway.season import tell
