@@ -1,6 +1,9 @@
 """In the population of a review: from when it joins until the review has ended, nothing about its verdict changes.
 
 judged -> PopulationJoined (review) -> PopulationLeft (review)
+
+What the registry tells meanwhile, that the device is in service again or bears another number, is a fact and goes on
+record (departure.py); the device stays in the population with the verdict with which it joined.
 """
 
 from collections.abc import Sequence

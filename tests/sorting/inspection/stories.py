@@ -7,6 +7,7 @@ import msgspec
 from services.sorting.decision import Condition, Obsolete, Rule, VerdictTable
 from services.sorting.evaluation import Measured
 from services.sorting.inspection import INSPECTION
+from services.sorting.inspection.at_once import InspectAtOnceOnRecord
 from services.sorting.inspection.opening import CheckIdentity, InspectionOpened, OpenOnRecord
 from services.sorting.inspection.state import Device
 from services.sorting.inspection.steps import EndStep, StepReport
@@ -208,6 +209,13 @@ def ending(step, *seen, of=SCHEME, bench=None, **report):
 
 SCANNED = on(CheckIdentity, barcode=NUMBER)
 JUDGE = on(JudgeByRulebook, rulebook=book())
+
+
+def at_once(**more):
+    """All of it in one command, as a line reports a sound device."""
+    reports = {step: StepReport(measured=GOOD[step]) for step in GOOD}
+    said = {"bench": BENCH, "site": SITE, "device": DEVICE, "barcode": NUMBER, "rulebook": book()}
+    return on(InspectAtOnceOnRecord, **said | reports | more)
 
 
 def steps(**seen):

@@ -3,7 +3,10 @@
 import msgspec
 import pytest
 
+from kernel.refusal import Refusal
 from services.sorting.inspection import INSPECTION
+from services.sorting.inspection.departure import InspectionClosed, InspectionSuperseded
+from services.sorting.inspection.opening import LoadRecorded
 from services.sorting.inspection.override import ProposeOverride
 from services.sorting.inspection.population import (
     CHANGED,
@@ -15,8 +18,10 @@ from services.sorting.inspection.population import (
     PopulationLeft,
 )
 from services.sorting.inspection.state import FROZEN, NOT_OPEN, UNKNOWN
+from services.sorting.inspection.steps import STEP_OF, EndStep
 from tests.given import given
 from tests.sorting.inspection.stories import AGAIN, ANA, DEVICE, INSPECTED, JUDGED, done, on, opened, rejudging
+from tests.sorting.inspection.test_machine import COMMANDS
 
 JOIN = on(JoinPopulation, review="RV-1", round=1, disposition="reuse")
 LEAVE = on(LeavePopulation, review="RV-1")
@@ -48,6 +53,48 @@ def test_a_verdict_that_somebody_would_overrule_joins_none():
 @pytest.mark.parametrize("chosen", [{"round": 2}, {"disposition": "claim"}])
 def test_a_device_joins_with_the_verdict_for_which_it_was_chosen(chosen):
     done(*JUDGED).when(msgspec.structs.replace(JOIN, **chosen)).refused(CHANGED)
+
+
+TOUCHES_NO_VERDICT = (LoadRecorded, InspectionClosed, InspectionSuperseded)
+"""What happens to a device outside, whatever a review asks: it stays on record, and the member stays as it joined."""
+
+
+def test_nothing_that_can_be_asked_leaves_a_frozen_population_or_changes_the_verdict_there():
+    """Every command of the noun, after every other: all that a frozen device can come to."""
+    frozen = done(*JUDGED, JOIN).state
+    met, unmet = [frozen], [frozen]
+    while unmet:
+        state = unmet.pop()
+        for command in (*COMMANDS, LEAVE):
+            try:
+                events = INSPECTION.decide(command, state)
+            except Refusal:
+                continue
+            after = INSPECTION.fold(events, state)
+            if isinstance(command, LeavePopulation) and command.review == "RV-1":
+                assert [type(event) for event in events] == [PopulationLeft]
+                assert after == msgspec.structs.replace(state, population=None)
+                continue
+            assert {type(event) for event in events} <= {*TOUCHES_NO_VERDICT}, command
+            assert as_it_joined(after) == as_it_joined(frozen), command
+            if after not in met:
+                met.append(after)
+                unmet.append(after)
+    assert {state.phase for state in met} == {"judged", "closed", "superseded"}
+
+
+def as_it_joined(state):
+    """What a review is about."""
+    found = (state.ends, state.faults, state.history, state.indicators, state.value)
+    return state.population, state.round, state.judged, state.disposition, state.proposal, state.repair, found
+
+
+def test_every_command_of_the_noun_is_tried_there():
+    tried = {type(one) for one in COMMANDS} - {EndStep}
+    ended = {one.norm.step for one in COMMANDS if isinstance(one, EndStep)}
+    tried |= {kind for kind, step in STEP_OF.items() if step in ended}
+    for kind in INSPECTION.commands:
+        assert any(issubclass(one, kind) for one in tried), kind
 
 
 @pytest.mark.parametrize("command", [JOIN, LEAVE])
