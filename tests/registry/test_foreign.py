@@ -24,12 +24,19 @@ from services.registry.foreign import (
     VerdictReached,
 )
 from services.registry.meter import METER
+from services.registry.meter.end import NOT_APPROVED, HandToRecycler
 from services.registry.meter.hold import ApplySeal, LiftHold, PlaceHold, RemoveSeal
-from services.registry.meter.release import PRECONDITION_MISSING, RecordPrecondition, Release
+from services.registry.meter.release import (
+    PRECONDITION_MISSING,
+    RecordPrecondition,
+    Reinstall,
+    Release,
+    ReturnToMaker,
+)
 from services.registry.meter.state import ON_HOLD
 from services.registry.policies import POLICIES
 from tests.given import asked, given
-from tests.registry.stories import CENTRE, DAY, IN_STOCK, NUMBER, OTHER, REGISTER, on
+from tests.registry.stories import CENTRE, DAY, IN_STOCK, NUMBER, OTHER, REGISTER, UNIT, on
 from tests.registry.test_followers import done, running, until
 
 (GROUNDS,) = (policy for policy in POLICIES if policy.name == "grounds_follow_sorting")
@@ -152,6 +159,46 @@ def test_a_failure_withdraws_whatever_the_device_could_go_on():
     ):
         assert asked(GROUNDS, failed) == [ground("verdict_hold", REPAIR)]
     assert asked(GROUNDS, said(RepairReturned, repair=REPAIR, outcome="repaired")) == []
+
+
+DOUBTS = {
+    "inspected anew": said(InspectionOpened, round=2),
+    "overruled": said(VerdictOverridden, round=1, disposition="hold"),
+    "re-verification failed": said(ReVerificationFailed, repair=REPAIR),
+    "beyond repair": said(RepairReturned, repair=REPAIR, outcome="beyond_repair"),
+}
+GOES = {
+    "reinstall": ("reuse", "re_verification", on(Reinstall, work_order="WO-1", unit=UNIT), PRECONDITION_MISSING),
+    "repair": ("reuse", "repair_order", None, None),
+    "maker": ("claim", "claim_agreement", on(ReturnToMaker, maker="MK-1", reference="R-1"), PRECONDITION_MISSING),
+    "materials": (
+        "scrap",
+        "scrap_approval",
+        on(HandToRecycler, recycler="RC-1", lot="L-1", contract="C-1"),
+        NOT_APPROVED,
+    ),
+}
+"""By purpose: the verdict and what follows from it, and what then ends with the device out of the centre's hands."""
+
+
+@pytest.mark.parametrize("doubt", DOUBTS)
+@pytest.mark.parametrize("purpose", GOES)
+def test_nothing_goes_on_a_verdict_that_is_no_longer_the_last(purpose, doubt):
+    disposition, follows, ends, refusal = GOES[purpose]
+    judged = said(VerdictReached, round=1, disposition=disposition)
+    judging = (*asked(GROUNDS, judged, stream=STREAM, version=7), ground(follows, "F-1"))
+    doubting = asked(GROUNDS, DOUBTS[doubt], stream=STREAM, version=9)
+    stands_again = said(InspectionAbandoned, round=2, disposition=disposition)
+    given_up = asked(GROUNDS, stands_again, stream=STREAM, version=12)
+    leave = on(Release, site=CENTRE, purpose=purpose, reference="R-1")
+    assert isinstance(given_meter(*judging).when(leave).outcome, list)
+    given_meter(*judging, *doubting).when(leave).refused(PRECONDITION_MISSING)
+    given_meter(*judging, *doubting, *given_up).when(leave).refused(PRECONDITION_MISSING)
+    # The policy comes a moment after the event: what was released in between goes no further, nor once the inspection
+    # that doubted it was given up because the device had left.
+    if ends is not None:
+        given_meter(*judging, leave, *doubting).when(ends).refused(refusal)
+        given_meter(*judging, leave, *doubting, *given_up).when(ends).refused(refusal)
 
 
 def test_a_cancelled_repair_takes_its_order_away_and_leaves_the_verdict():

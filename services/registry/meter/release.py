@@ -288,6 +288,7 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
             return [becomes(command, Reinstalled, **meter.dismantlement)]
         case ReturnToMaker():
             _out_for(command.asset_no, meter, "maker")
+            _grounded(command.asset_no, meter, "maker", command.day)
             unheld(command.asset_no, meter)
             return [becomes(command, ReturnedToMaker)]
         case ReturnToCustomer():
