@@ -97,6 +97,7 @@ def instruments() -> list[Instrument]:
     calls = [
         (module.__name__, node)
         for module in modules()
+        if any(word in _source(module) for word in _INSTRUMENTS)
         for node in ast.walk(ast.parse(_source(module)))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _INSTRUMENTS
     ]
