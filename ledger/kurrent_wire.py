@@ -43,7 +43,8 @@ def is_beside(stream: str, event_type: str) -> bool:
 
 class Filtering:
     """What a reader wants of the log. The server judges by one of the two conditions, this side by both: what a server
-    lets through, or by what rules it compares, is not relied upon.
+    lets through, or by what rules it compares, is not relied upon. Where there are both it is asked for the types: a
+    service's names have a few beginnings, and who wants some of its types would be sent all that it records.
     """
 
     def __init__(self, types: Collection[str], stream_prefixes: Collection[str]) -> None:
@@ -53,7 +54,10 @@ class Filtering:
         asked_types = sorted(name for name in self._types if not name.startswith("$"))
         asked_prefixes = sorted(prefix for prefix in self._prefixes if not prefix.startswith("$"))
         self.nothing: Final = bool((self._types and not asked_types) or (self._prefixes and not asked_prefixes))
-        self._by_stream: Final = bool(asked_prefixes) and "" not in asked_prefixes
+        by_stream = bool(asked_prefixes) and "" not in asked_prefixes
+        expression = _any_of(asked_types) if asked_types else ""
+        self._expression: Final = expression if len(expression) <= EXPRESSION_CHARS_MAX else ""
+        self._by_stream: Final = by_stream and not self._expression
         self._asked: Final = asked_prefixes if self._by_stream else asked_types
         self.anything: Final = not self._asked
 
@@ -69,8 +73,8 @@ class Filtering:
         options = FilterOptions(max=window, checkpointIntervalMultiplier=checkpoint_interval)
         if self._by_stream:
             options.stream_identifier.prefix.extend(self._asked)
-        elif len(expression := _any_of(self._asked)) <= EXPRESSION_CHARS_MAX:
-            options.event_type.regex = expression
+        elif self._expression:
+            options.event_type.regex = self._expression
         else:
             options.event_type.prefix.extend(self._asked)
         return options

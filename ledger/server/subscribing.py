@@ -120,16 +120,17 @@ class _ToAll:
 
     async def _send(self, page: Sequence[Recorded]) -> None:
         """Events, and checkpoints as they fall due. Who asks for one after every event is told how far it is where that
-        is of use: before the next event that is sent, and at the end of those at hand.
+        is of use: before the next event that is sent, unless that follows the last one sent, and at the end of those at
+        hand.
         """
         visible = [] if self._sight.nothing else self._sight.visible(page)
         passing = await self._sight.passing(visible)
-        due = 0
+        due = sent = 0
         for recorded, passes in zip(visible, passing, strict=True):
             if passes:
-                if due:
+                if due > sent:
                     await self._send_checkpoint(due)
-                    due = 0
+                due, sent = 0, recorded.position
                 await self._call.write(self._event(recorded))
             self._counted += 1
             if self._counted == self._checkpoint_events:

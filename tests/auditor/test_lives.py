@@ -23,7 +23,9 @@ def by_stream(events: Iterable[Recorded]) -> dict[str, list[Recorded]]:
     return streams
 
 
-@pytest.mark.parametrize("log", [every_kind, season, partial(season, 1_200, 2)], ids=["every kind", "season", "another"])
+@pytest.mark.parametrize(
+    "log", [every_kind, season, partial(season, 1_200, 2)], ids=["every kind", "season", "another"]
+)
 def test_a_device_is_what_the_registry_shows(log: Callable[[], TrueLog]):
     compared = 0
     for events in by_stream(log().events).values():

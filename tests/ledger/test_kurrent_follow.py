@@ -7,7 +7,7 @@ import pytest
 from kurrentdbclient.protos.v1 import streams_pb2
 
 from ledger.kurrent_follow import PAGE_BYTES_MAX, Head, Inflow
-from ledger.kurrent_wire import Filtering
+from ledger.kurrent_wire import EXPRESSION_CHARS_MAX, Filtering
 from ledger.open import open_ledger
 from ledger.port import NO_STREAM
 from tests.ledger.making import one
@@ -47,6 +47,15 @@ def event(position, data=b"{}"):
 
 def caught_up(position):
     return Resp(caught_up=Resp.CaughtUp(position=Resp.Position(commit_position=position, prepare_position=position)))
+
+
+def test_a_server_is_asked_for_types_rather_than_for_all_that_a_service_records():
+    both = Filtering({"test.Happened", "$own"}, {"thing-", "place-"}).options(1, 1)
+    assert both.event_type.regex == "^(?:test\\.Happened)$"
+    assert list(Filtering((), {"thing-"}).options(1, 1).stream_identifier.prefix) == ["thing-"]
+    many = {f"test.Happened{number:03}" for number in range(EXPRESSION_CHARS_MAX // 16)}
+    assert list(Filtering(many, {"thing-"}).options(1, 1).stream_identifier.prefix) == ["thing-"]
+    assert list(Filtering(many, {""}).options(1, 1).event_type.prefix) == sorted(many)
 
 
 async def test_events_after_it_had_caught_up_do_not_say_that_there_are_no_more():
