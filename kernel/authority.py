@@ -11,7 +11,7 @@ that do not agree with their schema, or name a role that there is not, stop the 
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
 
@@ -67,16 +67,22 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     policies: tuple[str, ...]
 
 
+@cache
+def _parsed(policies: str, schema: str) -> tuple[cedarpy.Schema, cedarpy.PolicySet]:
+    """Raises ValueError where the policies do not keep to the schema. That takes longer than all else in opening a
+    service, and of the same texts comes the same.
+    """
+    checked = cedarpy.validate_policies(policies, schema)
+    if not checked.validation_passed:
+        raise ValueError("; ".join(str(error) for error in checked.errors))
+    return cedarpy.Schema.from_str(schema), cedarpy.PolicySet.from_str(policies)
+
+
 class Policies:
     """A set of policies, parsed once."""
 
     def __init__(self, policies: str, schema: str) -> None:
-        whole = PRINCIPAL_SCHEMA + schema
-        checked = cedarpy.validate_policies(policies, whole)
-        if not checked.validation_passed:
-            raise ValueError("; ".join(str(error) for error in checked.errors))
-        self._schema: Final = cedarpy.Schema.from_str(whole)
-        self._policies: Final = cedarpy.PolicySet.from_str(policies)
+        self._schema, self._policies = _parsed(policies, PRINCIPAL_SCHEMA + schema)
         self._principal: Final = lru_cache(PRINCIPALS_KEPT)(self._parse_principal)
         self._decisions: Final = lru_cache(DECISIONS_KEPT)(self._evaluate)
         self._residuals: Final = lru_cache(PRINCIPALS_KEPT)(self._evaluate_partially)

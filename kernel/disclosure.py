@@ -6,12 +6,13 @@ A party reads an event only where the owning service finds that it is concerned.
 """
 
 from collections.abc import Collection, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
-from kernel.yaml_file import read_yaml
+from kernel.yaml_file import plain_of_yaml, read_as
 
 Kind: TypeAlias = Literal["must", "should", "voluntary"]
 Right: TypeAlias = Literal["participation", "supervision", "knowledge"]
@@ -91,4 +92,10 @@ class Disclosure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 def load(path: Path) -> Disclosure:
     """The labels of the file, or a ValueError that says what is wrong in it."""
-    return read_yaml(path, Disclosure)
+    return read_as(path, _labels)
+
+
+@cache
+def _labels(content: bytes) -> Disclosure:
+    """The same of the same content: every part of a process reads this one file."""
+    return msgspec.convert(plain_of_yaml(content), Disclosure)

@@ -32,13 +32,11 @@ class Schemas:
     """The msgspec types that an app's operations speak of."""
 
     def __init__(self) -> None:
-        self._types: Final[list[Any]] = []
+        self._types: Final[dict[Any, int]] = {}
 
     def of(self, kind: Any) -> dict[str, Any]:
         """A schema for this type, to be filled in when the document is made."""
-        if kind not in self._types:
-            self._types.append(kind)
-        return {_MARK: self._types.index(kind)}
+        return {_MARK: self._types.setdefault(kind, len(self._types))}
 
     def body(self, kind: Any, *media: str) -> dict[str, Any]:
         return {"required": True, "content": {name: {"schema": self.of(kind)} for name in media or (JSON,)}}

@@ -1,5 +1,6 @@
 """A YAML file that people keep, read as strictly as a message: no key twice, no member that is not known."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -17,8 +18,13 @@ _MERGE: Final = "tag:yaml.org,2002:merge"
 
 def read_yaml(path: Path, kind: type[T]) -> T:
     """What the file says, or a ValueError that names the file and what is wrong in it."""
+    return read_as(path, lambda content: msgspec.convert(plain_of_yaml(content), kind))
+
+
+def read_as(path: Path, said: Callable[[bytes], T]) -> T:
+    """What the file's content says, or a ValueError that names the file and what is wrong in it."""
     try:
-        return msgspec.convert(plain_of_yaml(path.read_bytes()), kind)
+        return said(path.read_bytes())
     except (OSError, yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path.name}: {error}") from error
 
