@@ -1365,7 +1365,8 @@ class ReviewRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class SampleRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """样本 A device that was drawn. `state` is awaited, recorded, replaced (by a spare) or spare. `found` is what
-    the institute found; the verdict is not here.
+    the institute found; the verdict is not here. `site`, with its name, has the device now, at `location` and in
+    `container` where the registry knows them; without a site it is out or on its way.
     """
 
     review: str
@@ -1374,6 +1375,13 @@ class SampleRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     found: str | None
     report: str | None
     recorded_on: date | None
+    device_class: str
+    maker: str | None
+    model: str | None
+    site: str | None
+    site_name: str | None
+    location: str | None
+    container: str | None
 
 
 class SchemePublished(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -3177,7 +3185,9 @@ class GetReview(Question[ReviewRow], frozen=True, kw_only=True):
 
 
 class ListSamples(Question[Page[SampleRow]], frozen=True, kw_only=True):
-    """样本清单 What is to be re-tested and what came of it, without the verdicts: who re-tests is not to know them."""
+    """样本清单 What is to be re-tested, where it lies, and what came of it, without the verdicts: who re-tests is not
+    to know them.
+    """
 
     PATH: ClassVar[str] = "/v1/reviews/{review}/samples"
     ANSWER: ClassVar[Any] = Page[SampleRow]
@@ -3185,6 +3195,17 @@ class ListSamples(Question[Page[SampleRow]], frozen=True, kw_only=True):
     seen: int | None = None
     state: str | None = None
     limit: int | None = None
+
+
+class GetSampleList(Download, frozen=True, kw_only=True):
+    """复核样本清单文件 What a review has drawn, to fetch it by: samples and spares with the place where each lies now,
+    columns and lines to be signed by hand. Nothing in it tells how a device was sorted. `seen`: wait, within
+    bounds, until the places are as of this position or later.
+    """
+
+    PATH: ClassVar[str] = "/v1/reviews/{review}/sheet"
+    review: str
+    seen: int | None = None
 
 
 class ListSchemes(Question[Page[SchemeRow]], frozen=True, kw_only=True):

@@ -170,6 +170,7 @@ SORTING: Final = Service(
         "GetReview": "/v1/reviews/{review}",
         "ListReviews": "/v1/reviews",
         "ListSamples": "/v1/reviews/{review}/samples",
+        "GetSampleList": "/v1/reviews/{review}/sheet",
     },
     shown_by={
         "asset_no": "GetInspection",

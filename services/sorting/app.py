@@ -138,6 +138,15 @@ class Sorting:
         """These scheme groups' versions as they are published now. Raises ledger.port.Unavailable."""
         return await self._schemes.now(groups)
 
+    @property
+    def ledger_id(self) -> str:
+        """Which log it is."""
+        return self._ledger.ledger_id
+
+    async def told(self, noun: Decider[Any], key: str) -> list[tuple[Any, Recorded]]:
+        """Every event of one stream, in order; none where there is no such. Raises ledger.port.Unavailable."""
+        return await self._events_in(noun.stream_of(key))
+
     async def events_of(self, asset_no: str) -> list[tuple[Any, Recorded]]:
         """Every event of a device's inspections, in order; none where it never was. Raises ledger.port.Unavailable."""
         return await self._events_in(INSPECTION.stream_of(asset_no))
@@ -180,6 +189,10 @@ class Sorting:
     async def ask(self, query: Callable[[Connection], T], *, seen: int = 0) -> T:
         """Ask the views a question of services.sorting.views, they being at least at position `seen`. Raises Stale."""
         return await self._projector.read(query, seen=seen)
+
+    async def ask_at(self, query: Callable[[Connection], T], *, seen: int = 0) -> tuple[T, int]:
+        """The same, and the position up to which every event is in the answer."""
+        return await self._projector.read_at(query, seen=seen)
 
     async def one(self, view: View[Row], key: Key, *, seen: int = 0) -> Row | None:
         """The row of this key."""

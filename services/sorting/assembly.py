@@ -27,6 +27,7 @@ from services.sorting.access import Access
 from services.sorting.app import CERTIFICATE_FORM, CODEC, FOLLOWED, SERVICE, STREAMS, Sorting
 from services.sorting.drawing import load_plans
 from services.sorting.foreign import DEPARTURES, READERS
+from services.sorting.papers.offered import Papers
 from services.sorting.policies import POLICIES
 from services.sorting.questions import Questions
 from services.sorting.reporting import Reporting
@@ -88,7 +89,8 @@ async def assemble(process: Process) -> Parts:
     await process.wait_for("database", policies.open, DatabaseUnavailable)
     labels = load(settings.disclosure) if settings.disclosure else None
     access = Access(Policies.load(Path(__file__).parent), sorting, labels)
-    commands, questions = access.offered(), Questions(sorting, access).table()
+    commands = access.offered()
+    questions = (*Questions(sorting, access).table(), *Papers(sorting, access).table())
     verifier, cursors = open_verifier(settings), Cursors(read_cursor_key(settings.keys_dir))
     rest = HttpDoor(
         title=SERVICE,

@@ -162,12 +162,34 @@ class ReceivedFromMaker(Moved, frozen=True, kw_only=True, gc=False):
     """In from the maker."""
 
 
+class Stored(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Its place within the site that has it, and the container it is in, if any."""
+
+    asset_no: str
+    location: str
+    container: str | None = None
+
+
+class PlacedInContainer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """In a container, where it is."""
+
+    asset_no: str
+    container: str
+
+
+class TakenOutOfContainer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Out of it again."""
+
+    asset_no: str
+
+
 class SiteOpened(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A place holds devices."""
 
     site_id: str
     kind: str
     unit: str
+    name: str
 
 
 MOVES: Final = (
@@ -184,7 +206,10 @@ MOVES: Final = (
     SampleReturned,
     ReceivedFromMaker,
 )
-EVENTS: Final = (Registered, *MOVES, RecordCorrected, SiteOpened, Reinstalled)
+WITHIN: Final = (Stored, PlacedInContainer, TakenOutOfContainer)
+"""By which a device has another place and stays at its site."""
+
+EVENTS: Final = (Registered, *MOVES, *WITHIN, RecordCorrected, SiteOpened, Reinstalled)
 READERS: Final[Mapping[str, Upcaster]] = {
     f"registry.{event.__name__}": msgspec.json.Decoder(event).decode for event in EVENTS
 }

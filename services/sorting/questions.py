@@ -24,7 +24,8 @@ from services.sorting.stations import Stations
 from services.sorting.table import TABLE, TABLE_NAMES, TableName, TablePublished, TableVersion
 from services.sorting.views.inspection import INSPECTIONS, InspectionRow
 from services.sorting.views.repair import REPAIRS, RepairRow
-from services.sorting.views.review import REVIEWS, SAMPLES, ReviewRow, SampleRow
+from services.sorting.views.review import REVIEWS, ReviewRow
+from services.sorting.views.sampled import SampleRow, sample_list
 from services.sorting.views.scheme import SCHEMES, SchemeRow
 from services.sorting.vocabulary import GroupId
 
@@ -110,7 +111,9 @@ class ListReviews(_Ask, frozen=True, kw_only=True):
 
 
 class ListSamples(_Ask, frozen=True, kw_only=True):
-    """样本清单 What is to be re-tested and what came of it, without the verdicts: who re-tests is not to know them."""
+    """样本清单 What is to be re-tested, where it lies, and what came of it, without the verdicts: who re-tests is not
+    to know them.
+    """
 
     review: Text
     state: Text | None = None
@@ -222,9 +225,11 @@ class Questions:
 
     async def _samples(self, caller: Principal, ask: ListSamples, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadReview", REVIEWS_SEEN)
-        named = {"review": ask.review, "state": ask.state}
-        found = await self._sorting.page(SAMPLES, named, page.after, page.limit, seen=ask.seen)
-        return paged(found, page, "review", "asset_no")
+        (after,) = follows(page, str) or (None,)
+        found = await self._sorting.ask(
+            lambda connection: sample_list(connection, ask.review, ask.state, after, page.limit), seen=ask.seen
+        )
+        return paged(found, page, "asset_no")
 
     async def _schemes(self, caller: Principal, ask: ListSchemes, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadRules")

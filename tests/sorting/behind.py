@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from kernel.authority import Policies
 from kernel.codec import Reader
 from kernel.database import Database
+from kernel.documents.workshop import Limits
 from kernel.grpc_client import Peer
 from kernel.grpc_server import RpcDoor
 from kernel.http_limits import HttpLimits
@@ -23,7 +24,9 @@ from kernel.readiness import Readiness
 from ledger.port import Ledger
 from services.sorting.access import Access
 from services.sorting.app import CODEC, FOLLOWED, STREAMS, Sorting
+from services.sorting.documents.workshop import workshop
 from services.sorting.foreign import DEPARTURES, READERS
+from services.sorting.papers.offered import Papers
 from services.sorting.policies import POLICIES
 from services.sorting.questions import Questions
 from services.sorting.reporting import Reporting
@@ -69,7 +72,8 @@ async def sorting_behind(
     readiness = Readiness()
     readiness.add("views", projector.health)
     access = Access(Policies.load(ROOT / "services" / "sorting"), sorting)
-    commands, questions = access.offered(), Questions(sorting, access).table()
+    commands, papers = access.offered(), Papers(sorting, access, workshop(Limits(seconds_max=PATIENCE_S)))
+    questions = (*Questions(sorting, access).table(), *papers.table())
     limits = HttpLimits(request_s_max=PATIENCE_S)
     rest = HttpDoor(title="sorting", version="1", verifier=verifier, cursors=cursors, limits=limits)
     open_rest(rest, commands, questions)

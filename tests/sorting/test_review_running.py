@@ -10,7 +10,7 @@ from services.sorting.review.committing import ProposeReview, WithdrawReview
 from services.sorting.review.results import ReplaceSample
 from services.sorting.review.state import ReviewCriteria
 from services.sorting.views.inspection import INSPECTIONS
-from services.sorting.views.review import SampleRow
+from services.sorting.views.sampled import SampleRow
 from tests.sorting.examples import SITE
 from tests.sorting.reviewing import CENTRE, INSTITUTE, JUDGED_ON, SUPERVISOR, hall, judge, number
 from tests.sorting.written import written
@@ -195,8 +195,9 @@ async def test_who_retests_is_shown_no_verdict(tmp_path):
         await here.drawn()
         rows = await here.sorting.page(INSPECTIONS, {"review": "R1"}, None, 1, seen=await here.ledger.head())
         shown = set(msgspec.structs.asdict(rows[0]))
-        assert {"disposition", "maker", "waived"} <= shown
-        assert not {"disposition", "maker", "waived", "verdict"} & set(SampleRow.__struct_fields__)
+        assert {"disposition", "waived"} <= shown
+        # The maker is on the device's own plate.
+        assert not {"disposition", "waived", "verdict"} & set(SampleRow.__struct_fields__)
 
 
 async def test_there_is_no_review_without_a_plan(tmp_path):

@@ -5,6 +5,7 @@ inspection.py  how a device's sorting stands
 population.py  what was found of the same maker, batch and class
 repair.py      how each repair stands
 review.py      how a review stands, its population and its samples
+sampled.py     what a review drew, and where it lies
 scheme.py      which scheme covers which class
 station.py     what benches did, inspection by inspection; yields.py what is counted of it
 waiting.py     what waits for its verdict, and since when

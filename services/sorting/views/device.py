@@ -17,7 +17,9 @@ from services.sorting.views.tables import Tables
 
 
 class DeviceRow(msgspec.Struct, frozen=True):
-    """`site` has it, None where it is in service, on its way or out; `apart`: it came unexpectedly."""
+    """`site` has it, None where it is in service, on its way or out; `apart`: it came unexpectedly. `location` is its
+    place within the site, `container` the box it is in there.
+    """
 
     asset_no: str
     device_class: str = ""
@@ -33,12 +35,14 @@ class DeviceRow(msgspec.Struct, frozen=True):
     reason: str | None = None
     site: str | None = None
     apart: bool = False
+    location: str | None = None
+    container: str | None = None
 
 
 class DeviceTable(Tables, table=True):
     """The rows of DeviceRow."""
 
-    __tablename__ = "device_v1"
+    __tablename__ = "device_v2"
 
     asset_no: str = Field(primary_key=True)
     device_class: str
@@ -54,6 +58,8 @@ class DeviceTable(Tables, table=True):
     reason: str | None
     site: str | None = Field(index=True)
     apart: bool
+    location: str | None
+    container: str | None
 
 
 class SiteRow(msgspec.Struct, frozen=True):
@@ -62,16 +68,18 @@ class SiteRow(msgspec.Struct, frozen=True):
     site: str
     kind: str
     unit: str
+    name: str
 
 
 class SiteTable(Tables, table=True):
     """The rows of SiteRow."""
 
-    __tablename__ = "site_v1"
+    __tablename__ = "site_v2"
 
     site: str = Field(primary_key=True)
     kind: str
     unit: str
+    name: str
 
 
 def evolve(row: DeviceRow | None, event: Any, _recorded: Recorded, key: tuple[str]) -> DeviceRow:
@@ -83,6 +91,12 @@ def evolve(row: DeviceRow | None, event: Any, _recorded: Recorded, key: tuple[st
             now = _corrected(now, event)
         case foreign.Dismantled():
             now = msgspec.structs.replace(now, dismantled_on=_day(event), reason=event.reason, unit=event.unit)
+        case foreign.Stored(location=location, container=container):
+            return msgspec.structs.replace(now, location=location, container=container)
+        case foreign.PlacedInContainer(container=container):
+            return msgspec.structs.replace(now, container=container)
+        case foreign.TakenOutOfContainer():
+            return msgspec.structs.replace(now, container=None)
         case _:
             pass
     if (description := getattr(event, "description", None)) is not None:
@@ -94,6 +108,8 @@ def evolve(row: DeviceRow | None, event: Any, _recorded: Recorded, key: tuple[st
         device_class=moved.device_class,
         site=moved.to_site if moved.to_site or moved.from_site else now.site,
         apart=isinstance(event, foreign.Unexpected),
+        location=None,
+        container=None,
     )
 
 
@@ -133,7 +149,7 @@ def _day(event: foreign.Dismantled) -> date | None:
 
 
 def _site(_row: SiteRow | None, event: foreign.SiteOpened, _recorded: Recorded, _key: tuple[str]) -> SiteRow:
-    return SiteRow(event.site_id, event.kind, event.unit)
+    return SiteRow(event.site_id, event.kind, event.unit, event.name)
 
 
 def devices(connection: Connection, asset_nos: Collection[str]) -> dict[str, DeviceRow]:
@@ -158,7 +174,7 @@ DEVICES: Final = View(
     name="device",
     row=DeviceRow,
     table=DeviceTable,
-    events=(foreign.Registered, *foreign.MOVES, foreign.RecordCorrected),
+    events=(foreign.Registered, *foreign.MOVES, *foreign.WITHIN, foreign.RecordCorrected),
     keys=_keys,
     evolve=evolve,
 )

@@ -82,8 +82,8 @@ class ReviewTable(Tables, table=True):
     version: int
 
 
-class SampleRow(msgspec.Struct, frozen=True):
-    """样本 A device that was drawn. `state` is awaited, recorded, replaced (by a spare) or spare. `found` is what the
+class SampleState(msgspec.Struct, frozen=True):
+    """A device that was drawn. `state` is awaited, recorded, replaced (by a spare) or spare. `found` is what the
     institute found; the verdict is not here.
     """
 
@@ -96,7 +96,7 @@ class SampleRow(msgspec.Struct, frozen=True):
 
 
 class SampleTable(Tables, table=True):
-    """The rows of SampleRow."""
+    """The rows of SampleState."""
 
     __tablename__ = "sample_v1"
 
@@ -212,16 +212,16 @@ def _samples_of(event: Any, _recorded: Recorded) -> Iterable[tuple[str, str]]:
             return [(event.review, event.asset_no)]
 
 
-def evolve_sample(row: SampleRow | None, event: Any, _recorded: Recorded, key: tuple[str, str]) -> SampleRow | None:
+def evolve_sample(row: SampleState | None, event: Any, _recorded: Recorded, key: tuple[str, str]) -> SampleState | None:
     review, asset_no = key
     if isinstance(event, drawing.SampleDrawn):
         sampled = any(asset_no in stratum.sample for stratum in event.drawn)
-        return SampleRow(review, asset_no, "awaited" if sampled else "spare", None, None, None)
+        return SampleState(review, asset_no, "awaited" if sampled else "spare", None, None, None)
     if row is None:
         return None
     if isinstance(event, results.SampleReplaced):
         return msgspec.structs.replace(row, state="replaced" if asset_no == event.asset_no else "awaited")
-    return SampleRow(review, asset_no, "recorded", event.disposition, event.report, event.day)
+    return SampleState(review, asset_no, "recorded", event.disposition, event.report, event.day)
 
 
 def evolve_member(_row: MemberRow | None, event: Any, _recorded: Recorded, key: tuple[str, str]) -> MemberRow | None:
@@ -244,7 +244,7 @@ REVIEWS: Final = View[Any](
 )
 SAMPLES: Final = View[Any](
     name="sample",
-    row=SampleRow,
+    row=SampleState,
     table=SampleTable,
     events=(drawing.SampleDrawn, results.SampleReplaced, results.ResultRecorded),
     keys=_samples_of,

@@ -4,6 +4,7 @@ from kernel.authority import Policies
 from kernel.wire.sorting.v1 import sorting_pb2
 from services.sorting.access import Access
 from services.sorting.app import Sorting
+from services.sorting.papers.offered import Papers
 from services.sorting.questions import Questions
 from tests.doors import entrances
 from tests.gateway.behind import ROOT, Behind
@@ -14,7 +15,8 @@ SERVICE = sorting_pb2.DESCRIPTOR.services_by_name["Sorting"]
 def offered(sorting: Sorting) -> entrances.Offered:
     """What sorting offers."""
     access = Access(Policies.load(ROOT / "services" / "sorting"), sorting)
-    return entrances.Offered(access.offered(), Questions(sorting, access).table())
+    questions = (*Questions(sorting, access).table(), *Papers(sorting, access).table())
+    return entrances.Offered(access.offered(), questions)
 
 
 class Entrances(entrances.Entrances):

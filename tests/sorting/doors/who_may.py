@@ -88,6 +88,7 @@ QUESTIONS = {
     "GetReview": Asking(_once(review=REVIEW)),
     "ListReviews": Asking(_once()),
     "ListSamples": Asking(_once(review=REVIEW)),
+    "GetSampleList": Asking(_once(review=REVIEW), allowed=frozenset({"review.not_now"})),
     "GetForm": Asking(_devices()),
     "ListQueues": Asking(_once()),
     "ListThroughput": Asking(_once(day=DAY.isoformat())),
