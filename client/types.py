@@ -2888,6 +2888,15 @@ class ListBurnt(Question[Page[BurntCount]], frozen=True, kw_only=True):
     ANSWER: ClassVar[Any] = Page[BurntCount]
 
 
+class GetCertificate(Download, frozen=True, kw_only=True):
+    """重新检定证书文件 The certificate of this number: the device, what was measured by which scheme, who verified it, its
+    new seals, and until when it holds. It is the same bytes whenever it is asked for. What failed has none.
+    """
+
+    PATH: ClassVar[str] = "/v1/certificates/{certificate}"
+    certificate: str
+
+
 class ListContainers(Question[Page[ContainerLine]], frozen=True, kw_only=True):
     """周转箱 Containers and pallets; `unit` asks for those at its sites."""
 

@@ -171,6 +171,7 @@ SORTING: Final = Service(
         "ListReviews": "/v1/reviews",
         "ListSamples": "/v1/reviews/{review}/samples",
         "GetSampleList": "/v1/reviews/{review}/sheet",
+        "GetCertificate": "/v1/certificates/{certificate}",
     },
     shown_by={
         "asset_no": "GetInspection",

@@ -239,8 +239,12 @@ class Access:
 
     def may_read_repair(self, principal: Principal, row: RepairRow) -> None:
         """The same of a repair."""
-        if not self._policies.decide(principal, "ReadRepair", inspection(row.unit, row.maker)).allowed:
+        if not self.may_see_repair(principal, row.unit, row.maker):
             raise NO_REPAIR(repair=row.repair)
+
+    def may_see_repair(self, principal: Principal, unit: str, maker: str | None) -> bool:
+        """Whether this principal may see repairs, and their certificates, of this unit's and maker's devices."""
+        return self.allows(principal, "ReadRepair", inspection(unit, maker))
 
     def visible(
         self, principal: Principal, view: View[Any] = INSPECTIONS, read: str = "ReadInspection"

@@ -130,6 +130,7 @@ async def behind(
     folder: Path,
     workshop: Workshop | None = None,
     *,
+    sorting_workshop: Workshop | None = None,
     check_digit: CheckDigit = CHECK_DIGIT,
     clock_s: Callable[[], float] = time.monotonic,
     clock: Clock = system_clock_us,
@@ -149,7 +150,8 @@ async def behind(
     await database.create(POLICY_TABLES)
     jobs = Jobs(database, folder / "spool")
     registry = Registry(ledger, projector, check_digit=check_digit)
-    sorting = await letting_go.enter_async_context(sorting_behind(folder, ledger, verifier, CURSORS))
+    own = sorting_behind(folder, ledger, verifier, CURSORS, workshop=sorting_workshop)
+    sorting = await letting_go.enter_async_context(own)
     readiness = Readiness()
     readiness.add("views", projector.health)
     rest, rpc, runner = _doors(registry, verifier, jobs, workshop, readiness, folder / "proof")

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from kernel.authority import Policies
 from kernel.codec import Reader
 from kernel.database import Database
-from kernel.documents.workshop import Limits
+from kernel.documents.workshop import Limits, Workshop
 from kernel.grpc_client import Peer
 from kernel.grpc_server import RpcDoor
 from kernel.http_limits import HttpLimits
@@ -24,7 +24,7 @@ from kernel.readiness import Readiness
 from ledger.port import Ledger
 from services.sorting.access import Access
 from services.sorting.app import CODEC, FOLLOWED, STREAMS, Sorting
-from services.sorting.documents.workshop import workshop
+from services.sorting.documents.workshop import workshop as sorting_workshop
 from services.sorting.foreign import DEPARTURES, READERS
 from services.sorting.papers.offered import Papers
 from services.sorting.policies import POLICIES
@@ -52,7 +52,13 @@ class SortingBehind(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def sorting_behind(
-    folder: Path, ledger: Ledger, verifier: Verifier, cursors: Cursors, *, production: bool = False
+    folder: Path,
+    ledger: Ledger,
+    verifier: Verifier,
+    cursors: Cursors,
+    *,
+    production: bool = False,
+    workshop: Workshop | None = None,
 ) -> AsyncIterator[SortingBehind]:
     """Sorting, until the block ends. The log stays open."""
     database = Database(f"sqlite:///{folder / 'sorting.sqlite'}")
@@ -72,7 +78,8 @@ async def sorting_behind(
     readiness = Readiness()
     readiness.add("views", projector.health)
     access = Access(Policies.load(ROOT / "services" / "sorting"), sorting)
-    commands, papers = access.offered(), Papers(sorting, access, workshop(Limits(seconds_max=PATIENCE_S)))
+    patient = sorting_workshop(Limits(seconds_max=PATIENCE_S))
+    commands, papers = access.offered(), Papers(sorting, access, workshop or patient)
     questions = (*Questions(sorting, access).table(), *papers.table())
     limits = HttpLimits(request_s_max=PATIENCE_S)
     rest = HttpDoor(title="sorting", version="1", verifier=verifier, cursors=cursors, limits=limits)

@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from kernel.documents.data import Coded, Verification
+from kernel.documents.data import Coded, Label, Verification, When
 from kernel.quantity import CivilDate, Count, Sha256
 
 
@@ -49,4 +49,48 @@ class SampleList(msgspec.Struct, frozen=True, kw_only=True, tag="sample_list", t
     verification: Verification
 
 
-Document: TypeAlias = SampleList
+class ResultLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What one item of a step gave, what is allowed of it, and the document and clause that say so."""
+
+    name: Label
+    value: Label
+    allowed: str = ""
+    source: str = ""
+
+
+class StepResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How one of the three inspections ended, and what it measured."""
+
+    name: Label
+    ended: Label
+    results: tuple[ResultLine, ...] = ()
+
+
+class Certificate(msgspec.Struct, frozen=True, kw_only=True, tag="certificate", tag_field="document"):
+    """重新检定证书: one device, one repair, one scheme. `verifier` is an opaque subject id."""
+
+    number: str
+    issued_on: CivilDate
+    valid_until: CivilDate
+    asset_number: str
+    device_class: Coded
+    site: Coded
+    repair: str
+    verifier: str
+    verified: When
+    scheme: Label
+    scheme_group: str
+    scheme_version: Count
+    scheme_sha256: Sha256
+    steps: tuple[StepResult, ...]
+    verification: Verification
+    """Its first event is the one by which the certificate was issued."""
+    accuracy_class: str = ""
+    maker: str = ""
+    model: str = ""
+    batch: str = ""
+    made_on: CivilDate | None = None
+    seals: tuple[str, ...] = ()
+
+
+Document: TypeAlias = SampleList | Certificate

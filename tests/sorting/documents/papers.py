@@ -5,9 +5,9 @@ from datetime import date
 from hashlib import sha256
 from typing import Any
 
-from kernel.documents.data import Coded, Verification
+from kernel.documents.data import Coded, Label, Verification, When
 from services.registry.asset_number import compose
-from services.sorting.documents.data import Draw, Sampled, SampleList
+from services.sorting.documents.data import Certificate, Draw, ResultLine, Sampled, SampleList, StepResult
 
 UNIT = "99401"
 SINGLE = Coded(code="01", zh="单相电能表", en="single-phase meter")
@@ -65,3 +65,57 @@ def sample_list(samples: Sequence[Sampled], spares: Sequence[Sampled] = (), **ot
         "verification": VERIFY,
     }
     return SampleList(samples=tuple(samples), spares=tuple(spares), **(about | other))
+
+
+def results(many: int) -> tuple[StepResult, ...]:
+    """The three inspections, so many items in each but the last, which was not to be done."""
+    names = (("外观检查", "appearance"), ("功能检查", "function"), ("计量性能检查", "accuracy"))
+    lines = tuple(
+        ResultLine(
+            name=Label(f"合成项目 {at}", f"synthetic item {at}"),
+            value=Label(f"0.{at:04d} %"),
+            allowed="± 1.0000 %",
+            source="JJG 596-2012 6.4.1 待确认 to be confirmed",
+        )
+        for at in range(many)
+    )
+    done, not_so = Label("已执行", "performed"), Label("不适用", "not applicable")
+    *first, last = names
+    return (
+        *(StepResult(name=Label(*name), ended=done, results=lines) for name in first),
+        StepResult(name=Label(*last), ended=not_so),
+    )
+
+
+def certificate(many: int = 6, **other: Any) -> Certificate:
+    """A certificate with so many results in a step."""
+    about: dict[str, Any] = {
+        "number": "SYN-2026-000123",
+        "issued_on": TODAY,
+        "valid_until": date(2032, 5, 10),
+        "asset_number": number(7),
+        "device_class": SINGLE,
+        "site": CENTRE,
+        "repair": f"{number(7)}-1",
+        "verifier": "u-7f3a90",
+        "verified": When(on=TODAY),
+        "scheme": Label("单相电能表分拣检测方案（示范）", "sorting of single-phase meters (synthetic)"),
+        "scheme_group": "single_phase",
+        "scheme_version": 3,
+        "scheme_sha256": digest("scheme"),
+        "steps": results(many),
+        "accuracy_class": "2",
+        "maker": "合成仪表有限公司（示范）",
+        "model": "DDZY-SYN",
+        "batch": "B-2020-01",
+        "made_on": date(2020, 1, 5),
+        "seals": ("S-000001", "S-000002"),
+        "verification": Verification(
+            ledger_id="synthetic-ledger",
+            position=123_789,
+            instruction="GET /v1/certificates/SYN-2026-000123 所得应与此件一致 gives this very paper",
+            qr="urn:meterloop:certificate:SYN-2026-000123",
+            event_ids=EVENTS[:1],
+        ),
+    }
+    return Certificate(**(about | other))

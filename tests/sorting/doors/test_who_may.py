@@ -12,7 +12,7 @@ from tests.doors.asking import ENTRANCES
 from tests.doors.entrances import bearer, said
 from tests.doors.who_may import MAKER, OWN, asker
 from tests.gateway.behind import behind
-from tests.sorting.doors.entrances import Entrances
+from tests.sorting.doors.entrances import Entrances, workshop
 from tests.sorting.doors.season import EXAMPLES
 from tests.sorting.doors.who_may import ASKED, DEVICES, OF_MAKER, OF_OTHERS, OF_UNIT, repair_of, set_up
 from tests.sorting.examples import inspected
@@ -23,7 +23,7 @@ of_one_platform = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def entrances(tmp_path_factory):
     """Of one platform for all: what is asked here is never recorded."""
-    async with behind(tmp_path_factory.mktemp("who-may")) as platform:
+    async with behind(tmp_path_factory.mktemp("who-may"), sorting_workshop=workshop()) as platform:
         opened = Entrances(platform)
         await set_up(opened)
         yield opened

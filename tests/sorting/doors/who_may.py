@@ -13,9 +13,11 @@ import msgspec
 from services.registry.asset_number import compose
 from services.sorting.access import INSIDE
 from services.sorting.app import DECIDERS
+from services.sorting.repair import RestoreKeys, ReVerify
 from tests.doors.who_may import MAKER, OTHER_MAKER, OWN, STALE, THEIR, Asked, Asking
 from tests.gateway.behind import behind
-from tests.sorting.doors.entrances import Entrances
+from tests.registry.doors.entrances import PAPER_ASKED_FOR
+from tests.sorting.doors.entrances import Entrances, workshop
 from tests.sorting.doors.season import EXAMPLES, REVIEW, REVIEWS, RULES, arrived, begun, tell
 from tests.sorting.examples import DAY, SCHEME, inspected
 
@@ -41,12 +43,23 @@ async def set_up(entrances: Entrances) -> None:
     await tell(entrances.sorting, [(one,) for one in RULES])
     for number, (unit, maker) in DEVICES.items():
         told = [(inspected(number),), (begun(repair_of(number), number, unit=unit, maker=maker),)]
+        told += [(RestoreKeys(occurred_on=DAY, repair=repair_of(number), reference="KEY-1"),), (verified(number),)]
         await tell(entrances.sorting, told)
     await tell(entrances.sorting, [(REVIEWS[0],)])
 
 
 def repair_of(asset_no: str) -> str:
     return f"RP-{asset_no}"
+
+
+def certificate_of(asset_no: str) -> str:
+    return f"C-{asset_no}"
+
+
+def verified(asset_no: str) -> ReVerify:
+    """By which its repair issues a certificate."""
+    example: ReVerify = EXAMPLES[ReVerify]
+    return msgspec.structs.replace(example, repair=repair_of(asset_no), certificate=certificate_of(asset_no))
 
 
 def about_each(kind: type[msgspec.Struct]) -> dict[str, Any]:
@@ -69,6 +82,10 @@ def _repairs() -> dict[str, dict[str, Any]]:
     return {number: {"repair": repair_of(number)} for number in DEVICES}
 
 
+def _certificates() -> dict[str, dict[str, Any]]:
+    return {number: {"certificate": certificate_of(number)} for number in DEVICES}
+
+
 def _once(**plain: Any) -> dict[str, dict[str, Any]]:
     return {OF_NOBODY: plain}
 
@@ -89,6 +106,7 @@ QUESTIONS = {
     "ListReviews": Asking(_once()),
     "ListSamples": Asking(_once(review=REVIEW)),
     "GetSampleList": Asking(_once(review=REVIEW), allowed=frozenset({"review.not_now"})),
+    "GetCertificate": Asking(_certificates(), allowed=frozenset({PAPER_ASKED_FOR})),
     "GetForm": Asking(_devices()),
     "ListQueues": Asking(_once()),
     "ListThroughput": Asking(_once(day=DAY.isoformat())),
@@ -110,13 +128,13 @@ ASKED = Asked(
     written_by="tests.sorting.doors.who_may",
     public=frozenset({"GetScheme", "GetTable"}),
     told=TOLD,
-    not_there=frozenset({"inspection.unknown", "repair.unknown"}),
+    not_there=frozenset({"inspection.unknown", "repair.unknown", "certificate.unknown"}),
 )
 
 
 async def main() -> None:
     with TemporaryDirectory() as folder:
-        async with behind(Path(folder)) as platform:
+        async with behind(Path(folder), sorting_workshop=workshop()) as platform:
             entrances = Entrances(platform)
             await set_up(entrances)
             await ASKED.write(entrances)
