@@ -12,6 +12,14 @@ import msgspec
 
 from ledger.port import Recorded
 
+KEPT: Final = 5_000
+KEPT_BYTES: Final = 8 * 1024 * 1024
+"""Events kept as they were written, twice as many at most: some batches, which those that follow the log read soon
+after. Of those larger than most there are fewer.
+"""
+
+_Written: TypeAlias = dict[bytes, tuple[msgspec.Struct, bytes]]
+
 Upcaster: TypeAlias = Callable[[bytes], msgspec.Struct]
 """The data of an old shape as an event of today's."""
 
@@ -44,6 +52,9 @@ class Codec:
                 raise ValueError(f"{name} is written today; an upcaster is for a name that is not")
             self._readers[name] = upcaster
         self.encode: Final[Callable[[msgspec.Struct], bytes]] = msgspec.json.Encoder().encode
+        self._written: _Written = {}
+        self._written_before: _Written = {}
+        self._written_bytes = 0
 
     @property
     def types(self) -> Mapping[str, type[msgspec.Struct]]:
@@ -57,8 +68,20 @@ class Codec:
         """Whether events of this type are this service's."""
         return type_name in self._readers
 
+    def keep(self, event_id: bytes, event: msgspec.Struct, data: bytes) -> None:
+        """Keep an event that is about to be recorded: whoever reads just this soon finds it without reading it again.
+        One that is not recorded after all is found by nobody.
+        """
+        if len(self._written) >= KEPT or self._written_bytes >= KEPT_BYTES:
+            self._written_before, self._written, self._written_bytes = self._written, {}, 0
+        self._written[event_id] = (event, data)
+        self._written_bytes += len(data)
+
     def decode(self, recorded: Recorded) -> Any:
         """The event, or Undecodable raised."""
+        kept = self._written.get(recorded.id) or self._written_before.get(recorded.id)
+        if kept is not None and kept[1] == recorded.data and self.type_of(kept[0]) == recorded.type:
+            return kept[0]
         reader = self._readers.get(recorded.type)
         if reader is None:
             raise Undecodable(recorded, "no such type in this version")

@@ -310,8 +310,9 @@ class Handling(Generic[State]):
         if events:
             metadata = self._metadata(context, digest, ask.warnings)
             for i, event in enumerate(events):
-                type_name, data = self._codec.type_of(event), self._codec.encode(event)
-                history.drafts.append(Draft(event_id(context.command_id, i), type_name, data, metadata))
+                own_id, data = event_id(context.command_id, i), self._codec.encode(event)
+                history.drafts.append(Draft(own_id, self._codec.type_of(event), data, metadata))
+                self._codec.keep(own_id, event, data)
             if along is not None:
                 history.along.append(along)
             history.unfolded = events

@@ -79,6 +79,7 @@ class Measured(Part, frozen=True, kw_only=True):
 class _Check(msgspec.Struct, frozen=True, gc=False):
     """An item with the limit that holds for one accuracy class, and what its choices show. A value from `sound_least`
     to `sound_most` is within the instrument's range and the limit; where there can be none the first is the greater.
+    `sound` are the choices that show no fault and leave nothing out.
     """
 
     item: Item
@@ -86,6 +87,7 @@ class _Check(msgspec.Struct, frozen=True, gc=False):
     sound_least: int
     sound_most: int
     shows: Mapping[str, str | None]
+    sound: frozenset[str | None]
     ending: frozenset[str]
 
 
@@ -101,7 +103,7 @@ def shown_faults(
     are not what the norm asks for.
     """
     step, checklist = STEPS[norm.step], _checklist(norm, accuracy_class)
-    if norm.photos_min > len(photos) + sum(len(one.photos) for one in measured):
+    if norm.photos_min > len(photos) and norm.photos_min > len(photos) + sum(len(one.photos) for one in measured):
         raise TOO_FEW_PHOTOS(step=step, least=norm.photos_min, field="photos")
     checks = checklist.checks
     faults: dict[str, None] = {}
@@ -117,6 +119,8 @@ def shown_faults(
         seen.add(name)
         value = one.value
         if value is None:
+            if one.choice in check.sound:
+                continue
             fault = _looked_at(step, check, one)
             ended = ended or one.choice in check.ending
         elif check.sound_least <= value <= check.sound_most:
@@ -176,5 +180,6 @@ def _check(item: Item, limit: Limit | None) -> _Check:
         sound_least=max(least for least, _ in bounds if least is not None) if measured else 1,
         sound_most=min(most for _, most in bounds if most is not None) if measured else 0,
         shows={choice.code: choice.fault for choice in item.choices},
+        sound=frozenset(one.code for one in item.choices if one.fault is None and not one.ends_step),
         ending=frozenset(choice.code for choice in item.choices if choice.ends_step),
     )

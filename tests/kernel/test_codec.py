@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.codec import Codec, Undecodable
+from kernel.codec import KEPT, Codec, Undecodable
 from kernel.quantity import Happened
 from tests.given import recorded
 from tests.kernel.parcel import CODEC, PARCEL, Delivered, HandedOn, Sent
@@ -86,3 +86,37 @@ def test_an_old_shape_is_read_by_its_upcaster_and_never_written():
 def test_what_is_written_today_has_no_upcaster():
     with pytest.raises(ValueError, match="is written today"):
         Codec("sample", PARCEL.events, {"sample.Sent": _from_kilograms})
+
+
+def test_what_was_kept_as_it_was_written_is_not_read_again_and_nothing_else_passes_for_it():
+    codec = Codec("sample", [Sent, Weighed])
+    event = Weighed(occurred_on=date(2026, 3, 5), parcel="p", weight_g=1)
+    data = codec.encode(event)
+    found = as_recorded("sample.Weighed", data)
+    assert codec.decode(found) is not event
+    codec.keep(found.id, event, data)
+    assert codec.decode(found) is event
+    other = data.replace(b":1}", b":2}")
+    assert codec.decode(as_recorded("sample.Weighed", other)).weight_g == 2
+    with pytest.raises(Undecodable):
+        codec.decode(as_recorded("sample.Sent", data))
+
+
+def test_so_much_is_kept_and_no_more():
+    codec = Codec("sample", [Weighed])
+    event = Weighed(occurred_on=date(2026, 3, 5), parcel="p", weight_g=1)
+    data = codec.encode(event)
+
+    def kept(keys):
+        found = [codec.decode(recorded(event, 1, id=key, type="sample.Weighed", data=data)) for key in keys]
+        return sum(one is event for one in found)
+
+    keys = [nth.to_bytes(16, "big") for nth in range(3 * KEPT)]
+    for key in keys:
+        codec.keep(key, event, data)
+    assert kept(keys[-KEPT:]) == KEPT
+    assert kept(keys) <= 2 * KEPT
+    large = codec.encode(Weighed(occurred_on=date(2026, 3, 5), parcel="p" * 2**20, weight_g=1))
+    for key in keys[:100]:
+        codec.keep(key, event, large)
+    assert kept(keys) == 0
