@@ -6,7 +6,7 @@ known one sent in another wire type are refused, as an unknown member or text fo
 left out, and a name that the message does not have is a fault of ours.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Annotated, Any, Final, TypeAlias
@@ -70,6 +70,8 @@ def _plain(message: Message, reading: "_Reading", nulls: bool) -> dict[str, Any]
     if len(UnknownFieldSet(message)):
         raise _Amiss
     plain = (reading.whole if nulls else reading.unset).copy()
+    for name in reading.lists:
+        plain[name] = []
     for name in reading.maps:
         plain[name] = {}
     of = reading.of
@@ -153,11 +155,13 @@ def _refuse_unknown(message: Message, at: str) -> None:
 
 class _Reading(msgspec.Struct, frozen=True):
     """How a message is read: what its fields are when it does not have them, with and without those that may be absent,
-    which of them are maps, and each field's name with a function where its value is not plain already.
+    which of them are lists and which are maps, and the name of each, with a function where its value is not plain
+    already.
     """
 
     unset: dict[str, Any]
     whole: dict[str, Any]
+    lists: tuple[str, ...]
     maps: tuple[str, ...]
     of: dict[FieldDescriptor, tuple[str, Read | None]]
 
@@ -168,6 +172,7 @@ def _reading(kind: Descriptor) -> _Reading:
     return _Reading(
         {field.name: whole[field.name] for field in kind.fields if not field.has_presence},
         whole,
+        tuple(field.name for field in kind.fields if field.is_repeated and not _is_map(field)),
         tuple(field.name for field in kind.fields if _is_map(field)),
         {field: (field.name, _read_of(field)) for field in kind.fields},
     )
@@ -175,7 +180,7 @@ def _reading(kind: Descriptor) -> _Reading:
 
 def _unset(field: FieldDescriptor) -> Any:
     if field.is_repeated:
-        return ()
+        return None
     return field.enum_type.values_by_number[0].name if field.enum_type is not None else field.default_value
 
 
@@ -190,7 +195,13 @@ def _read_of(field: FieldDescriptor) -> Read | None:
         return read
     if read is None:
         return lambda value, _nulls: list(value)
+    if (kind := field.message_type) is not None and kind.full_name != TIMESTAMP:
+        return lambda value, nulls: _plain_of_each(value, _reading(kind), nulls)
     return lambda value, nulls: [read(one, nulls) for one in value]
+
+
+def _plain_of_each(messages: Iterable[Message], reading: "_Reading", nulls: bool) -> list[dict[str, Any]]:  # noqa: FBT001  as _plain
+    return [_plain(message, reading, nulls) for message in messages]
 
 
 def _read_one(field: FieldDescriptor) -> Read | None:
