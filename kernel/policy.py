@@ -16,6 +16,7 @@ A clock policy asks a view what is due. A deadline has an identity of its own, f
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -62,12 +63,16 @@ _read_cause: Final = msgspec.json.Decoder(_Cause).decode
 
 def asks(policy: Policy, event: Any, recorded: Recorded) -> Iterator[Ask]:
     """The policy's commands on this event, made one by one as they are taken."""
+    said = iter(policy.when[type(event)](event, recorded))
+    # Mostly an event leads to nothing, and then its cause is of no interest.
+    first = next(said, None)
+    if first is None:
+        return
     cause = _cause(recorded.metadata)
     with continuing(f"policy {policy.name}", cause.traceparent):
         traceparent = current_traceparent() or cause.traceparent
-        said = policy.when[type(event)](event, recorded)
     event_id, correlation_id = uuid.UUID(bytes=recorded.id), _uuid(cause.correlation_id)
-    for index, command in enumerate(said):
+    for index, command in enumerate(chain((first,), said)):
         yield Ask(
             command,
             Context(
