@@ -4,6 +4,7 @@ Exit statuses: 0 done; 1 refused, or failed; 2 the command line is wrong; 3 no p
 again is safe; 4 done, but some rows were refused (of an import); 130 broken off by Ctrl-C.
 """
 
+import base64
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -64,6 +65,33 @@ def connect(url: str | None, token: str | None, *roles: Role, units: frozenset[s
     except ValueError as error:
         what = "令牌" if "token" in str(error) else "平台地址"
         raise CannotGoOn(f"{what}有误：{error}。", f"{error}.", USAGE) from None
+
+
+def own_subject(token: str | None) -> str:
+    """The subject id of whoever bears the token that `connect` would use. Raises CannotGoOn."""
+    given = (token or cli_settings().token).strip()
+    if not given:
+        return _local_subject()
+    try:
+        payload = given.split(".")[1]
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims)
+    except (IndexError, ValueError):
+        raise CannotGoOn(
+            "无法从令牌得知您的代号，请用 --by 给出。",
+            "the token does not tell who you are; say it by --by",
+            USAGE,
+        ) from None
+    return claims.sub
+
+
+class _Claims(msgspec.Struct):
+    """What is read of one's own token. Whether it is genuine is the platform's business."""
+
+    sub: str
+
+
+def _local_subject() -> str:
+    return f"local-{os.getuid()}"
 
 
 def own_address() -> str:
@@ -148,9 +176,7 @@ def _running(settings: CliSettings) -> str:
 
 def _own_tokens(settings: CliSettings, roles: tuple[Role, ...], units: frozenset[str]) -> Callable[[], str]:
     """Tokens of this machine's own, a new one long before the last ends: an import may take hours."""
-    principal = Principal(
-        subject=f"local-{os.getuid()}", roles=frozenset(roles), units=units or frozenset({EVERY_UNIT})
-    )
+    principal = Principal(subject=_local_subject(), roles=frozenset(roles), units=units or frozenset({EVERY_UNIT}))
     made_at_s, token = time.monotonic(), _own_token(settings, principal)
 
     def current() -> str:

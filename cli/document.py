@@ -48,7 +48,7 @@ def transfer_note(
     token: Token = None,
 ) -> None:
     """拆回计量资产移交单 The transfer note of a shipment."""
-    _fetch(GetTransferNote(shipment_id=shipment, format=_format(made, output)), output, url, token)
+    fetch(GetTransferNote(shipment_id=shipment, format=_format(made, output)), output, url, token)
 
 
 @document_app.command("recovery")
@@ -74,7 +74,7 @@ def recovery(
         unit=None if unit == EVERY_UNIT else unit,
         format=_format(made, output),
     )
-    _fetch(wanted, output, url, token)
+    fetch(wanted, output, url, token)
 
 
 @document_app.command("page")
@@ -90,7 +90,7 @@ def page(
         raise typer.BadParameter(
             "一表一档只有 PDF。 An asset page is made as PDF only.", param_hint="--format" if made else "-o"
         )
-    _fetch(GetAssetPage(asset_no=asset_no, format="pdf"), output, url, token)
+    fetch(GetAssetPage(asset_no=asset_no, format="pdf"), output, url, token)
 
 
 def _format(made: str | None, output: Path | None) -> Format:
@@ -101,8 +101,11 @@ def _format(made: str | None, output: Path | None) -> Format:
     return cast("Format", made)
 
 
-def _fetch(wanted: Download, output: Path | None, url: str | None, token: str | None) -> None:
-    with explained(), connect(url, token, Role.AUDITOR) as platform:
+def fetch(wanted: Download, output: Path | None, url: str | None, token: str | None, role: Role = Role.AUDITOR) -> None:
+    """Fetch a paper into a file, whole or not at all, under its own name where none is given. This machine's own token
+    is of that role.
+    """
+    with explained(), connect(url, token, role) as platform:
         folder = output if output is not None and output.is_dir() else output.parent if output else Path()
         with _arriving(folder) as (file, beside):
             with _shown_progress() as told:

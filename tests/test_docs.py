@@ -127,6 +127,7 @@ def commands(markdown: str) -> list[str]:
         ("README.md", "README.zh-CN.md"),
         ("docs/operating.md", "docs/operating.zh-CN.md"),
         ("docs/schemes.md", "docs/schemes.zh-CN.md"),
+        ("docs/reviews.md", "docs/reviews.zh-CN.md"),
     ],
 )
 def test_both_languages_say_the_same(pages):
@@ -166,6 +167,8 @@ def test_every_target_says_what_it_does_and_is_documented():
         "docs/operating.zh-CN.md",
         "docs/schemes.md",
         "docs/schemes.zh-CN.md",
+        "docs/reviews.md",
+        "docs/reviews.zh-CN.md",
     ],
 )
 def test_targets_and_commands_that_are_spoken_of_exist(page):

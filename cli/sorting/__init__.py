@@ -13,6 +13,7 @@ from cli.sorting.labels import label
 from cli.sorting.publishing import diff, publish, schemes, show
 from cli.sorting.reading import read
 from cli.sorting.reviewing import nonce
+from cli.sorting.reviews import certificate, review_app
 from cli.sorting.trying import explain, try_table
 
 sorting_app: Final = typer.Typer(
@@ -40,3 +41,5 @@ sorting_app.command("read")(read)
 sorting_app.command("label")(label)
 sorting_app.command("bench")(bench_file)
 sorting_app.command("nonce")(nonce)
+sorting_app.add_typer(review_app)
+sorting_app.command("certificate")(certificate)

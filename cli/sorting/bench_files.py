@@ -53,7 +53,7 @@ def bench_file(
 ) -> None:
     """读入检测台结果文件；同一文件可重复执行 Read a bench's result file; the same file again is recorded once."""
     with explained(), refusals_said():
-        found, day = _read(file, mapping, bench), _day(file, on)
+        found, day = _read(file, mapping, bench), day_of(file, on)
         told = Told(findings=list(found.findings))
         try:
             if submit:
@@ -62,7 +62,7 @@ def bench_file(
             else:
                 _show(found)
         finally:
-            errors = _write_errors(file, told.findings)
+            errors = write_errors(file, told.findings)
     _tell(found, told, submit=submit)
     if errors is not None:
         tell_refusals(errors)
@@ -84,7 +84,7 @@ def _read(file: Path, mapping: Path | None, bench: str) -> "BenchFile":
         ) from None
 
 
-def _day(file: Path, on: datetime | None) -> date:
+def day_of(file: Path, on: datetime | None) -> date:
     """The day of the test. That of the file stays the same however often it is sent."""
     return on.date() if on else business_day_of_us(file.stat().st_mtime_ns // 1_000)
 
@@ -98,7 +98,7 @@ def _submit(platform: Client, found: "BenchFile", bench: str, day: date, told: T
             norms[version] = norm_of(platform, inspection, "accuracy")
         return norms[version]
 
-    with _progress(len(found.positions)) as advance:
+    with shown_progress(len(found.positions)) as advance:
         for one in found.positions:
             try:
                 inspection = platform.ask(types.GetInspection(asset_no=one.asset_no))
@@ -110,7 +110,7 @@ def _submit(platform: Client, found: "BenchFile", bench: str, day: date, told: T
                     key=f"bench-{found.sha256}-{one.position}-{day:%Y%m%d}",
                 )
             except (Refused, Refusal) as refused:
-                told.findings.append(_finding(one, refused))
+                told.findings.append(finding_of(one.row, one.sheet, one.asset_no, refused))
             else:
                 told.repeated += done.repeated
                 told.accepted += not done.repeated
@@ -141,26 +141,26 @@ def _elsewhere(found: str, bench: str) -> Refusal:
     return BENCH_OTHER(found=found, bench=bench)
 
 
-def _finding(one: "Position", refused: Refused | Refusal) -> Finding:
+def finding_of(row: int, sheet: str | None, asset_no: str, refused: Refused | Refusal) -> Finding:
     """A refusal of the platform at the cell of the meter."""
     column = Column("asset_no", "", "asset_no")
     return Finding(
-        row=one.row,
+        row=row,
         code=refused.code,
         zh=refused.zh,
         en=refused.en,
-        value=one.asset_no,
+        value=asset_no,
         field=column.field,
         header=column.header,
-        sheet=one.sheet,
+        sheet=sheet,
     )
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
+def shown_progress(total: int, what: str = "表位 positions") -> Iterator[Callable[[], None]]:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("表位 positions", total=total)
+        task = progress.add_task(what, total=total)
         yield lambda: progress.advance(task)
 
 
@@ -193,7 +193,7 @@ def _tell(found: "BenchFile", told: Told, *, submit: bool) -> None:
         console.print(Text(f"  未用的列 columns not used: {named}", "dim"))
 
 
-def _write_errors(file: Path, findings: list[Finding]) -> Path | None:
+def write_errors(file: Path, findings: list[Finding]) -> Path | None:
     """The error file beside the file; an earlier one goes, for what it says is so no more."""
     path = file.with_name(f"{file.name}.errors.csv")
     try:

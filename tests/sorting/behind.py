@@ -22,6 +22,7 @@ from kernel.policy_runner import Policies as PolicyRunner
 from kernel.projection import Projector
 from kernel.readiness import Readiness
 from ledger.port import Ledger
+from ledger.transparency.evidence import EvidenceOfLog
 from services.sorting.access import Access
 from services.sorting.app import CODEC, FOLLOWED, STREAMS, Sorting
 from services.sorting.documents.workshop import workshop as sorting_workshop
@@ -64,7 +65,8 @@ async def sorting_behind(
     database = Database(f"sqlite:///{folder / 'sorting.sqlite'}")
     projector = Projector(database, ledger, Reader(CODEC, READERS), VIEWS, streams=STREAMS)
     await projector.open()
-    sorting = Sorting(ledger, projector, production=production)
+    checkpoints = EvidenceOfLog(ledger, folder / "proof")
+    sorting = Sorting(ledger, projector, production=production, checkpoints=checkpoints)
     policies = PolicyRunner(
         database,
         ledger,

@@ -9,6 +9,7 @@ reader.py       a meter read from its address to its events
 forms.py        what was read, as the measurements of a step and as the check of identity, by forms.yaml
 bench_mapping.py which header of a bench's file fills which item, by mappings/bench.yaml
 bench_file.py   a bench's file as the accuracy step of each position
+result_file.py  what the institute found of the samples of a review
 
 It asks devices and waits for them, so it blocks, and no door of the service calls it: the command line does.
 """

@@ -41,7 +41,7 @@ PIECE_BYTES: Final = 1 << 20
 _BOUNDS: Final = next(one for one in get_args(Measure) if isinstance(one, Meta))
 _POSITION: Final = re.compile(r"[#＃]?0*([1-9][0-9]{0,3})(?:\.0+)?[#＃号]?")
 _NUMBER: Final = re.compile(r"([+-]?[0-9]{1,9}(?:\.[0-9]{0,12})?) ?([^0-9]{0,8})")
-_ASSET_NO: Final = re.compile(r"[0-9]{22}|T[0-9]{5}[0-9A-Z]{4,20}", re.ASCII)
+ASSET_NO_FORM: Final = re.compile(r"[0-9]{22}|T[0-9]{5}[0-9A-Z]{4,20}", re.ASCII)
 _MINUS: Final = str.maketrans({"−": "-", "﹣": "-", "－": "-", "＋": "+", "﹢": "+"})
 
 
@@ -81,7 +81,7 @@ class _Raw(msgspec.Struct, frozen=True):
 
 def read_bench(file: BinaryIO, mapping: BenchMapping, bench: str | None = None, limits: Limits = Limits()) -> BenchFile:  # noqa: B008  frozen
     """What the file holds; rows of another bench than `bench` are refused. Raises Refusal where nothing can be read."""
-    sha256 = _sha256(file)
+    sha256 = sha256_of(file)
     headers = Headers(mapping.fields(), POSITION)
     rows: list[_Raw] = []
     findings: list[Finding] = []
@@ -106,7 +106,8 @@ def read_bench(file: BinaryIO, mapping: BenchMapping, bench: str | None = None, 
     return BenchFile(sha256, tuple(unique), tuple(findings), refused, tuple(unused))
 
 
-def _sha256(file: BinaryIO) -> str:
+def sha256_of(file: BinaryIO) -> str:
+    """Of the whole file, in hexadecimal."""
     file.seek(0)
     digest = hashlib.sha256()
     while piece := file.read(PIECE_BYTES):
@@ -216,7 +217,7 @@ class _Rows:
             case "asset_no":
                 if not isinstance(cell, str):
                     raise faults.BENCH_NUMBER_AS_NUMBER()
-                if not _ASSET_NO.fullmatch(text.upper()):
+                if not ASSET_NO_FORM.fullmatch(text.upper()):
                     raise faults.BENCH_ASSET_NO()
                 return text.upper()
             case "bench":

@@ -186,3 +186,19 @@ BENCH_METER_TWICE: Final = unreadable(
     "资产编号重复（另见第 {rows} 行），无法判断以哪一行为准。请只保留正确的一行。",
     "this meter is there again in row {rows}, and nobody can tell which row is right; keep the right one",
 )
+
+RESULTS_FORMAT: Final = unreadable(
+    "result_file.wrong_format",
+    "复检结果文件须为 CSV 或 XLSX，不是 {found}。",
+    "a file of results is CSV or XLSX and not {found}",
+)
+RESULTS_TOO_MANY: Final = unreadable(
+    "result_file.too_long",
+    "文件超过 {limit} 行。请按复核拆分。",
+    "the file has more than {limit} rows; split it by review",
+)
+RESULT_UNKNOWN: Final = unreadable(
+    "result_file.result_unknown",
+    "不是可识别的复检结果。可写：{words}。",
+    "this is no result; possible are {words}",
+)
