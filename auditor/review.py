@@ -4,25 +4,22 @@ its results come to. By rules of the auditor's own, read from docs/formats.md an
 
 import calendar
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
-from enum import StrEnum
+from datetime import UTC, datetime
 from fractions import Fraction
 from hashlib import sha256
 from math import comb
-from sys import intern
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from auditor.balance import BUSINESS_ZONE
+from auditor.review_device import Device, Said, Verdict, read_said
+from auditor.review_differences import Differs, Redrawn
 from ledger.proof.commitment import Envelope
 from ledger.proof.draw import MILLION, Drawn, Population, Size, Stratum, allotted, seed_of
 
 INSPECTIONS: Final = "inspection-"
 REVIEWS: Final = "review-"
 SERVICE: Final = "sorting."
-NAMED_MAX: Final = 1_000
-"""Differences that are kept one by one; beyond them they are counted."""
 
 LATE_S: Final = 300
 """By how much the instant at which an event was recorded may be after that at which what it says arrived."""
@@ -31,170 +28,8 @@ Covering: TypeAlias = Callable[[int], tuple[int, bytes] | None]
 """From an index to the first published checkpoint that covers it: its size and root."""
 
 
-class Differs(StrEnum):
-    """In what a review differs from what the log makes of it."""
-
-    NO_REVIEW = "no_review"
-    OUT_OF_ORDER = "out_of_order"
-    UNREADABLE = "unreadable"
-    LEFT_OUT = "member_left_out"
-    ADDED = "member_added"
-    VERDICT = "verdict_differs"
-    ROOT = "root_differs"
-    STRATA = "strata_differ"
-    SIZES = "sizes_differ"
-    NONCE = "nonce_differs"
-    LATE = "nonce_late"
-    CHECKPOINT = "checkpoint_not_the_first"
-    SAMPLE = "sample_differs"
-    CHANGED = "member_changed"
-    RESULT = "result_differs"
-    CONCLUSION = "conclusion_differs"
-
-
-DIFFERENCES: Final[dict[Differs, tuple[str, str]]] = {
-    Differs.NO_REVIEW: ("日志中没有此复核", "the log has no such review"),
-    Differs.OUT_OF_ORDER: ("事件次序不合复核的过程", "an event that cannot come there in a review"),
-    Differs.UNREADABLE: ("事件无法解读", "an event cannot be understood"),
-    Differs.LEFT_OUT: ("符合条件而未列入总体", "it fits and was left out of the population"),
-    Differs.ADDED: ("不符合条件而列入总体", "it does not fit and was added to the population"),
-    Differs.VERDICT: ("列入总体的结论与其自身事件不符", "it joined with another verdict than its own events say"),
-    Differs.ROOT: ("所承诺的根不是成员的根", "the committed root is not that of the members"),
-    Differs.STRATA: ("所承诺的各层数量与成员不符", "the committed strata are not those of the members"),
-    Differs.SIZES: ("样本量不合抽样方案", "the sizes are not those of the sampling plan"),
-    Differs.NONCE: ("随机数与所托付的摘要不符", "the nonce is not the one that was entrusted"),
-    Differs.LATE: ("揭示或判定失败的时间不合期限", "revealed or failed at another time than its term allows"),
-    Differs.CHECKPOINT: ("所用检查点不是最先涵盖承诺的", "the checkpoint is not the first that covers the commitment"),
-    Differs.SAMPLE: ("样本与重算的不同", "the sample is not the one that follows"),
-    Differs.CHANGED: ("冻结期间成员有变动", "a member changed while it was frozen"),
-    Differs.RESULT: ("结果或替补不合样本", "a result or a spare that the sample does not bear"),
-    Differs.CONCLUSION: ("结论与结果不符", "the conclusion is not what the results come to"),
-}
-
-
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """What differs, of which device or of the review, at which entry: what should be, and what is."""
-
-    what: Differs
-    asset_no: str | None = None
-    index: int | None = None
-    expected: str = ""
-    found: str = ""
-
-
-class Redrawn(msgspec.Struct, kw_only=True):
-    """What a review comes to: `phase` is how far it went."""
-
-    phase: str = "none"
-    members: int = 0
-    root: str = ""
-    strata: int = 0
-    samples: int = 0
-    spares: int = 0
-    checkpoint_size: int = 0
-    recorded: int = 0
-    agreed: int = 0
-    consequence: str = ""
-    differences: list[Difference] = []
-    differences_count: int = 0
-
-    def differs(self, what: Differs, expected: object = "", found: object = "", **about: Any) -> None:
-        self.differences_count += 1
-        if len(self.differences) < NAMED_MAX:
-            self.differences.append(Difference(what=what, expected=str(expected), found=str(found), **about))
-
-
-class _Opened(NamedTuple):
-    """An inspection: its round, the maker on record when it was opened, whether a step of it was waived."""
-
-    round: int
-    maker: str | None
-    waived: bool
-
-
-_Verdict: TypeAlias = tuple[int, str, str | None, bool]
-"""Its round, the disposition, the maker, whether a step was waived."""
-
-
-class _Of(msgspec.Struct, frozen=True, gc=False):
-    """As much of a device's event as a review asks for."""
-
-    round: int = 0
-    site: str | None = None
-    device: dict[str, Any] = {}
-    scheme: dict[str, Any] = {}
-    report: dict[str, Any] = {}
-    disposition: str = ""
-    maker: str | None = None
-    waived: bool = False
-    stands: int | None = None
-    review: str = ""
-    occurred_at: datetime | None = None
-    occurred_on: date | None = None
-
-
-_read: Final = msgspec.json.Decoder(_Of).decode
-
-
-class _Device:
-    """What a device's own events make of it: the verdict that stands, and the inspection that was opened last."""
-
-    __slots__ = ("group", "is_open", "judged_on", "opened", "proposed", "repaired", "review", "site", "verdict")
-
-    def __init__(self) -> None:
-        self.verdict: _Verdict | None = None
-        self.judged_on = date.min
-        self.opened = _Opened(0, None, waived=False)
-        self.is_open = False
-        self.site: str | None = None
-        self.group = ""
-        self.proposed = self.repaired = False
-        self.review: str | None = None
-
-    def take(self, name: str, said: _Of) -> None:
-        match name:
-            case "InspectionOpened":
-                maker = said.device.get("maker")
-                self.opened, self.is_open = _Opened(said.round, maker and intern(maker), waived=False), True
-                self.site, self.group = said.site and intern(said.site), intern(said.scheme.get("group", ""))
-                self.proposed = False
-            case "AppearanceInspected" | "FunctionInspected" | "AccuracyInspected":
-                if said.report.get("ended") == "waived":
-                    self.opened = _Opened(self.opened.round, self.opened.maker, waived=True)
-            case "VerdictReached":
-                self._judged(said)
-            case "VerdictOverridden" if self.verdict is not None:
-                self.verdict = (self.verdict[0], intern(said.disposition), *self.verdict[2:])
-                self.judged_on, self.proposed = _day(said), False
-            case "OverrideProposed" | "OverrideRejected":
-                self.proposed = name == "OverrideProposed"
-            case "RepairOrdered" | "RepairClosed":
-                self.repaired = name == "RepairOrdered"
-            case "InspectionSuperseded" | "InspectionClosed":
-                # It goes on under its number, or is in service again: this verdict is nobody's any more.
-                self.is_open = True
-            case "InspectionAbandoned":
-                # The verdict before it stands again, where there is one.
-                self.is_open = False
-                self.verdict = self.verdict if said.stands else None
-            case "PopulationJoined" | "PopulationLeft":
-                self.review = intern(said.review) if name == "PopulationJoined" else None
-            case _:
-                pass
-
-    def _judged(self, said: _Of) -> None:
-        if self.verdict is not None and self.verdict[0] == said.round:
-            # Judged again by the same inspection, as when a repair failed.
-            self.verdict = (said.round, intern(said.disposition), *self.verdict[2:])
-        else:
-            self.verdict = (said.round, intern(said.disposition), self.opened.maker, self.opened.waived)
-        self.judged_on, self.proposed, self.repaired, self.is_open = _day(said), False, False, False
-
-
-_CHANGES: Final = frozenset(
-    {"InspectionOpened", "VerdictReached", "OverrideProposed", "VerdictOverridden", "PopulationLeft"}
-)
-"""What a frozen device does not do, nor have done to it."""
+_CHANGES_NOTHING: Final = frozenset({"LoadRecorded"})
+"""All that may be recorded of a frozen device: what its load curve showed is no part of its verdict."""
 
 _ORDER: Final[Mapping[str, tuple[frozenset[str], str]]] = {
     "ReviewProposed": (frozenset({"none"}), "joining"),
@@ -216,8 +51,8 @@ class Replay:
         self._review: Final = review
         self._stream: Final = f"{REVIEWS}{review}"
         self._covering: Final = covering
-        self._devices: dict[str, _Device] = {}
-        self._members: dict[str, _Verdict] = {}
+        self._devices: dict[str, Device] = {}
+        self._members: dict[str, Verdict] = {}
         self._proposed: dict[str, Any] = {}
         self._entrusted: dict[str, Any] = {}
         self._committed: dict[str, Any] = {}
@@ -236,7 +71,7 @@ class Replay:
         stream, name = envelope.stream, envelope.type.removeprefix(SERVICE)
         try:
             if stream.startswith(INSPECTIONS):
-                self._of_device(index, stream.removeprefix(INSPECTIONS), name, _read(envelope.data))
+                self._of_device(index, stream.removeprefix(INSPECTIONS), name, read_said(envelope.data))
             elif stream == self._stream:
                 self._of_review(index, name, envelope)
         except (msgspec.DecodeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
@@ -248,17 +83,18 @@ class Replay:
             self.found.differs(Differs.NO_REVIEW, expected=self._stream)
         return self.found
 
-    def _of_device(self, index: int, asset_no: str, name: str, said: _Of) -> None:
+    def _of_device(self, index: int, asset_no: str, name: str, said: Said) -> None:
         device = self._devices.get(asset_no)
         if device is None:
-            device = self._devices[asset_no] = _Device()
-        if name in _CHANGES and device.review == self._review and self.found.phase in {"joining", "committed", "drawn"}:
+            device = self._devices[asset_no] = Device()
+        frozen = device.review == self._review and self.found.phase in {"joining", "committed", "drawn"}
+        if frozen and name not in _CHANGES_NOTHING:
             self.found.differs(Differs.CHANGED, found=name, asset_no=asset_no, index=index)
         if name == "PopulationJoined" and said.review == self._review:
             self._joined(index, asset_no, device, said)
         device.take(name, said)
 
-    def _joined(self, index: int, asset_no: str, device: _Device, said: _Of) -> None:
+    def _joined(self, index: int, asset_no: str, device: Device, said: Said) -> None:
         about = {"asset_no": asset_no, "index": index}
         if self.found.phase != "joining":
             self.found.differs(Differs.ADDED, expected="joining", found=self.found.phase, **about)
@@ -268,7 +104,7 @@ class Replay:
         if joined != device.verdict:
             self.found.differs(Differs.VERDICT, expected=device.verdict, found=joined, **about)
 
-    def _fits(self, device: _Device) -> bool:
+    def _fits(self, device: Device) -> bool:
         criteria = self._proposed["criteria"]
         return (
             device.verdict is not None
@@ -312,7 +148,7 @@ class Replay:
         """The population, its root and its strata, from the devices' own events."""
         found = self.found
         self._committed, self._committed_at = said, index
-        members: dict[str, _Verdict] = {}
+        members: dict[str, Verdict] = {}
         for asset_no, device in self._devices.items():
             if device.review == self._review and device.verdict is not None:
                 members[asset_no] = device.verdict
@@ -467,14 +303,6 @@ def replayed(review: str, events: Iterable[tuple[int, Envelope]], covering: Cove
 
 def _stratum(one: Mapping[str, Any]) -> Stratum:
     return one["disposition"], one.get("maker"), one["waived"]
-
-
-def _day(said: _Of) -> date:
-    if said.occurred_on is not None:
-        return said.occurred_on
-    if said.occurred_at is None:
-        raise ValueError("an event that does not say when it happened")
-    return said.occurred_at.astimezone(BUSINESS_ZONE).date()
 
 
 def _us(instant: str) -> int:

@@ -13,7 +13,8 @@ import zstandard
 from auditor.basis import heads_of, must_be_a_log, trust_of
 from auditor.checkpoints import DAYS, Trust, days_listed, newest, notes_of_day, opened
 from auditor.finding import Fault, Finding, Findings
-from auditor.review import INSPECTIONS, REVIEWS, Redrawn, replayed
+from auditor.review import INSPECTIONS, REVIEWS, replayed
+from auditor.review_differences import Redrawn
 from auditor.saying import must_say_one_thing
 from auditor.source import Closed, Missing, Place, Source, Unreadable
 from auditor.source import opened as opened_source

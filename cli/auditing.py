@@ -29,8 +29,8 @@ from auditor.comparing import DEVICES_COMPARED
 from auditor.device import DeviceReport, audit_device
 from auditor.finding import NAMES, Finding
 from auditor.report_words import PUBLIC_ALONE, is_public_alone
-from auditor.review import DIFFERENCES
 from auditor.review_audit import ReviewReport, audit_review
+from auditor.review_differences import DIFFERENCES
 from auditor.source import Place
 from auditor.span import PUBLIC_TYPES
 from auditor.trouble import TROUBLES, Trouble

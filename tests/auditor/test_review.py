@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.finding import Fault
-from auditor.review import DIFFERENCES, Differs, bounds_hold, replayed
+from auditor.review import bounds_hold, replayed
 from auditor.review_audit import audit_review
+from auditor.review_differences import DIFFERENCES, Differs
 from auditor.source import Place
 from auditor.span import expanded
 from auditor.trouble import Trouble

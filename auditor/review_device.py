@@ -1,0 +1,104 @@
+"""A device as a review sees it, from its own disclosed events: the verdict that stands, and what keeps it out."""
+
+from datetime import date, datetime
+from sys import intern
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
+
+from auditor.balance import BUSINESS_ZONE
+
+
+class Opened(NamedTuple):
+    """An inspection: its round, the maker on record when it was opened, whether a step of it was waived."""
+
+    round: int
+    maker: str | None
+    waived: bool
+
+
+Verdict: TypeAlias = tuple[int, str, str | None, bool]
+"""Its round, the disposition, the maker, whether a step was waived."""
+
+
+class Said(msgspec.Struct, frozen=True, gc=False):
+    """As much of a device's event as a review asks for."""
+
+    round: int = 0
+    site: str | None = None
+    device: dict[str, Any] = {}
+    scheme: dict[str, Any] = {}
+    report: dict[str, Any] = {}
+    disposition: str = ""
+    maker: str | None = None
+    waived: bool = False
+    stands: int | None = None
+    review: str = ""
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
+read_said: Final = msgspec.json.Decoder(Said).decode
+
+
+class Device:
+    """What a device's own events make of it: the verdict that stands, and the inspection that was opened last."""
+
+    __slots__ = ("group", "is_open", "judged_on", "opened", "proposed", "repaired", "review", "site", "verdict")
+
+    def __init__(self) -> None:
+        self.verdict: Verdict | None = None
+        self.judged_on = date.min
+        self.opened = Opened(0, None, waived=False)
+        self.is_open = False
+        self.site: str | None = None
+        self.group = ""
+        self.proposed = self.repaired = False
+        self.review: str | None = None
+
+    def take(self, name: str, said: Said) -> None:
+        match name:
+            case "InspectionOpened":
+                maker = said.device.get("maker")
+                self.opened, self.is_open = Opened(said.round, maker and intern(maker), waived=False), True
+                self.site, self.group = said.site and intern(said.site), intern(said.scheme.get("group", ""))
+                self.proposed = False
+            case "AppearanceInspected" | "FunctionInspected" | "AccuracyInspected":
+                if said.report.get("ended") == "waived":
+                    self.opened = Opened(self.opened.round, self.opened.maker, waived=True)
+            case "VerdictReached":
+                self._judged(said)
+            case "VerdictOverridden" if self.verdict is not None:
+                self.verdict = (self.verdict[0], intern(said.disposition), *self.verdict[2:])
+                self.judged_on, self.proposed = day_of(said), False
+            case "OverrideProposed" | "OverrideRejected":
+                self.proposed = name == "OverrideProposed"
+            case "RepairOrdered" | "RepairClosed":
+                self.repaired = name == "RepairOrdered"
+            case "InspectionSuperseded" | "InspectionClosed":
+                # It goes on under its number, or is in service again: this verdict is nobody's any more.
+                self.is_open = True
+            case "InspectionAbandoned":
+                # The verdict before it stands again, where there is one.
+                self.is_open = False
+                self.verdict = self.verdict if said.stands else None
+            case "PopulationJoined" | "PopulationLeft":
+                self.review = intern(said.review) if name == "PopulationJoined" else None
+            case _:
+                pass
+
+    def _judged(self, said: Said) -> None:
+        if self.verdict is not None and self.verdict[0] == said.round:
+            # Judged again by the same inspection, as when a repair failed.
+            self.verdict = (said.round, intern(said.disposition), *self.verdict[2:])
+        else:
+            self.verdict = (said.round, intern(said.disposition), self.opened.maker, self.opened.waived)
+        self.judged_on, self.proposed, self.repaired, self.is_open = day_of(said), False, False, False
+
+
+def day_of(said: Said) -> date:
+    if said.occurred_on is not None:
+        return said.occurred_on
+    if said.occurred_at is None:
+        raise ValueError("an event that does not say when it happened")
+    return said.occurred_at.astimezone(BUSINESS_ZONE).date()

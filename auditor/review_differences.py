@@ -1,0 +1,82 @@
+"""In what a review may differ from what its log makes of it, in words, and what is kept of each difference."""
+
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+NAMED_MAX: Final = 1_000
+"""Differences that are kept one by one; beyond them they are counted."""
+
+
+class Differs(StrEnum):
+    """In what a review differs from what the log makes of it."""
+
+    NO_REVIEW = "no_review"
+    OUT_OF_ORDER = "out_of_order"
+    UNREADABLE = "unreadable"
+    LEFT_OUT = "member_left_out"
+    ADDED = "member_added"
+    VERDICT = "verdict_differs"
+    ROOT = "root_differs"
+    STRATA = "strata_differ"
+    SIZES = "sizes_differ"
+    NONCE = "nonce_differs"
+    LATE = "nonce_late"
+    CHECKPOINT = "checkpoint_not_the_first"
+    SAMPLE = "sample_differs"
+    CHANGED = "member_changed"
+    RESULT = "result_differs"
+    CONCLUSION = "conclusion_differs"
+
+
+DIFFERENCES: Final[dict[Differs, tuple[str, str]]] = {
+    Differs.NO_REVIEW: ("日志中没有此复核", "the log has no such review"),
+    Differs.OUT_OF_ORDER: ("事件次序不合复核的过程", "an event that cannot come there in a review"),
+    Differs.UNREADABLE: ("事件无法解读", "an event cannot be understood"),
+    Differs.LEFT_OUT: ("符合条件而未列入总体", "it fits and was left out of the population"),
+    Differs.ADDED: ("不符合条件而列入总体", "it does not fit and was added to the population"),
+    Differs.VERDICT: ("列入总体的结论与其自身事件不符", "it joined with another verdict than its own events say"),
+    Differs.ROOT: ("所承诺的根不是成员的根", "the committed root is not that of the members"),
+    Differs.STRATA: ("所承诺的各层数量与成员不符", "the committed strata are not those of the members"),
+    Differs.SIZES: ("样本量不合抽样方案", "the sizes are not those of the sampling plan"),
+    Differs.NONCE: ("随机数与所托付的摘要不符", "the nonce is not the one that was entrusted"),
+    Differs.LATE: ("揭示或判定失败的时间不合期限", "revealed or failed at another time than its term allows"),
+    Differs.CHECKPOINT: ("所用检查点不是最先涵盖承诺的", "the checkpoint is not the first that covers the commitment"),
+    Differs.SAMPLE: ("样本与重算的不同", "the sample is not the one that follows"),
+    Differs.CHANGED: ("冻结期间成员有变动", "a member changed while it was frozen"),
+    Differs.RESULT: ("结果或替补不合样本", "a result or a spare that the sample does not bear"),
+    Differs.CONCLUSION: ("结论与结果不符", "the conclusion is not what the results come to"),
+}
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs, of which device or of the review, at which entry: what should be, and what is."""
+
+    what: Differs
+    asset_no: str | None = None
+    index: int | None = None
+    expected: str = ""
+    found: str = ""
+
+
+class Redrawn(msgspec.Struct, kw_only=True):
+    """What a review comes to: `phase` is how far it went."""
+
+    phase: str = "none"
+    members: int = 0
+    root: str = ""
+    strata: int = 0
+    samples: int = 0
+    spares: int = 0
+    checkpoint_size: int = 0
+    recorded: int = 0
+    agreed: int = 0
+    consequence: str = ""
+    differences: list[Difference] = []
+    differences_count: int = 0
+
+    def differs(self, what: Differs, expected: object = "", found: object = "", **about: Any) -> None:
+        self.differences_count += 1
+        if len(self.differences) < NAMED_MAX:
+            self.differences.append(Difference(what=what, expected=str(expected), found=str(found), **about))
