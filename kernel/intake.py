@@ -29,7 +29,7 @@ from msgspec.inspect import (
 
 from kernel.door import BadRequest
 from kernel.quantity import form_in_words
-from kernel.refusal import Reason, Refusal, Unreadable
+from kernel.refusal import Contradiction, Reason, Refusal, Unreadable
 
 T = TypeVar("T")
 
@@ -197,7 +197,7 @@ def struct_of(kind: type[T], plain: object, *, strict: bool = True) -> T:
     try:
         return msgspec.convert(plain, kind, strict=strict)
     except msgspec.ValidationError as error:
-        _refuse(kind, plain, str(error), strict=strict)
+        _refuse(kind, plain, error, strict=strict)
 
 
 def value_of(kind: Any, text: str, field: str) -> Any:
@@ -205,7 +205,7 @@ def value_of(kind: Any, text: str, field: str) -> Any:
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise malformed([_reading(kind, str(error), field)]) from None
+        raise malformed([_reading(kind, error, field)]) from None
 
 
 def malformed(errors: Iterable[FieldError]) -> Malformed:
@@ -243,7 +243,7 @@ def refuse_nul(plain: object, at: str = "") -> None:
             pass
 
 
-def _refuse(kind: type, plain: object, message: str, *, strict: bool) -> NoReturn:
+def _refuse(kind: type, plain: object, error: msgspec.ValidationError, *, strict: bool) -> NoReturn:
     errors: list[FieldError] = []
     if isinstance(plain, Mapping) and issubclass(kind, msgspec.Struct):
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
@@ -255,22 +255,25 @@ def _refuse(kind: type, plain: object, message: str, *, strict: bool) -> NoRetur
             elif field.required:
                 errors.append(field_error(MISSING_FIELD(field=name), name))
     # What only the whole shows (a check across fields) has no fault of its own in any field.
-    raise malformed(errors or [_reading(kind, message, "")]) from None
+    raise malformed(errors or [_reading(kind, error, "")]) from None
 
 
 def _faults(kind: Any, value: object, name: str, *, strict: bool) -> list[FieldError]:
     try:
         msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        return [_reading(kind, str(error), name)]
+        return [_reading(kind, error, name)]
     return []
 
 
-def _reading(kind: Any, message: str, below: str) -> FieldError:
+def _reading(kind: Any, error: msgspec.ValidationError, below: str) -> FieldError:
     """Msgspec's message about a value of this kind as one of our codes. What is not recognised keeps its words."""
+    message = str(error)
     split = _AT.match(message)
     said, path = (split[1], split[2] or "") if split else (message, "")
     at = _shown((below + path).removeprefix("."))
+    if isinstance(cause := error.__cause__, Contradiction):
+        return field_error(INVALID(field=at or WHOLE, why=(cause.zh, cause.en)), at)
     if _NO_CHOICE.fullmatch(said) and (choices := _choices(kind, path)):
         return field_error(NOT_IN_LIST(field=at or WHOLE, choices=", ".join(choices)), at)
     for pattern, reason in _BELOW:

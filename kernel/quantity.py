@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from msgspec import Meta, Struct
 
+from kernel.refusal import Contradiction
+
 INT64_MAX: Final = 2**63 - 1
 
 _FORMS: Final[dict[str, tuple[str, str]]] = {}
@@ -109,9 +111,15 @@ class Happened(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 
     def __post_init__(self) -> None:
         if (self.occurred_at is None) is (self.occurred_on is None):
-            raise ValueError("exactly one of occurred_at and occurred_on says when it happened")
+            raise Contradiction(
+                "发生时间须由 occurred_at 与 occurred_on 之一且仅由其一给出",
+                "exactly one of occurred_at and occurred_on says when it happened",
+            )
         if not YEAR_MIN <= (self.occurred_at or self.occurred_on or _EPOCH).year <= YEAR_MAX:
-            raise ValueError(f"what happened lies between the years {YEAR_MIN} and {YEAR_MAX}")
+            raise Contradiction(
+                f"发生时间须在 {YEAR_MIN} 年至 {YEAR_MAX} 年之间",
+                f"what happened lies between the years {YEAR_MIN} and {YEAR_MAX}",
+            )
 
     @property
     def moment(self) -> dict[str, Any]:
@@ -125,11 +133,12 @@ class Happened(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 
 
 def refuse_far_days(**days: date | None) -> None:
-    """Raises ValueError for a day outside DAY_MIN to DAY_MAX. For `__post_init__`: no type can say it of a date."""
+    """Raises Contradiction for a day outside DAY_MIN to DAY_MAX. For `__post_init__`: no type can say it of a date."""
     for name, day in days.items():
         if day is not None and not DAY_MIN <= day <= DAY_MAX:
-            raise ValueError(
-                f"{name} {day}: 日期须在 {DAY_MIN} 至 {DAY_MAX} 之间 / a day is from {DAY_MIN} to {DAY_MAX}"
+            raise Contradiction(
+                f"{name} {day}：日期须在 {DAY_MIN} 至 {DAY_MAX} 之间",
+                f"{name} {day}: a day is from {DAY_MIN} to {DAY_MAX}",
             )
 
 

@@ -46,6 +46,16 @@ def _said(details: dict[str, object], language: int) -> dict[str, object]:
     return {name: value[language] if isinstance(value, tuple) else value for name, value in details.items()}
 
 
+class Contradiction(ValueError):
+    """Members of a struct that cannot be so together, in both languages. For `__post_init__`: no type can say it, and
+    whoever reads the struct names the place.
+    """
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(f"{zh} / {en}")
+        self.zh, self.en = zh, en
+
+
 class CommandWarning(msgspec.Struct, frozen=True, gc=False):
     """What is amiss with a command that was done all the same: a refusal's code and messages, and no refusal."""
 

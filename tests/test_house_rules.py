@@ -60,6 +60,9 @@ def text_of(path: Path) -> str:
         return ""
 
 
+ENGLISH_ALONE = re.compile(r"""raise \w+Error\(f?['"](?!.*[\u4e00-\u9fff]).*[a-z] [a-z]""")
+
+
 def functions(path: Path):
     for node in ast.walk(ast.parse(text_of(path))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -85,6 +88,34 @@ def test_functions_are_short():
         if (lines := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES_MAX
     }
     assert long == {}
+
+
+def test_what_members_of_a_message_have_against_one_another_is_said_in_both_languages():
+    """A ValueError there goes into a sentence of either language as it is."""
+    spoken = [
+        f"{path}:{raised.lineno}"
+        for path in CODE
+        if path.parts[0] == "services" or path.name == "quantity.py"
+        for node in functions(path)
+        if node.name == "__post_init__"
+        for raised in ast.walk(node)
+        if isinstance(raised, ast.Raise) and ENGLISH_ALONE.match(ast.unparse(raised))
+    ]
+    assert spoken == []
+
+
+@pytest.mark.parametrize(
+    ("line", "alone"),
+    [
+        ('raise ValueError("a limit has a least or a most")', True),
+        ('raise ValueError(f"no unit {self.unit}")', True),
+        ('raise ValueError("限值须有下限或上限 / a limit has a least or a most")', False),
+        ('raise ValueError(f"{kind}: {problem}")', False),
+        ('raise Contradiction("限值须有下限或上限", "a limit has a least or a most")', False),
+    ],
+)
+def test_one_language_alone_is_told_from_both(line, alone):
+    assert bool(ENGLISH_ALONE.match(ast.unparse(ast.parse(line)))) is alone
 
 
 def test_no_file_is_a_drawer():

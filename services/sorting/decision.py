@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from kernel.device import DeviceClass
 from kernel.quantity import CivilDate, Code, Name, refuse_far_days
+from kernel.refusal import Contradiction
 from services.sorting.norms import Part
 from services.sorting.vocabulary import Disposition, RuleId, Words
 
@@ -82,9 +83,9 @@ class Rule(Part, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.disposition in ("claim", "scrap") and self.not_reuse is None:
-            raise ValueError(f"rule {self.rule} does not say why not reuse")
+            raise Contradiction(f"规则 {self.rule} 没有说明为何不利旧", f"rule {self.rule} does not say why not reuse")
         if self.disposition == "scrap" and self.not_claim is None:
-            raise ValueError(f"rule {self.rule} does not say why not claim")
+            raise Contradiction(f"规则 {self.rule} 没有说明为何不理赔", f"rule {self.rule} does not say why not claim")
 
 
 class Obsolete(Part, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from kernel.quantity import Code, Sha256
-from kernel.refusal import against_rules, unreadable
+from kernel.refusal import Contradiction, against_rules, unreadable
 from services.sorting.norms import Item, Limit, Norm, Part
 from services.sorting.vocabulary import STEPS, Measure
 
@@ -73,7 +73,7 @@ class Measured(Part, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if (self.value is None) is (self.choice is None):
-            raise ValueError("an item gives either a value or a choice")
+            raise Contradiction("每个条目须给出数值与选项之一且仅给其一", "an item gives either a value or a choice")
 
 
 class _Check(msgspec.Struct, frozen=True, gc=False):

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from kernel.device import DeviceClass
 from kernel.quantity import AmountFen, Code, Count, Name, Sha256
+from kernel.refusal import Contradiction
 from services.sorting.vocabulary import (
     INSPECTED,
     STEPS,
@@ -48,9 +49,12 @@ class Limit(Part, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.least is None and self.most is None:
-            raise ValueError("a limit has a least or a most")
+            raise Contradiction("限值须有下限或上限", "a limit has a least or a most")
         if self.least is not None and self.most is not None and self.least > self.most:
-            raise ValueError(f"a limit from {self.least} to {self.most} allows nothing")
+            raise Contradiction(
+                f"限值自 {self.least} 至 {self.most}，没有数值可以满足",
+                f"a limit from {self.least} to {self.most} allows nothing",
+            )
 
 
 class Choice(Part, frozen=True, kw_only=True):
@@ -83,11 +87,20 @@ class Item(Part, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if (self.unit is None) is (not self.choices):
-            raise ValueError(f"item {self.code} is either measured in a unit or has choices")
+            raise Contradiction(
+                f"条目 {self.code} 要么按单位测量，要么有选项",
+                f"item {self.code} is either measured in a unit or has choices",
+            )
         if self.unit is not None and (self.range_least is None or self.range_most is None or not self.limits):
-            raise ValueError(f"item {self.code} is measured: it needs the instrument's range and a limit")
+            raise Contradiction(
+                f"条目 {self.code} 须测量：须有仪器量程与限值",
+                f"item {self.code} is measured: it needs the instrument's range and a limit",
+            )
         if self.unit is not None and self.fault is None:
-            raise ValueError(f"item {self.code} does not say which fault a value outside its limits shows")
+            raise Contradiction(
+                f"条目 {self.code} 没有说明超出限值时显示哪种故障",
+                f"item {self.code} does not say which fault a value outside its limits shows",
+            )
 
     def limit(self, accuracy_class: str | None) -> Limit | None:
         """The limit for a device of this accuracy class; None where there is none for it."""

@@ -11,6 +11,7 @@ import msgspec
 
 from kernel.documents.data import Coded, Label, Signature, Verification, When
 from kernel.quantity import CivilDate, Count, DemandW, RatioMicro, ReadingVarh, ReadingWh, Sha256
+from kernel.refusal import Contradiction
 
 
 class Outcome(Enum):
@@ -92,10 +93,16 @@ class Cohort(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.month.day != 1:
-            raise ValueError(f"a cohort is named by the first day of its month, not {self.month}")
+            raise Contradiction(
+                f"批次以其月份的首日命名，不是 {self.month}",
+                f"a cohort is named by the first day of its month, not {self.month}",
+            )
         parts = (self.received, self.late, self.owed, self.missing, self.lost, self.apart, self.returned)
         if sum(parts) != self.dismantled:
-            raise ValueError(f"of a cohort {self.dismantled} were dismantled, and {parts} are accounted for")
+            raise Contradiction(
+                f"该批次拆回 {self.dismantled} 只，而各项合计 {parts} 只",
+                f"of a cohort {self.dismantled} were dismantled, and {parts} are accounted for",
+            )
 
 
 class CohortPlan(msgspec.Struct, frozen=True, kw_only=True):

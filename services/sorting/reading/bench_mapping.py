@@ -11,6 +11,7 @@ import msgspec
 import yaml
 
 from kernel.quantity import Code
+from kernel.refusal import Contradiction
 from kernel.spreadsheet.wording import key_of
 from kernel.yaml_file import extended, plain_of_yaml
 from services.sorting.reading.faults import BENCH_MAPPING
@@ -49,9 +50,12 @@ class ItemColumn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def __post_init__(self) -> None:
         if key_of(self.written_in) not in UNIT_KEYS[self.unit]:
-            raise ValueError(f"in: {self.written_in!r} is none of {', '.join(UNITS[self.unit])}")
+            units = ", ".join(UNITS[self.unit])
+            raise Contradiction(
+                f"in：{self.written_in!r} 不是 {units} 之一", f"in: {self.written_in!r} is none of {units}"
+            )
         if not all(value.removeprefix("-").isdecimal() for value in self.words):
-            raise ValueError("words: each stands for a whole number")
+            raise Contradiction("words：每个词代表一个整数", "words: each stands for a whole number")
 
 
 class BenchMapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

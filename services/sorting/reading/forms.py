@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from kernel.device import AssetNo
 from kernel.quantity import Code
+from kernel.refusal import Contradiction
 from kernel.yaml_file import read_yaml
 from services.sorting.evaluation import NO_SUCH_ITEM, Measured
 from services.sorting.norms import Norm
@@ -38,7 +39,10 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def __post_init__(self) -> None:
         if (self.reads is None) is (self.choice is None) or (self.reads is None) is not (self.unit is None):
-            raise ValueError(f"{self.item} is filled by a value with its unit, or by a choice")
+            raise Contradiction(
+                f"{self.item} 须由带单位的数值或由选项填写",
+                f"{self.item} is filled by a value with its unit, or by a choice",
+            )
 
 
 Forms = Mapping[Literal["function"], tuple[Fill, ...]]

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 
 from kernel.quantity import BUSINESS_ZONE, Code
+from kernel.refusal import Contradiction
 from kernel.yaml_file import read_yaml
 from services.sorting.reading import faults
 from services.sorting.vocabulary import UNITS_OF_MEASURE
@@ -56,9 +57,11 @@ class Identifier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def __post_init__(self) -> None:
         if self.unit is not None and self.unit not in UNITS:
-            raise ValueError(f"{self.code}: no unit {self.unit}")
+            raise Contradiction(f"{self.code}：没有单位 {self.unit}", f"{self.code}: no unit {self.unit}")
         if (self.unit is None) is (self.form in ("number", "count", "phases")):
-            raise ValueError(f"{self.code}: numbers have a unit and nothing else has one")
+            raise Contradiction(
+                f"{self.code}：数值须有单位，其他不得有", f"{self.code}: numbers have a unit and nothing else has one"
+            )
 
     @property
     def number(self) -> int:
