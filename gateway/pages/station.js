@@ -15,6 +15,7 @@ const WAYS = { reuse: words("利旧", "reuse"), claim: words("理赔", "claim"),
 const NOT_POSSIBLE = [words("损坏，不能通电", "damaged, cannot be powered"), words("无显示、无响应", "no display, no answer"), words("接线端子损坏", "terminals broken"), words("检测装置故障", "the instrument is out of order")];
 const AGAIN = [words("复测", "measured again to compare"), words("维修后重新分拣", "after a repair"), words("上次误检", "inspected wrongly before")];
 const UNDONE = "台上撤销扫码 scan undone at the bench";
+const TYPED = "编号为手工输入，通信地址未读 the number was typed, no communication address was read";
 
 const path = (assetNo, command) => `/v1/inspections/${assetNo}${command ? `/${command}` : ""}`;
 const now = () => new Date().toISOString();
@@ -42,11 +43,38 @@ const common = () => ({ m: [sounds.on ? words("静音", "sound off") : words("�
 
 function header() {
   document.getElementById("where").replaceChildren(kept.get("bench") || "—", " · ", kept.get("site") || "—");
-  document.getElementById("count").textContent = kept.get("count") || "0";
+  document.getElementById("count").textContent = String(count());
+}
+
+// The shift's verdicts: what the platform counted when the page began to count, and what was judged here since.
+const SHIFTS = [6, 14, 22];
+let counting = { shift: "", judged: 0 };
+const count = () => counting.judged;
+
+/** The shift that it is now in Shanghai: the day on which it began, its first hour, and the hours of its days so far. */
+function shiftNow() {
+  const at = new Date(Date.now() + 8 * 3_600_000), hour = at.getUTCHours();
+  const begin = SHIFTS.findLast((one) => one <= hour) ?? SHIFTS.at(-1);
+  const days = hour < SHIFTS[0] ? [new Date(at - 86_400_000), at] : [at];
+  return { name: `${days[0].toISOString().slice(0, 10)} ${begin}`, hours: days.map((day, nth) => [day.toISOString().slice(0, 10), nth ? 0 : begin]) };
+}
+
+/** Count anew where another shift has begun, or another bench. */
+async function counted() {
+  const now = shiftNow(), shift = `${kept.get("bench")} ${now.name}`;
+  if (counting.shift === shift || !kept.get("token")) return;
+  let judged = 0;
+  for (const [day, from] of now.hours) {
+    const rows = (await ask(`/v1/stations/throughput?day=${day}&bench=${encodeURIComponent(kept.get("bench"))}`)).items;
+    judged += rows.filter((row) => (row.judged_hour ?? -1) >= from).reduce((sum, row) => sum + row.judged, 0);
+  }
+  counting = { shift, judged };
+  header();
 }
 
 new Keys({
-  scan: (text) => { if (!busy) scanned(text); },
+  scan: (text) => { if (busy) tooSoon(text); else if (view.scan) view.scan(text); else scanned(text); },
+  typedNumber: (text) => { if (busy) tooSoon(text); else scanned(text, "typed"); },
   enter: (text) => { if (!busy) view.enter?.(text); },
   key: (key) => {
     if (busy) return true;
@@ -56,6 +84,12 @@ new Keys({
     return true;
   },
 }, (text) => { line.textContent = text; });
+
+/** A scan while an answer is awaited: which of two devices is in hand would be anybody's guess. */
+function tooSoon(text) {
+  sounds.play("refused");
+  line.textContent = `请稍候，再扫一次 wait, then scan again: ${text}`;
+}
 
 /** Do this once, and show what refuses it. */
 async function doing(act) {
@@ -111,10 +145,12 @@ function setup() {
     for (const name of ["bench", "site", "token"]) kept.set(name, form.elements[name].value.trim() || kept.get(name));
     header(); ready();
   };
-  show({ name: "setup", plain: true, body: [el("h2", {}, both(words("本台设置", "Set up this bench"))), form], keys: {} });
+  show({ name: "setup", plain: true, scan: () => sounds.play("refused"), body: [el("h2", {}, both(words("本台设置", "Set up this bench"))), form], keys: {} });
 }
 
 function ready() {
+  // Without an answer the page works on, and counts from what it knows.
+  counted().catch(() => {});
   const last = kept.get("last");
   show({
     name: "ready",
@@ -138,9 +174,9 @@ function byHand() {
   const say = () => help.replaceChildren(...both(numberHelp(field.value.trim().toUpperCase())));
   field.addEventListener("input", say);
   say();
-  const go = () => { const text = field.value.normalize("NFKC").replace(/[\s-]/g, "").toUpperCase(); if (isAssetNo(text)) scanned(text); else sounds.play("outside"); };
+  const go = () => { const text = field.value.normalize("NFKC").replace(/[\s-]/g, "").toUpperCase(); if (isAssetNo(text)) scanned(text, "typed"); else sounds.play("outside"); };
   show({
-    name: "by_hand", plain: true,
+    name: "by_hand", plain: true, scan: scanned,
     body: [el("h2", {}, both(words("手工输入资产编号", "Type the asset number"))),
       el("form", { on: { submit: (event) => { event.preventDefault(); go(); }, keydown: (event) => { if (event.key === "Escape") ready(); } } },
         el("label", {}, el("span", {}, both(words("铭牌上的 22 位数字", "the 22 digits on the name plate"))), field), help,
@@ -153,33 +189,33 @@ function byHand() {
 
 // ---- a scan
 
-function scanned(text) {
+/** `how` the number was read: only what was scanned is a barcode that was read. */
+function scanned(text, how = "scanned") {
   const assetNo = text.normalize("NFKC").trim();
   if (!isAssetNo(assetNo)) {
     refused({ code: "station.no_asset_number", zh: `扫到的“${assetNo.slice(0, 60)}”不是资产编号。请扫铭牌上的资产编号条码；读不出时按 K 手工输入。`, en: `“${assetNo.slice(0, 60)}” is no asset number. Scan the one on the name plate; press K to type it if it cannot be read.` });
     return;
   }
-  if (view.name === "stopped" && view.form.asset_no === assetNo) { identify(view.form, { barcode: assetNo }); return; }
+  if (view.name === "stopped" && view.form.asset_no === assetNo && how === "scanned") { identify(view.form, { barcode: assetNo }); return; }
   if (view.name === "step" && view.form.asset_no === assetNo) { sounds.play("outside"); return; }
   if (view.name === "step" && view.isBegun()) {
     const begun = view;
     sounds.play("hold");
     choose(words("这一步尚未结束。", "This step has not ended."), [words("留在本器具", "stay with this device"), words("放下，转到刚扫的器具", "leave it, go to the one just scanned")],
-      (at) => (at === 0 ? show(begun) : open(assetNo)), () => show(begun));
+      (at) => (at === 0 ? show(begun) : open(assetNo, how)), () => show(begun));
     return;
   }
-  open(assetNo);
+  open(assetNo, how);
 }
 
-const open = (assetNo) => doing(async () => arrived(await formOf(assetNo)));
+const open = (assetNo, how) => doing(async () => { const form = await formOf(assetNo); kept.set("last", assetNo); kept.set("how", how); kept.set("opened", ""); return arrived(form); });
 const formOf = (assetNo) => ask(`${path(assetNo, "form")}?bench=${encodeURIComponent(kept.get("bench"))}`);
 
 /** Show what is to be done next with this device. */
 async function arrived(form) {
-  kept.set("last", form.asset_no);
   switch (form.act) {
     case "open": return nameplate(form);
-    case "identify": { const check = command(form.asset_no, "check-identity", { barcode: form.asset_no, bench: kept.get("bench") }); await check(); return arrived(await formOf(form.asset_no)); }
+    case "identify": return identified(form);
     case "end_step": return step(form);
     case "judge": return judged(await judge(form));
     case "stopped": return stopped(form);
@@ -199,7 +235,7 @@ async function judge(form) {
 }
 
 function judged(form) {
-  kept.set("count", String(Number(kept.get("count") || 0) + 1));
+  counting.judged += 1;
   header();
   sounds.play(form.verdict.disposition === "hold" ? "hold" : "verdict");
   verdict(form);
@@ -209,9 +245,9 @@ function nameplate(form, why) {
   const begin = (accuracyClass) => doing(async () => {
     const about = { bench: kept.get("bench"), site: kept.get("site"), ...(accuracyClass ? { accuracy_class: accuracyClass } : {}), ...(why ? { why } : {}) };
     await command(form.asset_no, "open-inspection", about)();
-    await command(form.asset_no, "check-identity", { barcode: form.asset_no, bench: kept.get("bench") })();
+    kept.set("opened", form.asset_no);
     sounds.play("taken");
-    await arrived(await formOf(form.asset_no));
+    await identified(form);
   });
   if (!form.accuracy_classes.length) { begin(null); return; }
   sounds.play("taken");
@@ -234,12 +270,21 @@ const about = (form) => [
   el("p", { class: "number", data: { asset: form.asset_no } }, form.asset_no),
   el("p", { class: "about" }, both(form.class_name), ` · ${[form.device.maker, form.device.batch, form.device.model, form.device.accuracy_class && `class ${form.device.accuracy_class}`].filter(Boolean).join(" · ")}`)];
 
-function identify(form, read) {
-  doing(async () => {
-    await command(form.asset_no, "check-identity", { ...read, bench: kept.get("bench") })();
-    await arrived(await formOf(form.asset_no));
-  });
+/** Check its identity by the barcode that was scanned; of a number that was typed, by what the meter itself shows. */
+async function identified(form) {
+  if (kept.get("how") === "scanned") { await checked(form, { barcode: form.asset_no }); return; }
+  if (form.device.comm_address) addressOf(form, { why: TYPED }, ready); else await checked(form, { why: TYPED });
 }
+
+async function checked(form, read) {
+  await command(form.asset_no, "check-identity", { ...read, bench: kept.get("bench") })();
+  await arrived(await formOf(form.asset_no));
+}
+
+const identify = (form, read) => doing(() => checked(form, read));
+
+/** The address that the meter shows; `otherwise` is what was read where it shows none. */
+const addressOf = (form, otherwise, back) => typed(words("表显通信地址（12 位）", "the communication address that the meter displays, 12 digits"), (text) => identify(form, text ? { comm_address: text } : otherwise), back, otherwise && words("表不显示的，留空。", "Leave it empty where the meter shows none."));
 
 const abandon = (assetNo, why) => doing(async () => { await command(assetNo, "abandon-inspection", { why })(); sounds.play("step"); ready(); });
 
@@ -249,7 +294,7 @@ function stopped(form) {
     name: "stopped", form,
     body: [...about(form), el("section", { class: "refusal" }, el("p", { class: "big" }, both(form.said)))],
     keys: {
-      c: [words("输入通信地址", "type the communication address"), () => typed(words("表显通信地址（12 位）", "the communication address that the meter displays, 12 digits"), (text) => identify(form, { comm_address: text }), () => stopped(form))],
+      c: [words("输入通信地址", "type the communication address"), () => addressOf(form, null, () => stopped(form))],
       a: [words("终止分拣", "abandon the inspection"), () => abandon(form.asset_no, saidOnce(words("身份不符", "identity does not match"))), "first"],
       Escape: [words("下一只", "next device"), ready],
     },
@@ -269,13 +314,15 @@ function elsewhere(form) {
   });
 }
 
-/** A line of text, typed into a field. */
-function typed(said, given, back) {
-  const field = el("input", { type: "text", name: "typed", maxlength: 500, autocomplete: "off", required: true });
+/** A line of text, typed into a field; with `unless` it may be left empty. An asset number is no answer. */
+function typed(said, given, back, unless) {
+  const field = el("input", { type: "text", name: "typed", maxlength: 500, autocomplete: "off", required: !unless });
+  const hint = el("p", { class: "hint", role: "status" }, unless ? both(unless) : null);
   show({
     name: "typed", plain: true,
+    scan: (text) => { sounds.play("refused"); hint.replaceChildren(...both(words(`扫到的 ${text} 不作答案，未记。请键入，或按 Esc 返回。`, `${text} was scanned; that is no answer, and nothing was recorded. Type it, or press Esc.`))); },
     body: [el("form", { on: { submit: (event) => { event.preventDefault(); given(field.value.trim()); }, keydown: (event) => { if (event.key === "Escape") back(); } } },
-      el("label", {}, el("span", {}, both(said)), field), el("button", { class: "first" }, el("kbd", {}, "⏎"), both(words("确定", "done"))))],
+      el("label", {}, el("span", {}, both(said)), field), hint, el("button", { class: "first" }, el("kbd", {}, "⏎"), both(words("确定", "done"))))],
     keys: { Escape: [words("返回", "back"), back] },
   });
 }
@@ -287,7 +334,7 @@ const isWithin = (item, value) => (item.least === null || value >= item.least) &
 
 function step(form) {
   const now = form.step, answers = new Map();
-  let at = 0;
+  let at = 0, answered = -1;
   const photos = [];
   if (!now.applicable) { endsAs(form, now, { ended: "not_applicable" }, now.purpose); return; }
   if (now.unsafe) { endsAs(form, now, { ended: "not_possible", why: saidOnce(words(`不得通电：${now.unsafe.zh}`, `must not be powered: ${now.unsafe.en}`)) }, now.unsafe, true); return; }
@@ -295,7 +342,7 @@ function step(form) {
   const given = (item) => answers.get(item.code);
   const closed = () => now.items.some((item) => item.choices.find((one) => one.code === given(item)?.choice)?.ends_step);
   const move = (by) => { at = Math.max(0, Math.min(now.items.length, at + by)); draw(); };
-  const answer = (item, said, sound) => { answers.set(item.code, { item: item.code, photos: given(item)?.photos ?? [], ...said }); sounds.play(sound); move(1); };
+  const answer = (item, said, sound) => { answers.set(item.code, { item: item.code, photos: given(item)?.photos ?? [], ...said }); answered = at; sounds.play(sound); move(1); };
 
   function take(item, choice) { answer(item, { choice: choice.code }, choice.fault ? "outside" : "taken"); }
 
@@ -319,15 +366,16 @@ function step(form) {
     draw(); finish(form, now, report);
   }
 
+  /** A photo of the item shown, if that is answered, or else of the one that was answered last. */
   function pictured() {
+    const shown = now.items[at], of = shown && given(shown) ? shown : now.items[answered];
     photo.value = "";
     photo.onchange = async () => {
       const file = photo.files[0];
       if (!file) return;
       if (!crypto.subtle) { refused({ code: "station.no_hashes", zh: "此地址不能计算照片的哈希：请用 https 打开本页。", en: "No photo can be hashed at this address: open the page by https.", errors: [] }); return; }
       const hash = Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer())), (byte) => byte.toString(16).padStart(2, "0")).join("");
-      const item = now.items[Math.min(at, now.items.length - 1)], was = given(now.items[at - 1] ?? item);
-      if (was?.item && now.items[at - 1]?.photo) was.photos = [...was.photos, hash]; else photos.push(hash);
+      if (of?.photo) given(of).photos = [...given(of).photos, hash]; else photos.push(hash);
       sounds.play("taken"); draw();
     };
     photo.click();
@@ -430,44 +478,78 @@ function verdict(form) {
 
 // ---- undo, and the end of a shift
 
-/** Give up the inspection that was opened last, while no step of it has ended. */
+/** Take back the last scan: the inspection that it opened is given up, while no step of it has ended; where it opened none,
+ * nothing is recorded. */
 function undo() {
   const last = kept.get("last");
   if (!last) { sounds.play("outside"); return; }
   doing(async () => {
+    if (kept.get("opened") !== last) { kept.set("last", ""); sounds.play("step"); ready(); return; }
     const form = await formOf(last);
     const fresh = ["identify", "stopped"].includes(form.act) || (form.act === "end_step" && form.step.place === 1);
-    if (form.act === "open") { kept.set("last", ""); ready(); return; }
     if (!fresh) throw new Refused({ code: "station.cannot_undo", zh: `${last} 已有结束的步骤或结论，不能撤销扫码。如须重做，结论后按 R 重新分拣。`, en: `A step of ${last} has ended, or it is judged, or it is at another bench: the scan cannot be undone. To do it again, press R at its verdict.`, errors: [] });
     await command(last, "abandon-inspection", { why: UNDONE })();
-    kept.set("last", ""); sounds.play("step"); ready();
+    kept.set("last", ""); kept.set("opened", ""); sounds.play("step"); ready();
   });
 }
 
-/** What this bench has open moves to another or stays, and the count begins anew. */
+/** Every row of a list, page by page. */
+async function whole(address) {
+  const rows = [];
+  for (let cursor = ""; cursor !== null;) {
+    const page = await ask(`${address}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+    rows.push(...page.items);
+    cursor = page.next;
+  }
+  return rows;
+}
+
+/** What this bench has open moves to another or stays; a scan ticks off what lies there. Then whoever comes signs in. */
 function handOver() {
   doing(async () => {
-    const bench = kept.get("bench"), found = [];
-    for (const phase of ["open", "stopped"]) found.push(...(await ask(`/v1/inspections?bench=${encodeURIComponent(bench)}&phase=${phase}&limit=500`)).items);
+    const bench = kept.get("bench"), found = [], counted = new Set();
+    for (const phase of ["open", "stopped"]) found.push(...(await whole(`/v1/inspections?bench=${encodeURIComponent(bench)}&phase=${phase}&limit=500`)));
     const field = el("input", { type: "text", name: "to", value: bench, required: true, maxlength: 64, autocomplete: "off", spellcheck: "false" });
-    const done = el("ul", {});
-    const go = () => doing(async () => {
-      const to = field.value.trim();
-      for (const row of to === bench ? [] : found) await command(row.asset_no, "hand-over-inspection", { bench: to })();
-      kept.set("count", "0"); kept.set("last", ""); header(); sounds.play("step"); ready();
-    });
-    show({
-      name: "hand_over", plain: true,
+    const said = el("p", { class: "hint", role: "status" });
+    const rows = new Map(found.map((row) => [row.asset_no, el("li", { data: { asset: row.asset_no } }, row.asset_no)]));
+    const tick = (text) => {
+      const row = rows.get(text);
+      if (row) { counted.add(text); row.className = "ticked"; sounds.play("taken"); } else sounds.play("refused");
+      said.replaceChildren(...both(row ? words(`已清点 ${counted.size} / ${rows.size}`, `${counted.size} of ${rows.size} counted`) : words(`${text} 不在本台未结束之列。`, `${text} is not among what is open at this bench.`)));
+    };
+    const list = () => show({
+      name: "hand_over", plain: true, scan: tick,
       body: [el("h2", {}, both(words("交班", "Hand over the shift"))),
-        el("p", { class: "big" }, both(words(`本班结论 ${kept.get("count") || 0} 只，未结束 ${found.length} 只。`, `${kept.get("count") || 0} judged this shift, ${found.length} still open.`))),
-        el("p", {}, both(words("交接双方清点在台实物，与下列编号一致后确认。", "Both sides count what lies at the bench and agree that it is what is listed here."))),
-        el("ul", { class: "list number" }, found.map((row) => el("li", {}, row.asset_no))), done,
-        el("form", { on: { submit: (event) => { event.preventDefault(); go(); }, keydown: (event) => { if (event.key === "Escape") ready(); } } },
+        el("p", { class: "big" }, both(words(`本班结论 ${count()} 只，未结束 ${found.length} 只。`, `${count()} judged this shift, ${found.length} still open.`))),
+        el("p", {}, both(words("交接双方清点在台实物：逐只扫码即打勾，与下列编号一致后确认。", "Both sides count what lies at the bench: a scan ticks it off. Confirm when it is what is listed here."))),
+        el("ul", { class: "list number" }, ...rows.values()), said,
+        el("form", { on: { submit: (event) => { event.preventDefault(); sure(); }, keydown: (event) => { if (event.key === "Escape") ready(); } } },
           el("label", {}, el("span", {}, both(words("未结束的由哪一台继续（不变即留在本台）", "which bench goes on with them (unchanged: they stay)"))), field),
-          el("button", { class: "first" }, el("kbd", {}, "⏎"), both(words("确认交班", "agreed"))))],
+          el("button", { class: "first" }, el("kbd", {}, "⏎"), both(words("继续", "go on"))))],
       keys: { Escape: [words("返回", "back"), ready] },
     });
+    const sure = () => {
+      const to = field.value.trim(), left = rows.size - counted.size;
+      const where = !rows.size ? words("没有未结束的器具。", "Nothing is open.") : to === bench ? words(`${rows.size} 只留在本台 ${bench}。`, `${rows.size} stay at this bench, ${bench}.`) : words(`${rows.size} 只移交到检测台 ${to}。`, `${rows.size} go to bench ${to}.`);
+      choose(left ? words(`${where.zh}${left} 只未扫码清点。`, `${where.en} ${left} of them were not ticked off by a scan.`) : where, [words("双方确认交班", "both sides agree"), words("返回清点", "back to the count")],
+        (at) => (at === 0 ? go(to) : list()), list);
+    };
+    const go = (to) => doing(async () => {
+      for (const row of to === bench ? [] : found) await moved(row.asset_no, to);
+      for (const name of ["last", "opened", "token"]) kept.set(name, "");
+      header(); sounds.play("step"); setup();
+    });
+    list();
   });
+}
+
+/** One that has been judged or given up meanwhile is no longer anybody's to go on with. */
+async function moved(assetNo, bench) {
+  try {
+    await command(assetNo, "hand-over-inspection", { bench })();
+  } catch (problem) {
+    if (problem.problem?.code !== "inspection.not_open") throw problem;
+  }
 }
 
 takeFragment();

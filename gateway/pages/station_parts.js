@@ -45,11 +45,12 @@ export function numberHelp(text) {
   return words(`校验位应为 ${right}，实为 ${text[21]}：有一位或几位输错，请逐位核对。`, `The check digit should be ${right}, not ${text[21]}: compare the digits one by one.`);
 }
 
-/** Keys of the whole page, be they typed or scanned. `heard` is told `scan(text)`, `enter(text)`, `key(name)`, and shown
- * what is on the line. In a field of a form all keys are the field's. */
+/** Keys of the whole page, be they typed or scanned. `heard` is told `scan(text)`, `typedNumber(text)`, `enter(text)`,
+ * `key(name)`, and shown what is on the line. In a field of a form keys are the field's, but for a number that a scanner typed there: that is no
+ * answer to what was asked, goes out of the field again, and is a scan as anywhere else. */
 export class Keys {
   constructor(heard, shown) {
-    this.heard = heard; this.shown = shown; this.typed = []; this.waiting = 0;
+    this.heard = heard; this.shown = shown; this.typed = []; this.waiting = 0; this.before = "";
     document.addEventListener("keydown", (event) => this.down(event));
   }
 
@@ -59,7 +60,7 @@ export class Keys {
 
   down(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (event.target.closest?.("input, textarea")) return;
+    if (event.target.closest?.("input, textarea")) { this.inField(event); return; }
     if (event.key === "Enter") { event.preventDefault(); this.enter(event.timeStamp); return; }
     if (event.key.length > 1) {
       if (event.key === "Backspace" && this.typed.length) { event.preventDefault(); this.typed.pop(); this.shown(this.text); return; }
@@ -74,6 +75,20 @@ export class Keys {
     this.shown(this.text);
   }
 
+  /** `before` is what the field held when what came at once began. */
+  inField(event) {
+    const at = event.timeStamp, last = this.typed.at(-1);
+    if (!last || at - last.at > GAP_MS_MAX) { this.typed = []; this.before = event.target.value; }
+    if (event.key.length === 1) { this.typed.push({ key: event.key.normalize("NFKC"), at }); return; }
+    if (event.key !== "Enter") return;
+    const scanned = this.text.trim();
+    this.typed = [];
+    if (!isAssetNo(scanned)) return;
+    event.preventDefault();
+    event.target.value = this.before;
+    this.heard.scan(scanned);
+  }
+
   alone() {
     if (this.typed.length === 1 && this.heard.key(this.typed[0].key)) this.clear();
   }
@@ -84,7 +99,7 @@ export class Keys {
     const scanned = this.typed.slice(from).map((one) => one.key).join(""), all = this.text.trim();
     this.clear();
     if (scanned.length >= SCAN_LENGTH_MIN) this.heard.scan(scanned.trim());
-    else if (isAssetNo(all)) this.heard.scan(all);
+    else if (isAssetNo(all)) this.heard.typedNumber(all);
     else this.heard.enter(all);
   }
 }

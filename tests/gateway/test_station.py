@@ -1,11 +1,14 @@
 """The page on which a bench works, in a real browser, by keys alone: what a wedge scanner types, and what hands do."""
 
+import asyncio
 import re
 from contextlib import asynccontextmanager
 
 from gateway.station import SERVED
-from kernel.clock import now
+from kernel.clock import now, system_clock_us
 from kernel.principal import Role
+from services.sorting.inspection.opening import AbandonInspection, IdentityChecked
+from services.sorting.inspection.steps import AppearanceInspected
 from tests.gateway.behind import behind
 from tests.gateway.browsing import browser, heard, needs_browser
 from tests.gateway.serving import served
@@ -14,6 +17,7 @@ from tests.sorting.hall import NUMBERS, arrived, opened, rules, told
 
 pytestmark = needs_browser
 NUMBER, OTHER = NUMBERS[0], NUMBERS[1]
+ADDRESS = "000000004711"
 
 
 class Bench:
@@ -29,6 +33,25 @@ class Bench:
                  new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true })); }""",
             text,
         )
+
+    async def wedge(self, text, gap_s=0.005):
+        """As a wedge scanner types it for the browser itself: what has the focus gets the keys, at these times."""
+        typing = await self.page.context.new_cdp_session(self.page)
+        at = system_clock_us() / 1_000_000
+        for nth, key in enumerate([*text, "Enter"]):
+            about = {"key": key, "timestamp": at + nth * gap_s}
+            if key == "Enter":
+                about |= {"windowsVirtualKeyCode": 13}
+            await typing.send(
+                "Input.dispatchKeyEvent", {"type": "keyDown", "text": "\r" if key == "Enter" else key, **about}
+            )
+            await typing.send("Input.dispatchKeyEvent", {"type": "keyUp", **about})
+        await typing.detach()
+
+    async def told(self, kind, number=NUMBER):
+        """What was recorded of this kind about a device."""
+        events = await self.platform.sorting.sorting.events_of(number)
+        return [event for event, _ in events if isinstance(event, kind)]
 
     async def see(self, view):
         await self.page.wait_for_selector(f'html[data-view="{view}"]:not([data-busy])')
@@ -49,7 +72,7 @@ class Bench:
 @asynccontextmanager
 async def a_bench(folder, *, bench="B1", site=SITE, role=Role.INSPECTOR, **context):
     async with behind(folder) as platform, served(platform.gateway.app) as url, browser() as opened_browser:
-        at = await arrived(platform.ledger, NUMBERS[:5])
+        at = await arrived(platform.ledger, NUMBERS[:5], comm_address=ADDRESS)
         await rules(platform.sorting.sorting)
         await platform.sorting.sorting.ask(lambda _connection: None, seen=at)
         visiting = await opened_browser.new_context(**context)
@@ -175,18 +198,35 @@ async def test_a_value_that_cannot_be_is_refused_before_it_is_sent(tmp_path):
 
 async def test_the_last_scan_can_be_undone_until_a_step_has_ended(tmp_path):
     async with a_bench(tmp_path) as bench:
-        await opened(bench.platform.sorting.sorting, NUMBER)
         await bench.scan(NUMBER)
+        await bench.see("choose")
+        await bench.key("1")
         await bench.see("step")
         await bench.key("u")
         await bench.see("ready")
         assert (await bench.state()).phase == "abandoned"
-        await told(bench.platform.sorting.sorting, inspected(OTHER))
         await bench.scan(OTHER)
-        await bench.see("verdict")
+        await bench.see("choose")
+        await bench.key("1")
+        await bench.see("step")
+        await bench.key("1")
+        await bench.key("Enter")
+        await bench.page.wait_for_selector("[data-item=clock_battery]")
         await bench.key("u")
         assert "cannot be undone" in await bench.see("refused")
-        assert (await bench.state(OTHER)).phase == "judged"
+        assert (await bench.state(OTHER)).phase == "open"
+
+
+async def test_undoing_a_scan_that_opened_nothing_gives_up_nothing(tmp_path):
+    async with a_bench(tmp_path) as bench:
+        await opened(bench.platform.sorting.sorting, NUMBER)
+        await told(bench.platform.sorting.sorting, inspected(OTHER))
+        for number, view, phase in ((NUMBER, "step", "open"), (OTHER, "verdict", "judged")):
+            await bench.scan(number)
+            await bench.see(view)
+            await bench.key("u")
+            await bench.see("ready")
+            assert (await bench.state(number)).phase == phase
 
 
 async def test_what_is_no_asset_number_is_refused_and_a_number_can_be_typed(tmp_path):
@@ -205,6 +245,80 @@ async def test_what_is_no_asset_number_is_refused_and_a_number_can_be_typed(tmp_
         await bench.page.keyboard.type(NUMBER[21])
         await bench.page.keyboard.press("Enter")
         assert "accuracy class" in await bench.see("choose")
+
+
+async def test_a_number_that_was_typed_is_no_barcode_that_was_read(tmp_path):
+    async with a_bench(tmp_path) as bench:
+        for number, address in ((NUMBER, ADDRESS), (OTHER, "")):
+            await bench.key("k")
+            await bench.see("by_hand")
+            await bench.page.fill("[name=asset_no]", number)
+            await bench.page.keyboard.press("Enter")
+            await bench.see("choose")
+            await bench.key("1")
+            assert "communication address" in await bench.see("typed")
+            await bench.page.fill("[name=typed]", address)
+            await bench.page.keyboard.press("Enter")
+            await bench.see("step")
+            await bench.key("Escape")
+            await bench.see("ready")
+        for number, outcome in ((NUMBER, "confirmed"), (OTHER, "unverified")):
+            (checked,) = await bench.told(IdentityChecked, number)
+            assert (checked.outcome, checked.barcode) == (outcome, None)
+
+
+async def test_a_scanned_number_is_no_answer_where_words_are_asked_for(tmp_path):
+    async with a_bench(tmp_path) as bench:
+        await opened(bench.platform.sorting.sorting, NUMBER)
+        await bench.scan(NUMBER)
+        await bench.see("step")
+        await bench.key("n")
+        await bench.see("choose")
+        await bench.key("5")
+        await bench.see("typed")
+        await bench.page.keyboard.type("屏幕")
+        await bench.wedge(OTHER)
+        assert "no answer" in await bench.see("typed")
+        assert await bench.sound() == "refused"
+        assert await bench.page.input_value("[name=typed]") == "屏幕"
+        assert await bench.told(AppearanceInspected) == []
+        await bench.key("Enter")
+        await bench.page.wait_for_selector(".steps li.now:nth-child(2)")
+        (ended,) = await bench.told(AppearanceInspected)
+        assert ended.report.why == "屏幕"
+
+
+async def test_what_is_scanned_where_numbers_are_typed_is_a_barcode(tmp_path):
+    async with a_bench(tmp_path) as bench:
+        await bench.key("k")
+        await bench.see("by_hand")
+        await bench.wedge(NUMBER)
+        await bench.see("choose")
+        await bench.key("1")
+        await bench.see("step")
+        (checked,) = await bench.told(IdentityChecked)
+        assert (checked.outcome, checked.barcode) == ("confirmed", NUMBER)
+
+
+async def test_a_scan_before_the_answer_to_the_last_is_refused_aloud(tmp_path):
+    async with a_bench(tmp_path) as bench:
+        for number in (NUMBER, OTHER):
+            await opened(bench.platform.sorting.sorting, number)
+        held = asyncio.Event()
+
+        async def slow(route):
+            await held.wait()
+            await route.continue_()
+
+        await bench.page.route("**/form*", slow)
+        await bench.scan(NUMBER)
+        await bench.page.wait_for_selector("html[data-busy]")
+        await bench.scan(OTHER)
+        assert await bench.sound() == "refused"
+        assert OTHER in await bench.page.inner_text("#line")
+        held.set()
+        await bench.see("step")
+        assert await bench.page.get_attribute("[data-asset]", "data-asset") == NUMBER
 
 
 async def test_one_that_nobody_knows_is_refused_large_and_with_another_sound(tmp_path):
@@ -240,10 +354,34 @@ async def test_what_is_open_goes_to_the_next_shift_at_another_bench(tmp_path):
         await bench.key("h")
         said = await bench.see("hand_over")
         assert "未结束 3 只" in said
+        await bench.wedge(NUMBERS[0])
+        assert "1 of 3 counted" in await bench.see("hand_over")
+        await bench.wedge(NUMBERS[4])
+        assert "is not among what is open" in await bench.see("hand_over")
+        assert await bench.page.input_value("[name=to]") == "B1"
+        # One of them is given up meanwhile.
+        await told(
+            bench.platform.sorting.sorting, AbandonInspection(occurred_at=now(), asset_no=NUMBERS[2], why="合成")
+        )
         await bench.page.fill("[name=to]", "B7")
         await bench.page.keyboard.press("Enter")
-        await bench.see("ready")
-        assert {(await bench.state(number)).bench for number in NUMBERS[:3]} == {"B7"}
+        said = await bench.see("choose")
+        assert "2 of them were not ticked off" in said
+        assert "3 go to bench B7" in said
+        await bench.key("1")
+        await bench.see("setup")
+        assert {(await bench.state(number)).bench for number in NUMBERS[:2]} == {"B7"}
+        # Whoever comes works in a name of their own.
+        assert await bench.page.evaluate("sessionStorage.getItem('station.token')") == ""
+
+
+async def test_the_shift_is_counted_by_the_platform_not_by_the_tab(tmp_path):
+    async with a_bench(tmp_path) as bench:
+        sorting = bench.platform.sorting.sorting
+        at = await told(sorting, inspected(OTHER, occurred_on=None, occurred_at=now()))
+        await sorting.ask(lambda _connection: None, seen=at)
+        await bench.page.reload()
+        await bench.page.wait_for_selector("#count:text-is('1')")
 
 
 async def test_a_command_that_got_no_answer_is_sent_again_and_recorded_once(tmp_path):

@@ -42,11 +42,12 @@ async def hall(folder: Path) -> AsyncIterator[SortingBehind]:
     await ledger.close()
 
 
-async def arrived(ledger: Ledger, numbers: list[str]) -> int:
-    """Have these registered and received at the centre; the position of the last event."""
+async def arrived(ledger: Ledger, numbers: list[str], **described: Any) -> int:
+    """Have these registered, so described, and received at the centre; the position of the last event."""
     opened = SiteOpened(occurred_on=DAY, site_id=SITE, kind="centre", name="合成分拣中心", unit=UNIT)
     at = await written(ledger, REGISTRY_CODEC, f"site-{SITE}", opened)
-    said = Description(maker="M01", arrival_batch="A1", made_on=date(2020, 1, 5), installed_on=date(2020, 6, 1))
+    about = {"maker": "M01", "arrival_batch": "A1", "made_on": date(2020, 1, 5), "installed_on": date(2020, 6, 1)}
+    said = Description(**(about | described))
     for number in numbers:
         at = await written(
             ledger,
