@@ -14,7 +14,7 @@ from kernel.documents.sheet import Fact, Pair
 from kernel.documents.typesetting import Typesetter, qr_svg
 from services.sorting.documents.data import Draw, Sampled, SampleList
 
-DEVICES_MAX: Final = 10_000
+DEVICES_MAX: Final = 5_000
 """In one paper. A plan draws a few hundred."""
 
 TEMPLATE: Final = Path(__file__).parent / "templates" / "sample_list.typ"

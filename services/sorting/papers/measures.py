@@ -8,7 +8,7 @@ from services.sorting.vocabulary import UnitOfMeasure
 
 _AS: Final[dict[UnitOfMeasure, tuple[int, str]]] = {
     "ppm": (4, "%"),
-    "ppb": (0, "×10⁻⁹"),
+    "ppb": (0, "ppb"),
     "mv": (0, "mV"),
     "ma": (0, "mA"),
     "s": (0, "s"),

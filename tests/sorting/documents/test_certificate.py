@@ -2,8 +2,10 @@
 
 import io
 import re
+from typing import get_args
 
 import pypdf
+import pytest
 import zxingcpp
 from PIL import Image, ImageChops
 
@@ -15,6 +17,7 @@ from services.sorting.documents.data import ResultLine, StepResult
 from services.sorting.documents.rendering import render
 from services.sorting.norms import Limit
 from services.sorting.papers import measures
+from services.sorting.vocabulary import UnitOfMeasure
 from tests.sorting.documents import papers
 
 _PPI = 110
@@ -94,6 +97,15 @@ def test_measured_values_are_printed_exactly():
     assert measures.value(-7, "ppm") == "−0.0007 %"
     assert measures.value(-255, "decicelsius") == "−25.5 ℃"
     assert measures.value(3_600, "mv") == "3600 mV"
+
+
+@pytest.mark.parametrize("unit", get_args(UnitOfMeasure))
+def test_the_font_has_the_sign_of_every_unit(unit):
+    script, shown = (
+        typesetter().script,
+        (measures.value(-1, unit), measures.allowed(Limit(least=1, source="合成"), unit)),
+    )
+    assert [script.visible(one) for one in shown] == list(shown)
 
 
 def test_limits_are_printed_as_they_hold():
