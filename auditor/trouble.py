@@ -103,7 +103,7 @@ TROUBLES: Final[dict[Trouble, Named]] = {
         "监管集未能取得",
         "the supervisors' set cannot be had",
         "令牌须有监管角色，副本须有 supervisor/；有权限而仍取不到，请询问运行方。只审计公开集则不给令牌。",
-        "the token needs a supervisor's role (regulator, institute, auditor), a copy its supervisor/; who has the "
+        "the token needs a supervisor's role (regulator, auditor), a copy its supervisor/; who has the "
         "right and is refused asks the operator. Without a token the public set alone is audited",
     ),
     Trouble.NO_EVIDENCE: Named(

@@ -1,7 +1,7 @@
 """What each role may do at `meterloop ledger serve`: roles and docs/disclosure.yaml become a `Grant`.
 
     role service      reads everything; appends to the streams of its own deciders, where it has any
-    supervisors       regulator, institute and auditor read everything, with who recorded it and why
+    supervisors       regulator and auditor read everything, with who recorded it and why
     everybody else    events of types that are public by their label, without metadata
 
 The metadata of streams, `$$*`, are kept by role admin, and by whoever is every service.
@@ -31,8 +31,8 @@ SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Each service that reads the log, and how the streams begin that it writes."""
 
-SUPERVISORS: Final = frozenset({Role.REGULATOR, Role.INSTITUTE, Role.AUDITOR})
-"""As the gateway's policies have them."""
+SUPERVISORS: Final = frozenset({Role.REGULATOR, Role.AUDITOR})
+"""As the gateway's policies have them. The institute, which tests again without knowing verdicts, is not among them."""
 
 RESERVED: Final = ("registry.", "sorting.", "claims.", "tender.", "monitoring.", "meterloop.")
 """How the types begin that are the house's own, of the services that there are and that are to come."""

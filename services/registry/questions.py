@@ -8,13 +8,13 @@ import msgspec
 from sqlalchemy import True_
 
 from kernel.life import ONE_TIME_ONLY, Entry, entry
-from kernel.principal import Principal, Role
+from kernel.principal import Principal
 from kernel.quantity import formed
 from kernel.questions import PageAsked, Question, Rows, Shown, columns_named, follows, paged
 from kernel.refusal import NotFound, unreadable
 from services.registry.access import REPORT, Access, owed_by
 from services.registry.app import Registry
-from services.registry.disclosed import NOT_THE_MAKERS
+from services.registry.disclosed import NOT_BY
 from services.registry.meter.state import UNKNOWN
 from services.registry.views.alarm import Alarm, Duplicate, Gap, alarms, custody_gaps, duplicates
 from services.registry.views.balance import BalanceLine, balances
@@ -254,9 +254,8 @@ class Questions:
 
     async def _devices(self, caller: Principal, ask: ListDevices, page: PageAsked) -> Rows:
         named = columns_named(ask)
-        # To search by what one's cards do not show would be to learn it.
-        searched = any(named.get(name) is not None for name in NOT_THE_MAKERS)
-        visible = self._access.visible(_beside_maker(caller) if searched else caller, "ReadMeter", "Meter", CARD)
+        searched = {name for name, value in named.items() if value is not None}
+        visible = self._access.visible(_whose_cards_say(caller, searched), "ReadMeter", "Meter", CARD)
         found = await self._registry.page(CARD, named, page.after, page.limit, visible, seen=ask.seen)
         return paged([self._access.circle(caller, card).card(card) for card in found], page, "asset_no")
 
@@ -384,9 +383,10 @@ class Questions:
         return paged(found, page, "unit", "cohort")
 
 
-def _beside_maker(caller: Principal) -> Principal:
-    """The caller in its other roles."""
-    return msgspec.structs.replace(caller, roles=caller.roles - {Role.MANUFACTURER})
+def _whose_cards_say(caller: Principal, searched: Collection[str]) -> Principal:
+    """The caller in those of its roles that are shown what it searches by."""
+    blind = {role for role, hidden in NOT_BY.items() if not set(hidden).isdisjoint(searched)}
+    return msgspec.structs.replace(caller, roles=caller.roles - blind)
 
 
 def _in_order(ask: ListBalances | ListRecovery) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, False_, null
+from sqlalchemy import ColumnElement, False_
 
 from kernel.authority import DENIED, Policies, Resource
 from kernel.commands import Commands
@@ -22,7 +22,7 @@ from services.sorting.inspection.at_once import InspectAtOnce, InspectAtOnceOnRe
 from services.sorting.inspection.departure import AbandonDeparted, CloseInspection, SupersedeInspection
 from services.sorting.inspection.opening import InspectionOpened, OpenInspection, OpenOnRecord
 from services.sorting.inspection.override import ConfirmOverride, ProposeOverride, RejectOverride
-from services.sorting.inspection.population import JoinPopulation, LeavePopulation, PopulationJoined, PopulationLeft
+from services.sorting.inspection.population import JoinPopulation, LeavePopulation
 from services.sorting.inspection.repair_order import CloseRepair
 from services.sorting.inspection.state import UNKNOWN, Inspection
 from services.sorting.inspection.steps import EndStep, StepReport
@@ -186,7 +186,7 @@ class Access:
 
     def may_read(self, principal: Principal, row: InspectionRow) -> None:
         """Nothing where this principal may see this device's inspections. Else it is as if there were none."""
-        self.may_read_of(principal, row.asset_no, inspection(row.unit, row.maker, row.review))
+        self.may_read_of(principal, row.asset_no, inspection(row.unit, row.maker))
 
     def may_read_of(self, principal: Principal, asset_no: str, about: Resource) -> None:
         """The same of a device whose inspections are `about`."""
@@ -204,11 +204,8 @@ class Access:
         party that it is. Raises UNKNOWN where it may not see the device at all, or there is nothing.
         """
         device = next((event.device for event, _ in reversed(told) if isinstance(event, InspectionOpened)), None)
-        reviewed = (event for event, _ in reversed(told) if isinstance(event, PopulationJoined | PopulationLeft))
-        last = next(reviewed, None)
-        review = last.review if isinstance(last, PopulationJoined) else None
         unit, maker = (device.unit, device.maker) if device else (_unit_in(asset_no), None)
-        resource = inspection(unit, maker, review)
+        resource = inspection(unit, maker)
         if not told or not self.allows(principal, "ReadInspection", resource):
             raise UNKNOWN(asset_no=asset_no)
         types = self.types(principal, resource)
@@ -224,7 +221,7 @@ class Access:
 
     def row(self, principal: Principal, row: InspectionRow) -> InspectionRow:
         """How a device's sorting stands, without what the labels keep from this principal."""
-        resource = inspection(row.unit, row.maker, row.review)
+        resource = inspection(row.unit, row.maker)
         if self.allows(principal, "ReadWholeInspection", resource):
             return row
         unit = PARTIES[Role.OPERATOR] in self._parties(principal, resource)
@@ -253,17 +250,16 @@ class Access:
         may see: the same answer as `may_read` on each of them. Raises DENIED where it could be none, whatever there is.
         """
         of = view.columns.c
-        # What is about no inspection is in no population.
-        columns = {"unit": of.unit, "maker": of.maker, "review": of.review if "review" in of else null()}
+        columns = {"unit": of.unit, "maker": of.maker}
         rows = self._policies.where(principal, read, "Inspection", columns)
         if isinstance(rows, False_):
             raise DENIED(action=read)
         return rows
 
 
-def inspection(unit: str, maker: str | None, review: str | None = None) -> Resource:
-    """A device's inspections, as the policies see them; `review` is the one that froze them."""
-    return Resource(type="Inspection", attrs={"unit": unit, "maker": maker, "review": review})
+def inspection(unit: str, maker: str | None) -> Resource:
+    """A device's inspections, as the policies see them."""
+    return Resource(type="Inspection", attrs={"unit": unit, "maker": maker})
 
 
 def action(command: Any) -> str:
@@ -329,7 +325,7 @@ def _resource(command: Any, state: Any) -> Resource:
     if not isinstance(state, Inspection | Repair):
         return RULES
     unit = str(state.device.unit) if state.device else _unit_in(getattr(command, "asset_no", ""))
-    return inspection(unit, state.device.maker if state.device else None, getattr(state, "population", None))
+    return inspection(unit, state.device.maker if state.device else None)
 
 
 def _unit_in(asset_no: str) -> str:

@@ -240,7 +240,7 @@ class Questions:
         now = (await self._sorting.inspections_now((ask.asset_no,)))[ask.asset_no]
         if now.device is None:
             raise UNKNOWN(asset_no=ask.asset_no)
-        about = inspection(now.device.unit, now.device.maker, now.population)
+        about = inspection(now.device.unit, now.device.maker)
         self._access.may_read_of(caller, ask.asset_no, about)
         shown = await self._sorting.last_verdict(ask.asset_no)
         if shown is None:

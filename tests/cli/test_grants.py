@@ -88,6 +88,12 @@ def test_supervisors_read_everything_and_others_what_is_public(role):
     assert found.metadata is (role in SUPERVISORS)
 
 
+@pytest.mark.parametrize("name", ["VerdictReached", "VerdictOverridden", "PopulationJoined", "SampleDrawn"])
+def test_over_the_protocol_the_institute_reads_no_verdict(name):
+    assert grant(Role.AUDITOR).sees(f"sorting.{name}")
+    assert not grant(Role.INSTITUTE).sees(f"sorting.{name}")
+
+
 def test_supervisors_are_those_of_the_gateway():
     rules = (ROOT / "gateway" / "policies.cedar").read_text("utf-8")
     _, _, rule = rules.partition('@id("disclosures.supervisors")')

@@ -164,7 +164,7 @@ async def test_what_supervisors_read_is_for_them_alone(platform):
         assert (nobody.status_code, nobody.json()["code"]) == (401, "identity.missing_token")
         for role in Role:
             answer = await platform.client.get(f"/{name}", headers=platform.headers(role, units=("*",)))
-            reads = role in {Role.REGULATOR, Role.INSTITUTE, Role.AUDITOR}
+            reads = role in {Role.REGULATOR, Role.AUDITOR}
             assert answer.status_code == (200 if reads else 403), (name, role)
             assert "access-control-allow-origin" not in answer.headers
             if reads:

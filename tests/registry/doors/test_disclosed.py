@@ -5,11 +5,12 @@ import pytest
 
 from kernel.disclosure import load
 from kernel.principal import Role
-from services.registry.disclosed import FILE, NOT_THE_MAKERS, Circle
+from services.registry.disclosed import FILE, NOT_THE_INSTITUTES, NOT_THE_MAKERS, Circle
 from services.registry.meter import METER
 from services.registry.meter.binding import AdoptIdentity
 from services.registry.meter.identity import Register
 from services.registry.meter.release import Released
+from services.registry.views.card import Card
 from tests.doors.entrances import bearer, said
 from tests.gateway.behind import behind
 from tests.gateway.season import tell
@@ -20,8 +21,8 @@ from tests.registry.doors.who_may import MAKER, OWN
 from tests.registry.stories import DAY, NUMBER, STORE, TURN_UP, moved
 
 LABELS = load(FILE).events
-PARTIES = {Role.OPERATOR: "unit", Role.MANUFACTURER: "manufacturer"}
-TO_MAKERS = {"maker", "maker_sample", "repair"}
+PARTIES = {Role.OPERATOR: "unit", Role.MANUFACTURER: "manufacturer", Role.INSTITUTE: "institute"}
+CONCERN = {"manufacturer": {"maker", "maker_sample", "repair"}, "institute": {"review"}}
 DESCRIBED = [
     msgspec.structs.replace(one, description=msgspec.structs.replace(one.description, maker=MAKER))
     if isinstance(one, Register)
@@ -48,8 +49,8 @@ def may_read(role, entry):
     if (party := PARTIES.get(role)) is None:
         return True
     name, data = entry["type"], entry["data"]
-    elsewhere = party == "manufacturer" and name.endswith((".Released", ".SampleReturned"))
-    if elsewhere and data["purpose"] not in TO_MAKERS:
+    elsewhere = party in CONCERN and name.endswith((".Released", ".SampleReturned"))
+    if elsewhere and data["purpose"] not in CONCERN[party]:
         return False
     return LABELS[name].audience == "public" or party in LABELS[name].parties
 
@@ -77,7 +78,7 @@ async def test_of_a_life_each_role_reads_the_events_whose_label_names_it(entranc
             seen.add(role)
             hidden |= {role} if answer.value["items"] != whole else set()
     assert types == {name for name in LABELS if name.removeprefix("registry.") in {e.__name__ for e in METER.events}}
-    assert {Role.AUDITOR, Role.OPERATOR, Role.MANUFACTURER} <= seen
+    assert {Role.AUDITOR, *PARTIES} <= seen
     assert hidden == set(PARTIES)
 
 
@@ -91,6 +92,25 @@ async def test_a_maker_reads_of_a_card_what_its_device_came_to_and_not_where_it_
     whole = (await asked(entrances, f"/v1/meters/{number}/card", Role.AUDITOR)).value
     assert own == whole | NOT_THE_MAKERS
     assert own != whole
+
+
+def test_who_is_two_parties_reads_of_a_card_what_either_is_shown():
+    whole = Card(
+        asset_no=NUMBER, device_class="01", owner="company", unit=OWN, phase="with_recycler", since=DAY, site=STORE,
+        purpose="materials", reference="SCR-1", holder="R-1", defaced=True,
+    )  # fmt: skip
+
+    def shown(*parties):
+        return Circle(frozenset(parties)).card(whole)
+
+    maker, institute = shown("manufacturer"), shown("institute")
+    assert (maker.site, maker.phase, maker.defaced) == (None, "with_recycler", True)
+    assert (institute.site, institute.phase, institute.defaced) == (STORE, "out", False)
+    both = shown("manufacturer", "institute")
+    assert (both.site, both.phase, both.defaced) == (STORE, "with_recycler", True)
+    assert (both.reference, both.holder) == (None, None)
+    assert shown("unit", "institute") == whole
+    assert shown() == msgspec.structs.replace(whole, **(NOT_THE_MAKERS | NOT_THE_INSTITUTES))
 
 
 async def test_a_maker_cannot_search_by_what_its_card_does_not_say(entrances):
