@@ -30,14 +30,15 @@ NUMBERS = [compose(UNIT, "01", f"9999000000{serial:04d}") for serial in range(20
 
 
 @asynccontextmanager
-async def hall(folder: Path) -> AsyncIterator[SortingBehind]:
-    """Twenty meters at the centre, until the block ends."""
+async def hall(folder: Path, *, published: bool = True) -> AsyncIterator[SortingBehind]:
+    """Twenty meters at the centre, and the rules unless they are not `published` yet, until the block ends."""
     write_keys(folder / "keys")
     verifier = built_in_verifier(folder / "keys", ["127.0.0.1"])
     ledger = MemoryLedger()
     await arrived(ledger, NUMBERS)
     async with sorting_behind(folder, ledger, verifier, Cursors(b"c" * 32)) as behind:
-        await rules(behind.sorting)
+        if published:
+            await rules(behind.sorting)
         yield behind
     await ledger.close()
 
