@@ -134,16 +134,17 @@ async def behind(
     check_digit: CheckDigit = CHECK_DIGIT,
     clock_s: Callable[[], float] = time.monotonic,
     clock: Clock = system_clock_us,
+    troubled: Ledger | None = None,
 ) -> AsyncIterator[Behind]:
     """The gateway and a registry, until the block ends. `clock_s` is what the status page goes by, `clock` what says
-    when a token has run out.
+    when a token has run out. `troubled` is a log that a test makes trouble with.
     """
     workshop = workshop or registry_workshop(Limits(seconds_max=PATIENCE_S))
     write_keys(folder / "keys")
     verifier = built_in_verifier(folder / "keys", [LOOPBACK], clock=clock)
     database = Database(f"sqlite:///{folder / 'registry.sqlite'}")
     letting_go = AsyncExitStack()
-    ledger = await letting_go.enter_async_context(a_ledger())
+    ledger = troubled or await letting_go.enter_async_context(a_ledger())
     projector = Projector(database, ledger, Reader(CODEC), VIEWS, streams=STREAMS)
     await projector.open()
     await database.create(Records.metadata)
