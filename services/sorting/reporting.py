@@ -103,12 +103,12 @@ class Reporting:
 
     async def _positions_taken(self, caller: Principal, reports: Sequence[RunReport]) -> dict[int, RunAnswer]:
         """Take the position of each; the answers to those that cannot have theirs."""
-        runs: dict[str, list[int]] = {}
+        runs: dict[tuple[str, str, str], list[int]] = {}
         for i, report in enumerate(reports):
-            runs.setdefault(report.run_id, []).append(i)
-        together = {run_id: _taking(caller, [reports[i] for i in places]) for run_id, places in runs.items()}
-        outcomes = dict(zip(together, await self._sorting.do_many(list(together.values())), strict=True))
-        alone = [i for run_id, places in runs.items() if isinstance(outcomes[run_id], Refusal) for i in places]
+            runs.setdefault((report.run_id, report.found.bench, report.found.site), []).append(i)
+        outcomes = await self._sorting.do_many([_taking(caller, [reports[i] for i in one]) for one in runs.values()])
+        refused = [one for one, outcome in zip(runs.values(), outcomes, strict=True) if isinstance(outcome, Refusal)]
+        alone = [i for places in refused for i in places]
         # One that cannot have its position keeps the others of its run from theirs: each is asked for by itself.
         each = await self._sorting.do_many([_taking(caller, [reports[i]]) for i in alone])
         return {
@@ -146,7 +146,9 @@ def _place(report: RunReport) -> tuple[str, int]:
 
 def _taking(caller: Principal, reports: Sequence[RunReport]) -> Ask:
     taken = tuple(Taken(position=one.position, asset_no=one.found.asset_no) for one in reports)
-    return Ask(TakePositions(**reports[0].found.moment, run_id=reports[0].run_id, taken=taken), _new(caller))
+    first = reports[0]
+    about = {**first.found.moment, "run_id": first.run_id, "bench": first.found.bench, "site": first.found.site}
+    return Ask(TakePositions(**about, taken=taken), _new(caller))
 
 
 def _new(caller: Principal) -> Context:

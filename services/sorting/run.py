@@ -18,14 +18,14 @@ from kernel.quantity import Count, Happened, Key
 from kernel.refusal import against_rules, not_found
 from services.sorting.vocabulary import BenchId
 
-POSITIONS_MAX: Final = 20_000
-"""Of one run: what a line does in a shift or two."""
+POSITIONS_MAX: Final = 5_000
+"""Of one run: what a line does in a shift. Each report reads its run anew, be it sent alone."""
 
 UNKNOWN = not_found("run.unknown", "没有检测批 {run_id}。请先开始该批。", "there is no run {run_id}; start it first")
 ANOTHER = against_rules(
     "run.another",
-    "检测批 {run_id} 已在检测台 {bench} 开始。请使用新的批号。",
-    "run {run_id} was started at bench {bench}; use another run id",
+    "检测批 {run_id} 是站点 {site} 检测台 {bench} 的。请核对检测台，另一台请使用新的批号。",
+    "run {run_id} is of bench {bench} at site {site}; check the bench, and use another run id for another",
 )
 ENDED = against_rules("run.ended", "检测批 {run_id} 已结束。请开始新的一批。", "run {run_id} has ended; start another")
 POSITION_TAKEN = against_rules(
@@ -45,7 +45,9 @@ TOO_LONG = against_rules(
 )
 
 RunId: TypeAlias = Key
-Position: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000, description="表位号 a position on the bench, from 1")]
+Position: TypeAlias = Annotated[
+    int, Meta(ge=1, le=1_000_000, description="表位号，批内唯一 a position of the run, from 1")
+]
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -64,9 +66,11 @@ class StartRun(Happened, frozen=True, kw_only=True):
 
 
 class TakePositions(Happened, frozen=True, kw_only=True):
-    """占用表位 These devices lie at these positions."""
+    """占用表位 These devices lie at these positions of the run, which this bench reports."""
 
     run_id: RunId
+    bench: BenchId
+    site: SiteId
     taken: tuple[Taken, ...]
 
 
@@ -106,7 +110,7 @@ class PositionsFreed(Happened, frozen=True, kw_only=True):
 
 
 class RunEnded(Happened, frozen=True, kw_only=True):
-    """The bench has reported all its devices, so many."""
+    """The bench reports no more; so many positions held a device by then."""
 
     run_id: RunId
     positions: Count
@@ -117,21 +121,19 @@ Event: TypeAlias = RunStarted | PositionsTaken | PositionsFreed | RunEnded
 
 
 class Run(msgspec.Struct, frozen=True):
-    """Where it is, and what lies at which position."""
+    """Where it is, and what lies at which position, in the order in which they were taken."""
 
     bench: str | None = None
     site: str = ""
     ended: bool = False
-    at: dict[int, Taken] = {}
-    position_of: dict[str, int] = {}
+    taken: tuple[Taken, ...] = ()
 
 
 def decide(command: Command, run: Run) -> Sequence[Event]:
     if isinstance(command, StartRun):
         if run.bench is None:
             return [becomes(command, RunStarted)]
-        if (run.bench, run.site) != (command.bench, command.site):
-            raise ANOTHER(run_id=command.run_id, bench=run.bench, field="bench")
+        _of_its_bench(command, run)
         return []
     if run.bench is None:
         raise UNKNOWN(run_id=command.run_id)
@@ -139,10 +141,11 @@ def decide(command: Command, run: Run) -> Sequence[Event]:
         case TakePositions():
             return _taken(command, run)
         case FreePositions(positions=positions):
-            held = tuple(sorted({*positions} & run.at.keys()))
-            return [becomes(command, PositionsFreed, positions=held)] if held else []
+            held = tuple(sorted({*positions} & {one.position for one in run.taken}))
+            # After its end nothing is reported there any more, and what it counted stays true.
+            return [becomes(command, PositionsFreed, positions=held)] if held and not run.ended else []
         case EndRun():
-            return [] if run.ended else [becomes(command, RunEnded, positions=len(run.at))]
+            return [] if run.ended else [becomes(command, RunEnded, positions=len(run.taken))]
 
 
 def evolve(run: Run, event: Event) -> Run:
@@ -150,36 +153,40 @@ def evolve(run: Run, event: Event) -> Run:
         case RunStarted(bench=bench, site=site):
             return Run(bench=bench, site=site)
         case PositionsTaken(taken=taken):
-            at = run.at | {one.position: one for one in taken}
-            position_of = run.position_of | {one.asset_no: one.position for one in taken}
-            return msgspec.structs.replace(run, at=at, position_of=position_of)
+            return msgspec.structs.replace(run, taken=(*run.taken, *taken))
         case PositionsFreed(positions=positions):
-            gone = {run.at[position].asset_no for position in positions if position in run.at}
-            at = {position: one for position, one in run.at.items() if position not in positions}
-            position_of = {asset_no: one for asset_no, one in run.position_of.items() if asset_no not in gone}
-            return msgspec.structs.replace(run, at=at, position_of=position_of)
+            held = tuple(one for one in run.taken if one.position not in positions)
+            return msgspec.structs.replace(run, taken=held)
         case RunEnded():
             return msgspec.structs.replace(run, ended=True)
 
 
+def _of_its_bench(command: StartRun | TakePositions, run: Run) -> None:
+    if (run.bench, run.site) != (command.bench, command.site):
+        raise ANOTHER(run_id=command.run_id, bench=run.bench, site=run.site, field="bench")
+
+
 def _taken(command: TakePositions, run: Run) -> list[PositionsTaken]:
     """What is new of it. What was reported just so before is not."""
-    new: dict[int, Taken] = {}
-    devices: dict[str, int] = {}
+    _of_its_bench(command, run)
+    at = {one.position: one for one in run.taken}
+    position_of = {one.asset_no: one.position for one in run.taken}
+    new: list[Taken] = []
     for one in command.taken:
-        before = run.at.get(one.position) or new.get(one.position)
+        before = at.get(one.position)
         if before == one:
             continue
         if before is not None:
             raise POSITION_TAKEN(run_id=command.run_id, position=one.position, asset_no=before.asset_no)
-        if (at := run.position_of.get(one.asset_no) or devices.get(one.asset_no)) is not None:
-            raise DEVICE_TWICE(run_id=command.run_id, asset_no=one.asset_no, position=at)
-        new[one.position], devices[one.asset_no] = one, one.position
+        if (place := position_of.get(one.asset_no)) is not None:
+            raise DEVICE_TWICE(run_id=command.run_id, asset_no=one.asset_no, position=place)
+        at[one.position], position_of[one.asset_no] = one, one.position
+        new.append(one)
     if new and run.ended:
         raise ENDED(run_id=command.run_id)
-    if len(run.at) + len(new) > POSITIONS_MAX:
+    if len(at) > POSITIONS_MAX:
         raise TOO_LONG(run_id=command.run_id, most=POSITIONS_MAX)
-    return [becomes(command, PositionsTaken, taken=tuple(new.values()))] if new else []
+    return [becomes(command, PositionsTaken, taken=tuple(new))] if new else []
 
 
 RUN: Final = Decider(

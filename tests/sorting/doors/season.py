@@ -185,7 +185,7 @@ REPAIRS = [
 ]
 RUNS = [
     (on(StartRun, run_id=RUN, bench=BENCH, site=SITE),),
-    (on(TakePositions, run_id=RUN, taken=(Taken(position=1, asset_no=AT_ONCE),)),),
+    (on(TakePositions, run_id=RUN, bench=BENCH, site=SITE, taken=(Taken(position=1, asset_no=AT_ONCE),)),),
     (on(FreePositions, run_id=RUN, positions=(1,)),),
     (on(EndRun, run_id=RUN),),
 ]

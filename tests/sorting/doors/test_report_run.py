@@ -92,7 +92,7 @@ class Hall:
         """What lies at which position by what is recorded."""
         page = await self.ledger.read(RUN.stream_of(run_id), limit=1_000)
         state = RUN.fold(CODEC.decode(one) for one in page.events)
-        return {position: one.asset_no for position, one in state.at.items()}
+        return {one.position: one.asset_no for one in state.taken}
 
     async def is_recorded_once(self, reports):
         assert await self.verdicts(reports) == [1] * len(reports)
@@ -241,6 +241,14 @@ async def test_a_position_holds_one_device_and_a_device_one_position(hall):
     await hall.is_recorded_once(reports)
 
 
+async def test_a_run_takes_the_reports_of_its_own_bench_alone(hall):
+    reports = await hall.run()
+    strange = msgspec.structs.replace(reports[1], found=msgspec.structs.replace(reports[1].found, bench="B-OTHER"))
+    assert codes(await hall.say([reports[0], strange, reports[2]])) == [None, "run.another", None]
+    assert await hall.verdicts([strange]) == [0]
+    assert await hall.held(reports[0].run_id) == {at: reports[at - 1].found.asset_no for at in (1, 3)}
+
+
 async def test_what_was_recorded_keeps_its_position_when_it_comes_again_with_other_words(hall):
     reports = await hall.run()
     first, second, *_ = reports
@@ -264,8 +272,9 @@ async def test_what_is_refused_leaves_its_position_free_unless_the_same_call_rec
     assert answers[0]["recorded"] is False
     assert answers[1]["recorded"] is True
     assert await hall.held(first.run_id) == {1: first.found.asset_no}
-    wrong = RunReport(run_id=first.run_id, position=2, found=inspected(second.found.asset_no, site="elsewhere"))
-    assert codes(await hall.say([wrong])) == ["inspection.not_here"]
+    unfound = msgspec.structs.replace(wrong.found, asset_no=second.found.asset_no)
+    wrong = msgspec.structs.replace(wrong, position=2, found=unfound)
+    assert codes(await hall.say([wrong])) == [answers[0]["code"]]
     instead = RunReport(run_id=first.run_id, position=2, found=third.found)
     assert codes(await hall.say([instead])) == [None]
 
