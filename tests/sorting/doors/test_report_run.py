@@ -272,7 +272,7 @@ async def test_what_is_refused_leaves_its_position_free_unless_the_same_call_rec
     assert answers[0]["recorded"] is False
     assert answers[1]["recorded"] is True
     assert await hall.held(first.run_id) == {1: first.found.asset_no}
-    unfound = msgspec.structs.replace(wrong.found, asset_no=second.found.asset_no)
+    unfound = msgspec.structs.replace(second.found, function=wrong.found.function)
     wrong = msgspec.structs.replace(wrong, position=2, found=unfound)
     assert codes(await hall.say([wrong])) == [answers[0]["code"]]
     instead = RunReport(run_id=first.run_id, position=2, found=third.found)
