@@ -5,17 +5,16 @@ its results come to. By rules of the auditor's own, read from docs/formats.md an
 import calendar
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from fractions import Fraction
 from hashlib import sha256
-from math import comb
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from auditor.review_device import Device, Said, Verdict, read_said
 from auditor.review_differences import Differs, Redrawn
+from auditor.review_results import RESULTS, Conditions, Results
 from ledger.proof.commitment import Envelope
-from ledger.proof.draw import MILLION, Drawn, Population, Size, Stratum, allotted, seed_of
+from ledger.proof.draw import Population, Size, Stratum, allotted, seed_of
 
 INSPECTIONS: Final = "inspection-"
 REVIEWS: Final = "review-"
@@ -59,11 +58,7 @@ class Replay:
         self._committed_at = 0
         self._population = Population(())
         self._sizes: dict[Stratum, Size] = {}
-        self._sampled: dict[str, int] = {}
-        self._drawn: list[Drawn] = []
-        self._spares: list[list[str]] = []
-        self._gone: set[str] = set()
-        self._results: dict[str, str] = {}
+        self._results = Results()
         self.found: Final = Redrawn()
 
     def take(self, index: int, envelope: Envelope) -> None:
@@ -135,12 +130,8 @@ class Replay:
                 self._draw(index, said, envelope.recorded_at_us)
             case "DrawFailed":
                 self._failure(index, said, envelope.recorded_at_us)
-            case "SampleReplaced":
-                self._replacement(index, said)
-            case "ResultRecorded":
-                self._result(index, said)
-            case "Concluded":
-                self._conclusion(index, said)
+            case _ if name in RESULTS:
+                self._results.take(index, name, said, self.found)
             case _:
                 pass
 
@@ -202,19 +193,24 @@ class Replay:
             found.differs(Differs.CHECKPOINT, expected=first or "none", found=told, index=index)
         # By the checkpoint that counts, whatever the event says: so a sample that was chosen is named, too.
         root = bytes.fromhex(said["checkpoint_root"]) if covering is None else covering[1]
-        self._drawn = self._population.drawn(seed_of(self._population.root, nonce, root), self._sizes)
+        own = self._population.drawn(seed_of(self._population.root, nonce, root), self._sizes)
         drawn = {_stratum(one): (tuple(one["sample"]), tuple(one.get("spares", ()))) for one in said["drawn"]}
         if len(drawn) < len(said["drawn"]):
             found.differs(Differs.SAMPLE, found="a stratum twice", index=index)
-        for one in self._drawn:
+        for one in own:
             expected = (one.sample, one.spares)
             if (is_ := drawn.pop(one.stratum, ((), ()))) != expected:
                 found.differs(Differs.SAMPLE, expected=(one.stratum, expected), found=is_, index=index)
         for stratum, is_ in drawn.items():
             found.differs(Differs.SAMPLE, found=(stratum, is_), index=index)
-        self._sampled = {asset_no: place for place, one in enumerate(self._drawn) for asset_no in one.sample}
-        self._spares = [list(one.spares) for one in self._drawn]
-        found.samples, found.spares = len(self._sampled), sum(map(len, self._spares))
+        by = Conditions(
+            members=tuple(self._population.counts[one.stratum] for one in own),
+            verdicts={asset_no: verdict[1] for asset_no, verdict in self._members.items()},
+            accept=self._committed["accept"],
+            confidence_ppm=self._proposed["plan"]["confidence_ppm"],
+        )
+        self._results = Results(own, by)
+        found.samples, found.spares = sum(len(one.sample) for one in own), sum(len(one.spares) for one in own)
 
     def _failure(self, index: int, said: dict[str, Any], recorded_at_us: int) -> None:
         if recorded_at_us <= _us(self._committed["reveal_by"]):
@@ -222,75 +218,6 @@ class Replay:
             self.found.differs(Differs.LATE, expected=self._committed["reveal_by"], found=found, index=index)
         if said["attributed_to"] != self._entrusted.get("by"):
             self.found.differs(Differs.NONCE, self._entrusted.get("by"), said["attributed_to"], index=index)
-
-    def _awaited(self, asset_no: str) -> bool:
-        return asset_no in self._sampled and asset_no not in self._results and asset_no not in self._gone
-
-    def _replacement(self, index: int, said: dict[str, Any]) -> None:
-        asset_no, spare = said["asset_no"], said.get("spare")
-        if not self._awaited(asset_no):
-            self.found.differs(Differs.RESULT, found="SampleReplaced", asset_no=asset_no, index=index)
-            return
-        place = self._sampled[asset_no]
-        expected = self._spares[place].pop(0) if self._spares[place] else None
-        if spare != expected:
-            self.found.differs(Differs.RESULT, expected=expected, found=spare, asset_no=asset_no, index=index)
-        if expected is None:
-            self._gone.add(asset_no)
-        else:
-            del self._sampled[asset_no]
-            self._sampled[expected] = place
-
-    def _result(self, index: int, said: dict[str, Any]) -> None:
-        asset_no = said["asset_no"]
-        if not self._awaited(asset_no):
-            before = self._results.get(asset_no, "not a sample")
-            self.found.differs(Differs.RESULT, before, said["disposition"], asset_no=asset_no, index=index)
-            return
-        self._results[asset_no] = said["disposition"]
-        self.found.recorded += 1
-
-    def _conclusion(self, index: int, said: dict[str, Any]) -> None:
-        found, samples = self.found, len(self._sampled)
-        for asset_no in sorted(self._sampled.keys() - self._results.keys() - self._gone):
-            found.differs(Differs.RESULT, expected="a result", asset_no=asset_no, index=index)
-        found.agreed = sum(self._results.get(one) == self._members[one][1] for one in self._sampled)
-        found.consequence = "accepted" if samples - found.agreed <= self._committed["accept"] else "resort"
-        expected = {
-            "samples": samples,
-            "agreed": found.agreed,
-            "disagreed": samples - found.agreed,
-            "missing": len(self._gone),
-            "accept": self._committed["accept"],
-            "confidence_ppm": self._proposed["plan"]["confidence_ppm"],
-            "consequence": found.consequence,
-        }
-        told = {name: said[name] for name in expected}
-        if told != expected:
-            found.differs(Differs.CONCLUSION, expected=expected, found=told, index=index)
-        bounds = said["disagreeing"]
-        if not bounds_hold(samples - found.agreed, samples, expected["confidence_ppm"], bounds):
-            found.differs(Differs.CONCLUSION, expected="Clopper-Pearson", found=bounds, index=index)
-
-
-def bounds_hold(seen: int, tested: int, confidence_ppm: int, bounds: Mapping[str, int]) -> bool:
-    """Whether these are the narrowest bounds in whole millionths outside which a share would show so many so rarely."""
-    rare = Fraction(MILLION - confidence_ppm, 2 * MILLION)
-    lower, upper = bounds["lower_ppm"], bounds["upper_ppm"]
-
-    def at_most(most: int, ppm: int) -> Fraction:
-        return Fraction(
-            sum(comb(tested, n) * ppm**n * (MILLION - ppm) ** (tested - n) for n in range(most + 1)), MILLION**tested
-        )
-
-    if not 0 <= lower < MILLION or not 0 < upper <= MILLION:
-        return False
-    lower_holds = lower == 0 if seen == 0 else at_most(tested - seen, MILLION - lower) <= rare
-    if seen and at_most(tested - seen, MILLION - lower - 1) <= rare:
-        return False
-    if seen == tested:
-        return lower_holds and upper == MILLION
-    return lower_holds and at_most(seen, upper) <= rare < at_most(seen, upper - 1)
 
 
 def replayed(review: str, events: Iterable[tuple[int, Envelope]], covering: Covering) -> Redrawn:

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.finding import Fault
-from auditor.review import bounds_hold, replayed
+from auditor.review import replayed
 from auditor.review_audit import audit_review
 from auditor.review_differences import DIFFERENCES, Differs
+from auditor.review_results import lower_holds, upper_holds
 from auditor.source import Place
 from auditor.span import expanded
 from auditor.trouble import Trouble
@@ -187,6 +188,8 @@ CHANGES: list[tuple[str, Callable[[dict[str, Any]], None], set[Differs]]] = [
     ("Concluded", lambda said: said.update(agreed=said["agreed"] + 1), {Differs.CONCLUSION}),
     ("Concluded", lambda said: said.update(consequence="accepted"), {Differs.CONCLUSION}),
     ("Concluded", lambda said: said["disagreeing"].update(upper_ppm=999), {Differs.CONCLUSION}),
+    ("Concluded", lambda said: said["disagreeing"].update(lower_ppm=999), {Differs.CONCLUSION}),
+    ("Concluded", lambda said: said["disagreeing"].update(estimate_ppm=999), {Differs.CONCLUSION}),
     ("Concluded", lambda said: said.pop("agreed"), {Differs.UNREADABLE}),
 ]
 
@@ -228,12 +231,9 @@ async def test_a_draw_that_failed_in_time_is_one_and_before_it_is_named(tmp_path
 @given(st.integers(1, 60), st.data(), st.sampled_from([500_000, 900_000, 950_000]))
 def test_bounds_hold_where_both_ways_of_reckoning_them_agree(tested, data, confidence_ppm):
     seen = data.draw(st.integers(0, tested))
-    own = msgspec.structs.asdict(clopper_pearson(seen, tested, confidence_ppm))
-    assert bounds_hold(seen, tested, confidence_ppm, own)
-    for name, by in (("lower_ppm", 1), ("lower_ppm", -1), ("upper_ppm", 1), ("upper_ppm", -1)):
-        moved = own | {name: own[name] + by}
-        if 0 <= moved[name] <= 1_000_000:
-            assert not bounds_hold(seen, tested, confidence_ppm, moved)
+    own = clopper_pearson(seen, tested, confidence_ppm)
+    for holds, ppm in ((lower_holds, own.lower_ppm), (upper_holds, own.upper_ppm)):
+        assert [holds(seen, tested, confidence_ppm, ppm + by) for by in (-1, 0, 1)] == [False, True, False]
 
 
 def test_every_difference_has_its_words():

@@ -160,7 +160,9 @@ def evolve(review: Review, event: Event) -> Review:
         case ReviewWithdrawn():
             return msgspec.structs.replace(review, phase="withdrawn")
         case PopulationCommitted():
-            return msgspec.structs.replace(review, phase="committed", accept=event.accept, reveal_by=event.reveal_by)
+            return msgspec.structs.replace(
+                review, phase="committed", accept=event.accept, strata=event.strata, reveal_by=event.reveal_by
+            )
 
 
 def _propose(command: ProposeReviewByPlan, review: Review) -> list[Event]:

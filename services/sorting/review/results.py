@@ -3,6 +3,7 @@
 SampleDrawn -> SampleReplaced | ResultRecorded ... -> Concluded
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias
 
@@ -13,7 +14,7 @@ from kernel.device import AssetNo, Reference
 from kernel.quantity import Count, Happened, Key, Remark, Subject
 from kernel.refusal import against_rules
 from services.sorting.review.state import Judged, Review, must_be
-from services.sorting.sampling import ShareBounds, clopper_pearson
+from services.sorting.sampling import ShareBounds, StratumCount, share_of_whole
 
 Consequence: TypeAlias = Literal["accepted", "resort"]
 CONSEQUENCES: Final[dict[Consequence, tuple[str, str]]] = {
@@ -90,7 +91,9 @@ class ResultRecorded(Happened, frozen=True, kw_only=True):
 
 class Concluded(Happened, frozen=True, kw_only=True):
     """The samples, `missing` ones among them, and how many agreed and disagreed; a missing one disagrees. `disagreeing`
-    bounds their share in the whole (Clopper-Pearson).
+    is the share of the whole population with which the institute would disagree: as the samples, each stratum weighed
+    by its members, let expect, and its bounds (docs/formats.md says how). With more than `accept` samples that disagree
+    the verdicts do not stand.
     """
 
     review: Key
@@ -157,19 +160,25 @@ def _concluded(command: ConcludeReview, review: Review) -> Concluded:
         raise RESULTS_MISSING(review=command.review, count=len(awaited), asset_nos=shown)
     assert review.plan is not None
     samples = len(review.verdicts)
-    agreed = sum(review.results.get(one) == said for one, said in review.verdicts.items())
+    differing = {one for one, said in review.verdicts.items() if review.results.get(one) != said}
     return becomes(
         command,
         Concluded,
         samples=samples,
-        agreed=agreed,
-        disagreed=samples - agreed,
+        agreed=samples - len(differing),
+        disagreed=len(differing),
         missing=len(review.gone),
         accept=review.accept,
-        disagreeing=clopper_pearson(samples - agreed, samples, review.plan.confidence_ppm),
+        disagreeing=share_of_whole(_tested(review, differing), review.plan.confidence_ppm),
         confidence_ppm=review.plan.confidence_ppm,
-        consequence="accepted" if samples - agreed <= review.accept else "resort",
+        consequence="accepted" if len(differing) <= review.accept else "resort",
     )
+
+
+def _tested(review: Review, found: set[str]) -> list[StratumCount]:
+    """The strata, and of how many samples of each it was found."""
+    tested, seen = (Counter(review.at[one] for one in some) for some in (review.verdicts, found))
+    return [StratumCount(review.strata[place].members, count, seen[place]) for place, count in tested.items()]
 
 
 def _sampled(command: ReplaceSample | RecordResult, review: Review) -> None:

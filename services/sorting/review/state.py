@@ -81,8 +81,8 @@ class DrawnStratum(Part, frozen=True, kw_only=True):
 
 
 class Review(msgspec.Struct, frozen=True):
-    """What the rules need to remember. `verdicts` are those of the samples, `spares` those left of each stratum, `at`
-    the stratum of each sample; `gone` were missing without a spare.
+    """What the rules need to remember. `verdicts` are those of the samples, `spares` those left of each of the
+    `strata`, `at` the stratum of each sample; `gone` were missing without a spare.
     """
 
     phase: Phase = "none"
@@ -91,6 +91,7 @@ class Review(msgspec.Struct, frozen=True):
     nonce_sha256: str | None = None
     entrusted_by: str = ""
     accept: int = 0
+    strata: tuple[Stratum, ...] = ()
     reveal_by: datetime | None = None
     verdicts: dict[str, Disposition] = {}
     at: dict[str, int] = {}
