@@ -9,7 +9,7 @@ import msgspec
 from kernel.quantity import Code, Sha256
 from kernel.refusal import Contradiction, against_rules, unreadable
 from services.sorting.norms import Item, Limit, Norm, Part
-from services.sorting.vocabulary import STEPS, Measure
+from services.sorting.vocabulary import STEPS, Measure, Occasion
 
 NO_SUCH_ITEM = unreadable(
     "measurement.no_such_item",
@@ -97,12 +97,16 @@ class _Checklist(msgspec.Struct, frozen=True, gc=False):
 
 
 def shown_faults(
-    norm: Norm, measured: Sequence[Measured], accuracy_class: str | None, photos: Sequence[str] = ()
+    norm: Norm,
+    measured: Sequence[Measured],
+    accuracy_class: str | None,
+    photos: Sequence[str] = (),
+    at: Occasion = "sorting",
 ) -> tuple[Code, ...]:
     """The faults that these measurements show, each once, in the order of the measurements. Raises Refusal where they
-    are not what the norm asks for.
+    are not what the norm asks for on this occasion.
     """
-    step, checklist = STEPS[norm.step], _checklist(norm, accuracy_class)
+    step, checklist = STEPS[norm.step], _checklist(norm, accuracy_class, at)
     if norm.photos_min > len(photos) and norm.photos_min > len(photos) + sum(len(one.photos) for one in measured):
         raise TOO_FEW_PHOTOS(step=step, least=norm.photos_min, field="photos")
     checks = checklist.checks
@@ -163,10 +167,25 @@ def _looked_at(step: tuple[str, str], check: _Check, one: Measured) -> str | Non
 
 
 @lru_cache(maxsize=1_024)
-def _checklist(norm: Norm, accuracy_class: str | None) -> _Checklist:
+def _checklist(norm: Norm, accuracy_class: str | None, at: Occasion) -> _Checklist:
     """Made once for a norm and a class: thousands of devices a minute are held against it."""
-    checks = {item.code: _check(item, item.limit(accuracy_class)) for item in norm.items}
-    return _Checklist(checks, frozenset(item.code for item in norm.items if item.required))
+    checks = {
+        item.code: _check(item, item.limit(accuracy_class)) if at in item.at else _noted(item) for item in norm.items
+    }
+    return _Checklist(checks, frozenset(item.code for item in norm.items if item.required and at in item.at))
+
+
+def _noted(item: Item) -> _Check:
+    """One that does not count: whatever the instrument can read, and every choice, shows nothing."""
+    return _Check(
+        item=item,
+        limit=None,
+        sound_least=1 if item.range_least is None else item.range_least,
+        sound_most=0 if item.range_most is None else item.range_most,
+        shows={choice.code: None for choice in item.choices},
+        sound=frozenset(choice.code for choice in item.choices),
+        ending=frozenset(),
+    )
 
 
 def _check(item: Item, limit: Limit | None) -> _Check:

@@ -7,7 +7,9 @@
 
 It is ordered in the stream of its device's inspections, where its verdict and its review are; BeginRepair follows from
 that. A certificate needs all three inspections anew, by the scheme as it stands on that day, and none of them shows a
-fault: measured values that do show one are a re-verification that failed, whoever says otherwise.
+fault: measured values that do show one are a re-verification that failed, whoever says otherwise. What only has to be
+cleaned is no such fault, and an item that counts at sorting alone shows none: by neither is a device judged other than
+sound when it is sorted.
 """
 
 from collections.abc import Sequence
@@ -350,6 +352,7 @@ def _re_verified(command: ReVerifyByScheme, repair: Repair) -> ReVerified | ReVe
     if command.valid_until <= command.day:
         raise NOT_VALID(valid_until=command.valid_until, day=command.day, field="valid_until")
     assert repair.device is not None
+    of_no_account = {fault.code for fault in command.scheme.faults if fault.remedy == "clean"}
     faults: dict[Code, None] = {}
     for step in INSPECTED:
         report: StepReport = getattr(command, step)
@@ -358,8 +361,8 @@ def _re_verified(command: ReVerifyByScheme, repair: Repair) -> ReVerified | ReVe
             raise NOT_WHOLE(step=STEPS[step], ended=_NOT_AGAIN[report.ended], field=f"{step}.ended")
         ended_rightly(norm, report)
         if report.ended == "performed":
-            found = shown_faults(norm, report.measured, repair.device.accuracy_class, report.photos)
-            faults.update(dict.fromkeys(found))
+            found = shown_faults(norm, report.measured, repair.device.accuracy_class, report.photos, "re_verification")
+            faults.update(dict.fromkeys(code for code in found if code not in of_no_account))
     of = {"asset_no": repair.asset_no, "scheme": command.ref}
     if faults:
         return becomes(command, ReVerificationFailed, **of, faults=tuple(faults))

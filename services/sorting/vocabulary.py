@@ -39,6 +39,13 @@ DISPOSITIONS: Final[dict[Disposition, tuple[str, str]]] = {
     "hold": ("待人工裁定", "hold for a person"),
 }
 
+Occasion: TypeAlias = Literal["sorting", "re_verification"]
+OCCASIONS: Final[dict[Occasion, tuple[str, str]]] = {
+    "sorting": ("分拣", "sorting"),
+    "re_verification": ("重新检定", "re-verification"),
+}
+"""When a device is held against a norm."""
+
 FaultOrigin: TypeAlias = Literal["original", "wear", "external", "undetermined"]
 FAULT_ORIGINS: Final[dict[FaultOrigin, tuple[str, str]]] = {
     "original": ("原发缺陷", "defect of manufacture"),
