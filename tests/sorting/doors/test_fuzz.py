@@ -21,6 +21,7 @@ FUZZED = Fuzzed(
         "group": [SCHEME.group],
         "name": ["verdict", "prices"],
     },
+    slow=("/certificates/{certificate}",),
     beyond_schema=BEYOND_SCHEMA | {"input.invalid"},
 )
 """Members that must agree with one another, such as either a value or a choice, are beyond JSON Schema too."""
