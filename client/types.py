@@ -1009,9 +1009,9 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is measured (`unit`, the range of the instrument, limits, the fault that a value outside them shows) or
     looked at (`choices`). `photo`: a picture is required with an answer that shows a fault. One that is not
-    `required` may be left out. `at`: when it counts. On another occasion it may be left out, and what it says then
-    goes on record and shows no fault: a counter of events tells what happened before the device was sorted, nobody
-    may clear it, and the repair itself adds to it.
+    `required` may be left out. `at`: when it counts, always where nothing is said. On another occasion it may be
+    left out, and what it says then goes on record and shows no fault: a counter of events tells what happened
+    before the device was sorted, nobody may clear it, and the repair itself adds to it.
     """
 
     code: str

@@ -170,9 +170,9 @@ def _looked_at(step: tuple[str, str], check: _Check, one: Measured) -> str | Non
 def _checklist(norm: Norm, accuracy_class: str | None, at: Occasion) -> _Checklist:
     """Made once for a norm and a class: thousands of devices a minute are held against it."""
     checks = {
-        item.code: _check(item, item.limit(accuracy_class)) if at in item.at else _noted(item) for item in norm.items
+        item.code: _check(item, item.limit(accuracy_class)) if item.counts(at) else _noted(item) for item in norm.items
     }
-    return _Checklist(checks, frozenset(item.code for item in norm.items if item.required and at in item.at))
+    return _Checklist(checks, frozenset(item.code for item in norm.items if item.required and item.counts(at)))
 
 
 def _noted(item: Item) -> _Check:

@@ -72,9 +72,9 @@ class Choice(Part, frozen=True, kw_only=True):
 class Item(Part, frozen=True, kw_only=True):
     """What is measured (`unit`, the range of the instrument, limits, the fault that a value outside them shows) or
     looked at (`choices`). `photo`: a picture is required with an answer that shows a fault. One that is not `required`
-    may be left out. `at`: when it counts. On another occasion it may be left out, and what it says then goes on record
-    and shows no fault: a counter of events tells what happened before the device was sorted, nobody may clear it, and
-    the repair itself adds to it.
+    may be left out. `at`: when it counts, always where nothing is said. On another occasion it may be left out, and
+    what it says then goes on record and shows no fault: a counter of events tells what happened before the device was
+    sorted, nobody may clear it, and the repair itself adds to it.
     """
 
     code: Code
@@ -87,7 +87,7 @@ class Item(Part, frozen=True, kw_only=True):
     choices: tuple[Choice, ...] = ()
     photo: bool = False
     required: bool = True
-    at: Annotated[tuple[Occasion, ...], Meta(min_length=1)] = ("sorting", "re_verification")
+    at: tuple[Occasion, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.unit is None) is (not self.choices):
@@ -112,6 +112,10 @@ class Item(Part, frozen=True, kw_only=True):
             if not limit.accuracy_classes or accuracy_class in limit.accuracy_classes:
                 return limit
         return None
+
+    def counts(self, at: Occasion) -> bool:
+        """Whether it counts on this occasion."""
+        return not self.at or at in self.at
 
 
 class Waiver(Part, frozen=True, kw_only=True):
