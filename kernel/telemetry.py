@@ -7,6 +7,7 @@ traceparent in an event's metadata.
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import Any, Final
 
 from opentelemetry import metrics, trace
@@ -111,8 +112,11 @@ def current_trace_id() -> str | None:
     return format(context.trace_id, "032x") if context.is_valid else None
 
 
+@lru_cache(maxsize=1_024)
 def context_of(traceparent: str | None) -> Context:
-    """The context that a traceparent names; an empty one where it is missing or torn."""
+    """The context that a traceparent names; an empty one where it is missing or torn. Contexts do not change, and all
+    that one call recorded names the same.
+    """
     return _PROPAGATOR.extract({TRACEPARENT: traceparent}, context=Context()) if traceparent else Context()
 
 

@@ -3,7 +3,6 @@ it is recorded or nothing. Where the identity does not match, it stops there, an
 """
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import Any, TypeAlias
 
 from kernel import decider
@@ -56,7 +55,8 @@ def decide(command: Command | InspectAtOnceOnRecord, inspection: Inspection) -> 
         decided = part.decide(asked, inspection)
         events.extend(decided)
         # With the last step it is judged, and nothing is asked of it after that.
-        inspection = reduce(part.evolve, (one for one in decided if type(one) in part.events), inspection)
+        if len(decided) == 1:
+            inspection = part.evolve(inspection, decided[0])
 
     then(
         opening.PART,

@@ -207,7 +207,7 @@ def decide(command: Command | EndStep, inspection: Inspection) -> Sequence[Event
 
 
 def evolve(inspection: Inspection, event: Event) -> Inspection:
-    found = tuple(dict.fromkeys((*inspection.faults, *event.faults)))
+    found = tuple(dict.fromkeys((*inspection.faults, *event.faults))) if event.faults else inspection.faults
     ends = inspection.ends | {STEP_OF[type(event)]: event.report.ended}
     return msgspec.structs.replace(inspection, ends=ends, faults=found)
 

@@ -8,6 +8,7 @@ again.
 
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
@@ -330,13 +331,19 @@ def _verdict(
         disposition=rule.disposition,
         rule=rule.rule,
         because=obsolete.because if obsolete and asks_obsolete(rule) else rule.because,
-        inputs=tuple(Input(column=column, word=word) for column, word in zip(INPUTS, inputs, strict=True)),
+        inputs=_named(inputs),
         stairs=stairs(rule, value),
         table=book.table_ref,
         waived="waived" in inspection.ends.values(),
         again=again,
         obsolete=None if obsolete is None else obsolete.rule,
     )
+
+
+@lru_cache(maxsize=4_096)
+def _named(inputs: tuple[str, ...]) -> tuple[Input, ...]:
+    """The table has columns of few words, and thousands of devices are asked with the same."""
+    return tuple(Input(column=column, word=word) for column, word in zip(INPUTS, inputs, strict=True))
 
 
 def _faults(inspection: Inspection, scheme: Scheme) -> list[Fault]:
