@@ -7,6 +7,10 @@ import pytest_asyncio
 from kernel.principal import Role
 from services.sorting.access import INSIDE
 from services.sorting.app import DECIDERS
+from services.sorting.inspection.override import ConfirmOverride, ProposeOverride, RejectOverride
+from services.sorting.repair import ReVerify
+from services.sorting.review.drawing import RevealNonce
+from services.sorting.review.results import RecordResult
 from tests.doors import asking
 from tests.doors.asking import ENTRANCES
 from tests.doors.entrances import bearer, said
@@ -14,8 +18,11 @@ from tests.doors.who_may import MAKER, OWN, asker
 from tests.gateway.behind import behind
 from tests.sorting.doors.entrances import Entrances, workshop
 from tests.sorting.doors.season import EXAMPLES
-from tests.sorting.doors.who_may import ASKED, DEVICES, OF_MAKER, OF_OTHERS, OF_UNIT, repair_of, set_up
+from tests.sorting.doors.who_may import ASKED, DEVICES, OF_MAKER, OF_OTHERS, OF_UNIT, about_each, repair_of, set_up
 from tests.sorting.examples import inspected
+
+SIGNED = {"by", "verifier"}
+"""The members of a command that say whose it is."""
 
 of_one_platform = pytest.mark.asyncio(loop_scope="module")
 
@@ -92,6 +99,22 @@ async def test_what_the_service_gives_itself_has_no_way_in(entrances):
                 headers = bearer(token) | {"Idempotency-Key": "k"}
                 path = f"/v1/{plural}/x/{kind.__name__.lower()}"
                 assert said(await entrance.client.post(path, json={}, headers=headers)).code == "http.no_such_path"
+
+
+@of_one_platform
+@pytest.mark.parametrize("name", ENTRANCES)
+async def test_nobody_signs_for_another(entrances, name):
+    """Or one person could propose to overrule a verdict, and confirm it as a second."""
+    entrance, head = entrances.named(name), await entrances.ledger.head()
+    token = entrances.token(*Role, units=("*",), subject="u-9")
+    signed = {kind: one for kind, one in EXAMPLES.items() if kind not in INSIDE and SIGNED & {*kind.__struct_fields__}}
+    assert {ProposeOverride, ConfirmOverride, RejectOverride, ReVerify, RecordResult, RevealNonce} <= signed.keys()
+    for kind in signed:
+        (command, *_) = about_each(kind).values()
+        answer = await entrance.give(command, token)
+        expected = "repair.verified_by_another" if "verifier" in kind.__struct_fields__ else "verdict.by_another"
+        assert answer.code == expected, (kind, answer)
+    assert await entrances.ledger.head() == head
 
 
 @of_one_platform
