@@ -1,5 +1,7 @@
 """Which devices are inspected, by which scheme: what the record says of them decides, not whoever scans them."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -13,6 +15,7 @@ from services.registry.meter.unexpected import Unexpected
 from services.registry.vocabulary import Movement
 from services.sorting.furnishing import CUSTOMERS, KEPT_APART, NO_SCHEME, NO_TABLE, NOT_HERE, NOT_ON_RECORD
 from services.sorting.inspection.opening import OpenInspection
+from services.sorting.inspection.state import OPEN_ELSEWHERE
 from services.sorting.scheme import PublishScheme
 from tests.given import fresh_id
 from tests.sorting.examples import BENCH, DAY, SCHEME, SITE, UNIT, inspected
@@ -100,3 +103,13 @@ async def test_nothing_is_judged_before_its_tables_are_published(tmp_path):
         head = await behind.sorting._ledger.head()
         assert await answer(behind.sorting, inspected(NUMBERS[0])) == NO_TABLE.code
         assert await behind.sorting._ledger.head() == head
+
+
+async def test_of_two_benches_that_scan_one_device_at_the_same_moment_one_has_it(sorting):
+    benches = ("B1", "B2", "B3")
+    codes = await asyncio.gather(
+        *(answer(sorting, msgspec.structs.replace(opening(NUMBERS[1]), bench=bench)) for bench in benches)
+    )
+    assert sorted(codes, key=str) == [None, OPEN_ELSEWHERE.code, OPEN_ELSEWHERE.code]
+    now = (await sorting.inspections_now([NUMBERS[1]]))[NUMBERS[1]]
+    assert (now.rounds, now.bench) == (1, benches[codes.index(None)])

@@ -142,6 +142,9 @@ def _replaced(command: ReplaceSample, review: Review) -> SampleReplaced:
 def _with_spare(review: Review, event: SampleReplaced) -> Review:
     if event.spare is None:
         return msgspec.structs.replace(review, gone=review.gone | {event.asset_no})
+    if event.asset_no not in review.verdicts:
+        # No decision writes that; whatever a log says, it can be read.
+        return review
     place, verdict = review.at[event.asset_no], review.verdicts[event.asset_no]
     verdicts = {one: said for one, said in review.verdicts.items() if one != event.asset_no}
     left = tuple(

@@ -3,7 +3,7 @@
 What was recorded is told again by a plain account of the events alone, which knows nothing of the rules' own state.
 """
 
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -66,7 +66,6 @@ from tests.sorting.inspection.stories import (
     steps,
 )
 from tests.sorting.inspection.test_opening import LOAD
-from tests.strategies import messages
 
 SIX = (
     AppearanceInspected,
@@ -278,10 +277,3 @@ class InspectionMachine(RuleBasedStateMachine):
 
 TestInspection = InspectionMachine.TestCase
 TestInspection.settings = settings(stateful_step_count=40, deadline=None)
-
-
-@settings(deadline=None)
-@given(st.lists(st.one_of([messages(event) for event in INSPECTION.events]), max_size=12))
-def test_evolve_takes_any_history(events):
-    state = INSPECTION.fold(events)
-    assert INSPECTION.fold(events[5:], INSPECTION.fold(events[:5])) == state
