@@ -227,3 +227,31 @@ async def test_no_post_is_taken_without_a_key_of_its_own(entrances, web, headers
 
 def everything(entrances):
     return bearer(entrances.token(*Role))
+
+
+async def test_what_http_itself_has_against_a_request_is_said_as_a_problem(service, entrances, web, headers):
+    await entrances.platform.gateway.describe()
+    path, (at, body) = next(iter(service.shown(2).items()))
+    keyed = headers | {"Idempotency-Key": "k-http"}
+    head = await entrances.ledger.head()
+    answers = [
+        await web.get(f"{path}/nothing/there", headers=headers),
+        await web.put(path, json=body, headers=keyed),
+        await web.get(at, headers=headers),
+        await web.post(at, content=b"a=b", headers=keyed | {"Content-Type": "application/x-www-form-urlencoded"}),
+        await web.post(at, content=b"{", headers=keyed | {"Content-Type": "application/json"}),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+        (404, "http.no_such_path"),
+        (405, "http.method_not_allowed"),
+        (405, "http.method_not_allowed"),
+        (415, "request.wrong_media_type"),
+        (400, "input.not_json"),
+    ]
+    for answer in answers:
+        assert answer.headers["content-type"].startswith("application/problem+json")
+        problem = answer.json()
+        assert problem["status"] == answer.status_code
+        assert problem["zh"]
+        assert problem["en"]
+    assert await entrances.ledger.head() == head
