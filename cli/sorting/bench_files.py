@@ -106,8 +106,8 @@ def _submit(platform: Client, found: "BenchFile", bench: str, day: date, told: T
                     raise _elsewhere(inspection.bench, bench)
                 report = _report(one, norm_for(inspection), told)
                 done = platform.do(
-                    types.InspectAccuracy(asset_no=one.asset_no, report=report, occurred_on=day),
-                    key=f"bench-{found.sha256}-{one.position}-{day:%Y%m%d}",
+                    types.InspectAccuracy(asset_no=one.asset_no, report=report, bench=bench, occurred_on=day),
+                    key=f"bench-{found.sha256}-{one.position}",
                 )
             except (Refused, Refusal) as refused:
                 told.findings.append(finding_of(one.row, one.sheet, one.asset_no, refused))

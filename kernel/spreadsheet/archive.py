@@ -38,6 +38,15 @@ _ROW: Final = re.compile(rb"<(?:[A-Za-z0-9_]+:)?row[\s/>]")
 _ERROR: Final = re.compile(
     rb"<(?:[A-Za-z0-9_]+:)?c\b[^>]*?\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"'][^>]*?\bt\s*=\s*[\"']e[\"']"
 )
+_CELL_TAG: Final = re.compile(rb"<(?:[A-Za-z0-9_]+:)?c\b([^>]*)>")
+_PLACE: Final = re.compile(rb"([A-Z]{1,3})([0-9]{1,7})")
+_STYLES: Final = "xl/styles.xml"
+_FORMAT: Final = re.compile(rb"<(?:[A-Za-z0-9_]+:)?numFmt\b([^>]*)>")
+_QUOTED: Final = re.compile(rb"&quot;.*?&quot;|\".*?\"|\\\\.")
+_CELL_FORMATS: Final = re.compile(rb"<(?:[A-Za-z0-9_]+:)?cellXfs\b.*?</(?:[A-Za-z0-9_]+:)?cellXfs>", re.DOTALL)
+_CELL_FORMAT: Final = re.compile(rb"<(?:[A-Za-z0-9_]+:)?xf\b([^>]*)>")
+_PERCENT_FORMATS: Final = frozenset({b"9", b"10"})
+"""Those of the built-in formats that show a hundredfold (ECMA-376 part 1, 18.8.30)."""
 _RELATIONS: Final = "xl/_rels/workbook.xml.rels"
 _RELATION: Final = re.compile(rb"<(?:[A-Za-z0-9_]+:)?Relationship\b([^>]*)>")
 _ATTRIBUTE: Final = re.compile(rb"([A-Za-z]+)\s*=\s*[\"']([^\"']*)[\"']")
@@ -49,22 +58,23 @@ _TAG_MAX: Final = 512
 
 class Workbook(msgspec.Struct, frozen=True):
     """What was seen. `parts` are the sheets' parts in their order; `error_cells` for each part the places (row, column
-    from 0) of error values.
+    from 0) of error values, `percent_cells` of those that are shown as percentages, where that was asked for.
     """
 
     date1904: bool
     parts: list[str]
     error_cells: dict[str, frozenset[tuple[int, int]]]
+    percent_cells: dict[str, frozenset[tuple[int, int]]]
 
 
-def inspect(file: BinaryIO, limits: Limits) -> Workbook:
-    """Refuses what is no XLSX, is damaged, or goes beyond the limits."""
+def inspect(file: BinaryIO, limits: Limits, *, percentages: bool = False) -> Workbook:
+    """Refuses what is no XLSX, is damaged, or goes beyond the limits. `percentages`: look for cells shown as such."""
     size = file.seek(0, 2)
     if size > limits.file_bytes:
         raise TOO_LARGE(found=size, limit=limits.file_bytes)
     try:
         with zipfile.ZipFile(file) as archive:
-            return _inspected(archive, limits)
+            return _inspected(archive, limits, percentages=percentages)
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, KeyError) as error:
         raise DAMAGED(what="XLSX") from error
     except OSError as error:
@@ -74,7 +84,7 @@ def inspect(file: BinaryIO, limits: Limits) -> Workbook:
         raise DAMAGED(what="XLSX") from error
 
 
-def _inspected(archive: zipfile.ZipFile, limits: Limits) -> Workbook:
+def _inspected(archive: zipfile.ZipFile, limits: Limits, *, percentages: bool) -> Workbook:
     entries = archive.infolist()
     names = [entry.filename for entry in entries]
     if not any(name.lower() == _WORKBOOK for name in names):
@@ -89,10 +99,12 @@ def _inspected(archive: zipfile.ZipFile, limits: Limits) -> Workbook:
     left, cells = limits.expanded_bytes, 0
     small: dict[str, bytes] = {}
     errors: dict[str, frozenset[tuple[int, int]]] = {}
+    percents: dict[str, frozenset[tuple[int, int]]] = {}
+    styles = _percent_styles(archive, limits) if percentages else frozenset()
     for entry in entries:
         if entry.is_dir():
             continue
-        extent = _Extent() if _SHEET.fullmatch(entry.filename) else None
+        extent = _Extent(styles) if _SHEET.fullmatch(entry.filename) else None
         seam = b""
         for piece in _expanded(archive, entry, limits):
             left -= len(piece)
@@ -107,8 +119,28 @@ def _inspected(archive: zipfile.ZipFile, limits: Limits) -> Workbook:
         if extent is not None:
             cells += extent.cells
             errors[entry.filename] = frozenset(extent.errors)
+            percents[entry.filename] = frozenset(extent.percents)
     workbook = small.get(_WORKBOOK, b"")
-    return Workbook(bool(_DATE1904.search(workbook)), _parts(workbook, small.get(_RELATIONS, b"")), errors)
+    return Workbook(bool(_DATE1904.search(workbook)), _parts(workbook, small.get(_RELATIONS, b"")), errors, percents)
+
+
+def _percent_styles(archive: zipfile.ZipFile, limits: Limits) -> frozenset[bytes]:
+    """The styles of cells that show a hundredfold and a percent sign (ECMA-376 part 1, 18.8.10 and 18.8.31)."""
+    entry = next((one for one in archive.infolist() if one.filename.lower() == _STYLES), None)
+    if entry is None:
+        return frozenset()
+    said = b""
+    for piece in _expanded(archive, entry, limits):
+        said += piece
+        if len(said) > SMALL_PART_BYTES_MAX:
+            raise EXPANDS_TOO_FAR(limit=SMALL_PART_BYTES_MAX)
+    formats = set(_PERCENT_FORMATS)
+    for given in map(dict, map(_ATTRIBUTE.findall, _FORMAT.findall(said))):
+        if b"%" in _QUOTED.sub(b"", given.get(b"formatCode", b"")):
+            formats.add(given.get(b"numFmtId", b""))
+    cells = _CELL_FORMATS.search(said)
+    shown = [dict(_ATTRIBUTE.findall(one)).get(b"numFmtId") for one in _CELL_FORMAT.findall(cells[0] if cells else b"")]
+    return frozenset(str(style).encode() for style, number in enumerate(shown) if number in formats)
 
 
 def _parts(workbook: bytes, relations: bytes) -> list[str]:
@@ -151,8 +183,10 @@ def _not_a_workbook(names: list[str]) -> Exception:
 class _Extent:
     """How far a sheet's cells reach, as its XML passes by."""
 
-    def __init__(self) -> None:
+    def __init__(self, percent_styles: frozenset[bytes]) -> None:
         self.errors: set[tuple[int, int]] = set()
+        self.percents: set[tuple[int, int]] = set()
+        self._percent_styles = percent_styles
         self._columns = 0
         self._rows = 0
         self._letters: set[bytes] = set()
@@ -186,6 +220,10 @@ class _Extent:
             self.errors.update((int(row) - 1, _column(column) - 1) for column, row in _ERROR.findall(piece))
             if len(self.errors) > ERROR_CELLS_MAX:
                 self.errors.clear()
+        if self._percent_styles:
+            for given in map(dict, map(_ATTRIBUTE.findall, _CELL_TAG.findall(piece))):
+                if given.get(b"s") in self._percent_styles and (place := _PLACE.fullmatch(given.get(b"r", b""))):
+                    self.percents.add((int(place[2]) - 1, _column(place[1]) - 1))
         return seam
 
     def _see_unplaced(self, piece: bytes) -> None:

@@ -7,6 +7,7 @@ key, where two rows of one key would be one thing twice.
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from itertools import islice
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -37,9 +38,13 @@ class SkippedSheet(msgspec.Struct, frozen=True):
     refusal: Refusal
 
 
-def open_workbook(file: BinaryIO, headers: Headers[Any], limits: Limits) -> Iterator[Table | SkippedSheet]:
-    """The tables of a workbook, a sheet in memory at a time. Refuses it where no sheet has a header."""
-    seen = inspect(file, limits)
+def open_workbook(
+    file: BinaryIO, headers: Headers[Any], limits: Limits, *, percentages: bool = False
+) -> Iterator[Table | SkippedSheet]:
+    """The tables of a workbook, a sheet in memory at a time. Refuses it where no sheet has a header. `percentages`: a
+    number that is shown as 0.12 %, of which the file holds 0.0012, is read as it is shown, "0.12%".
+    """
+    seen = inspect(file, limits, percentages=percentages)
     file.seek(0)
     with _sound():
         book = calamine.CalamineWorkbook.from_filelike(file)
@@ -72,11 +77,12 @@ def _table(
     total = (sheet.end or (-1, 0))[0] + 1
     errors = _by_row(seen.error_cells.get(part or "", frozenset()))
     merges = _merges(sheet, header, key)
+    percents = _by_row(seen.percent_cells.get(part or "", frozenset()))
 
     def blocks(place: int, index: int) -> Iterator[Block]:
         if place != index or not 0 <= place <= total:
             raise BAD_POSITION()
-        records = enumerate(_filled(_records(sheet), merges, errors))
+        records = enumerate(_filled(_as_shown(_records(sheet), percents), merges, errors))
         while some := list(islice(records, BLOCK_RECORDS_MAX)):
             after = some[-1][0] + 1
             if after > place:
@@ -92,6 +98,15 @@ def _records(sheet: calamine.CalamineSheet) -> Iterator[Record]:
     with _sound():
         for row in sheet.iter_rows():
             yield [*left, *row] if left else list(row)
+
+
+def _as_shown(records: Iterator[Record], percents: dict[int, list[int]]) -> Iterator[Record]:
+    """Rows with percentages in words. Of a number those 15 digits are meant that a spreadsheet keeps."""
+    for number, record in enumerate(records):
+        for column in percents.get(number, ()):
+            if column < len(record) and isinstance(value := record[column], int | float):
+                record[column] = f"{Decimal(format(value, '.15g')) * 100:f}%"
+        yield record
 
 
 def _filled(records: Iterator[Record], merges: list[_Merge], errors: dict[int, list[int]]) -> Iterator[Record]:

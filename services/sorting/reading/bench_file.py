@@ -7,10 +7,10 @@ no whole number of thousand-millionths: that is the nearest one.
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from itertools import islice
 from typing import Any, BinaryIO, Final, Literal, get_args
 
 import msgspec
@@ -34,7 +34,9 @@ from services.sorting.reading.bench_mapping import ASSET_NO, POSITION, UNIT_KEYS
 from services.sorting.vocabulary import Measure
 
 ROWS_MAX: Final = 10_000
-"""A hundred runs of a bench with a hundred positions."""
+"""A position has up to four digits, and is there once."""
+ROWS_NAMED_MAX: Final = 5
+"""Of those that are the same as one that is refused."""
 ROUNDED: Final = "ppb"
 PIECE_BYTES: Final = 1 << 20
 
@@ -96,8 +98,8 @@ def read_bench(file: BinaryIO, mapping: BenchMapping, bench: str | None = None, 
             else:
                 findings += got
                 refused += 1
-        if len(rows) + refused > ROWS_MAX:
-            raise faults.BENCH_TOO_LONG(limit=ROWS_MAX)
+            if len(rows) + refused > ROWS_MAX:
+                raise faults.BENCH_TOO_LONG(limit=ROWS_MAX)
     if not rows and not refused:
         raise NO_ROWS()
     unique, repeated = _unique(rows)
@@ -120,7 +122,7 @@ def _tables(file: BinaryIO, headers: Headers[BenchField], limits: Limits) -> Ite
         case "delimited":
             tables: Iterable[Table | SkippedSheet] = [open_delimited(file, headers, limits)]
         case "workbook":
-            tables = open_workbook(file, headers, limits)
+            tables = open_workbook(file, headers, limits, percentages=True)
         case other:
             raise faults.BENCH_FORMAT(found=other)
     for table in tables:
@@ -152,9 +154,14 @@ class _Rows:
                     yield self._row(record, index + 1)
 
     def _is_data(self, record: Sequence[Any]) -> bool:
-        """Not empty, no line of totals, signatures or remarks below the table, and not the header once more."""
+        """Not empty, no line of totals, signatures or remarks below the table, and not the header once more. What has
+        a position or an asset number is data, whatever is remarked in it.
+        """
+        position, number = (clean_code(written(self._cell(record, self._bound[name]))) for name in (POSITION, ASSET_NO))
+        if _POSITION.fullmatch(position) or ASSET_NO_FORM.fullmatch(number.upper()):
+            return True
         first = next((key for cell in record if (key := key_of(written(cell)))), "")
-        match = self._headers.match(written(self._cell(record, self._bound[POSITION])))
+        match = self._headers.match(position)
         header_again = match is not None and match.field == POSITION
         return bool(first) and not first.startswith(self._notes) and not header_again
 
@@ -166,6 +173,7 @@ class _Rows:
             cell = self._cell(record, bound)
             at[name] = (bound.columns[0], cell)
             try:
+                self._agree(record, bound)
                 values[name] = self._value(name, bound, cell)
             except Refusal as refusal:
                 found.append(finding(refusal, row, column=bound.columns[0], value=cell, sheet=self._table.sheet))
@@ -193,6 +201,13 @@ class _Rows:
         """The first that is filled of the columns that mean the same."""
         cells = [record[index] for index in bound.indices if index < len(record)]
         return next((cell for cell in cells if written(cell).strip()), "")
+
+    def _agree(self, record: Sequence[Any], bound: Bound) -> None:
+        """Columns that mean the same say the same, as far as they are filled."""
+        if len(bound.indices) > 1:
+            said = {key_of(written(record[index])) for index in bound.indices if index < len(record)}
+            if len(said - self._blanks) > 1:
+                raise faults.BENCH_VALUES_DIFFER(columns=", ".join(one.letter for one in bound.columns))
 
     def _value(self, name: str, bound: Bound, cell: Any) -> Any:
         """What the cell means; None where it is blank. Raises Refusal."""
@@ -258,25 +273,30 @@ def _unique(rows: Sequence[_Raw]) -> tuple[list[Position], list[Finding]]:
     """The rows whose position and meter are there once, and what is wrong with the others: nobody can tell which of two
     is right.
     """
-    positions = Counter(raw.position.position for raw in rows)
-    numbers = Counter(raw.position.asset_no for raw in rows)
+    at_position: dict[int, list[int]] = {}
+    of_meter: dict[str, list[int]] = {}
+    for raw in rows:
+        at_position.setdefault(raw.position.position, []).append(raw.position.row)
+        of_meter.setdefault(raw.position.asset_no, []).append(raw.position.row)
     unique, found = [], []
     for raw in rows:
         one = raw.position
-        twice: list[tuple[str, Reason]] = []
-        if positions[one.position] > 1:
-            twice.append((POSITION, faults.BENCH_POSITION_TWICE))
-        if numbers[one.asset_no] > 1:
-            twice.append((ASSET_NO, faults.BENCH_METER_TWICE))
-        for name, reason in twice:
+        same: list[tuple[str, Reason, list[int]]] = [
+            (POSITION, faults.BENCH_POSITION_TWICE, at_position[one.position]),
+            (ASSET_NO, faults.BENCH_METER_TWICE, of_meter[one.asset_no]),
+        ]
+        twice = [said for said in same if len(said[2]) > 1]
+        for name, reason, alike in twice:
             column, cell = raw.at[name]
-            others = [other.position.row for other in rows if _same(name, other.position, one) and other is not raw]
-            refusal = reason(rows=", ".join(map(str, others)))
+            refusal = reason(rows=_named(alike, one.row))
             found.append(finding(refusal, one.row, column=column, value=cell, sheet=one.sheet))
         if not twice:
             unique.append(one)
     return unique, found
 
 
-def _same(name: str, one: Position, other: Position) -> bool:
-    return bool(getattr(one, name) == getattr(other, name))
+def _named(alike: Sequence[int], row: int) -> str:
+    """The first of the rows that are the same as this one, and how many more there are. Two sheets may have one row."""
+    others = list(islice((one for one in alike if one != row), ROWS_NAMED_MAX)) or [row]
+    more = len(alike) - 1 - len(others)
+    return ", ".join(map(str, others)) + (f" … +{more}" if more > 0 else "")

@@ -176,6 +176,12 @@ BENCH_NOTHING: Final = unreadable(
     "nothing was measured at this position; take positions without a test out of the file, and report at the bench why "
     "a meter could not be tested",
 )
+BENCH_VALUES_DIFFER: Final = unreadable(
+    "bench_file.values_differ",
+    "列 {columns} 填的是同一项，数值却不同，无法判断以哪一列为准。请只保留正确的一列。",
+    "columns {columns} fill the same thing with different values, and nobody can tell which is right; keep the right "
+    "one",
+)
 BENCH_POSITION_TWICE: Final = unreadable(
     "bench_file.position_twice",
     "表位重复（另见第 {rows} 行），无法判断以哪一行为准。请只保留正确的一行。",

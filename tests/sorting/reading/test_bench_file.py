@@ -130,6 +130,46 @@ def test_several_faults_of_a_row_are_all_told():
     assert found.refused == 1
 
 
+def test_a_remark_before_a_position_hides_nothing():
+    rows = ("说明,表位,资产编号,Ib 1.0", f"说明：重测,1,{A},2.5", f"备注 温度,,{B},0.2", "备注：合成,,,", "合计,2,,")
+    found = read(BytesIO("\n".join(rows).encode()))
+    assert [(one.position, one.measured[0].value) for one in found.positions] == [(1, 25_000)]
+    assert faults(found) == [
+        (3, "表位", "bench_file.cell_missing"),
+        (5, "资产编号", "bench_file.cell_missing"),
+    ]
+
+
+def test_two_columns_of_one_item_that_say_different_things():
+    rows = ("表位,资产编号,Ib 1.0,误差 Ib 1.0", f"1,{A},0.1,9.9", f"2,{B},0.1,0.1", f"3,{C},,9.9")
+    found = read(BytesIO("\n".join(rows).encode()))
+    assert [(one.position, one.measured[0].value) for one in found.positions] == [(2, 1_000), (3, 99_000)]
+    assert [(one.row, one.code) for one in found.findings] == [(2, "bench_file.values_differ")]
+    assert "C, D" in found.findings[0].en
+
+
+@pytest.mark.parametrize("shown", ["0.00%", "0%", "0.000%;[Red]-0.000%", '"误差 "0.0%'])
+def test_what_a_workbook_shows_as_a_percentage_is_read_as_it_is_shown(shown):
+    file = BytesIO()
+    book = xlsxwriter.Workbook(file)
+    percent, plain = book.add_format({"num_format": shown}), book.add_format({"num_format": '0.00"%"'})
+    sheet = book.add_worksheet("结果")
+    sheet.write_row(0, 0, ["表位", "资产编号", "Ib 1.0"])
+    for row, value, how in ((1, 0.0012, percent), (2, 0.12, plain), (3, -0.025, percent), (4, 0.12, None)):
+        sheet.write_row(row, 0, [row, (A, B, C, A[:-2] + "99")[row - 1]])
+        sheet.write(row, 2, value, how)
+    book.close()
+    assert [one.measured[0].value for one in read(file).positions] == [1_200, 1_200, -25_000, 1_200]
+
+
+def test_a_position_that_is_there_thousands_of_times_costs_no_more_than_its_rows():
+    found = read(csv(*(f"1,{serial:022d},,0.1,,,,," for serial in range(3_000))))
+    assert found.refused == 3_000
+    assert max(len(one.en) for one in found.findings) < 200
+    assert found.findings[0].en.count(", ") >= 4
+    assert "+2994" in found.findings[0].en
+
+
 def test_positions_and_meters_that_are_there_twice():
     found = read(csv(f"1,{A},,0.1,,,,,", f"1,{B},,0.2,,,,,", f"2,{C},,0.1,,,,,", f"3,{C},,0.1,,,,,"))
     assert faults(found) == [
