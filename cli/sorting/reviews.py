@@ -299,7 +299,7 @@ def _facts(row: types.ReviewRow) -> list[tuple[str, str]]:
         agreed, disagreed = row.agreed or 0, row.disagreed or 0
         facts += [
             ("一致 agree / 不一致 disagree", f"{agreed:,} / {disagreed:,}"),
-            ("不一致率区间 disagreeing", f"{_percent(row.lower_ppm)} … {_percent(row.upper_ppm)}"),
+            ("总体不一致率 disagreeing", f"{_percent(row.lower_ppm)} … {_percent(row.upper_ppm)}"),
             ("结论 consequence", " ".join(CONSEQUENCES[cast("Consequence", row.consequence)])),
         ]
     return facts

@@ -10,14 +10,16 @@ from kernel.authority import Policies
 from kernel.principal import Principal, Role
 from kernel.questions import PageAsked
 from kernel.refusal import Refusal
+from ledger.port import Recorded
 from services.sorting.access import Access
 from services.sorting.evaluation import Measured
+from services.sorting.papers.certified import ON_RECORD, Issued, certificate_of
 from services.sorting.papers.offered import GetCertificate, Papers
-from services.sorting.repair import ReVerificationFailed
+from services.sorting.repair import ReVerificationFailed, ReVerified
 from services.sorting.scheme import PublishScheme
 from tests.sorting.behind import ROOT
-from tests.sorting.examples import ACCURACY, POWERED, SCHEME, words
-from tests.sorting.stories import NUMBER, on
+from tests.sorting.examples import ACCURACY, ACCURATE, FUNCTION, POWERED, SCHEME, SITE, WHOLE, words
+from tests.sorting.stories import DEVICE, NUMBER, REF, VALID_UNTIL, on
 from tests.sorting.test_reverifying import OTHER, done, verify, workshop
 
 PAGE = PageAsked(after=None, limit=1)
@@ -51,6 +53,20 @@ async def test_a_certificate_is_the_same_whenever_it_is_asked_for(tmp_path):
         # Whatever is published later.
         await done(behind, on(PublishScheme, group=SCHEME.group, version=2, scheme=RENAMED, why="合成"))
         assert (await asked("C-0001")).content == first.content
+
+
+def test_what_counts_at_sorting_alone_is_on_record_without_a_limit():
+    item = msgspec.structs.replace(FUNCTION.items[0], at=("sorting",))
+    norm = msgspec.structs.replace(FUNCTION, items=(item,))
+    scheme = msgspec.structs.replace(SCHEME, norms=(SCHEME.norms[0], norm, *SCHEME.norms[2:]))
+    found = {"appearance": WHOLE, "function": POWERED, "accuracy": ACCURATE}
+    event = on(
+        ReVerified, site=SITE, certificate="C-1", verifier="u-1", valid_until=VALID_UNTIL, scheme=REF, **found
+    )  # fmt: skip
+    recorded = Recorded(bytes(16), "s", 0, 7, "t", "j", b"", b"", 1, b"")
+    shown = certificate_of(Issued(DEVICE, event, recorded), scheme, ledger_id="l")
+    limits = [line.allowed for step in shown.steps for line in step.results]
+    assert limits == ["", ON_RECORD, "± 1.0000 %"]
 
 
 async def test_what_failed_has_no_certificate_and_what_one_may_not_see_is_not_there(tmp_path):

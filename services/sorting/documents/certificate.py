@@ -16,8 +16,8 @@ from services.sorting.documents.data import Certificate, StepResult
 TEMPLATE: Final = Path(__file__).parent / "templates" / "certificate.typ"
 TITLE: Final[Pair] = ("重新检定证书", "Certificate of re-verification")
 PASSED: Final[Pair] = (
-    "本器具经重新检定，全部检查均未见故障，有效期内可重新安装使用。",
-    "Verified anew: none of the inspections showed a fault. It may be installed again until the certificate runs out.",
+    "本器具按下列方案重新检定，合格，有效期内可重新安装使用。",
+    "Verified anew by the scheme below, and passed. It may be installed again until the certificate runs out.",
 )
 COLUMNS: Final[tuple[Pair, ...]] = (
     ("项目", "item"),

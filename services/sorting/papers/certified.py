@@ -5,7 +5,7 @@ number were nobody's.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -27,6 +27,10 @@ NO_CERTIFICATE = not_found(
     "没有编号为 {certificate} 的证书。重新检定不合格的不出具证书；编号见维修单。",
     "there is no certificate {certificate}; a re-verification that failed has none, and a repair says its number",
 )
+
+
+ON_RECORD: Final = "仅记录 on record only"
+"""In place of a limit: the item counts on another occasion."""
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -97,6 +101,9 @@ def _result(item: Item, one: Measured, accuracy_class: str | None) -> ResultLine
     if item.unit is None or one.value is None:
         chosen = next((choice.name for choice in item.choices if choice.code == one.choice), None)
         return ResultLine(name=_label(item.name), value=_label(chosen) if chosen else Label(one.choice or ""))
+    if not item.counts("re_verification"):
+        value = Label(measures.value(one.value, item.unit))
+        return ResultLine(name=_label(item.name), value=value, allowed=ON_RECORD)
     limit = item.limit(accuracy_class)
     return ResultLine(
         name=_label(item.name),
