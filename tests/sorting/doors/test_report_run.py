@@ -17,6 +17,7 @@ from kernel.identity_issuer import built_in_verifier, issue, write_keys
 from kernel.principal import Principal, Role
 from kernel.wire.sorting.v1 import sorting_pb2
 from ledger.memory import MemoryLedger
+from ledger.port import Unavailable
 from services.registry.asset_number import compose
 from services.sorting.app import CODEC
 from services.sorting.evaluation import Measured
@@ -42,14 +43,17 @@ OTHER_FINDINGS = performed(Measured(item="clock_battery", value=3_500))
 
 
 class Slow(MemoryLedger):
-    """Takes its time to append, once it is told to."""
+    """Takes its time to append, or dies between a position and its inspection, once it is told to."""
 
     pause_s = 0.0
     pause_before_freeing_s = 0.0
+    dies_between = False
 
     async def append(self, appends):
-        frees = any(draft.type == "sorting.PositionsFreed" for one in appends for draft in one.drafts)
-        await asyncio.sleep(self.pause_before_freeing_s if frees else self.pause_s)
+        types = {draft.type for one in appends for draft in one.drafts}
+        await asyncio.sleep(self.pause_before_freeing_s if "sorting.PositionsFreed" in types else self.pause_s)
+        if self.dies_between and "sorting.InspectionOpened" in types:
+            raise Unavailable("dies between")
         return await super().append(appends)
 
 
@@ -187,6 +191,20 @@ async def test_a_line_that_is_cut_off_goes_on_where_it_was(hall):
     assert codes(again) == [None] * len(reports)
     assert [one.get("repeated", False) for one in again[:3]] == [True] * 3
     assert not any(one.get("repeated", False) for one in again[7:])
+    await hall.is_recorded_once(reports)
+
+
+async def test_what_died_between_a_position_and_its_inspection_goes_on_when_it_is_sent_again(hall):
+    reports = await hall.run()
+    hall.ledger.dies_between = True
+    try:
+        assert await refusal(hall, reports) == (grpc.StatusCode.UNAVAILABLE, "ledger.unavailable")
+    finally:
+        hall.ledger.dies_between = False
+    assert await hall.verdicts(reports) == [0] * len(reports)
+    again = await hall.say(reports)
+    assert codes(again) == [None] * len(reports)
+    assert not any(one.get("repeated", False) for one in again)
     await hall.is_recorded_once(reports)
 
 
