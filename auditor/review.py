@@ -3,14 +3,15 @@ its results come to. By rules of the auditor's own, read from docs/formats.md an
 """
 
 import calendar
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from auditor.review_device import Device, Said, Verdict, read_said
+from auditor.review_device import Device, Reason, Said, Verdict, read_said
 from auditor.review_differences import Differs, Redrawn
 from auditor.review_results import RESULTS, Conditions, Results
 from ledger.proof.commitment import Envelope
@@ -21,7 +22,7 @@ REVIEWS: Final = "review-"
 SERVICE: Final = "sorting."
 
 LATE_S: Final = 300
-"""By how much the instant at which an event was recorded may be after that at which what it says arrived."""
+"""By how much the instant at which an event was recorded may be after that at which what it says was looked up."""
 
 Covering: TypeAlias = Callable[[int], tuple[int, bytes] | None]
 """From an index to the first published checkpoint that covers it: its size and root."""
@@ -29,6 +30,16 @@ Covering: TypeAlias = Callable[[int], tuple[int, bytes] | None]
 
 _CHANGES_NOTHING: Final = frozenset({"LoadRecorded"})
 """All that may be recorded of a frozen device: what its load curve showed is no part of its verdict."""
+
+_ENDS: Final = {
+    "InspectionAbandoned": Reason.INSPECTED_ANEW,
+    "RepairClosed": Reason.REPAIRED,
+    "PopulationLeft": Reason.IN_REVIEW,
+}
+"""By what ends what kept a verdict out of a review."""
+
+_JUDGED_ANEW: Final = frozenset({"VerdictReached", "VerdictOverridden", "InspectionClosed", "InspectionSuperseded"})
+"""After these another verdict stands, or none."""
 
 _ORDER: Final[Mapping[str, tuple[frozenset[str], str]]] = {
     "ReviewProposed": (frozenset({"none"}), "joining"),
@@ -43,6 +54,21 @@ _ORDER: Final[Mapping[str, tuple[frozenset[str], str]]] = {
 }
 
 
+_FREE: Final = "free"
+"""Of a device that fits, and that nothing keeps from joining."""
+
+Place: TypeAlias = Reason | str | None
+"""What keeps a device that fits from joining, or that nothing does; None of a member, and of what does not fit."""
+
+
+class _Move(NamedTuple):
+    """That a device came from this place to another, when, and whether its verdict stood again thereby."""
+
+    before: Place
+    at_us: int
+    stands_again: bool
+
+
 class Replay:
     """A review and the devices of its log, event by event in the log's order. `covering` finds checkpoints."""
 
@@ -52,6 +78,9 @@ class Replay:
         self._covering: Final = covering
         self._devices: dict[str, Device] = {}
         self._members: dict[str, Verdict] = {}
+        self._left_out: dict[str, Reason] = {}
+        self._moves: dict[str, list[_Move]] = {}
+        self._concluded: set[str] = set()
         self._proposed: dict[str, Any] = {}
         self._entrusted: dict[str, Any] = {}
         self._committed: dict[str, Any] = {}
@@ -66,9 +95,11 @@ class Replay:
         stream, name = envelope.stream, envelope.type.removeprefix(SERVICE)
         try:
             if stream.startswith(INSPECTIONS):
-                self._of_device(index, stream.removeprefix(INSPECTIONS), name, read_said(envelope.data))
+                self._of_device(index, stream.removeprefix(INSPECTIONS), name, envelope)
             elif stream == self._stream:
                 self._of_review(index, name, envelope)
+            elif name == "Concluded" and stream.startswith(REVIEWS):
+                self._concluded.add(stream.removeprefix(REVIEWS))
         except (msgspec.DecodeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
             self.found.differs(Differs.UNREADABLE, found=f"{envelope.type}: {error!r}", index=index)
 
@@ -78,7 +109,8 @@ class Replay:
             self.found.differs(Differs.NO_REVIEW, expected=self._stream)
         return self.found
 
-    def _of_device(self, index: int, asset_no: str, name: str, said: Said) -> None:
+    def _of_device(self, index: int, asset_no: str, name: str, envelope: Envelope) -> None:
+        said = read_said(envelope.data)
         device = self._devices.get(asset_no)
         if device is None:
             device = self._devices[asset_no] = Device()
@@ -87,13 +119,41 @@ class Replay:
             self.found.differs(Differs.CHANGED, found=name, asset_no=asset_no, index=index)
         if name == "PopulationJoined" and said.review == self._review:
             self._joined(index, asset_no, device, said)
-        device.take(name, said)
+            device.take(name, said)
+        elif self.found.phase == "joining":
+            before = self._place(device)
+            device.take(name, said)
+            if self._place(device) != before:
+                move = _Move(before, envelope.recorded_at_us, self._stands_again(name, said))
+                self._moves.setdefault(asset_no, []).append(move)
+        else:
+            device.take(name, said)
+        reason = self._left_out.get(asset_no)
+        if reason is not None and (_ENDS.get(name) is reason or name in _JUDGED_ANEW):
+            del self._left_out[asset_no]
+            if self._stands_again(name, said):
+                self._stood_again(index, asset_no, reason)
+
+    def _stands_again(self, name: str, said: Said) -> bool:
+        """Whether by this event a verdict stands as it did: it was neither carried out nor reviewed meanwhile."""
+        match name:
+            case "InspectionAbandoned":
+                return said.stands is not None
+            case "RepairClosed":
+                return said.certificate is None
+            case "PopulationLeft":
+                return said.review not in self._concluded
+            case _:
+                return False
+
+    def _stood_again(self, index: int, asset_no: str, reason: Reason) -> None:
+        self.found.differs(Differs.STOOD_AGAIN, found=reason.value, asset_no=asset_no, index=index)
 
     def _joined(self, index: int, asset_no: str, device: Device, said: Said) -> None:
         about = {"asset_no": asset_no, "index": index}
         if self.found.phase != "joining":
             self.found.differs(Differs.ADDED, expected="joining", found=self.found.phase, **about)
-        elif device.review is not None or not self._fits(device):
+        elif device.kept_out(self._review) is not None or not self._fits(device):
             self.found.differs(Differs.ADDED, expected=self._proposed["criteria"], found=device.verdict, **about)
         joined = (said.round, said.disposition, said.maker, said.waived)
         if joined != device.verdict:
@@ -103,8 +163,7 @@ class Replay:
         criteria = self._proposed["criteria"]
         return (
             device.verdict is not None
-            and not device.is_open
-            and not device.repaired
+            and not device.gone
             and device.verdict[1] in criteria.get("dispositions", ("reuse", "claim", "scrap"))
             and criteria["judged_from"] <= device.judged_on.isoformat() <= criteria["judged_to"]
             and criteria.get("scheme_group") in {None, device.group}
@@ -125,7 +184,7 @@ class Replay:
             case "NonceEntrusted":
                 self._entrusted = said
             case "PopulationCommitted":
-                self._commitment(index, said)
+                self._commitment(index, said, envelope.recorded_at_us)
             case "SampleDrawn":
                 self._draw(index, said, envelope.recorded_at_us)
             case "DrawFailed":
@@ -135,7 +194,7 @@ class Replay:
             case _:
                 pass
 
-    def _commitment(self, index: int, said: dict[str, Any]) -> None:
+    def _commitment(self, index: int, said: dict[str, Any], recorded_at_us: int) -> None:
         """The population, its root and its strata, from the devices' own events."""
         found = self.found
         self._committed, self._committed_at = said, index
@@ -143,9 +202,8 @@ class Replay:
         for asset_no, device in self._devices.items():
             if device.review == self._review and device.verdict is not None:
                 members[asset_no] = device.verdict
-            elif device.review is None and self._fits(device):
-                found.differs(Differs.LEFT_OUT, found=device.verdict, asset_no=asset_no, index=index)
         self._members = members
+        self._leave_out(index, said.get("left_out", {}), recorded_at_us - LATE_S * 1_000_000)
         self._population = Population(
             (asset_no, round_, (disposition, maker, waived))
             for asset_no, (round_, disposition, maker, waived) in members.items()
@@ -167,6 +225,37 @@ class Replay:
             found.differs(Differs.STRATA, expected=found.members, found=said["members"], index=index)
         if said["nonce_sha256"] != self._entrusted.get("nonce_sha256"):
             found.differs(Differs.NONCE, self._entrusted.get("nonce_sha256"), said["nonce_sha256"], index=index)
+
+    def _leave_out(self, index: int, told: Mapping[str, int], since_us: int) -> None:
+        """Those that fit and are no members, each for a reason, and how many there are for each. They were counted a
+        while before that was recorded: of a device that moved meanwhile either place will do.
+        """
+        least, most = Counter[Place](), Counter[Place]()
+        for asset_no, device in self._devices.items():
+            now = self._place(device)
+            moves = [one for one in self._moves.get(asset_no, ()) if one.at_us >= since_us]
+            kept = [one.before for one in moves if isinstance(one.before, Reason)]
+            if now is _FREE and not kept:
+                self.found.differs(Differs.LEFT_OUT, found=device.verdict, asset_no=asset_no, index=index)
+            elif now is _FREE and moves[-1].stands_again:
+                self._stood_again(index, asset_no, kept[-1])
+            elif isinstance(now, Reason):
+                self._left_out[asset_no] = now
+                least[now] += not moves
+                kept.append(now)
+            most.update({*kept})
+        self.found.left_out = {reason.value: told.get(reason, 0) for reason in Reason}
+        for reason in Reason:
+            if not least[reason] <= told.get(reason, 0) <= most[reason]:
+                expected = " - ".join(map(str, sorted({least[reason], most[reason]})))
+                found = f"{reason}: {told.get(reason, 0)}"
+                self.found.differs(Differs.COUNTS, expected=f"{reason}: {expected}", found=found, index=index)
+
+    def _place(self, device: Device) -> Place:
+        """Where a device stands beside the review's population."""
+        if not self._proposed or device.review == self._review or not self._fits(device):
+            return None
+        return device.kept_out(self._review) or _FREE
 
     def _sizes_by_plan(self, index: int, said: dict[str, Any]) -> dict[Stratum, Size]:
         plan, size = self._proposed["plan"], self._population.size

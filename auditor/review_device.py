@@ -1,12 +1,21 @@
 """A device as a review sees it, from its own disclosed events: the verdict that stands, and what keeps it out."""
 
 from datetime import date, datetime
+from enum import StrEnum
 from sys import intern
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from auditor.balance import BUSINESS_ZONE
+
+
+class Reason(StrEnum):
+    """Why a verdict is no member of a population that is about it, by the name under which it is counted."""
+
+    INSPECTED_ANEW = "inspected_anew"
+    REPAIRED = "repaired"
+    IN_REVIEW = "in_review"
 
 
 class Opened(NamedTuple):
@@ -33,6 +42,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     maker: str | None = None
     waived: bool = False
     stands: int | None = None
+    certificate: str | None = None
     review: str = ""
     occurred_at: datetime | None = None
     occurred_on: date | None = None
@@ -44,17 +54,25 @@ read_said: Final = msgspec.json.Decoder(Said).decode
 class Device:
     """What a device's own events make of it: the verdict that stands, and the inspection that was opened last."""
 
-    __slots__ = ("group", "is_open", "judged_on", "opened", "proposed", "repaired", "review", "site", "verdict")
+    __slots__ = ("gone", "group", "is_open", "judged_on", "opened", "repaired", "review", "site", "verdict")
 
     def __init__(self) -> None:
         self.verdict: Verdict | None = None
         self.judged_on = date.min
         self.opened = Opened(0, None, waived=False)
-        self.is_open = False
+        self.is_open = self.gone = False
         self.site: str | None = None
         self.group = ""
-        self.proposed = self.repaired = False
+        self.repaired = False
         self.review: str | None = None
+
+    def kept_out(self, review: str) -> Reason | None:
+        """What keeps its verdict out of this review."""
+        if self.is_open:
+            return Reason.INSPECTED_ANEW
+        if self.repaired:
+            return Reason.REPAIRED
+        return Reason.IN_REVIEW if self.review is not None and self.review != review else None
 
     def take(self, name: str, said: Said) -> None:
         match name:
@@ -62,7 +80,7 @@ class Device:
                 maker = said.device.get("maker")
                 self.opened, self.is_open = Opened(said.round, maker and intern(maker), waived=False), True
                 self.site, self.group = said.site and intern(said.site), intern(said.scheme.get("group", ""))
-                self.proposed = False
+                self.gone = False
             case "AppearanceInspected" | "FunctionInspected" | "AccuracyInspected":
                 if said.report.get("ended") == "waived":
                     self.opened = Opened(self.opened.round, self.opened.maker, waived=True)
@@ -70,14 +88,12 @@ class Device:
                 self._judged(said)
             case "VerdictOverridden" if self.verdict is not None:
                 self.verdict = (self.verdict[0], intern(said.disposition), *self.verdict[2:])
-                self.judged_on, self.proposed = day_of(said), False
-            case "OverrideProposed" | "OverrideRejected":
-                self.proposed = name == "OverrideProposed"
+                self.judged_on = day_of(said)
             case "RepairOrdered" | "RepairClosed":
                 self.repaired = name == "RepairOrdered"
             case "InspectionSuperseded" | "InspectionClosed":
                 # It goes on under its number, or is in service again: this verdict is nobody's any more.
-                self.is_open = True
+                self.gone, self.is_open = True, False
             case "InspectionAbandoned":
                 # The verdict before it stands again, where there is one.
                 self.is_open = False
@@ -93,7 +109,7 @@ class Device:
             self.verdict = (said.round, intern(said.disposition), *self.verdict[2:])
         else:
             self.verdict = (said.round, intern(said.disposition), self.opened.maker, self.opened.waived)
-        self.judged_on, self.proposed, self.repaired, self.is_open = day_of(said), False, False, False
+        self.judged_on, self.repaired, self.is_open = day_of(said), False, False
 
 
 def day_of(said: Said) -> date:

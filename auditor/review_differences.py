@@ -16,6 +16,8 @@ class Differs(StrEnum):
     OUT_OF_ORDER = "out_of_order"
     UNREADABLE = "unreadable"
     LEFT_OUT = "member_left_out"
+    COUNTS = "left_out_differs"
+    STOOD_AGAIN = "left_out_stood_again"
     ADDED = "member_added"
     VERDICT = "verdict_differs"
     ROOT = "root_differs"
@@ -35,6 +37,11 @@ DIFFERENCES: Final[dict[Differs, tuple[str, str]]] = {
     Differs.OUT_OF_ORDER: ("事件次序不合复核的过程", "an event that cannot come there in a review"),
     Differs.UNREADABLE: ("事件无法解读", "an event cannot be understood"),
     Differs.LEFT_OUT: ("符合条件而未列入总体", "it fits and was left out of the population"),
+    Differs.COUNTS: ("未列入的数量与各器具自身事件不符", "other numbers were left out than the devices' events say"),
+    Differs.STOOD_AGAIN: (
+        "未列入总体，而原结论其后未经改变又告有效",
+        "it was left out of the population, and its verdict stood again afterwards, unchanged",
+    ),
     Differs.ADDED: ("不符合条件而列入总体", "it does not fit and was added to the population"),
     Differs.VERDICT: ("列入总体的结论与其自身事件不符", "it joined with another verdict than its own events say"),
     Differs.ROOT: ("所承诺的根不是成员的根", "the committed root is not that of the members"),
@@ -65,6 +72,7 @@ class Redrawn(msgspec.Struct, kw_only=True):
 
     phase: str = "none"
     members: int = 0
+    left_out: dict[str, int] = {}
     root: str = ""
     strata: int = 0
     samples: int = 0

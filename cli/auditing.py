@@ -329,6 +329,7 @@ def _tell_review(report: ReviewReport) -> None:
         ("复核 review", report.review),
         ("进程 phase", found.phase),
         ("成员 members", f"{found.members:,}"),
+        ("未列入 left out", ", ".join(f"{why} {count:,}" for why, count in found.left_out.items()) or "—"),
         ("层 strata", f"{found.strata:,}"),
         ("总体的根 population root", found.root),
         ("检查点 checkpoint", f"{found.checkpoint_size:,}"),

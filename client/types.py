@@ -1339,8 +1339,9 @@ class RepairRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class ReviewRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`phase` is joining, committed, drawn, concluded, failed or withdrawn; `joined` devices are frozen for it
-    now, `members` were when it was committed. `criteria` are JSON. `reveal_by_us` is an instant, microseconds
-    since 1970-01-01 UTC. `version` is that of its stream.
+    now, `members` were when it was committed. `criteria` are JSON. `reveal_by_us` and `proposed_at_us` (as
+    recorded) are instants, microseconds since 1970-01-01 UTC. `inspected_anew`, `repaired` and `in_review` count
+    what was left out by its reason. `version` is that of its stream.
     """
 
     review: str
@@ -1364,6 +1365,10 @@ class ReviewRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     upper_ppm: int | None
     consequence: str | None
     version: int
+    proposed_at_us: int = 0
+    inspected_anew: int = 0
+    repaired: int = 0
+    in_review: int = 0
 
 
 class SampleRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

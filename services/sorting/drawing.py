@@ -29,9 +29,9 @@ from services.sorting.review.committing import (
     ProposeReviewByPlan,
 )
 from services.sorting.review.drawing import RevealNonce, RevealNonceThen, is_nonce_of
-from services.sorting.review.state import DrawnStratum, Review, Stratum
+from services.sorting.review.state import DrawnStratum, LeftOut, Review, Stratum
 from services.sorting.sampling import SamplingPlan, SamplingPlans
-from services.sorting.views.review import criteria_of, frozen, in_phase, outside
+from services.sorting.views.review import criteria_of, frozen, in_phase, left_out, outside
 
 T = TypeVar("T")
 
@@ -47,8 +47,8 @@ PLAN_UNCONFIRMED = against_rules(
 )
 STILL_JOINING = against_rules(
     "review.still_joining",
-    "复核 {review} 尚有 {count} 只器具未进入总体（含改判待确认者）。",
-    "{count} devices have not joined review {review} yet, those among them whose override is open",
+    "复核 {review} 尚有 {count} 只器具未进入总体。",
+    "{count} devices have not joined review {review} yet",
 )
 NOT_PUBLISHED = against_rules(
     "review.not_published",
@@ -149,7 +149,7 @@ class Drawing:
 
     async def _committing(self, command: CommitPopulation, review: Review) -> CommitPopulationOf:
         assert review.plan is not None
-        missing, population = await self._ask_now(lambda connection: _joined(connection, command.review))
+        missing, population, left = await self._ask_now(lambda connection: _joined(connection, command.review))
         if missing:
             raise STILL_JOINING(review=command.review, count=missing)
         sizes = allotted(population.counts, review.plan.sample(population.size), review.plan.spares_ppm)
@@ -165,7 +165,9 @@ class Drawing:
             for (disposition, maker, waived), members in population.counts.items()
         )
         about = msgspec.structs.asdict(command)
-        return CommitPopulationOf(**about, root=population.root.hex(), members=population.size, strata=strata)
+        return CommitPopulationOf(
+            **about, root=population.root.hex(), members=population.size, strata=strata, left_out=left
+        )
 
     async def _revealing(self, command: RevealNonce) -> RevealNonceThen:
         recorded, committed = await self._commitment(command.review)
@@ -198,10 +200,11 @@ class Drawing:
         raise AssertionError("a committed review has its commitment")
 
 
-def _joined(connection: Connection, review: str) -> tuple[int, Population]:
-    """How many that fit have not joined, and those that have."""
+def _joined(connection: Connection, review: str) -> tuple[int, Population, LeftOut]:
+    """How many that could join have not, those that have, and how many could not."""
     row = next(row for row in in_phase(connection, "joining") if row.review == review)
-    return outside(connection, criteria_of(row)), Population(frozen(connection, review))
+    criteria = criteria_of(row)
+    return outside(connection, criteria), Population(frozen(connection, review)), left_out(connection, row, criteria)
 
 
 def _drawn(connection: Connection, committed: PopulationCommitted, seed: bytes) -> tuple[DrawnStratum, ...]:

@@ -11,7 +11,7 @@ from kernel.quantity import instant_of_us
 from services.sorting.inspection.population import JoinPopulation, LeavePopulation
 from services.sorting.review.committing import CommitPopulation
 from services.sorting.review.drawing import FailDraw
-from services.sorting.views.review import COMMITTED, ENDED, JOINING, criteria_of, free, frozen, in_phase, outside
+from services.sorting.views.review import COMMITTED, ENDED, JOINING, criteria_of, free, frozen, in_phase
 
 REVIEWS_EVERY_S: Final = 1.0
 
@@ -19,8 +19,8 @@ REVIEWS_EVERY_S: Final = 1.0
 def reviews_due(connection: Connection, now_us: int) -> Iterator[tuple[str, msgspec.Struct]]:
     """What every review waits for. Each command may be asked again: what is so already is not done twice.
 
-    A device that several reviews are about is the first one's. Nobody joins any more when the population is committed,
-    for both are asked here, one after the other.
+    A device that several reviews are about is that one's which was proposed first. Nobody joins any more when the
+    population is committed, for both are asked here, one after the other.
     """
     moment: dict[str, Any] = {"occurred_at": instant_of_us(now_us)}
     for row in in_phase(connection, COMMITTED):
@@ -31,15 +31,16 @@ def reviews_due(connection: Connection, now_us: int) -> Iterator[tuple[str, msgs
             yield f"{row.review}/{asset_no}/{now_us}", LeavePopulation(**moment, asset_no=asset_no, review=row.review)
     taken: set[str] = set()
     for row in in_phase(connection, JOINING):
-        criteria = criteria_of(row)
-        for asset_no, round_, disposition in connection.execute(free(criteria)):
+        joined = True
+        for asset_no, round_, disposition in connection.execute(free(criteria_of(row))):
+            joined = False
             if asset_no not in taken:
                 taken.add(asset_no)
                 join = JoinPopulation(
                     **moment, asset_no=asset_no, review=row.review, round=round_, disposition=disposition
                 )
                 yield f"{row.review}/{asset_no}/{now_us}", join
-        if row.nonce_entrusted and row.joined and not outside(connection, criteria):
+        if row.nonce_entrusted and row.joined and joined:
             yield f"{row.review}/commit/{now_us}", CommitPopulation(**moment, review=row.review)
 
 

@@ -25,6 +25,7 @@ from services.registry.asset_number import compose
 from services.sorting.app import CODEC, STREAMS, Sorting
 from services.sorting.foreign import READERS
 from services.sorting.inspection.opening import InspectionOpened
+from services.sorting.inspection.repair_order import RepairOrdered
 from services.sorting.inspection.state import Device
 from services.sorting.inspection.steps import AppearanceInspected, StepReport
 from services.sorting.inspection.verdict import TableRef, VerdictReached
@@ -42,6 +43,7 @@ from tests.sorting.examples import SITE, UNIT, words
 from tests.sorting.written import written
 
 JUDGED_ON = date(2026, 5, 6)
+OTHER_DAY = date(2026, 5, 7)
 NOW = datetime(2026, 5, 8, 9, 0, tzinfo=BUSINESS_ZONE)
 NONCE = sha256(b"a synthetic nonce").digest()
 SUPERVISOR, INSTITUTE, CENTRE = "u-regulator", "u-institute", "u-metrologist"
@@ -74,6 +76,22 @@ def judged(serial: int, **other: Any) -> tuple[msgspec.Struct, ...]:
             waived=not serial % 5,
         ),
     )
+
+
+def opened(serial: int, round_: int = 2) -> InspectionOpened:
+    first = judged(serial)[0]
+    return InspectionOpened(
+        occurred_on=OTHER_DAY, asset_no=number(serial), round=round_, bench="B1", site=SITE, device=first.device,
+        scheme=first.scheme, why="synthetic",
+    )  # fmt: skip
+
+
+def ordered(serial: int) -> RepairOrdered:
+    scheme = judged(serial)[0].scheme
+    return RepairOrdered(
+        occurred_on=OTHER_DAY, asset_no=number(serial), round=1, repair=f"{number(serial)}-1", route="no_fault",
+        repairer="C1", device=Device(device_class="01", unit=UNIT), scheme=scheme,
+    )  # fmt: skip
 
 
 async def judge(ledger: Ledger, serials: Iterable[int], **other: Any) -> None:

@@ -12,7 +12,16 @@ from services.sorting.review.state import ReviewCriteria
 from services.sorting.views.inspection import INSPECTIONS
 from services.sorting.views.sampled import SampleRow
 from tests.sorting.examples import SITE
-from tests.sorting.reviewing import CENTRE, INSTITUTE, JUDGED_ON, SUPERVISOR, hall, judge, number
+from tests.sorting.reviewing import (
+    INSTITUTE,
+    JUDGED_ON,
+    SUPERVISOR,
+    hall,
+    judge,
+    number,
+    opened,
+    ordered,
+)
 from tests.sorting.written import written
 
 
@@ -142,22 +151,44 @@ async def test_of_two_reviews_the_first_has_what_both_are_about(tmp_path):
         assert await here.tick() == []
         row = await here.row("R3")
         assert (row.phase, row.joined) == ("joining", 0)
-        await here.do(WithdrawReview(occurred_at=here.at, review="R3", why="nothing is free", by=CENTRE))
+        await here.do(WithdrawReview(occurred_at=here.at, review="R3", why="nothing is free", by=SUPERVISOR))
 
 
-async def test_an_override_that_is_open_is_waited_for(tmp_path):
+async def test_an_override_that_is_open_keeps_nothing_from_being_committed(tmp_path):
     async with hall(tmp_path) as here:
         await judge(here.ledger, range(6))
         proposed = OverrideProposed(
             occurred_on=JUDGED_ON, asset_no=number(2), round=1, disposition="claim", why="synthetic", by="u-2"
         )
         await written(here.ledger, CODEC, f"inspection-{number(2)}", proposed)
-        await here.propose()
-        await here.entrust()
-        for _ in range(3):
-            assert await here.tick() == []
+        await here.committed()
+        assert (await here.row()).members == 6
+
+
+async def test_what_is_left_out_is_counted_by_its_reason(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(12))
+        await judge(here.ledger, range(20, 23), maker="M07")
+        for serial, event in ((3, opened(3)), (4, opened(4)), (7, ordered(7))):
+            await written(here.ledger, CODEC, f"inspection-{number(serial)}", event)
+        # Of days, or a maker, that the review is not about.
+        await judge(here.ledger, [30], on=JUDGED_ON.replace(day=7))
+        await written(here.ledger, CODEC, f"inspection-{number(30)}", ordered(30))
+        await here.propose("A0", makers=("M07",))
+        assert await here.tick() == []
+        await here.committed()
         row = await here.row()
-        assert (row.phase, row.joined) == ("joining", 5)
+        assert (row.members, row.inspected_anew, row.repaired, row.in_review) == (9, 2, 1, 3)
+
+
+async def test_of_two_reviews_the_one_proposed_first_has_what_both_are_about_whatever_they_are_called(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(12))
+        await here.propose("R2")
+        here.at = here.at.replace(minute=1)
+        await here.propose("R1")
+        await here.tick()
+        assert ((await here.row("R2")).joined, (await here.row("R1")).joined) == (12, 0)
 
 
 async def test_only_verdicts_that_fit_join(tmp_path):

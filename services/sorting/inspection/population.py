@@ -2,6 +2,9 @@
 
 judged -> PopulationJoined (review) -> PopulationLeft (review)
 
+An override that is proposed by then stays proposed: nobody confirms or rejects it before the review has ended, so that
+nobody keeps a verdict from a review by doubting it.
+
 What the registry tells meanwhile, that the device is in service again or bears another number, is a fact and goes on
 record (departure.py); the device stays in the population with the verdict with which it joined.
 """
@@ -24,13 +27,6 @@ IN_ANOTHER = against_rules(
     "器具 {asset_no} 已在复核 {other} 的总体内。",
     "{asset_no} is in the population of review {other} already",
 )
-OVERRIDE_OPEN = against_rules(
-    "inspection.override_open",
-    "器具 {asset_no} 有待确认的改判提议，暂不能进入复核总体。",
-    "an override of {asset_no} is proposed; it joins no population before that is settled",
-)
-
-
 CHANGED = against_rules(
     "inspection.verdict_changed",
     "器具 {asset_no} 的结论已不是第 {round} 轮的{disposition}。",
@@ -91,8 +87,6 @@ def decide(command: Command, inspection: Inspection) -> Sequence[Event]:
             if inspection.phase != "judged" or inspection.disposition is None:
                 raise NOT_OPEN(asset_no=command.asset_no, phase=PHASES[inspection.phase])
             unrepaired(command.asset_no, inspection)
-            if inspection.proposal is not None:
-                raise OVERRIDE_OPEN(asset_no=command.asset_no)
             chosen = (command.round or inspection.round, command.disposition or inspection.disposition)
             if chosen != (inspection.round, inspection.disposition):
                 said = DISPOSITIONS[command.disposition or inspection.disposition]

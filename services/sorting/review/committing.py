@@ -10,7 +10,7 @@ from msgspec import Meta
 from kernel.decider import Part, becomes, members
 from kernel.quantity import Code, Count, Happened, Instant, Key, PublicRemark, Sha256, Subject
 from kernel.refusal import against_rules, unreadable
-from services.sorting.review.state import MOVED_ON, Review, ReviewCriteria, Stratum, must_be
+from services.sorting.review.state import MOVED_ON, LeftOut, Review, ReviewCriteria, Stratum, must_be
 from services.sorting.sampling import SamplingPlan
 from services.sorting.vocabulary import SharePpm
 
@@ -81,6 +81,7 @@ class CommitPopulationOf(CommitPopulation, frozen=True, kw_only=True):
     root: Sha256
     members: Count
     strata: tuple[Stratum, ...]
+    left_out: LeftOut = LeftOut()
 
 
 class ReviewProposed(Happened, frozen=True, kw_only=True):
@@ -112,7 +113,7 @@ class ReviewWithdrawn(Happened, frozen=True, kw_only=True):
 class PopulationCommitted(Happened, frozen=True, kw_only=True):
     """The population: its Merkle root, its strata, and the SHA-256 of the nonce, to be revealed by `reveal_by`. The
     plan draws `sample` of the whole, and `spares_ppm` of that as spares; with more than `accept` disagreements the
-    verdicts do not stand.
+    verdicts do not stand. A verdict of those days is a member or `left_out` for its reason.
     """
 
     review: Key
@@ -124,6 +125,7 @@ class PopulationCommitted(Happened, frozen=True, kw_only=True):
     accept: Count
     nonce_sha256: Sha256
     reveal_by: Instant
+    left_out: LeftOut = LeftOut()
 
 
 Command: TypeAlias = ProposeReview | EntrustNonce | WithdrawReview | CommitPopulation

@@ -70,6 +70,16 @@ class Stratum(Part, frozen=True, kw_only=True):
     spares: Count
 
 
+class LeftOut(Part, frozen=True, kw_only=True):
+    """未列入 How many verdicts of those days are no members of the population, by the reason: the device was being
+    inspected anew, a repair of it was under way, or another review had it.
+    """
+
+    inspected_anew: Count = 0
+    repaired: Count = 0
+    in_review: Count = 0
+
+
 class DrawnStratum(Part, frozen=True, kw_only=True):
     """Who was drawn of a stratum, in the order of the draw."""
 

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
+from sqlalchemy import Index
 from sqlmodel import Field
 
 from kernel.decider import members
@@ -54,6 +55,8 @@ class InspectionTable(Tables, table=True):
     """The rows of InspectionRow."""
 
     __tablename__ = "inspection_v1"
+    # By these a review finds who is to join it, asked every second of all that were ever judged.
+    __table_args__ = (Index("ix_inspection_v1_review_judged_on", "review", "judged_on"),)
 
     asset_no: str = Field(primary_key=True)
     round: int

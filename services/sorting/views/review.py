@@ -14,7 +14,7 @@ from kernel.view import View
 from ledger.port import Recorded
 from services.sorting.inspection.population import PopulationJoined, PopulationLeft
 from services.sorting.review import committing, drawing, results
-from services.sorting.review.state import JUDGED, ReviewCriteria
+from services.sorting.review.state import JUDGED, LeftOut, ReviewCriteria
 from services.sorting.views.inspection import INSPECTIONS
 from services.sorting.views.tables import Tables
 
@@ -27,8 +27,9 @@ _read_criteria: Final = msgspec.json.Decoder(ReviewCriteria).decode
 
 class ReviewRow(msgspec.Struct, frozen=True):
     """`phase` is joining, committed, drawn, concluded, failed or withdrawn; `joined` devices are frozen for it now,
-    `members` were when it was committed. `criteria` are JSON. `reveal_by_us` is an instant, microseconds since
-    1970-01-01 UTC. `version` is that of its stream.
+    `members` were when it was committed. `criteria` are JSON. `reveal_by_us` and `proposed_at_us` (as recorded) are
+    instants, microseconds since 1970-01-01 UTC. `inspected_anew`, `repaired` and `in_review` count what was left out by
+    its reason. `version` is that of its stream.
     """
 
     review: str
@@ -52,6 +53,10 @@ class ReviewRow(msgspec.Struct, frozen=True):
     upper_ppm: int | None
     consequence: str | None
     version: int
+    proposed_at_us: int = 0
+    inspected_anew: int = 0
+    repaired: int = 0
+    in_review: int = 0
 
 
 class ReviewTable(Tables, table=True):
@@ -80,6 +85,10 @@ class ReviewTable(Tables, table=True):
     upper_ppm: int | None
     consequence: str | None
     version: int
+    proposed_at_us: int
+    inspected_anew: int
+    repaired: int
+    in_review: int
 
 
 class SampleState(msgspec.Struct, frozen=True):
@@ -168,6 +177,7 @@ def _proposed(event: committing.ReviewProposed, recorded: Recorded) -> ReviewRow
         upper_ppm=None,
         consequence=None,
         version=recorded.version,
+        proposed_at_us=recorded.recorded_at_us,
     )
 
 
@@ -179,7 +189,13 @@ def _changed(row: ReviewRow, event: Any) -> dict[str, Any]:
             return {"phase": "withdrawn"}
         case committing.PopulationCommitted():
             reveal_by_us = us_of_instant(event.reveal_by)
-            return {"phase": COMMITTED, "members": event.members, "root": event.root, "reveal_by_us": reveal_by_us}
+            return {
+                "phase": COMMITTED,
+                "members": event.members,
+                "root": event.root,
+                "reveal_by_us": reveal_by_us,
+                **msgspec.structs.asdict(event.left_out),
+            }
         case drawing.SampleDrawn():
             samples = sum(len(stratum.sample) for stratum in event.drawn)
             return {"phase": "drawn", "checkpoint_size": event.checkpoint_size, "samples": samples}
@@ -263,10 +279,12 @@ MEMBERS: Final = View[Any](
 
 
 def in_phase(connection: Connection, *phases: str) -> list[ReviewRow]:
-    """The reviews in one of these phases, by their ids; of those that have ended the ones that have devices yet."""
+    """The reviews in one of these phases, as they were proposed; of those that have ended the ones that have devices
+    yet.
+    """
     of = REVIEWS.columns
     query = select(of).where(of.c.phase.in_(phases) & (of.c.phase.not_in(ENDED) | (of.c.joined > 0)))
-    return [ReviewRow(*row) for row in connection.execute(query.order_by(of.c.review))]
+    return [ReviewRow(*row) for row in connection.execute(query.order_by(of.c.proposed_at_us, of.c.review))]
 
 
 def criteria_of(row: ReviewRow) -> ReviewCriteria:
@@ -274,15 +292,11 @@ def criteria_of(row: ReviewRow) -> ReviewCriteria:
     return _read_criteria(row.criteria)
 
 
-def fitting(criteria: ReviewCriteria) -> ColumnElement[bool]:
-    """Devices whose verdict a review is about, that no review has frozen and no repair has under way."""
+def _about(criteria: ReviewCriteria) -> ColumnElement[bool]:
+    """Devices with a verdict that a review is about, whatever has become of it since."""
     of = INSPECTIONS.columns.c
-    fits = (
-        (of.phase == "judged")
-        & of.review.is_(None)
-        & of.repair.is_(None)
-        & of.judged_on.between(criteria.judged_from, criteria.judged_to)
-        & of.disposition.in_(criteria.dispositions or JUDGED)
+    fits = of.judged_on.between(criteria.judged_from, criteria.judged_to) & of.disposition.in_(
+        criteria.dispositions or JUDGED
     )
     if criteria.scheme_group is not None:
         fits &= of.scheme_group == criteria.scheme_group
@@ -293,16 +307,36 @@ def fitting(criteria: ReviewCriteria) -> ColumnElement[bool]:
     return fits
 
 
-def free(criteria: ReviewCriteria) -> Select[Any]:
-    """Those of them that can join now: number, round of the verdict and disposition, by number."""
+def _free(criteria: ReviewCriteria) -> ColumnElement[bool]:
+    """Those that can join: their verdict stands, no review has frozen them and no repair has them under way."""
     of = INSPECTIONS.columns.c
-    query = select(of.asset_no, of.judged_round, of.disposition).where(fitting(criteria) & of.proposed.is_(None))
-    return query.order_by(of.asset_no)
+    return of.review.is_(None) & _about(criteria) & (of.phase == "judged") & of.repair.is_(None)
+
+
+def free(criteria: ReviewCriteria) -> Select[Any]:
+    """Those that can join now: number, round of the verdict and disposition, by number."""
+    of = INSPECTIONS.columns.c
+    return select(of.asset_no, of.judged_round, of.disposition).where(_free(criteria)).order_by(of.asset_no)
 
 
 def outside(connection: Connection, criteria: ReviewCriteria) -> int:
-    """How many of them there are, an override proposed or not: who waits for that is waited for."""
-    found = connection.execute(select(func.count()).select_from(INSPECTIONS.columns).where(fitting(criteria)))
+    """How many could join and have not."""
+    return _count(connection, _free(criteria))
+
+
+def left_out(connection: Connection, row: ReviewRow, criteria: ReviewCriteria) -> LeftOut:
+    """How many a review is about that cannot join it, by the reason."""
+    of = INSPECTIONS.columns.c
+    about, stands = _about(criteria), of.phase == "judged"
+    return LeftOut(
+        inspected_anew=_count(connection, about & of.phase.in_(("open", "stopped"))),
+        repaired=_count(connection, about & stands & of.repair.is_not(None)),
+        in_review=_count(connection, about & stands & of.review.is_not(None) & (of.review != row.review)),
+    )
+
+
+def _count(connection: Connection, which: ColumnElement[bool]) -> int:
+    found = connection.execute(select(func.count()).select_from(INSPECTIONS.columns).where(which))
     return int(found.scalar_one())
 
 

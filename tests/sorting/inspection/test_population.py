@@ -7,11 +7,10 @@ from kernel.refusal import Refusal
 from services.sorting.inspection import INSPECTION
 from services.sorting.inspection.departure import InspectionClosed, InspectionSuperseded
 from services.sorting.inspection.opening import LoadRecorded
-from services.sorting.inspection.override import ProposeOverride
+from services.sorting.inspection.override import ConfirmOverride, ProposeOverride, RejectOverride
 from services.sorting.inspection.population import (
     CHANGED,
     IN_ANOTHER,
-    OVERRIDE_OPEN,
     JoinPopulation,
     LeavePopulation,
     PopulationJoined,
@@ -20,7 +19,7 @@ from services.sorting.inspection.population import (
 from services.sorting.inspection.state import FROZEN, NOT_OPEN, UNKNOWN
 from services.sorting.inspection.steps import STEP_OF, EndStep
 from tests.given import given
-from tests.sorting.inspection.stories import AGAIN, ANA, DEVICE, INSPECTED, JUDGED, done, on, opened, rejudging
+from tests.sorting.inspection.stories import AGAIN, ANA, BO, DEVICE, INSPECTED, JUDGED, done, on, opened, rejudging
 from tests.sorting.inspection.test_machine import COMMANDS
 
 JOIN = on(JoinPopulation, review="RV-1", round=1, disposition="reuse")
@@ -45,9 +44,14 @@ def test_only_a_verdict_joins_a_population():
     done(*INSPECTED).when(JOIN).refused(NOT_OPEN)
 
 
-def test_a_verdict_that_somebody_would_overrule_joins_none():
+def test_an_override_that_is_proposed_keeps_no_verdict_from_a_review_and_waits_for_its_end():
     story = done(*JUDGED, on(ProposeOverride, disposition="scrap", why="cracked", by=ANA))
-    story.when(JOIN).refused(OVERRIDE_OPEN)
+    story.when(JOIN).then([JOINED])
+    for command in (on(ConfirmOverride, by=BO), on(RejectOverride, why="not cracked", by=BO)):
+        story.when(command).refused(FROZEN)
+    story.when(LEAVE).then([on(PopulationLeft, review="RV-1")])
+    story.when(on(ConfirmOverride, by=BO)).then(story.outcome)
+    assert story.state.disposition == "scrap"
 
 
 @pytest.mark.parametrize("chosen", [{"round": 2}, {"disposition": "claim"}])
