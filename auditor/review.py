@@ -21,6 +21,10 @@ INSPECTIONS: Final = "inspection-"
 REVIEWS: Final = "review-"
 SERVICE: Final = "sorting."
 
+OPERATOR: Final = "log-operator"
+"""To whom a draw is attributed that failed because the log published nothing."""
+
+HOUR_US: Final = 3_600_000_000
 LATE_S: Final = 300
 """By how much the instant at which an event was recorded may be after that at which what it says was looked up."""
 
@@ -46,6 +50,7 @@ _ORDER: Final[Mapping[str, tuple[frozenset[str], str]]] = {
     "NonceEntrusted": (frozenset({"joining"}), "joining"),
     "ReviewWithdrawn": (frozenset({"joining"}), "withdrawn"),
     "PopulationCommitted": (frozenset({"joining"}), "committed"),
+    "CommitmentPublished": (frozenset({"committed"}), "committed"),
     "SampleDrawn": (frozenset({"committed"}), "drawn"),
     "DrawFailed": (frozenset({"committed"}), "failed"),
     "SampleReplaced": (frozenset({"drawn"}), "drawn"),
@@ -85,6 +90,7 @@ class Replay:
         self._entrusted: dict[str, Any] = {}
         self._committed: dict[str, Any] = {}
         self._committed_at = 0
+        self._published: dict[str, Any] = {}
         self._population = Population(())
         self._sizes: dict[Stratum, Size] = {}
         self._results = Results()
@@ -105,8 +111,11 @@ class Replay:
 
     def ended(self) -> Redrawn:
         """What it comes to."""
-        if self.found.phase == "none":
-            self.found.differs(Differs.NO_REVIEW, expected=self._stream)
+        found = self.found
+        if found.phase == "none":
+            found.differs(Differs.NO_REVIEW, expected=self._stream)
+        if found.phase == "committed" and (first := self._covering(self._committed_at)) is not None:
+            found.checkpoint_size, found.checkpoint_root = first[0], first[1].hex()
         return self.found
 
     def _of_device(self, index: int, asset_no: str, name: str, envelope: Envelope) -> None:
@@ -185,6 +194,8 @@ class Replay:
                 self._entrusted = said
             case "PopulationCommitted":
                 self._commitment(index, said, envelope.recorded_at_us)
+            case "CommitmentPublished":
+                self._publication(index, said, envelope.recorded_at_us)
             case "SampleDrawn":
                 self._draw(index, said, envelope.recorded_at_us)
             case "DrawFailed":
@@ -225,6 +236,33 @@ class Replay:
             found.differs(Differs.STRATA, expected=found.members, found=said["members"], index=index)
         if said["nonce_sha256"] != self._entrusted.get("nonce_sha256"):
             found.differs(Differs.NONCE, self._entrusted.get("nonce_sha256"), said["nonce_sha256"], index=index)
+        if "reveal_by" not in said and said.get("reveal_within_h") != self._term_h:
+            found.differs(Differs.TERM, expected=self._term_h, found=said.get("reveal_within_h"), index=index)
+
+    @property
+    def _term_h(self) -> int:
+        """In how many hours the nonce is revealed, as the supervisor accepted it."""
+        hours: int = self._entrusted.get("reveal_within_h") or self._proposed["reveal_within_h"]
+        return hours
+
+    def _publication(self, index: int, said: dict[str, Any], recorded_at_us: int) -> None:
+        """The first checkpoint that covers the commitment, and from when on the nonce is waited for."""
+        self._published = said
+        self._must_be_first(index, (said["checkpoint_size"], said["checkpoint_root"]))
+        at_us = _us(said["occurred_at"])
+        if abs(recorded_at_us - at_us) > LATE_S * 1_000_000:
+            self.found.differs(Differs.LATE, expected=said["occurred_at"], found=_shown(recorded_at_us), index=index)
+        if _us(said["reveal_by"]) != at_us + self._term_h * HOUR_US:
+            expected = _shown(at_us + self._term_h * HOUR_US)
+            self.found.differs(Differs.TERM, expected=expected, found=said["reveal_by"], index=index)
+
+    def _must_be_first(self, index: int, told: tuple[int, str]) -> bytes | None:
+        """The root of the first published checkpoint that covers the commitment; a difference where it is not told."""
+        covering = self._covering(self._committed_at)
+        first = None if covering is None else (covering[0], covering[1].hex())
+        if first != told or index < told[0]:
+            self.found.differs(Differs.CHECKPOINT, expected=first or "none", found=told, index=index)
+        return None if covering is None else covering[1]
 
     def _leave_out(self, index: int, told: Mapping[str, int], since_us: int) -> None:
         """Those that fit and are no members, each for a reason, and how many there are for each. They were counted a
@@ -270,18 +308,16 @@ class Replay:
         found, nonce = self.found, bytes.fromhex(said["nonce"])
         if sha256(nonce).hexdigest() != self._committed["nonce_sha256"]:
             found.differs(Differs.NONCE, self._committed["nonce_sha256"], sha256(nonce).hexdigest(), index=index)
-        if recorded_at_us > _us(self._committed["reveal_by"]) + LATE_S * 1_000_000:
-            found.differs(
-                Differs.LATE, expected=self._committed["reveal_by"], found=_shown(recorded_at_us), index=index
-            )
-        covering = self._covering(self._committed_at)
         told = (said["checkpoint_size"], said["checkpoint_root"])
-        found.checkpoint_size = told[0]
-        first = None if covering is None else (covering[0], covering[1].hex())
-        if first != told or index < told[0]:
-            found.differs(Differs.CHECKPOINT, expected=first or "none", found=told, index=index)
+        first = self._must_be_first(index, told)
+        found.checkpoint_size, found.checkpoint_root = told
+        on_record = (self._published.get("checkpoint_size"), self._published.get("checkpoint_root"))
+        if self._reveal_by is None or (self._published and on_record != told):
+            found.differs(Differs.CHECKPOINT, expected=on_record, found=told, index=index)
+        elif recorded_at_us > _us(self._reveal_by) + LATE_S * 1_000_000:
+            found.differs(Differs.LATE, expected=self._reveal_by, found=_shown(recorded_at_us), index=index)
         # By the checkpoint that counts, whatever the event says: so a sample that was chosen is named, too.
-        root = bytes.fromhex(said["checkpoint_root"]) if covering is None else covering[1]
+        root = first or bytes.fromhex(said["checkpoint_root"])
         own = self._population.drawn(seed_of(self._population.root, nonce, root), self._sizes)
         drawn = {_stratum(one): (tuple(one["sample"]), tuple(one.get("spares", ()))) for one in said["drawn"]}
         if len(drawn) < len(said["drawn"]):
@@ -301,12 +337,30 @@ class Replay:
         self._results = Results(own, by)
         found.samples, found.spares = sum(len(one.sample) for one in own), sum(len(one.spares) for one in own)
 
+    @property
+    def _reveal_by(self) -> str | None:
+        """Until when the nonce is waited for; None before a checkpoint covers the commitment. Old ones named it."""
+        found: str | None = self._published.get("reveal_by") or self._committed.get("reveal_by")
+        return found
+
     def _failure(self, index: int, said: dict[str, Any], recorded_at_us: int) -> None:
-        if recorded_at_us <= _us(self._committed["reveal_by"]):
-            found = _shown(recorded_at_us)
-            self.found.differs(Differs.LATE, expected=self._committed["reveal_by"], found=found, index=index)
-        if said["attributed_to"] != self._entrusted.get("by"):
-            self.found.differs(Differs.NONCE, self._entrusted.get("by"), said["attributed_to"], index=index)
+        """By whom a draw failed: by the operator where it published nothing in time, else by the nonce's keeper."""
+        cause = said.get("cause", "not_revealed")
+        by = OPERATOR if cause == "not_published" else self._entrusted.get("by")
+        due = self._reveal_by
+        if cause == "not_published":
+            due = _shown(_us(self._committed["occurred_at"]) + self._term_h * HOUR_US)
+        was_there = self._reveal_by is not None
+        if cause == "revealed_early":
+            covering = self._covering(self._committed_at)
+            was_there = was_there or (covering is not None and covering[0] <= index)
+            if sha256(bytes.fromhex(said["nonce"])).hexdigest() != self._entrusted.get("nonce_sha256"):
+                self.found.differs(Differs.NONCE, self._entrusted.get("nonce_sha256"), said["nonce"], index=index)
+        elif due is not None and recorded_at_us <= _us(due):
+            self.found.differs(Differs.LATE, expected=due, found=_shown(recorded_at_us), index=index)
+        if said["attributed_to"] != by or was_there is not (cause == "not_revealed"):
+            found = f"{said['attributed_to']}: {cause}"
+            self.found.differs(Differs.ATTRIBUTION, expected=by, found=found, index=index)
 
 
 def replayed(review: str, events: Iterable[tuple[int, Envelope]], covering: Covering) -> Redrawn:

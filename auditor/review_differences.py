@@ -25,6 +25,8 @@ class Differs(StrEnum):
     SIZES = "sizes_differ"
     NONCE = "nonce_differs"
     LATE = "nonce_late"
+    TERM = "term_differs"
+    ATTRIBUTION = "attribution_differs"
     CHECKPOINT = "checkpoint_not_the_first"
     SAMPLE = "sample_differs"
     CHANGED = "member_changed"
@@ -49,6 +51,11 @@ DIFFERENCES: Final[dict[Differs, tuple[str, str]]] = {
     Differs.SIZES: ("样本量不合抽样方案", "the sizes are not those of the sampling plan"),
     Differs.NONCE: ("随机数与所托付的摘要不符", "the nonce is not the one that was entrusted"),
     Differs.LATE: ("揭示或判定失败的时间不合期限", "revealed or failed at another time than its term allows"),
+    Differs.TERM: ("期限不是监督方所接受的", "the term is not the one that the supervisor accepted"),
+    Differs.ATTRIBUTION: (
+        "抽样失败归于不应负责的一方",
+        "the draw that failed is attributed to somebody else than failed it",
+    ),
     Differs.CHECKPOINT: ("所用检查点不是最先涵盖承诺的", "the checkpoint is not the first that covers the commitment"),
     Differs.SAMPLE: ("样本与重算的不同", "the sample is not the one that follows"),
     Differs.CHANGED: ("冻结期间成员有变动", "a member changed while it was frozen"),
@@ -68,7 +75,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Redrawn(msgspec.Struct, kw_only=True):
-    """What a review comes to: `phase` is how far it went."""
+    """What a review comes to: `phase` is how far it went. The checkpoint is the one by which its sample was drawn, else
+    the first published one that covers the commitment.
+    """
 
     phase: str = "none"
     members: int = 0
@@ -78,6 +87,7 @@ class Redrawn(msgspec.Struct, kw_only=True):
     samples: int = 0
     spares: int = 0
     checkpoint_size: int = 0
+    checkpoint_root: str = ""
     recorded: int = 0
     agreed: int = 0
     consequence: str = ""

@@ -48,6 +48,7 @@ PUBLIC_TYPES: Final = frozenset(
         "registry.PlanSet",
         "registry.SiteClosed",
         "registry.SiteOpened",
+        "sorting.CommitmentPublished",
         "sorting.Concluded",
         "sorting.DrawFailed",
         "sorting.NonceEntrusted",

@@ -67,6 +67,14 @@ def connect(url: str | None, token: str | None, *roles: Role, units: frozenset[s
         raise CannotGoOn(f"{what}有误：{error}。", f"{error}.", USAGE) from None
 
 
+def token_of(token: str | None, *roles: Role) -> str:
+    """The token that `connect` shows a platform: the one given, else one of this machine's own for these roles. Raises
+    CannotGoOn.
+    """
+    settings = cli_settings()
+    return (token or settings.token).strip() or _own_tokens(settings, roles, frozenset())()
+
+
 def own_subject(token: str | None) -> str:
     """The subject id of whoever bears the token that `connect` would use. Raises CannotGoOn."""
     given = (token or cli_settings().token).strip()

@@ -1338,10 +1338,12 @@ class RepairRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ReviewRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`phase` is joining, committed, drawn, concluded, failed or withdrawn; `joined` devices are frozen for it
-    now, `members` were when it was committed. `criteria` are JSON. `reveal_by_us` and `proposed_at_us` (as
-    recorded) are instants, microseconds since 1970-01-01 UTC. `inspected_anew`, `repaired` and `in_review` count
-    what was left out by its reason. `version` is that of its stream.
+    """`phase` is joining, committed, drawn, concluded, failed or withdrawn, `failure` the cause of a draw that
+    failed; `joined` devices are frozen for it now, `members` were when it was committed; `inspected_anew`,
+    `repaired` and `in_review` count what was left out by its reason. `criteria` are JSON. The checkpoint is the
+    first published one that covers the commitment; `due_us` is when that is due, or after it the nonce, which is
+    `reveal_by_us`. These and `proposed_at_us` (as recorded) are instants, microseconds since 1970-01-01 UTC.
+    `version` is that of its stream.
     """
 
     review: str
@@ -1369,6 +1371,9 @@ class ReviewRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     inspected_anew: int = 0
     repaired: int = 0
     in_review: int = 0
+    checkpoint_root: str | None = None
+    due_us: int | None = None
+    failure: str | None = None
 
 
 class SampleRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -2632,7 +2637,9 @@ class ConcludeReview(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class EntrustNonce(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """托付随机数摘要 The supervisor gives the SHA-256 of 32 random bytes, and keeps these to itself."""
+    """托付随机数摘要 The supervisor gives the SHA-256 of 32 random bytes, and keeps these to itself. It accepts the hours
+    in which they are to be revealed, or sets its own, which may be fewer than anybody may propose.
+    """
 
     PATH: ClassVar[str] = "/v1/reviews/{review}/entrust-nonce"
     KEY: ClassVar[str] = "review"
@@ -2641,11 +2648,12 @@ class EntrustNonce(Command, frozen=True, kw_only=True, omit_defaults=True):
     by: str
     occurred_at: datetime | None = None
     occurred_on: date | None = None
+    reveal_within_h: int | None = None
 
 
 class ProposeReview(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """提出复核 Which verdicts are reviewed, by which sampling plan, and within how many hours of the commitment the
-    nonce is to be revealed.
+    """提出复核 Which verdicts are reviewed, by which sampling plan, and within how many hours the nonce is to be
+    revealed once a published checkpoint covers the commitment.
     """
 
     PATH: ClassVar[str] = "/v1/reviews/{review}/propose-review"
@@ -2688,12 +2696,17 @@ class ReplaceSample(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RevealNonce(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """揭示随机数 The 32 bytes, after a published checkpoint covers the commitment. Before, nobody may know them."""
+    """揭示随机数 The 32 bytes, with size and root of the first published checkpoint that covers the commitment, as the
+    supervisor holds it. Before there is one nobody may know the nonce: a right one that comes earlier fails the
+    draw.
+    """
 
     PATH: ClassVar[str] = "/v1/reviews/{review}/reveal-nonce"
     KEY: ClassVar[str] = "review"
     review: str
     nonce: str
+    checkpoint_size: int
+    checkpoint_root: str
     by: str
     occurred_at: datetime | None = None
     occurred_on: date | None = None

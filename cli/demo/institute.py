@@ -66,7 +66,17 @@ def review(settings: Settings, gateway: str, judged_on: date, published: Callabl
         regulator.do(EntrustNonce(review=REVIEW, nonce_sha256=digest, by=REGULATOR, occurred_at=now()))
         _until(regulator, lambda row: row.phase == "committed")
         published()
-        drawn = regulator.do(RevealNonce(review=REVIEW, nonce=nonce.hex(), by=REGULATOR, occurred_at=now()))
+        row = _until(regulator, lambda row: row.checkpoint_root is not None)
+        drawn = regulator.do(
+            RevealNonce(
+                review=REVIEW,
+                nonce=nonce.hex(),
+                checkpoint_size=row.checkpoint_size or 0,
+                checkpoint_root=row.checkpoint_root or "",
+                by=REGULATOR,
+                occurred_at=now(),
+            )
+        )
         with Client(gateway, token_of(settings, INSTITUTE, Role.INSTITUTE), timeout_s=120) as institute:
             samples = list(institute.rows(ListSamples(review=REVIEW, state="awaited", seen=drawn.position)))
             for number, sample in enumerate(samples, 1):

@@ -10,15 +10,28 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.connection import USAGE, CannotGoOn, connect, console, explained, note, own_subject
+from auditor.source import Place
+from cli.connection import (
+    USAGE,
+    CannotGoOn,
+    connect,
+    console,
+    explained,
+    note,
+    own_address,
+    own_subject,
+    token_of,
+)
 from cli.document import fetch
 from cli.sorting.results import record
+from cli.sorting.revealing import first_covering
 from cli.sorting.rules import Token, Url, shown
 from client import Client, types
 from kernel.clock import now
 from kernel.principal import Role
 from kernel.quantity import BUSINESS_ZONE, instant_of_us
 from ledger.proof.draw import NONCE_BYTES
+from services.sorting.review.drawing import CAUSES, Cause
 from services.sorting.review.results import CONSEQUENCES, Consequence
 from services.sorting.review.state import JUDGED, PHASES, Judged, Phase
 
@@ -69,7 +82,7 @@ def propose(
     group: Annotated[str | None, typer.Option(help="方案组 scheme group")] = None,
     site: Annotated[str | None, typer.Option(help="站点 site")] = None,
     maker: Annotated[list[str] | None, typer.Option(help="厂家，可多次 a maker, may be given again")] = None,
-    within_h: Annotated[int, typer.Option(min=1, max=720, help="揭示时限，小时 hours to reveal the nonce in")] = 72,
+    within_h: Annotated[int, typer.Option(min=24, max=720, help="揭示时限，小时 hours to reveal the nonce in")] = 72,
     by: By = None,
     url: Url = None,
     token: Token = None,
@@ -99,6 +112,10 @@ def entrust(
     review: Review,
     nonce: Nonce = None,
     digest: Annotated[str | None, typer.Option("--sha256", help="随机数的 SHA-256 of the nonce")] = None,
+    within_h: Annotated[
+        int | None,
+        typer.Option(min=1, max=720, help="改定揭示时限，小时 hours to reveal it in, as proposed unless set"),
+    ] = None,
     by: By = None,
     url: Url = None,
     token: Token = None,
@@ -110,7 +127,9 @@ def entrust(
         said = digest or sha256(_nonce(cast("Path", nonce))).hexdigest()
         with connect(url, token, Role.REGULATOR) as platform:
             me = by or own_subject(token)
-            platform.do(types.EntrustNonce(review=review, nonce_sha256=said, by=me, occurred_at=now()))
+            platform.do(
+                types.EntrustNonce(review=review, nonce_sha256=said, reveal_within_h=within_h, by=me, occurred_at=now())
+            )
     _done(f"摘要已托付 entrusted: {said}")
     note(*NEXT["committed"])
 
@@ -119,16 +138,32 @@ def entrust(
 def reveal(
     review: Review,
     nonce: Annotated[Path, typer.Option(readable=False, help="`sorting nonce` 所写的文件 the file of `sorting nonce`")],
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", help="存证目录或平台，缺省为平台 folder or URL of the log; the platform's own"),
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(help="见证策略文件 a policy of witnesses to trust")] = None,
     by: By = None,
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """揭示随机数并抽样；在检查点涵盖总体承诺之前会被拒绝 Reveal the nonce, by which the sample is drawn."""
+    """查验最先涵盖总体承诺的检查点，再揭示随机数并抽样 Check the checkpoint, then reveal the nonce, which draws."""
     with explained():
         revealed = _nonce(nonce).hex()
         with connect(url, token, Role.REGULATOR) as platform:
-            me = by or own_subject(token)
-            done = platform.do(types.RevealNonce(review=review, nonce=revealed, by=me, occurred_at=now()))
+            me, shown_token = by or own_subject(token), token_of(token, Role.REGULATOR)
+            row = platform.ask(types.GetReview(review=review))
+            size, root = first_covering(row, Place(from_ or url or own_address(), shown_token), policy)
+            done = platform.do(
+                types.RevealNonce(
+                    review=review,
+                    nonce=revealed,
+                    checkpoint_size=size,
+                    checkpoint_root=root,
+                    by=me,
+                    occurred_at=now(),
+                )
+            )
             row = platform.ask(types.GetReview(review=review, seen=done.position))
     _done(f"已抽样 {row.samples} 件 {row.samples} devices are drawn")
     note(*NEXT["drawn"])
@@ -289,9 +324,17 @@ def _facts(row: types.ReviewRow) -> list[tuple[str, str]]:
     ]
     if row.root:
         facts.append(("总体根 population root", row.root))
-    if row.phase == "committed" and row.reveal_by_us is not None:
-        until = instant_of_us(row.reveal_by_us).astimezone(BUSINESS_ZONE)
-        facts.append(("揭示期限 reveal by", f"{until:%Y-%m-%d %H:%M}"))
+    if row.phase == "committed" and row.due_us is not None:
+        until = instant_of_us(row.due_us).astimezone(BUSINESS_ZONE)
+        what = "公布期限 publish by" if row.checkpoint_size is None else "揭示期限 reveal by"
+        facts.append((what, f"{until:%Y-%m-%d %H:%M}"))
+    if row.checkpoint_size is not None:
+        facts.append(("检查点 checkpoint", f"{row.checkpoint_size:,}  {row.checkpoint_root}"))
+    if row.failure is not None:
+        facts.append(("失败原因 failed", " ".join(CAUSES[cast("Cause", row.failure)])))
+    if left := row.inspected_anew + row.repaired + row.in_review:
+        said = f"重新分拣 inspected anew {row.inspected_anew:,}；维修 repaired {row.repaired:,}；"
+        facts.append((f"未列入 left out {left:,}", f"{said}在另一复核 in a review {row.in_review:,}"))
     if row.samples:
         said = f"{row.samples:,}；已登记 recorded {row.recorded:,}；已替换 replaced {row.replaced:,}"
         facts.append(("样本 samples", said))

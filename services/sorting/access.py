@@ -50,7 +50,7 @@ from services.sorting.review.committing import (
     ProposeReviewByPlan,
     WithdrawReview,
 )
-from services.sorting.review.drawing import FailDraw, RevealNonce, RevealNonceThen
+from services.sorting.review.drawing import FailDraw, NoteCheckpoint, NoteCheckpointOf, RevealNonce, RevealNonceThen
 from services.sorting.review.results import ConcludeReview, RecordResult, ReplaceSample
 from services.sorting.review.state import Review
 from services.sorting.run import FreePositions, Run, TakePositions
@@ -98,6 +98,7 @@ INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
         CloseInspection,
         SupersedeInspection,
         CommitPopulation,
+        NoteCheckpoint,
         FailDraw,
     )
 )
@@ -278,6 +279,7 @@ _GIVEN: Final[dict[type[msgspec.Struct], type[msgspec.Struct]]] = {
     RejudgeByRulebook: Rejudge,
     ReVerifyByScheme: ReVerify,
     ProposeReviewByPlan: ProposeReview,
+    NoteCheckpointOf: NoteCheckpoint,
     RevealNonceThen: RevealNonce,
     CommitPopulationOf: CommitPopulation,
 }

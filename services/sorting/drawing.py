@@ -28,7 +28,13 @@ from services.sorting.review.committing import (
     ProposeReview,
     ProposeReviewByPlan,
 )
-from services.sorting.review.drawing import RevealNonce, RevealNonceThen, is_nonce_of
+from services.sorting.review.drawing import (
+    NoteCheckpoint,
+    NoteCheckpointOf,
+    RevealNonce,
+    RevealNonceThen,
+    is_nonce_of,
+)
 from services.sorting.review.state import DrawnStratum, LeftOut, Review, Stratum
 from services.sorting.sampling import SamplingPlan, SamplingPlans
 from services.sorting.views.review import criteria_of, frozen, in_phase, left_out, outside
@@ -50,12 +56,6 @@ STILL_JOINING = against_rules(
     "复核 {review} 尚有 {count} 只器具未进入总体。",
     "{count} devices have not joined review {review} yet",
 )
-NOT_PUBLISHED = against_rules(
-    "review.not_published",
-    "尚无已公布的检查点涵盖复核 {review} 的总体承诺。在此之前不得揭示随机数；请稍候再试。",
-    "no published checkpoint covers the commitment of review {review} yet, and nobody may know the nonce before; try "
-    "again in a while",
-)
 POPULATION_DIFFERS = against_rules(
     "review.population_differs",
     "复核 {review} 的成员与所承诺的根不符，不能抽样。请立即核查成员的变动（meterloop audit review {review}）。",
@@ -65,7 +65,7 @@ POPULATION_DIFFERS = against_rules(
 
 SAMPLING: Final = Path(__file__).parent / "tables" / "sampling.yaml"
 
-_FURNISHED: Final = (ProposeReview, CommitPopulation, RevealNonce)
+_FURNISHED: Final = (ProposeReview, CommitPopulation, NoteCheckpoint, RevealNonce)
 
 
 def load_plans(path: Path | None) -> SamplingPlans:
@@ -135,9 +135,12 @@ class Drawing:
         review = (await self._reviews.now([command.review]))[command.review]
         if isinstance(command, CommitPopulation):
             return command if review.phase != "joining" else await self._committing(command, review)
+        if isinstance(command, NoteCheckpoint):
+            noted = review.phase != "committed" or review.checkpoint is not None
+            return command if noted else await self._noting(command)
         if review.phase != "committed" or not is_nonce_of(command.nonce, review):
             return command  # type: ignore[no-any-return]  # a RevealNonce, which is refused as it is
-        return await self._revealing(command)
+        return await self._revealing(command, review)
 
     def _plan(self, command: ProposeReview) -> SamplingPlan:
         plan = self._plans.plan(command.plan)
@@ -169,24 +172,30 @@ class Drawing:
             **about, root=population.root.hex(), members=population.size, strata=strata, left_out=left
         )
 
-    async def _revealing(self, command: RevealNonce) -> RevealNonceThen:
-        recorded, committed = await self._commitment(command.review)
+    async def _noting(self, command: NoteCheckpoint) -> NoteCheckpoint:
+        recorded, _ = await self._commitment(command.review)
+        first = await self._first_covering(recorded)
+        if first is None:
+            return command
+        about = msgspec.structs.asdict(command)
+        return NoteCheckpointOf(**about, checkpoint_size=first[0], checkpoint_root=first[1])
+
+    async def _first_covering(self, recorded: Recorded) -> tuple[int, str] | None:
         try:
             covering = await self._checkpoints.first_covering(recorded)
         except (NothingPublished, ProofFault):
             covering = None
-        if covering is None:
-            raise NOT_PUBLISHED(review=command.review)
-        root, checkpoint = bytes.fromhex(committed.root), covering.checkpoint
-        seed = seed_of(root, bytes.fromhex(command.nonce), checkpoint.root)
-        drawn = await self._ask_now(lambda connection: _drawn(connection, committed, seed))
-        return RevealNonceThen(
-            **msgspec.structs.asdict(command),
-            now=now(self._clock),
-            checkpoint_size=checkpoint.size,
-            checkpoint_root=checkpoint.root.hex(),
-            drawn=drawn,
-        )
+        return None if covering is None else (covering.checkpoint.size, covering.checkpoint.root.hex())
+
+    async def _revealing(self, command: RevealNonce, review: Review) -> RevealNonceThen:
+        recorded, committed = await self._commitment(command.review)
+        first = review.checkpoint or await self._first_covering(recorded)
+        drawn: tuple[DrawnStratum, ...] = ()
+        if first is not None:
+            seed = seed_of(*(bytes.fromhex(one) for one in (committed.root, command.nonce, first[1])))
+            drawn = await self._ask_now(lambda connection: _drawn(connection, committed, seed))
+        about = msgspec.structs.asdict(command)
+        return RevealNonceThen(**about, now=now(self._clock), first=first, drawn=drawn)
 
     async def _commitment(self, review: str) -> tuple[Recorded, PopulationCommitted]:
         """The event by which a population was committed."""

@@ -10,7 +10,7 @@ from kernel.policy import ClockPolicy
 from kernel.quantity import instant_of_us
 from services.sorting.inspection.population import JoinPopulation, LeavePopulation
 from services.sorting.review.committing import CommitPopulation
-from services.sorting.review.drawing import FailDraw
+from services.sorting.review.drawing import FailDraw, NoteCheckpoint
 from services.sorting.views.review import COMMITTED, ENDED, JOINING, criteria_of, free, frozen, in_phase
 
 REVIEWS_EVERY_S: Final = 1.0
@@ -24,7 +24,9 @@ def reviews_due(connection: Connection, now_us: int) -> Iterator[tuple[str, msgs
     """
     moment: dict[str, Any] = {"occurred_at": instant_of_us(now_us)}
     for row in in_phase(connection, COMMITTED):
-        if row.reveal_by_us is not None and row.reveal_by_us < now_us:
+        if row.checkpoint_size is None:
+            yield f"{row.review}/checkpoint/{now_us}", NoteCheckpoint(**moment, review=row.review)
+        if row.due_us is not None and row.due_us < now_us:
             yield f"{row.review}/fail/{now_us}", FailDraw(**moment, review=row.review)
     for row in in_phase(connection, *ENDED):
         for asset_no, _, _ in frozen(connection, row.review):

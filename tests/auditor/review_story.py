@@ -15,7 +15,7 @@ from ledger.proof.draw import Population, allotted, seed_of
 from services.sorting.app import CODEC
 from services.sorting.inspection.population import PopulationJoined, PopulationLeft
 from services.sorting.review.committing import NonceEntrusted, PopulationCommitted, ReviewProposed
-from services.sorting.review.drawing import SampleDrawn
+from services.sorting.review.drawing import CommitmentPublished, SampleDrawn
 from services.sorting.review.state import DrawnStratum, ReviewCriteria, Stratum
 from services.sorting.sampling import SamplingLot, SamplingPlan
 from tests.sorting.reviewing import CENTRE, JUDGED_ON, NONCE, NOW, SUPERVISOR, judged, number
@@ -110,9 +110,19 @@ class Story:
             "spares_ppm": 0,
             "accept": 0,
             "nonce_sha256": sha256(NONCE).hexdigest(),
-            "reveal_by": self.at + TERM,
+            "reveal_within_h": 24,
         }
         return self.of_review(PopulationCommitted(**(said | other)))
+
+    def publish(self, size: int, root: bytes = ROOT, **other: Any) -> int:
+        said: dict[str, Any] = {
+            "occurred_at": self.at,
+            "review": "R1",
+            "checkpoint_size": size,
+            "checkpoint_root": root.hex(),
+            "reveal_by": self.at + TERM,
+        }
+        return self.of_review(CommitmentPublished(**(said | other)))
 
     def draw(self, size: int, root: bytes = ROOT, by: str = SUPERVISOR) -> int:
         population = Population(self.members)

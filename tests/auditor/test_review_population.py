@@ -11,11 +11,10 @@ from services.sorting.inspection.override import OverrideProposed, OverrideRejec
 from services.sorting.inspection.population import PopulationJoined, PopulationLeft
 from services.sorting.inspection.repair_order import RepairClosed
 from services.sorting.review.committing import ReviewWithdrawn
-from services.sorting.review.drawing import DrawFailed
 from services.sorting.review.state import LeftOut
-from tests.auditor.review_story import ROOT, TERM, Story
+from tests.auditor.review_story import Story
 from tests.sorting.examples import SITE
-from tests.sorting.reviewing import OTHER_DAY, SUPERVISOR, judged, number, opened, ordered
+from tests.sorting.reviewing import OTHER_DAY, judged, number, opened, ordered
 
 MEMBERS = range(6)
 ONE = 3
@@ -236,28 +235,3 @@ def test_what_a_load_curve_shows_is_no_change():
     index, envelope = story.told.pop()
     story.told.append((index, msgspec.structs.replace(envelope, type=f"sorting.{LoadRecorded.__name__}")))
     assert story.differences() == []
-
-
-def test_a_sample_is_drawn_in_time_and_by_a_checkpoint_that_was_there():
-    story = committed()
-    at = len(story.told)
-    story.draw(at)
-    covering = (at, ROOT)
-    assert story.differences(lambda _index: covering) == []
-    # One that was not there yet when the sample was drawn.
-    early = committed()
-    early.draw(at + 1)
-    assert early.differences(lambda _index: (at + 1, ROOT)) == [("checkpoint_not_the_first", None)]
-    late = committed()
-    late.at += TERM + timedelta(minutes=6)
-    late.draw(at)
-    assert late.differences(lambda _index: covering) == [("nonce_late", None)]
-
-
-def test_whoever_is_blamed_for_a_draw_that_failed_is_who_entrusted_the_nonce():
-    for blamed, expected in ((SUPERVISOR, []), ("u-9", [("nonce_differs", None)])):
-        story = committed()
-        reveal_by = story.at + TERM
-        story.at += TERM + timedelta(seconds=1)
-        story.of_review(DrawFailed(occurred_at=story.at, review="R1", attributed_to=blamed, reveal_by=reveal_by))
-        assert story.differences() == expected

@@ -133,6 +133,12 @@ class Hall:
         await disclose(discloser_of(self.ledger, self.folder, LABELS))
         return size
 
+    async def shown(self) -> int:
+        """The commitment is published, and the first checkpoint that covers it on record. Its size."""
+        size = await self.publish()
+        assert await self.tick() == []
+        return size
+
     async def row(self, review: str = "R1") -> Any:
         return await self.sorting.one(REVIEWS, (review,), seen=await self.ledger.head())
 
@@ -150,9 +156,9 @@ class Hall:
             )
         )  # fmt: skip
 
-    async def entrust(self, review: str = "R1") -> None:
+    async def entrust(self, review: str = "R1", **other: Any) -> None:
         digest = sha256(NONCE).hexdigest()
-        await self.do(EntrustNonce(occurred_at=self.at, review=review, nonce_sha256=digest, by=SUPERVISOR))
+        await self.do(EntrustNonce(occurred_at=self.at, review=review, nonce_sha256=digest, by=SUPERVISOR, **other))
 
     async def committed(self, review: str = "R1", plan: str = "8.0", **criteria: Any) -> None:
         """Up to the commitment of all that fit."""
@@ -161,14 +167,18 @@ class Hall:
         for _ in range(2):
             assert await self.tick() == []
 
-    def revealing(self, review: str = "R1", nonce: bytes = NONCE) -> RevealNonce:
-        return RevealNonce(occurred_at=self.at, review=review, nonce=nonce.hex(), by=SUPERVISOR)
+    async def revealing(self, review: str = "R1", nonce: bytes = NONCE, **other: Any) -> RevealNonce:
+        """With the checkpoint that is on record, where there is one."""
+        row = await self.row(review)
+        shown = {"checkpoint_size": row.checkpoint_size or 0, "checkpoint_root": row.checkpoint_root or "0" * 64}
+        said: dict[str, Any] = {"occurred_at": self.at, "review": review, "nonce": nonce.hex(), "by": SUPERVISOR}
+        return RevealNonce(**(said | shown | other))
 
     async def drawn(self, review: str = "R1", plan: str = "8.0", **criteria: Any) -> None:
         """Up to the sample."""
         await self.committed(review, plan, **criteria)
-        await self.publish()
-        await self.do(self.revealing(review))
+        await self.shown()
+        await self.do(await self.revealing(review))
 
     def result(self, asset_no: str, disposition: str, review: str = "R1") -> RecordResult:
         return RecordResult(

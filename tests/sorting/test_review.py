@@ -26,11 +26,16 @@ from services.sorting.review.committing import (
     WithdrawReview,
 )
 from services.sorting.review.drawing import (
+    CHECKPOINT_DIFFERS,
     NOT_YET_DUE,
+    OPERATOR,
     TOO_LATE,
     WRONG_NONCE,
+    CommitmentPublished,
     DrawFailed,
     FailDraw,
+    NoteCheckpoint,
+    NoteCheckpointOf,
     RevealNonce,
     RevealNonceThen,
     SampleDrawn,
@@ -89,17 +94,19 @@ COMMITTED = at(
     spares_ppm=200_000,
     accept=0,
     nonce_sha256=DIGEST,
-    reveal_by=AT + timedelta(hours=24),
+    reveal_within_h=24,
 )
+NOTE = at(NoteCheckpointOf, checkpoint_size=40, checkpoint_root="cd" * 32)
+PUBLISHED = at(CommitmentPublished, checkpoint_size=40, checkpoint_root="cd" * 32, reveal_by=AT + timedelta(hours=24))
 DRAWN_STRATA = (
     DrawnStratum(disposition="reuse", maker="M01", waived=False, sample=(A, B), spares=(C,)),
     DrawnStratum(disposition="scrap", maker="M01", waived=False, sample=(D,)),
 )
 SHOWN = {"nonce": NONCE, "checkpoint_size": 40, "checkpoint_root": "cd" * 32, "drawn": DRAWN_STRATA, "by": "u-2"}
-REVEAL = at(RevealNonceThen, now=AT, **SHOWN)
+REVEAL = at(RevealNonceThen, now=AT, first=(40, "cd" * 32), **SHOWN)
 DRAWN = at(SampleDrawn, **SHOWN)
 JOINING = [PROPOSED, ENTRUSTED]
-SAMPLED = [*JOINING, COMMITTED, DRAWN]
+SAMPLED = [*JOINING, COMMITTED, PUBLISHED, DRAWN]
 
 
 def result(asset_no, disposition):
@@ -114,6 +121,7 @@ def test_a_review_goes_from_its_proposal_to_its_conclusion():
     story = given(REVIEW).when(PROPOSE).then([PROPOSED])
     story.when(ENTRUST).then([ENTRUSTED]).when(ENTRUST).then([])
     story.when(COMMIT).then([COMMITTED]).when(COMMIT).then([])
+    story.when(NOTE).then([PUBLISHED]).when(NOTE).then([])
     story.when(REVEAL).then([DRAWN])
     for asset_no, disposition in ((A, "reuse"), (B, "reuse"), (D, "scrap")):
         said = result(asset_no, disposition)
@@ -180,23 +188,67 @@ def test_a_review_is_withdrawn_before_its_population_is_committed():
 
 
 def test_the_nonce_is_the_one_that_was_entrusted_and_comes_in_time():
-    committed = [*JOINING, COMMITTED]
-    given(REVIEW, committed).when(msgspec.structs.replace(REVEAL, nonce="0" * 64)).refused(WRONG_NONCE)
-    given(REVIEW, committed).when(at(RevealNonce, nonce=NONCE, by="u-2")).refused(MOVED_ON)
+    shown = [*JOINING, COMMITTED, PUBLISHED]
+    given(REVIEW, shown).when(msgspec.structs.replace(REVEAL, nonce="0" * 64)).refused(WRONG_NONCE)
+    bare = {name: getattr(REVEAL, name) for name in RevealNonce.__struct_fields__}
+    given(REVIEW, shown).when(RevealNonce(**bare)).refused(MOVED_ON)
     late = AT + timedelta(hours=24, seconds=1)
     # Whatever moment the command names, what counts is when it came.
-    given(REVIEW, committed).when(msgspec.structs.replace(REVEAL, now=late)).refused(TOO_LATE)
-    given(REVIEW, committed).when(msgspec.structs.replace(REVEAL, now=COMMITTED.reveal_by)).then([DRAWN])
+    given(REVIEW, shown).when(msgspec.structs.replace(REVEAL, now=late)).refused(TOO_LATE)
+    given(REVIEW, shown).when(msgspec.structs.replace(REVEAL, now=PUBLISHED.reveal_by)).then([DRAWN])
+
+
+def test_the_supervisor_and_the_log_name_the_same_checkpoint():
+    shown = [*JOINING, COMMITTED, PUBLISHED]
+    for other in ({"checkpoint_size": 41}, {"checkpoint_root": "ef" * 32}):
+        given(REVIEW, shown).when(msgspec.structs.replace(REVEAL, **other)).refused(CHECKPOINT_DIFFERS)
+    # What is on record counts, whatever was found in the files since.
+    given(REVIEW, shown).when(msgspec.structs.replace(REVEAL, first=(41, "ef" * 32))).refused(MOVED_ON)
+    given(REVIEW, [*JOINING, COMMITTED]).when(REVEAL).then([PUBLISHED, DRAWN])
+    early = msgspec.structs.replace(REVEAL, first=None, drawn=())
+    failed = at(DrawFailed, attributed_to="u-2", cause="revealed_early", nonce=NONCE)
+    given(REVIEW, [*JOINING, COMMITTED]).when(early).then([failed]).when(REVEAL).refused(OTHER_PHASE)
+
+
+def test_a_checkpoint_is_noted_where_there_is_one_and_the_population_committed():
+    given(REVIEW, [*JOINING, COMMITTED]).when(at(NoteCheckpoint)).then([])
+    given(REVIEW, JOINING).when(NOTE).then([])
 
 
 def test_a_nonce_that_does_not_come_fails_the_draw_by_its_keeper():
-    committed = [*JOINING, COMMITTED]
-    given(REVIEW, committed).when(at(FailDraw)).refused(NOT_YET_DUE)
-    late = COMMITTED.reveal_by + timedelta(seconds=1)
-    failed = at(DrawFailed, occurred_at=late, attributed_to="u-2", reveal_by=COMMITTED.reveal_by)
-    story = given(REVIEW, committed).when(at(FailDraw, occurred_at=late)).then([failed])
+    shown = [*JOINING, COMMITTED, PUBLISHED]
+    given(REVIEW, shown).when(at(FailDraw)).refused(NOT_YET_DUE)
+    late = PUBLISHED.reveal_by + timedelta(seconds=1)
+    failed = at(DrawFailed, occurred_at=late, attributed_to="u-2", reveal_by=PUBLISHED.reveal_by)
+    story = given(REVIEW, shown).when(at(FailDraw, occurred_at=late)).then([failed])
     story.when(at(FailDraw, occurred_at=late)).then([])
     story.when(REVEAL).refused(OTHER_PHASE)
+
+
+def test_a_commitment_that_is_not_published_fails_the_draw_by_the_log_s_operator():
+    due = AT + timedelta(hours=24)
+    given(REVIEW, [*JOINING, COMMITTED]).when(at(FailDraw, occurred_at=due)).refused(NOT_YET_DUE)
+    late = due + timedelta(seconds=1)
+    failed = at(DrawFailed, occurred_at=late, attributed_to=OPERATOR, reveal_by=due, cause="not_published")
+    given(REVIEW, [*JOINING, COMMITTED]).when(at(FailDraw, occurred_at=late)).then([failed])
+
+
+def test_the_term_is_the_supervisor_s_and_nobody_else_proposes_less_than_a_day():
+    mine = msgspec.structs.replace(ENTRUST, reveal_within_h=1)
+    entrusted = msgspec.structs.replace(ENTRUSTED, reveal_within_h=1)
+    story = given(REVIEW, [PROPOSED]).when(mine).then([entrusted])
+    story.when(COMMIT).then([msgspec.structs.replace(COMMITTED, reveal_within_h=1)])
+    story.when(NOTE).then([msgspec.structs.replace(PUBLISHED, reveal_by=AT + timedelta(hours=1))])
+    said = {name: getattr(PROPOSE, name) for name in ProposeReview.__struct_fields__ if name != "reveal_within_h"}
+    with pytest.raises(msgspec.ValidationError, match="24"):
+        msgspec.convert(msgspec.to_builtins(said) | {"reveal_within_h": 23}, ProposeReview)
+
+
+def test_a_commitment_of_old_that_names_its_term_is_held_to_it():
+    old = msgspec.structs.replace(COMMITTED, reveal_within_h=0, reveal_by=AT + timedelta(hours=24))
+    late = msgspec.structs.replace(REVEAL, now=AT + timedelta(hours=25))
+    given(REVIEW, [*JOINING, old]).when(late).refused(TOO_LATE)
+    given(REVIEW, [*JOINING, old, DRAWN]).when(at(RecordResult, **result(C, "reuse"))).refused(NOT_SAMPLED)
 
 
 def test_a_result_is_recorded_once_and_of_a_sample():

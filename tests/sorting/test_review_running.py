@@ -1,8 +1,15 @@
 """Reviews as sorting runs them, over a log that is sequenced and published."""
 
+from datetime import timedelta
+
 import msgspec
 
+from kernel.quantity import us_of_instant
+from ledger.proof.checkpoint import Checkpoint
+from ledger.proof.note import Note
 from ledger.sqlite import SqliteLedger
+from ledger.transparency.layout import CHECKPOINT
+from ledger.transparency.storage import DirectoryStorage
 from services.sorting.app import CODEC
 from services.sorting.inspection.opening import OpenInspection
 from services.sorting.inspection.override import OverrideProposed, ProposeOverride
@@ -69,7 +76,7 @@ async def test_of_a_population_smaller_than_the_plan_all_are_tested(tmp_path):
         assert await here.samples(state="spare") == []
 
 
-async def test_a_nonce_is_not_revealed_before_a_checkpoint_covers_the_commitment(tmp_path):
+async def test_the_first_checkpoint_that_covers_the_commitment_counts_whenever_one_looks(tmp_path):
     async with hall(tmp_path) as here:
         await judge(here.ledger, range(20))
         await here.propose()
@@ -77,25 +84,87 @@ async def test_a_nonce_is_not_revealed_before_a_checkpoint_covers_the_commitment
         await here.publish()
         await here.tick()
         await here.tick()
-        assert (await here.row()).phase == "committed"
-        assert await here.refused(here.revealing()) == "review.not_published"
+        row = await here.row()
+        assert (row.phase, row.checkpoint_size, row.reveal_by_us) == ("committed", None, None)
         first = await here.publish()
         await judge(here.ledger, range(100, 110))
         assert await here.publish() > first
-        await here.do(here.revealing())
-        assert (await here.row()).checkpoint_size == first, "the first checkpoint counts, whenever one looks"
+        since = here.at
+        assert await here.tick() == []
+        row = await here.row()
+        assert row.checkpoint_size == first
+        assert row.reveal_by_us == us_of_instant(since + timedelta(hours=24)), "the term runs from when it was there"
+        await here.do(await here.revealing())
+        assert (await here.row()).phase == "drawn"
+
+
+async def test_a_nonce_that_comes_with_another_checkpoint_draws_nothing(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(20))
+        await here.committed()
+        first = await here.shown()
+        for other in ({"checkpoint_size": first + 1}, {"checkpoint_root": "0" * 64}):
+            assert await here.refused(await here.revealing(**other)) == "review.checkpoint_differs"
+        assert (await here.row()).phase == "committed"
+        await here.do(await here.revealing())
+
+
+async def test_a_checkpoint_that_nobody_has_noted_yet_is_found_when_the_nonce_comes(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(20))
+        await here.committed()
+        size = await here.publish()
+        note = DirectoryStorage(tmp_path / "proof").read(CHECKPOINT)
+        root = Checkpoint.parse(Note.parse(note).text).root.hex()
+        await here.do(await here.revealing(checkpoint_size=size, checkpoint_root=root))
+        row = await here.row()
+        assert (row.phase, row.checkpoint_size, row.checkpoint_root) == ("drawn", size, root)
+
+
+async def test_a_nonce_that_comes_before_any_checkpoint_fails_the_draw(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(20))
+        await here.committed()
+        assert await here.refused(await here.revealing(nonce=bytes(32))) == "review.wrong_nonce"
+        await here.do(await here.revealing())
+        row = await here.row()
+        assert (row.phase, row.failure) == ("failed", "revealed_early")
+
+
+async def test_a_log_that_publishes_nothing_fails_the_draw_and_not_the_supervisor(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(20))
+        await here.committed()
+        here.at += timedelta(hours=24)
+        assert await here.tick() == []
+        row = await here.row()
+        assert (row.phase, row.failure) == ("failed", "not_published")
+
+
+async def test_the_supervisor_sets_the_term_to_reveal(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(20))
+        await here.propose()
+        await here.entrust(reveal_within_h=2)
+        for _ in range(2):
+            await here.tick()
+        await here.publish()
+        since = here.at
+        await here.tick()
+        assert (await here.row()).reveal_by_us == us_of_instant(since + timedelta(hours=2))
 
 
 async def test_a_nonce_that_comes_late_fails_the_draw_and_frees_the_devices(tmp_path):
     async with hall(tmp_path) as here:
         await judge(here.ledger, range(20))
         await here.committed()
-        await here.publish()
-        assert await here.refused(here.revealing(nonce=bytes(32))) == "review.wrong_nonce"
+        await here.shown()
+        assert await here.refused(await here.revealing(nonce=bytes(32))) == "review.wrong_nonce"
         here.at = here.at.replace(day=here.at.day + 2)
-        assert await here.refused(here.revealing()) == "review.nonce_too_late"
+        assert await here.refused(await here.revealing()) == "review.nonce_too_late"
         assert await here.tick() == []
-        assert (await here.row()).phase == "failed"
+        row = await here.row()
+        assert (row.phase, row.failure) == ("failed", "not_revealed")
         assert len(await frozen(here)) == 20
         await here.tick()
         assert await frozen(here) == []

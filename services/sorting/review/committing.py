@@ -36,14 +36,14 @@ NOBODY = against_rules("review.nobody", "复核 {review} 的总体为空。", "n
 
 
 class ProposeReview(Happened, frozen=True, kw_only=True):
-    """提出复核 Which verdicts are reviewed, by which sampling plan, and within how many hours of the commitment the
-    nonce is to be revealed.
+    """提出复核 Which verdicts are reviewed, by which sampling plan, and within how many hours the nonce is to be
+    revealed once a published checkpoint covers the commitment.
     """
 
     review: Key
     criteria: ReviewCriteria
     plan: Code
-    reveal_within_h: Annotated[int, Meta(ge=1, le=720)] = 72
+    reveal_within_h: Annotated[int, Meta(ge=24, le=720)] = 72
     by: Subject
 
 
@@ -54,10 +54,13 @@ class ProposeReviewByPlan(ProposeReview, frozen=True, kw_only=True):
 
 
 class EntrustNonce(Happened, frozen=True, kw_only=True):
-    """托付随机数摘要 The supervisor gives the SHA-256 of 32 random bytes, and keeps these to itself."""
+    """托付随机数摘要 The supervisor gives the SHA-256 of 32 random bytes, and keeps these to itself. It accepts the
+    hours in which they are to be revealed, or sets its own, which may be fewer than anybody may propose.
+    """
 
     review: Key
     nonce_sha256: Sha256
+    reveal_within_h: Annotated[int, Meta(ge=1, le=720)] | None = None
     by: Subject
 
 
@@ -95,10 +98,11 @@ class ReviewProposed(Happened, frozen=True, kw_only=True):
 
 
 class NonceEntrusted(Happened, frozen=True, kw_only=True):
-    """The supervisor has chosen its nonce."""
+    """The supervisor has chosen its nonce, and where it is said in how many hours it reveals it."""
 
     review: Key
     nonce_sha256: Sha256
+    reveal_within_h: int | None = None
     by: Subject
 
 
@@ -111,9 +115,10 @@ class ReviewWithdrawn(Happened, frozen=True, kw_only=True):
 
 
 class PopulationCommitted(Happened, frozen=True, kw_only=True):
-    """The population: its Merkle root, its strata, and the SHA-256 of the nonce, to be revealed by `reveal_by`. The
-    plan draws `sample` of the whole, and `spares_ppm` of that as spares; with more than `accept` disagreements the
-    verdicts do not stand. A verdict of those days is a member or `left_out` for its reason.
+    """The population: its Merkle root, its strata, and the SHA-256 of the nonce. It is to be revealed within so many
+    hours of the first published checkpoint that covers this, and that is to be there within as many of this; in old
+    events by `reveal_by`. The plan draws `sample` of the whole, and `spares_ppm` of that as spares; with more than
+    `accept` disagreements the verdicts do not stand. A verdict of those days is a member or `left_out` for its reason.
     """
 
     review: Key
@@ -124,7 +129,8 @@ class PopulationCommitted(Happened, frozen=True, kw_only=True):
     spares_ppm: SharePpm
     accept: Count
     nonce_sha256: Sha256
-    reveal_by: Instant
+    reveal_by: Instant | None = None
+    reveal_within_h: int = 0
     left_out: LeftOut = LeftOut()
 
 
@@ -158,12 +164,23 @@ def evolve(review: Review, event: Event) -> Review:
         case ReviewProposed():
             return Review(phase="joining", plan=event.plan, reveal_within_h=event.reveal_within_h)
         case NonceEntrusted():
-            return msgspec.structs.replace(review, nonce_sha256=event.nonce_sha256, entrusted_by=event.by)
+            return msgspec.structs.replace(
+                review,
+                nonce_sha256=event.nonce_sha256,
+                entrusted_by=event.by,
+                reveal_within_h=event.reveal_within_h or review.reveal_within_h,
+            )
         case ReviewWithdrawn():
             return msgspec.structs.replace(review, phase="withdrawn")
         case PopulationCommitted():
+            assert event.occurred_at is not None
             return msgspec.structs.replace(
-                review, phase="committed", accept=event.accept, strata=event.strata, reveal_by=event.reveal_by
+                review,
+                phase="committed",
+                accept=event.accept,
+                strata=event.strata,
+                publish_by=event.occurred_at + timedelta(hours=review.reveal_within_h),
+                reveal_by=event.reveal_by,
             )
 
 
@@ -195,7 +212,7 @@ def _commit(command: CommitPopulation, review: Review) -> list[Event]:
             spares_ppm=review.plan.spares_ppm,
             accept=review.plan.lot(command.members).accept,
             nonce_sha256=review.nonce_sha256,
-            reveal_by=command.occurred_at + timedelta(hours=review.reveal_within_h),
+            reveal_within_h=review.reveal_within_h,
         )
     ]
 

@@ -91,8 +91,9 @@ class DrawnStratum(Part, frozen=True, kw_only=True):
 
 
 class Review(msgspec.Struct, frozen=True):
-    """What the rules need to remember. `verdicts` are those of the samples, `spares` those left of each of the
-    `strata`, `at` the stratum of each sample; `gone` were missing without a spare.
+    """What the rules need to remember. `checkpoint` is the size and root of the first published one that covers the
+    commitment, which is to be there by `publish_by`. `verdicts` are those of the samples, `spares` those left of each
+    of the `strata`, `at` the stratum of each sample; `gone` were missing without a spare.
     """
 
     phase: Phase = "none"
@@ -102,6 +103,8 @@ class Review(msgspec.Struct, frozen=True):
     entrusted_by: str = ""
     accept: int = 0
     strata: tuple[Stratum, ...] = ()
+    publish_by: datetime | None = None
+    checkpoint: tuple[int, str] | None = None
     reveal_by: datetime | None = None
     verdicts: dict[str, Disposition] = {}
     at: dict[str, int] = {}

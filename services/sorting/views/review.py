@@ -1,7 +1,7 @@
 """复核 How each review stands, and its samples without their verdicts: who re-tests them is not to know these."""
 
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -26,10 +26,11 @@ _read_criteria: Final = msgspec.json.Decoder(ReviewCriteria).decode
 
 
 class ReviewRow(msgspec.Struct, frozen=True):
-    """`phase` is joining, committed, drawn, concluded, failed or withdrawn; `joined` devices are frozen for it now,
-    `members` were when it was committed. `criteria` are JSON. `reveal_by_us` and `proposed_at_us` (as recorded) are
-    instants, microseconds since 1970-01-01 UTC. `inspected_anew`, `repaired` and `in_review` count what was left out by
-    its reason. `version` is that of its stream.
+    """`phase` is joining, committed, drawn, concluded, failed or withdrawn, `failure` the cause of a draw that failed;
+    `joined` devices are frozen for it now, `members` were when it was committed; `inspected_anew`, `repaired` and
+    `in_review` count what was left out by its reason. `criteria` are JSON. The checkpoint is the first published one
+    that covers the commitment; `due_us` is when that is due, or after it the nonce, which is `reveal_by_us`. These and
+    `proposed_at_us` (as recorded) are instants, microseconds since 1970-01-01 UTC. `version` is that of its stream.
     """
 
     review: str
@@ -57,6 +58,9 @@ class ReviewRow(msgspec.Struct, frozen=True):
     inspected_anew: int = 0
     repaired: int = 0
     in_review: int = 0
+    checkpoint_root: str | None = None
+    due_us: int | None = None
+    failure: str | None = None
 
 
 class ReviewTable(Tables, table=True):
@@ -89,6 +93,9 @@ class ReviewTable(Tables, table=True):
     inspected_anew: int
     repaired: int
     in_review: int
+    checkpoint_root: str | None
+    due_us: int | None
+    failure: str | None
 
 
 class SampleState(msgspec.Struct, frozen=True):
@@ -188,19 +195,30 @@ def _changed(row: ReviewRow, event: Any) -> dict[str, Any]:
         case committing.ReviewWithdrawn():
             return {"phase": "withdrawn"}
         case committing.PopulationCommitted():
-            reveal_by_us = us_of_instant(event.reveal_by)
+            assert event.occurred_at is not None
+            due = event.reveal_by or event.occurred_at + timedelta(hours=event.reveal_within_h)
             return {
                 "phase": COMMITTED,
                 "members": event.members,
                 "root": event.root,
-                "reveal_by_us": reveal_by_us,
+                "reveal_by_us": event.reveal_by and us_of_instant(event.reveal_by),
+                "due_us": us_of_instant(due),
                 **msgspec.structs.asdict(event.left_out),
             }
+        case drawing.CommitmentPublished():
+            due_us = us_of_instant(event.reveal_by)
+            shown = {"checkpoint_size": event.checkpoint_size, "checkpoint_root": event.checkpoint_root}
+            return {**shown, "reveal_by_us": due_us, "due_us": due_us}
         case drawing.SampleDrawn():
             samples = sum(len(stratum.sample) for stratum in event.drawn)
-            return {"phase": "drawn", "checkpoint_size": event.checkpoint_size, "samples": samples}
+            return {
+                "phase": "drawn",
+                "checkpoint_size": event.checkpoint_size,
+                "checkpoint_root": event.checkpoint_root,
+                "samples": samples,
+            }
         case drawing.DrawFailed():
-            return {"phase": "failed"}
+            return {"phase": "failed", "failure": event.cause}
         case results.SampleReplaced():
             return {"replaced": row.replaced + 1}
         case results.ResultRecorded():

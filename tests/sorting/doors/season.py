@@ -42,7 +42,7 @@ from services.sorting.repair import (
     SendForRepair,
 )
 from services.sorting.review.committing import CommitPopulation, EntrustNonce, ProposeReview, WithdrawReview
-from services.sorting.review.drawing import FailDraw, RevealNonce
+from services.sorting.review.drawing import FailDraw, NoteCheckpoint, RevealNonce
 from services.sorting.review.results import ConcludeReview, RecordResult, ReplaceSample
 from services.sorting.review.state import ReviewCriteria
 from services.sorting.run import EndRun, FreePositions, StartRun, Taken, TakePositions
@@ -197,7 +197,8 @@ REVIEWS = [
     on(ProposeReview, review=REVIEW, criteria=CRITERIA, plan="8.0", by="u-1"),
     on(EntrustNonce, review=REVIEW, nonce_sha256="0" * 64, by="u-2"),
     on(CommitPopulation, review=REVIEW),
-    on(RevealNonce, review=REVIEW, nonce="0" * 64, by="u-2"),
+    on(NoteCheckpoint, review=REVIEW),
+    on(RevealNonce, review=REVIEW, nonce="0" * 64, checkpoint_size=1, checkpoint_root="0" * 64, by="u-2"),
     on(FailDraw, review=REVIEW),
     on(ReplaceSample, review=REVIEW, asset_no=AT_ONCE, why="合成 synthetic", by="u-3"),
     on(RecordResult, review=REVIEW, asset_no=AT_ONCE, disposition="reuse", report="IR-1", by="u-3"),
