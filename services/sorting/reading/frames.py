@@ -6,6 +6,7 @@ Building, checking and parsing a frame is the library's. It passes over what is 
 keeps what came in and says what was wrong with it.
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -19,6 +20,7 @@ READ_ADDRESS: Final = 0x13
 ANYBODY: Final = "AAAAAAAAAAAA"
 """The address to which every meter answers with its own: for a line with one meter."""
 
+_OWN: Final = re.compile(r"[0-9]{12}", re.ASCII)
 _ANSWER_BIT: Final = 0x80
 _ERROR_BIT: Final = 0x40
 _FUNCTION: Final = 0x1F
@@ -137,7 +139,9 @@ class Inbox:
         if control & _ERROR_BIT:
             raise _error(data)
         if asked.identifier is None:
-            return Answer(address, bytes(data))
+            told = bytes(data[::-1]).hex().upper()
+            # Some answer under anybody's address, and say their own in the data alone.
+            return Answer(told, bytes(data)) if address in (told, ANYBODY) and _OWN.fullmatch(told) else None
         if int.from_bytes(data[:_IDENTIFIER_BYTES], "little") != asked.identifier or len(data) < _IDENTIFIER_BYTES:
             return None
         return Answer(address, bytes(data[_IDENTIFIER_BYTES:]))

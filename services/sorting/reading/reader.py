@@ -1,8 +1,8 @@
 """A meter read: its address first, then value after value. What cannot be had is named where the value would stand.
 
-A reading is whole when the meter has answered every question, be it that it does not hold a value. It is partial when
-an answer stayed away or could not be read, or when the line was lost: then it shows what there is and is submitted
-nowhere.
+A reading is whole when the meter has answered every question, be it that it does not hold a value, or answers with what
+means nothing: a damaged meter does so for ever, and what it cannot say a person looks at. It is partial when an answer
+stayed away or came damaged, or when the line was lost: then it shows what there is and is submitted nowhere.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -22,8 +22,10 @@ SILENT_MAX: Final = 2
 JUST_MIDNIGHT: Final = "0001"
 """In the first minute of a day the date may have been asked for on the day before."""
 
-_ANSWERED: Final = frozenset({faults.UNSUPPORTED.code, faults.ERROR_REPLY.code, faults.BLANK.code})
-"""The meter has said that there is nothing to be had."""
+_NOTHING_HELD: Final = (faults.UNSUPPORTED, faults.ERROR_REPLY, faults.BLANK)
+_MEANS_NOTHING: Final = (faults.NOT_DECIMAL, faults.NO_SUCH_TIME, faults.WRONG_LENGTH)
+_ANSWERED: Final = frozenset(reason.code for reason in (*_NOTHING_HELD, *_MEANS_NOTHING))
+"""The meter has answered in a whole frame, and there is nothing to be had."""
 _LOST: Final = frozenset({faults.LINE_LOST.code, faults.NO_LINE.code})
 
 

@@ -124,6 +124,15 @@ def test_an_error_reply_is_an_answer(error, code, words):
     assert words in refused.value.zh
 
 
+@pytest.mark.parametrize(
+    ("sent_by", "told", "answered"),
+    [(ADDRESS, ADDRESS, ADDRESS), (ANYBODY, ADDRESS, ADDRESS), (ADDRESS, OTHER, None), (ANYBODY, ANYBODY, None)],
+)
+def test_an_address_is_what_the_meter_says_and_answers_under(sent_by, told, answered):
+    got = Inbox(Question(ANYBODY)).take(frame(sent_by, 0x93, bytes.fromhex(told)[::-1]))
+    assert (got and got.address) == answered
+
+
 def test_an_address_is_up_to_twelve_digits():
     assert address_of(" 17 ") == "000000000017"
     for wrong in ("", "12345678901X", "1234567890123", "１２"):

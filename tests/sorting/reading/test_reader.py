@@ -10,7 +10,10 @@ import pytest
 
 from kernel.quantity import BUSINESS_ZONE
 from kernel.refusal import Refusal
+from services.sorting.defaults import default_scheme
 from services.sorting.reading.exchange import Exchange, Patience
+from services.sorting.reading.forms import load as load_forms
+from services.sorting.reading.forms import measured
 from services.sorting.reading.identifiers import Period, Phases, load
 from services.sorting.reading.line import SerialLine, TcpLine
 from services.sorting.reading.reader import read_meter
@@ -21,6 +24,7 @@ NOW = datetime(2026, 11, 2, 10, 15, 18, tzinfo=BUSINESS_ZONE)
 NOW_US = round(NOW.timestamp()) * 1_000_000
 PATIENT = Patience(answer_s=5.0, quiet_s=0.5, tries=2)
 QUICK = Patience(answer_s=0.5, quiet_s=0.2, tries=2)
+FILLS = load_forms()["function"]
 FEW = {code: IDENTIFIERS[code] for code in ("comm_address", "energy_forward", "cover_opened")}
 
 
@@ -103,7 +107,7 @@ async def test_a_clock_that_shows_no_time_is_named():
     reading = await over_tcp(Meter(VALUES | {"04000101": low_first("26310200")}))
     assert reading.clock is None
     assert problems(reading) == {"clock_time": "meter_read.no_such_time"}
-    assert not reading.whole
+    assert reading.whole
 
 
 async def byte_by_byte(send, answer, _asked):
@@ -190,7 +194,7 @@ async def test_what_a_meter_does_not_hold_leaves_the_reading_whole():
     assert reading.whole
 
 
-async def test_values_of_a_wrong_shape_are_named_and_not_whole():
+async def test_values_of_a_wrong_shape_are_named_and_fill_nothing():
     odd = {
         "00010000": low_first("0012345A"),
         "02800008": low_first("000364"),
@@ -206,7 +210,10 @@ async def test_values_of_a_wrong_shape_are_named_and_not_whole():
         "cover_opened_last": "meter_read.wrong_length",
         "rated_voltage": "meter_read.not_decimal",
     }
-    assert not reading.whole
+    assert reading.whole
+    filled = {one.item for one in measured(reading, default_scheme("single_phase").norm("function"), FILLS)}
+    assert "cover_opened" in filled
+    assert not filled & {"energy_forward", "clock_battery", "overcurrent"}
 
 
 async def test_what_lies_on_the_line_from_before_is_no_answer():
