@@ -22,7 +22,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, TypeVar
 
-import psycopg
 from sqlalchemy import (
     URL,
     BigInteger,
@@ -41,7 +40,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.schema import CreateSchema
 
@@ -79,6 +78,9 @@ STATEMENT_MS_MAX: Final = 30_000
 """A query of a reader on PostgreSQL that takes longer is cut off."""
 
 CONNECT_S_MAX: Final = 10
+
+UNDEFINED_TABLE: Final = "42P01"
+"""PostgreSQL's error code. To know it by its name in the driver that would have to be loaded for SQLite, too."""
 
 WIDE_INTEGER: Final = BigInteger().with_variant(Integer(), "sqlite")
 """int64 on both; on SQLite an INTEGER has 8 bytes anyway, and only a column so called may count by itself."""
@@ -290,11 +292,11 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if isinstance(error.orig, psycopg.errors.UndefinedTable) or "no such table" in str(error.orig):
+        if getattr(error.orig, "sqlstate", None) == UNDEFINED_TABLE or "no such table" in str(error.orig):
             raise MissingTable(str(error.orig)) from error
         if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
             raise DatabaseUnavailable(str(error.orig)) from error
-        if isinstance(error.orig, psycopg.DataError):
+        if isinstance(error, DataError):
             raise NOT_STORABLE() from error
         raise
     except PoolTimeout as error:

@@ -29,7 +29,8 @@ from kernel.identity_issuer import (
     issue,
     write_keys,
 )
-from kernel.identity_provider import ASKED_S_MIN, FRESH_S, STALE_S_MAX, oidc_verifier, open_verifier
+from kernel.identity_jwks import ASKED_S_MIN, FRESH_S, STALE_S_MAX, oidc_verifier
+from kernel.identity_provider import open_verifier
 from kernel.principal import EVERY_UNIT, Principal, Role
 from kernel.settings import Settings
 

@@ -16,8 +16,7 @@ from kernel.database import Database
 from kernel.handling import Context
 from kernel.http_page import Cursors
 from kernel.http_server import HttpDoor
-from kernel.identity_issuer import issue, write_keys
-from kernel.identity_provider import built_in_verifier
+from kernel.identity_issuer import built_in_verifier, issue, write_keys
 from kernel.people import People, Person
 from kernel.principal import Principal, Role
 from kernel.projection import Projector
