@@ -4,6 +4,9 @@ import asyncio
 import re
 from contextlib import asynccontextmanager
 
+import pytest
+import pytest_asyncio
+
 from gateway.station import SERVED
 from kernel.clock import now, system_clock_us
 from kernel.principal import Role
@@ -15,7 +18,7 @@ from tests.gateway.serving import served
 from tests.sorting.examples import SITE, inspected
 from tests.sorting.hall import NUMBERS, arrived, opened, rules, told
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.asyncio(loop_scope="module")]
 NUMBER, OTHER = NUMBERS[0], NUMBERS[1]
 ADDRESS = "000000004711"
 
@@ -69,24 +72,34 @@ class Bench:
         return await self.page.get_attribute("html", "data-sound")
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium():
+    """Started once: each test has a context of its own in it, with its own storage, as a private window has."""
+    async with browser() as started:
+        yield started
+
+
 @asynccontextmanager
-async def a_bench(folder, *, bench="B1", site=SITE, role=Role.INSPECTOR, **context):
-    async with behind(folder) as platform, served(platform.gateway.app) as url, browser() as opened_browser:
+async def a_bench(chromium, folder, *, bench="B1", site=SITE, role=Role.INSPECTOR, **context):
+    async with behind(folder) as platform, served(platform.gateway.app) as url:
         at = await arrived(platform.ledger, NUMBERS[:5], comm_address=ADDRESS)
         await rules(platform.sorting.sorting)
         await platform.sorting.sorting.ask(lambda _connection: None, seen=at)
-        visiting = await opened_browser.new_context(**context)
+        visiting = await chromium.new_context(**context)
         page = await visiting.new_page()
         complaints = heard(page)
         await page.goto(f"{url}/station#bench={bench}&site={site}&token={platform.token(role)}")
         await page.wait_for_selector("html[data-ready]")
-        yield Bench(page, platform, url)
+        try:
+            yield Bench(page, platform, url)
+        finally:
+            await visiting.close()
         # What a door refuses, a browser tells of on its console; what the page itself does wrong is told otherwise.
         assert [one for one in complaints if "Failed to load resource" not in one] == []
 
 
-async def test_a_meter_goes_from_the_scan_to_its_container_by_keys_alone(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_a_meter_goes_from_the_scan_to_its_container_by_keys_alone(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         await bench.see("ready")
         await bench.scan(NUMBER)
         assert "accuracy class" in await bench.see("choose")
@@ -121,16 +134,16 @@ async def test_a_meter_goes_from_the_scan_to_its_container_by_keys_alone(tmp_pat
         await bench.see("ready")
 
 
-async def test_the_token_stays_in_the_tab_and_out_of_the_address(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_the_token_stays_in_the_tab_and_out_of_the_address(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         assert await bench.page.evaluate("location.href") == f"{bench.url}/station"
         assert await bench.page.evaluate("localStorage.length") == 0
         assert await bench.page.evaluate("sessionStorage.getItem('station.bench')") == "B1"
         assert await bench.page.evaluate("document.cookie") == ""
 
 
-async def test_a_burnt_meter_is_not_powered_and_its_steps_end_so(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_a_burnt_meter_is_not_powered_and_its_steps_end_so(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         await bench.scan(NUMBER)
         await bench.see("choose")
         await bench.key("1")
@@ -157,8 +170,8 @@ async def test_a_burnt_meter_is_not_powered_and_its_steps_end_so(tmp_path):
         assert state.ends == {"appearance": "performed", "function": "not_possible", "accuracy": "not_possible"}
 
 
-async def test_a_scan_in_the_midst_of_a_form_asks_before_it_leaves_it(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_a_scan_in_the_midst_of_a_form_asks_before_it_leaves_it(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         await opened(bench.platform.sorting.sorting, NUMBER)
         await bench.scan(NUMBER)
         await bench.see("step")
@@ -175,8 +188,8 @@ async def test_a_scan_in_the_midst_of_a_form_asks_before_it_leaves_it(tmp_path):
         assert "accuracy class" in await bench.see("choose")
 
 
-async def test_a_value_that_cannot_be_is_refused_before_it_is_sent(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_a_value_that_cannot_be_is_refused_before_it_is_sent(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         await opened(bench.platform.sorting.sorting, NUMBER)
         await bench.scan(NUMBER)
         await bench.see("step")
@@ -196,8 +209,8 @@ async def test_a_value_that_cannot_be_is_refused_before_it_is_sent(tmp_path):
         assert await bench.page.get_attribute("[data-item=clock_battery] .given", "class") == "given outside"
 
 
-async def test_the_last_scan_can_be_undone_until_a_step_has_ended(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_the_last_scan_can_be_undone_until_a_step_has_ended(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         await bench.scan(NUMBER)
         await bench.see("choose")
         await bench.key("1")
@@ -217,8 +230,8 @@ async def test_the_last_scan_can_be_undone_until_a_step_has_ended(tmp_path):
         assert (await bench.state(OTHER)).phase == "open"
 
 
-async def test_undoing_a_scan_that_opened_nothing_gives_up_nothing(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_undoing_a_scan_that_opened_nothing_gives_up_nothing(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         await opened(bench.platform.sorting.sorting, NUMBER)
         await told(bench.platform.sorting.sorting, inspected(OTHER))
         for number, view, phase in ((NUMBER, "step", "open"), (OTHER, "verdict", "judged")):
@@ -229,8 +242,8 @@ async def test_undoing_a_scan_that_opened_nothing_gives_up_nothing(tmp_path):
             assert (await bench.state(number)).phase == phase
 
 
-async def test_what_is_no_asset_number_is_refused_and_a_number_can_be_typed(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_what_is_no_asset_number_is_refused_and_a_number_can_be_typed(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         await bench.scan("http://example.test/x")
         assert "不是资产编号" in await bench.see("refused")
         await bench.key("Enter")
@@ -247,8 +260,8 @@ async def test_what_is_no_asset_number_is_refused_and_a_number_can_be_typed(tmp_
         assert "accuracy class" in await bench.see("choose")
 
 
-async def test_a_number_that_was_typed_is_no_barcode_that_was_read(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_a_number_that_was_typed_is_no_barcode_that_was_read(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         for number, address in ((NUMBER, ADDRESS), (OTHER, "")):
             await bench.key("k")
             await bench.see("by_hand")
@@ -267,8 +280,8 @@ async def test_a_number_that_was_typed_is_no_barcode_that_was_read(tmp_path):
             assert (checked.outcome, checked.barcode) == (outcome, None)
 
 
-async def test_a_scanned_number_is_no_answer_where_words_are_asked_for(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_a_scanned_number_is_no_answer_where_words_are_asked_for(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         await opened(bench.platform.sorting.sorting, NUMBER)
         await bench.scan(NUMBER)
         await bench.see("step")
@@ -288,8 +301,8 @@ async def test_a_scanned_number_is_no_answer_where_words_are_asked_for(tmp_path)
         assert ended.report.why == "屏幕"
 
 
-async def test_what_is_scanned_where_numbers_are_typed_is_a_barcode(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_what_is_scanned_where_numbers_are_typed_is_a_barcode(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         await bench.key("k")
         await bench.see("by_hand")
         await bench.wedge(NUMBER)
@@ -300,8 +313,8 @@ async def test_what_is_scanned_where_numbers_are_typed_is_a_barcode(tmp_path):
         assert (checked.outcome, checked.barcode) == ("confirmed", NUMBER)
 
 
-async def test_a_scan_before_the_answer_to_the_last_is_refused_aloud(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_a_scan_before_the_answer_to_the_last_is_refused_aloud(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         for number in (NUMBER, OTHER):
             await opened(bench.platform.sorting.sorting, number)
         held = asyncio.Event()
@@ -321,8 +334,8 @@ async def test_a_scan_before_the_answer_to_the_last_is_refused_aloud(tmp_path):
         assert await bench.page.get_attribute("[data-asset]", "data-asset") == NUMBER
 
 
-async def test_one_that_nobody_knows_is_refused_large_and_with_another_sound(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_one_that_nobody_knows_is_refused_large_and_with_another_sound(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         await bench.scan(NUMBERS[9])
         said = await bench.see("refused")
         assert "没有登记记录" in said
@@ -334,8 +347,8 @@ async def test_one_that_nobody_knows_is_refused_large_and_with_another_sound(tmp
         assert await bench.sound() == "off"
 
 
-async def test_one_that_another_bench_has_is_taken_over(tmp_path):
-    async with a_bench(tmp_path, bench="B2") as bench:
+async def test_one_that_another_bench_has_is_taken_over(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path, bench="B2") as bench:
         await opened(bench.platform.sorting.sorting, NUMBER)
         await bench.scan(NUMBER)
         assert "B1" in await bench.see("elsewhere")
@@ -344,8 +357,8 @@ async def test_one_that_another_bench_has_is_taken_over(tmp_path):
         assert (await bench.state()).bench == "B2"
 
 
-async def test_what_is_open_goes_to_the_next_shift_at_another_bench(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_what_is_open_goes_to_the_next_shift_at_another_bench(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         at = 0
         for number in NUMBERS[:3]:
             await opened(bench.platform.sorting.sorting, number)
@@ -375,8 +388,8 @@ async def test_what_is_open_goes_to_the_next_shift_at_another_bench(tmp_path):
         assert await bench.page.evaluate("sessionStorage.getItem('station.token')") == ""
 
 
-async def test_the_shift_is_counted_by_the_platform_not_by_the_tab(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_the_shift_is_counted_by_the_platform_not_by_the_tab(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         sorting = bench.platform.sorting.sorting
         at = await told(sorting, inspected(OTHER, occurred_on=None, occurred_at=now()))
         await sorting.ask(lambda _connection: None, seen=at)
@@ -384,8 +397,8 @@ async def test_the_shift_is_counted_by_the_platform_not_by_the_tab(tmp_path):
         await bench.page.wait_for_selector("#count:text-is('1')")
 
 
-async def test_a_command_that_got_no_answer_is_sent_again_and_recorded_once(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_a_command_that_got_no_answer_is_sent_again_and_recorded_once(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         await opened(bench.platform.sorting.sorting, NUMBER)
         await bench.scan(NUMBER)
         await bench.see("step")
@@ -410,8 +423,8 @@ async def test_a_command_that_got_no_answer_is_sent_again_and_recorded_once(tmp_
         assert len(set(keys)) == 1
 
 
-async def test_without_a_token_that_holds_it_says_so_and_asks_for_one(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_without_a_token_that_holds_it_says_so_and_asks_for_one(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         await bench.page.evaluate("sessionStorage.setItem('station.token', 'x')")
         await bench.scan(NUMBER)
         await bench.see("refused")
@@ -424,8 +437,8 @@ async def test_without_a_token_that_holds_it_says_so_and_asks_for_one(tmp_path):
         await bench.see("choose")
 
 
-async def test_the_board_counts_what_benches_did(tmp_path):
-    async with a_bench(tmp_path) as bench:
+async def test_the_board_counts_what_benches_did(tmp_path, chromium):
+    async with a_bench(chromium, tmp_path) as bench:
         sorting = bench.platform.sorting.sorting
         about = {"occurred_on": None, "occurred_at": now()}
         await told(sorting, inspected(NUMBERS[0], **about), inspected(NUMBERS[1], **about))
