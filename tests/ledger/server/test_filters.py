@@ -120,7 +120,9 @@ async def test_brackets_and_braces_that_mean_what_they_mean_to_everybody_are_tak
     await seen(filled, filter=filtering(type=expression))
 
 
-@pytest.mark.parametrize("expression", ["(a|aa)+" * 50 + "$", "(.*a){40}b"])
+@pytest.mark.parametrize(
+    ("ledger", "expression"), [("memory", "(a|aa)+" * 50 + "$"), ("sqlite", "(.*a){40}b")], indirect=["ledger"]
+)
 async def test_an_expression_without_end_is_given_up_and_nobody_waits_for_it(served: Door, expression):
     await served.ledger.append([Append(f"thing-{'a' * 150}{index}", ANY, drafts(1)) for index in range(50)])
     evil = [asyncio.ensure_future(refused(served.target, options(filter=filtering(stream=expression)))) for _ in "abc"]
