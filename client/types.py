@@ -38,8 +38,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Pairs of verdicts on one device, one after the other: where and in which shift, and how often both gave the
-    same disposition and showed the same faults.
+    """Pairs of verdicts on one device, one after the other and with no repair ordered between: where and in which
+    shift, and how often both came to the same disposition and showed the same faults.
     """
 
     bench: str
@@ -79,10 +79,14 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Backlog(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Devices of a class at a sorting centre without a verdict, by how long they have been there."""
+    """Devices of a class at a sorting centre that wait for a verdict, or for a person where that was `hold`, by
+    how long: since they came, since the verdict of hold, or since their verdict was taken back to inspect them
+    again.
+    """
 
     site: str
     device_class: str
+    waits_for: str
     devices: int
     over_week: int
     over_month: int
@@ -993,6 +997,18 @@ class InspectionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     certificate: str | None = None
 
 
+class InspectorAgreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Devices that two inspectors each inspected whole, one after the other and with no repair ordered between:
+    how often both came to the same disposition and found the same faults. Subject ids, the lesser first.
+    """
+
+    inspector: str
+    other_inspector: str
+    pairs: int
+    same_disposition: int
+    same_faults: int
+
+
 class Limit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is allowed: from `least` to `most`, both allowed, in the unit of the item; for devices of these
     accuracy classes, or for all. `source` is a document and clause; without `confirmed` it is to be confirmed by
@@ -1536,7 +1552,9 @@ class TableRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Throughput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Verdicts of a bench in an hour of a day, Asia/Shanghai; of no hour where only the day is known."""
+    """Verdicts of a bench in an hour, Asia/Shanghai, of the shifts of a day; of no hour where only the day is
+    known.
+    """
 
     bench: str
     judged_hour: int | None
@@ -1621,9 +1639,10 @@ class VerdictShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class Yield(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Verdicts, grouped. `first_pass`: a device's first inspection, never stopped, came to another verdict than
-    `hold`, which nobody overruled, no failed repair undid and no inspection repeated since. `maker` beside a
-    batch: two makers may use the same name.
+    """First verdicts on devices, grouped: where there was none before, given-up inspections aside. `first_pass`:
+    it was another than `hold`, its inspection was never stopped for an identity, nobody overruled it, no failed
+    repair undid it and no inspection was opened since but to compare benches. `repeated`: one was. `maker` beside
+    a batch: two makers may use the same name.
     """
 
     group: str | None
@@ -1785,7 +1804,8 @@ class InspectAppearance(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 class InspectAtOnce(Command, frozen=True, kw_only=True, omit_defaults=True):
     """整只检毕 Everything that a line found of one device. `barcode` and `comm_address` are what it read of its
-    identity, `identity_why` why it could read neither; `why` a device that was judged before is inspected again.
+    identity, `identity_why` why it could read neither; `why` a device that was judged before is inspected again,
+    and `comparison`: only to compare benches, with nothing amiss.
     """
 
     PATH: ClassVar[str] = "/v1/inspections/{asset_no}/inspect-at-once"
@@ -1803,6 +1823,7 @@ class InspectAtOnce(Command, frozen=True, kw_only=True, omit_defaults=True):
     comm_address: str | None = None
     identity_why: str | None = None
     why: str | None = None
+    comparison: bool = False
 
 
 class InspectFunction(Command, frozen=True, kw_only=True, omit_defaults=True):
@@ -1828,8 +1849,8 @@ class Judge(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OpenInspection(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """开检 Begin to inspect a device at a bench. Where it was judged before, `why` it is inspected again.
-    `accuracy_class` is read off the name plate.
+    """开检 Begin to inspect a device at a bench. Where it was judged before, `why` it is inspected again;
+    `comparison`: only to compare benches, with nothing amiss. `accuracy_class` is read off the name plate.
     """
 
     PATH: ClassVar[str] = "/v1/inspections/{asset_no}/open-inspection"
@@ -1841,6 +1862,7 @@ class OpenInspection(Command, frozen=True, kw_only=True, omit_defaults=True):
     occurred_on: date | None = None
     accuracy_class: str | None = None
     why: str | None = None
+    comparison: bool = False
 
 
 class OrderRepair(Command, frozen=True, kw_only=True, omit_defaults=True):
@@ -3325,11 +3347,26 @@ class ListAgreement(Question[Page[Agreement]], frozen=True, kw_only=True):
 
 
 class ListBacklog(Question[Page[Backlog]], frozen=True, kw_only=True):
-    """积压 What waits at sorting centres for its verdict, by site and class, and for how long as of this day."""
+    """积压 What waits at sorting centres for its verdict, or for a person to say what becomes of it, by site and
+    class, and for how long as of this day.
+    """
 
     PATH: ClassVar[str] = "/v1/stations/backlog"
     ANSWER: ClassVar[Any] = Page[Backlog]
     on: date
+    seen: int | None = None
+    site: str | None = None
+
+
+class ListInspectorAgreement(Question[Page[InspectorAgreement]], frozen=True, kw_only=True):
+    """检验员间一致性 Devices that two inspectors inspected one after the other, by their subject ids: pairs whose second
+    verdict is of these days, where there are enough of them. For those who answer for the work of the hall.
+    """
+
+    PATH: ClassVar[str] = "/v1/stations/inspectors"
+    ANSWER: ClassVar[Any] = Page[InspectorAgreement]
+    first_day: date
+    last_day: date
     seen: int | None = None
     site: str | None = None
 
@@ -3345,7 +3382,7 @@ class ListQueues(Question[Page[Queue]], frozen=True, kw_only=True):
 
 
 class ListThroughput(Question[Page[Throughput]], frozen=True, kw_only=True):
-    """检测台产量 Verdicts of a business day, by bench and hour."""
+    """检测台产量 Verdicts of the shifts that began on a business day, by bench and hour."""
 
     PATH: ClassVar[str] = "/v1/stations/throughput"
     ANSWER: ClassVar[Any] = Page[Throughput]
@@ -3356,8 +3393,8 @@ class ListThroughput(Question[Page[Throughput]], frozen=True, kw_only=True):
 
 
 class ListYield(Question[Page[Yield]], frozen=True, kw_only=True):
-    """一次通过率与结论分布 Verdicts of these days, first and last included, grouped by bench, site, shift, class, maker or
-    batch.
+    """一次通过率与结论分布 First verdicts on devices in the shifts of these days, first and last included, grouped by bench,
+    site, shift, class, maker or batch.
     """
 
     PATH: ClassVar[str] = "/v1/stations/yield"

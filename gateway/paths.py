@@ -159,6 +159,7 @@ SORTING: Final = Service(
         "ListThroughput": "/v1/stations/throughput",
         "ListYield": "/v1/stations/yield",
         "ListAgreement": "/v1/stations/agreement",
+        "ListInspectorAgreement": "/v1/stations/inspectors",
         "ListBacklog": "/v1/stations/backlog",
         "ListInspections": "/v1/inspections",
         "GetRepair": "/v1/repairs/{repair}",

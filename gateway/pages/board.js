@@ -10,8 +10,14 @@ const STEPS = { appearance: words("外观", "appearance"), function: words("功�
 const PHASES = { stopped: words("身份不符已停", "stopped") };
 const SHIFTS = { early: "早班 early", late: "中班 late", night: "夜班 night" };
 
+const WAITS = { verdict: words("结论", "a verdict"), person: words("人工裁定", "a person") };
+const FIRST_HOUR = 6;
+
 /** A business day, in Asia/Shanghai. */
 const day = (at) => new Date(at.getTime() + 8 * 3_600_000).toISOString().slice(0, 10);
+
+/** The day on which the shift at work began: the hours after midnight belong to the one before. */
+const shiftDay = (at) => day(new Date(at.getTime() - FIRST_HOUR * 3_600_000));
 
 function svg(tag, about, ...children) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -48,21 +54,22 @@ function throughput(rows) {
   const chart = svg("svg", { class: "chart", viewBox: "0 0 528 165", role: "img", "aria-label": "每小时结论 verdicts by hour" },
     svg("line", { x1: 0, x2: 528, y1: 140.5, y2: 140.5 }),
     ...hours.flatMap((count, hour) => {
-      const height = (count / most) * high, x = hour * 22;
+      const height = (count / most) * high, x = ((hour + 24 - FIRST_HOUR) % 24) * 22;
       return [
         ...(count ? [svg("rect", { x: x + 3, width: 16, y: 140 - height, height, rx: 2 }), svg("text", { x: x + 11, y: 135 - height, class: "value" }, String(count))] : []),
         svg("text", { x: x + 11, y: 156 }, String(hour)),
       ];
     }));
   const total = [...benches.values()].reduce((sum, one) => sum + one, 0);
-  return part("throughput", "今日每小时结论", "verdicts by hour today", total ? chart : nothing(),
+  return part("throughput", "今日各班每小时结论", "verdicts by hour in today's shifts", total ? chart : nothing(),
     total ? table([["检测台", "bench"], ["今日", "today", "n"]], [...benches].map(([bench, count]) => [bench, String(count)])) : null);
 }
 
 function backlog(rows) {
   const late = (count) => (count ? el("span", { class: "late" }, String(count)) : "0");
-  return part("backlog", "积压", "backlog", table([["站点", "site"], ["类别", "class"], ["只数", "devices", "n"], ["逾 7 天", "over 7 days", "n"], ["逾 30 天", "over 30 days", "n"], ["最早", "oldest", "n"]],
-    rows.map((row) => [row.site, row.device_class, String(row.devices), late(row.over_week), late(row.over_month), row.oldest_on])));
+  return part("backlog", "积压", "backlog", table([["站点", "site"], ["类别", "class"], ["等待", "waits for"], ["只数", "devices", "n"], ["逾 7 天", "over 7 days", "n"], ["逾 30 天", "over 30 days", "n"], ["最早", "oldest", "n"]],
+    rows.map((row) => [row.site, row.device_class, both(WAITS[row.waits_for]), String(row.devices), late(row.over_week), late(row.over_month), row.oldest_on]),
+    words("自到站起计；待人工裁定的自作出该结论起计；重新分拣的自重开起计。", "Counted from arrival; what waits for a person, from its verdict of hold; what is inspected again, from when that was opened.")));
 }
 
 /** The verdicts of a row side by side, as wide as they are many. */
@@ -76,8 +83,9 @@ function mix(row) {
 function yields(name, zh, en, rows) {
   const named = (row) => [row.maker, SHIFTS[row.group] ?? row.group ?? "—"].filter(Boolean).join(" / ");
   return part(name, zh, en,
-    table([["", ""], ["结论", "verdicts", "n"], ["一次通过", "first pass", "n"], ["构成", "mix"], ["有故障", "faulty", "n"], ["改判", "overruled", "n"]],
-      rows.map((row) => [named(row), String(row.judged), percent(row.first_pass, row.judged), mix(row), percent(row.faulty, row.judged), String(row.overruled)])),
+    table([["", ""], ["首次结论", "first verdicts", "n"], ["一次通过", "first pass", "n"], ["构成", "mix"], ["有故障", "faulty", "n"], ["改判", "overruled", "n"], ["重新分拣", "done again", "n"]],
+      rows.map((row) => [named(row), String(row.judged), percent(row.first_pass, row.judged), mix(row), percent(row.faulty, row.judged), String(row.overruled), String(row.repeated)]),
+      name === "yield-bench" && words("每只器具的首次结论；一次通过：未待裁定、未停检、未改判，其后维修未失败、未因存疑重新分拣。比对不计。", "The first verdict on each device. First pass: not hold, never stopped, not overruled, no repair failed and nothing was gone into again since; comparing benches counts against nobody.")),
     rows.length ? el("p", { class: "key" }, Object.entries(WAYS).map(([way, said]) => el("span", { class: `way ${way}` }, both(said)))) : null);
 }
 
@@ -85,19 +93,28 @@ function agreement(rows) {
   return part("agreement", "复检一致", "agreement on devices judged twice",
     table([["先", "first"], ["后", "then"], ["对数", "pairs", "n"], ["结论相同", "same verdict", "n"], ["故障相同", "same faults", "n"]],
       rows.map((row) => [`${row.bench} ${SHIFTS[row.shift] ?? ""}`, `${row.other_bench} ${SHIFTS[row.other_shift] ?? ""}`, String(row.pairs), percent(row.same_disposition, row.pairs), percent(row.same_faults, row.pairs)]),
-      words("同一器具先后两轮；按检测台与班次，不涉及个人。", "The same device in two rounds, by bench and shift, never by person.")));
+      words("同一器具先后两次结论，其间未下维修单。", "Two verdicts on the same device, with no repair ordered between.")));
+}
+
+/** By subject id, for those alone who answer for the work of the hall. */
+function inspectors(rows) {
+  return part("inspectors", "检验员间一致性", "agreement of inspectors",
+    table([["检验员", "inspectors"], ["对数", "pairs", "n"], ["结论相同", "same verdict", "n"], ["故障相同", "same faults", "n"]],
+      rows.map((row) => [`${row.inspector} · ${row.other_inspector}`, String(row.pairs), percent(row.same_disposition, row.pairs), percent(row.same_faults, row.pairs)]),
+      words("两人先后各自检完的同一器具；过少的不列。", "Devices that each of the two inspected whole; too few are not told.")));
 }
 
 const YIELDS = [["bench", "各台一次通过率", "first-pass yield by bench"], ["shift", "各班", "by shift"], ["device_class", "各类别", "by class"], ["maker", "各厂家", "by maker"], ["batch", "各批次", "by batch"]];
 
 async function draw() {
-  const now = new Date(), today = day(now), week = `first_day=${day(new Date(now.getTime() - WEEK_MS))}&last_day=${today}`;
+  const now = new Date(), today = shiftDay(now), week = `first_day=${shiftDay(new Date(now.getTime() - WEEK_MS))}&last_day=${today}`;
   const rows = async (name, query) => (await ask(`/v1/stations/${name}?${query}`)).items;
+  const unlessDenied = (problem) => { if (problem.problem?.code === "access.denied") return null; throw problem; };
   try {
-    const [waiting, done, behind, pairs, ...by] = await Promise.all([
-      rows("queues", ""), rows("throughput", `day=${today}`), rows("backlog", `on=${today}`), rows("agreement", week),
+    const [waiting, done, behind, pairs, persons, ...by] = await Promise.all([
+      rows("queues", ""), rows("throughput", `day=${today}`), rows("backlog", `on=${day(now)}`), rows("agreement", week), rows("inspectors", week).catch(unlessDenied),
       ...YIELDS.map(([name]) => rows("yield", `by=${name}&${week}`))]);
-    main.replaceChildren(throughput(done), queues(waiting), backlog(behind), agreement(pairs), ...YIELDS.map(([name, zh, en], at) => yields(`yield-${name}`, `${zh}（7 天）`, `${en}, 7 days`, by[at])));
+    main.replaceChildren(throughput(done), queues(waiting), backlog(behind), agreement(pairs), ...(persons ? [inspectors(persons)] : []), ...YIELDS.map(([name, zh, en], at) => yields(`yield-${name}`, `${zh}（7 天）`, `${en}, 7 days`, by[at])));
     document.getElementById("as-of").textContent = now.toLocaleTimeString("zh-CN");
   } catch (problem) {
     if (!(problem instanceof Refused)) throw problem;

@@ -13,7 +13,8 @@ const COMMANDS = { appearance: "inspect-appearance", function: "inspect-function
 const LETTERS = { reuse: "A", claim: "B", scrap: "C", hold: "D" };
 const WAYS = { reuse: words("利旧", "reuse"), claim: words("理赔", "claim"), scrap: words("报废", "scrap"), hold: words("待裁定", "hold") };
 const NOT_POSSIBLE = [words("损坏，不能通电", "damaged, cannot be powered"), words("无显示、无响应", "no display, no answer"), words("接线端子损坏", "terminals broken"), words("检测装置故障", "the instrument is out of order")];
-const AGAIN = [words("复测", "measured again to compare"), words("维修后重新分拣", "after a repair"), words("上次误检", "inspected wrongly before")];
+const COMPARED = 0;
+const AGAIN = [words("复测比对", "measured again to compare"), words("维修后重新分拣", "after a repair"), words("上次误检", "inspected wrongly before")];
 const UNDONE = "台上撤销扫码 scan undone at the bench";
 const TYPED = "编号为手工输入，通信地址未读 the number was typed, no communication address was read";
 
@@ -241,9 +242,9 @@ function judged(form) {
   verdict(form);
 }
 
-function nameplate(form, why) {
+function nameplate(form, why, comparison) {
   const begin = (accuracyClass) => doing(async () => {
-    const about = { bench: kept.get("bench"), site: kept.get("site"), ...(accuracyClass ? { accuracy_class: accuracyClass } : {}), ...(why ? { why } : {}) };
+    const about = { bench: kept.get("bench"), site: kept.get("site"), ...(accuracyClass ? { accuracy_class: accuracyClass } : {}), ...(why ? { why } : {}), ...(comparison ? { comparison } : {}) };
     await command(form.asset_no, "open-inspection", about)();
     kept.set("opened", form.asset_no);
     sounds.play("taken");
@@ -469,7 +470,7 @@ function verdict(form) {
       form.faults.length ? el("p", {}, both(words("故障", "faults")), ": ", form.faults.flatMap((fault, nth) => [nth ? "; " : "", ...both(fault.name)])) : null],
     keys: {
       Enter: [words("下一只", "next device"), ready, "first"],
-      ...(form.review ? {} : { r: [words("重新分拣", "inspect it again"), () => choose(words("为什么重新分拣？", "Why is it inspected again?"), AGAIN, (at) => nameplate(form, saidOnce(AGAIN[at])), () => verdict(form), about(form))] }),
+      ...(form.review ? {} : { r: [words("重新分拣", "inspect it again"), () => choose(words("为什么重新分拣？", "Why is it inspected again?"), AGAIN, (at) => nameplate(form, saidOnce(AGAIN[at]), at === COMPARED), () => verdict(form), about(form))] }),
       u: [words("撤销上次扫码", "undo the last scan"), undo],
     },
     enter: ready,

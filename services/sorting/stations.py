@@ -17,6 +17,7 @@ from services.sorting.form import Form, form, unopened
 from services.sorting.furnishing import NO_SCHEME, NOT_ON_RECORD
 from services.sorting.inspection.state import Device, Inspection
 from services.sorting.views.device import devices
+from services.sorting.views.inspectors import InspectorAgreement, inspector_agreement
 from services.sorting.views.scheme import groups_by_class
 from services.sorting.views.station import ROUNDS
 from services.sorting.views.waiting import WAITING
@@ -59,7 +60,7 @@ class ListQueues(_Ask, frozen=True, kw_only=True):
 
 
 class ListThroughput(_Ask, frozen=True, kw_only=True):
-    """检测台产量 Verdicts of a business day, by bench and hour."""
+    """检测台产量 Verdicts of the shifts that began on a business day, by bench and hour."""
 
     day: CivilDate
     site: SiteId | None = None
@@ -67,8 +68,8 @@ class ListThroughput(_Ask, frozen=True, kw_only=True):
 
 
 class ListYield(_Ask, frozen=True, kw_only=True):
-    """一次通过率与结论分布 Verdicts of these days, first and last included, grouped by bench, site, shift, class, maker
-    or batch.
+    """一次通过率与结论分布 First verdicts on devices in the shifts of these days, first and last included, grouped by
+    bench, site, shift, class, maker or batch.
     """
 
     by: GroupedBy
@@ -90,8 +91,20 @@ class ListAgreement(_Ask, frozen=True, kw_only=True):
     site: SiteId | None = None
 
 
+class ListInspectorAgreement(_Ask, frozen=True, kw_only=True):
+    """检验员间一致性 Devices that two inspectors inspected one after the other, by their subject ids: pairs whose
+    second verdict is of these days, where there are enough of them. For those who answer for the work of the hall.
+    """
+
+    first_day: CivilDate
+    last_day: CivilDate
+    site: SiteId | None = None
+
+
 class ListBacklog(_Ask, frozen=True, kw_only=True):
-    """积压 What waits at sorting centres for its verdict, by site and class, and for how long as of this day."""
+    """积压 What waits at sorting centres for its verdict, or for a person to say what becomes of it, by site and
+    class, and for how long as of this day.
+    """
 
     on: CivilDate
     site: SiteId | None = None
@@ -99,6 +112,9 @@ class ListBacklog(_Ask, frozen=True, kw_only=True):
 
 COUNTED: Final = "CountInspections"
 """By which action one counts: the rows that it shows, and no others."""
+
+COMPARED: Final = "CompareInspectors"
+"""By which one is told how far two inspectors agree."""
 
 
 class Stations:
@@ -116,6 +132,13 @@ class Stations:
             Question(ListThroughput, "/v1/stations/throughput", Throughput, self._throughput, rows=True),
             Question(ListYield, "/v1/stations/yield", Yield, self._yield, rows=True),
             Question(ListAgreement, "/v1/stations/agreement", Agreement, self._agreement, rows=True),
+            Question(
+                ListInspectorAgreement,
+                "/v1/stations/inspectors",
+                InspectorAgreement,
+                self._inspectors,
+                rows=True,
+            ),
             Question(ListBacklog, "/v1/stations/backlog", Backlog, self._backlog, rows=True),
         )
 
@@ -169,6 +192,10 @@ class Stations:
     async def _agreement(self, caller: Principal, ask: ListAgreement, _page: PageAsked) -> Rows:
         visible, days = self._access.visible(caller, ROUNDS, COUNTED), (ask.first_day, ask.last_day)
         return await self._rows(ask, lambda connection: agreement(connection, visible, days, ask.site))
+
+    async def _inspectors(self, caller: Principal, ask: ListInspectorAgreement, _page: PageAsked) -> Rows:
+        visible, days = self._access.visible(caller, ROUNDS, COMPARED), (ask.first_day, ask.last_day)
+        return await self._rows(ask, lambda connection: inspector_agreement(connection, visible, days, ask.site))
 
     async def _backlog(self, caller: Principal, ask: ListBacklog, _page: PageAsked) -> Rows:
         visible = self._access.visible(caller, WAITING, COUNTED)

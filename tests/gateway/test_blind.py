@@ -31,6 +31,7 @@ COUNTS = {
     "ListThroughput": {"day": DAY.isoformat()},
     "ListYield": {"by": "batch", "bench": "B1", "maker": "M01", **DAYS},
     "ListAgreement": DAYS,
+    "ListInspectorAgreement": DAYS,
     "ListBacklog": {"on": DAY.isoformat()},
 }
 NO = {"access.denied", "inspection.unknown", "repair.unknown", "meter.unknown"}
@@ -78,7 +79,8 @@ async def test_of_a_judged_device_the_institute_learns_nothing(platform, door, q
 
 @pytest.mark.parametrize(("question", "plain"), [("ListInspections", {}), ("ListRepairs", {}), *COUNTS.items()])
 async def test_no_list_and_no_count_tells_it(platform, door, question, plain):
-    assert (await asked(platform, "sorting", door, question, Role.AUDITOR, **plain)).code is None
+    knows = Role.METROLOGIST if question == "ListInspectorAgreement" else Role.AUDITOR
+    assert (await asked(platform, "sorting", door, question, knows, **plain)).code is None
     assert (await asked(platform, "sorting", door, question, **plain)).code == "access.denied"
 
 

@@ -1,6 +1,7 @@
 """The page on which a bench works, in a real browser, by keys alone: what a wedge scanner types, and what hands do."""
 
 import asyncio
+import os
 import re
 from contextlib import asynccontextmanager
 
@@ -10,8 +11,8 @@ import pytest_asyncio
 from gateway.station import SERVED
 from kernel.clock import now, system_clock_us
 from kernel.principal import Role
-from services.sorting.inspection.opening import AbandonInspection, IdentityChecked
-from services.sorting.inspection.steps import AppearanceInspected
+from services.sorting.inspection.opening import AbandonInspection, IdentityChecked, InspectionOpened
+from services.sorting.inspection.steps import AppearanceInspected, StepReport
 from tests.gateway.behind import behind
 from tests.gateway.browsing import browser, heard, needs_browser
 from tests.gateway.serving import served
@@ -19,6 +20,7 @@ from tests.sorting.examples import SITE, inspected
 from tests.sorting.hall import NUMBERS, arrived, opened, rules, told
 
 pytestmark = [needs_browser, pytest.mark.asyncio(loop_scope="module")]
+NOT_POSSIBLE = StepReport(ended="not_possible", why="synthetic")
 NUMBER, OTHER = NUMBERS[0], NUMBERS[1]
 ADDRESS = "000000004711"
 
@@ -130,8 +132,15 @@ async def test_a_meter_goes_from_the_scan_to_its_container_by_keys_alone(tmp_pat
             "B1",
             "1",
         )
-        await bench.key("Enter")
-        await bench.see("ready")
+        # Measured again to compare benches, which the inspection says of itself.
+        await bench.key("r")
+        await bench.see("choose")
+        await bench.key("1")
+        assert "accuracy class" in await bench.see("choose")
+        await bench.key("1")
+        await bench.see("step")
+        events = [event for event, _ in await bench.platform.sorting.sorting.events_of(NUMBER)]
+        assert [one.comparison for one in events if isinstance(one, InspectionOpened)] == [False, True]
 
 
 async def test_the_token_stays_in_the_tab_and_out_of_the_address(tmp_path, chromium):
@@ -443,6 +452,7 @@ async def test_the_board_counts_what_benches_did(tmp_path, chromium):
         about = {"occurred_on": None, "occurred_at": now()}
         await told(sorting, inspected(NUMBERS[0], **about), inspected(NUMBERS[1], **about))
         await told(sorting, inspected(NUMBERS[0], **about | {"bench": "B2", "why": "synthetic: again"}))
+        await told(sorting, inspected(NUMBERS[3], **about, function=NOT_POSSIBLE, accuracy=NOT_POSSIBLE))
         await opened(sorting, NUMBERS[2])
         await sorting.ask(lambda _connection: None, seen=await bench.platform.ledger.head())
         await bench.page.goto(f"{bench.url}/station/board")
@@ -452,11 +462,28 @@ async def test_the_board_counts_what_benches_did(tmp_path, chromium):
             for name in ("queues", "throughput", "backlog", "agreement", "yield-bench")
         }
         assert "B1 外观 appearance 1" in said["queues"]
-        assert "B1 2" in said["throughput"]
-        assert f"{SITE} 01 3 " in said["backlog"]
+        assert "B1 3" in said["throughput"]
+        assert f"{SITE} 01 人工裁定 a person 1 " in said["backlog"]
+        assert f"{SITE} 01 结论 a verdict 2 " in said["backlog"]
         assert "1 100.0 % 100.0 %" in said["agreement"]
-        # One of the two was inspected again.
-        assert "B1 2 50.0 %" in said["yield-bench"]
+        # Of three first verdicts one waits for a person, and one device was inspected again, at a bench that has none.
+        assert "B1 3 33.3 %" in said["yield-bench"]
+        assert "B2" not in said["yield-bench"]
+        # How persons agree is not for everybody who works here.
+        assert await bench.page.query_selector("[data-part=inspectors]") is None
+        arrived_at = await arrived(bench.platform.ledger, NUMBERS[5:9])
+        await sorting.ask(lambda _connection: None, seen=arrived_at)
+        for number in NUMBERS[4:9]:
+            await told(sorting, inspected(number, **about))
+            await told(sorting, inspected(number, **about, why="synthetic", comparison=True), actor="u-2")
+        await sorting.ask(lambda _connection: None, seen=await bench.platform.ledger.head())
+        leads = bench.platform.token(Role.METROLOGIST)
+        await bench.page.evaluate("(token) => sessionStorage.setItem('station.token', token)", leads)
+        await bench.page.reload()
+        shown = await bench.page.wait_for_selector("[data-part=inspectors]")
+        assert "u-1 · u-2 5 100.0 % 100.0 %" in re.sub(r"\s+", " ", await shown.inner_text())
+        if folder := os.environ.get("SCREENSHOTS"):
+            await bench.page.screenshot(path=f"{folder}/board.png", full_page=True)
 
 
 async def test_only_what_is_served_here_runs_and_nothing_says_more_than_text(tmp_path):

@@ -86,11 +86,11 @@ async def opened(sorting: Sorting, number: str, *, bench: str = BENCH, accuracy_
     )
 
 
-async def told(sorting: Sorting, *commands: Any) -> int:
-    """Have every command done; the position of the last event."""
+async def told(sorting: Sorting, *commands: Any, actor: str = "u-1") -> int:
+    """Have every command done by this one; the position of the last event."""
     position = 0
     for command in commands:
-        done = await sorting.do(command, Context(command_id=fresh_id(), actor="u-1"))
+        done = await sorting.do(command, Context(command_id=fresh_id(), actor=actor))
         assert isinstance(done, Outcome)
         position = done.position
     return position

@@ -1,6 +1,6 @@
 """What is counted of benches: queues, throughput, yield, agreement, backlog; and who sees whose."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import pytest
@@ -10,11 +10,23 @@ from kernel.principal import Principal, Role
 from kernel.questions import PageAsked
 from kernel.refusal import Refusal
 from services.sorting.access import Access
-from services.sorting.inspection.opening import AbandonInspection, HandOverInspection, OpenInspection
+from services.sorting.inspection.departure import CloseInspection, SupersedeInspection
+from services.sorting.inspection.opening import AbandonInspection, CheckIdentity, HandOverInspection, OpenInspection
 from services.sorting.inspection.override import ConfirmOverride, ProposeOverride
-from services.sorting.inspection.steps import StepReport
-from services.sorting.stations import ListAgreement, ListBacklog, ListQueues, ListThroughput, ListYield, Stations
+from services.sorting.inspection.repair_order import CloseRepair, OrderRepair
+from services.sorting.inspection.steps import InspectAccuracy, InspectAppearance, InspectFunction, StepReport
+from services.sorting.stations import (
+    ListAgreement,
+    ListBacklog,
+    ListInspectorAgreement,
+    ListQueues,
+    ListThroughput,
+    ListYield,
+    Stations,
+)
+from services.sorting.views.inspectors import PAIRS_MIN
 from services.sorting.views.station import shift_of
+from services.sorting.views.waiting import WAITING
 from tests.sorting.behind import ROOT
 from tests.sorting.examples import DAY, SITE, UNIT, Measured, inspected, performed
 from tests.sorting.hall import NUMBERS, hall, opened, told
@@ -77,7 +89,7 @@ async def test_yield_counts_what_went_right_at_the_first_time(sorting):
     assert (found["B1"].judged, found["B1"].hold, found["B1"].left_out, found["B1"].faulty) == (3, 1, 2, 1)
     assert (found["B1"].first_pass, found["B1"].reuse, found["B1"].scrap) == (2, 1, 1)
     assert (found["B2"].judged, found["B2"].first_pass) == (1, 1)
-    # Inspected again, overruled: neither went right at the first time. Given up, the inspection counts for nothing.
+    # Gone into again, overruled: neither went right at the first time. Given up, the inspection counts for nothing.
     about = {"occurred_on": DAY, "asset_no": NUMBERS[0]}
     await told(sorting, OpenInspection(**about, bench="B2", site=SITE, why="synthetic"))
     assert [one.first_pass for one in await asked(sorting, ListYield(by="bench", bench="B1", **DAYS))] == [1]
@@ -91,6 +103,132 @@ async def test_yield_counts_what_went_right_at_the_first_time(sorting):
     )
     (second,) = await asked(sorting, ListYield(by="bench", bench="B2", **DAYS))
     assert (second.first_pass, second.overruled, second.scrap) == (0, 1, 1)
+
+
+async def first_passes(sorting, **asked_for):
+    """Of each bench: first verdicts, first passes, and those inspected again since."""
+    found = await asked(sorting, ListYield(by="bench", **(DAYS | asked_for)))
+    return {one.group: (one.judged, one.first_pass, one.repeated) for one in found}
+
+
+async def test_an_undone_scan_lowers_no_yield(sorting):
+    await opened(sorting, NUMBERS[0])
+    await told(sorting, AbandonInspection(occurred_on=DAY, asset_no=NUMBERS[0], why="undone"))
+    await told(sorting, inspected(NUMBERS[0]))
+    assert await first_passes(sorting) == {"B1": (1, 1, 0)}
+
+
+async def test_benches_that_are_compared_neither_lose_their_pass_nor_win_another(sorting):
+    number = NUMBERS[0]
+    await told(sorting, inspected(number), inspected(number, bench="B2", why="synthetic", comparison=True))
+    assert await first_passes(sorting) == {"B1": (1, 1, 0)}
+    # In doubt it is inspected once more: that one counts, unless it is given up.
+    about = {"occurred_on": DAY, "asset_no": number}
+    await told(sorting, OpenInspection(**about, bench="B3", site=SITE, why="synthetic"))
+    assert await first_passes(sorting) == {"B1": (1, 0, 1)}
+    await told(sorting, AbandonInspection(**about, why="synthetic"))
+    assert await first_passes(sorting) == {"B1": (1, 1, 0)}
+    await told(sorting, inspected(number, bench="B3", why="synthetic", **RUINED))
+    assert await first_passes(sorting) == {"B1": (1, 0, 1)}
+
+
+async def test_a_device_that_comes_out_of_service_once_more_has_a_first_verdict_once_more(sorting):
+    number = NUMBERS[0]
+    await told(sorting, inspected(number), CloseInspection(occurred_on=DAY, asset_no=number))
+    await told(sorting, inspected(number, bench="B2"))
+    assert await first_passes(sorting) == {"B1": (1, 1, 0), "B2": (1, 1, 0)}
+    assert await asked(sorting, ListAgreement(**DAYS)) == []
+
+
+async def test_a_device_judged_before_is_not_among_the_first_verdicts_of_later_days(sorting):
+    later = DAY + timedelta(days=3)
+    await told(sorting, inspected(NUMBERS[0]), inspected(NUMBERS[0], occurred_on=later, bench="B2", why="synthetic"))
+    assert await first_passes(sorting) == {"B1": (1, 0, 1)}
+    assert await first_passes(sorting, first_day=later, last_day=later) == {}
+
+
+async def test_an_inspection_that_was_stopped_is_no_first_pass(sorting):
+    about = {"occurred_on": DAY, "asset_no": NUMBERS[0]}
+    await opened(sorting, NUMBERS[0])
+    await told(sorting, CheckIdentity(**about, barcode=NUMBERS[1]), CheckIdentity(**about, barcode=NUMBERS[0]))
+    ended = {"appearance": InspectAppearance, "function": InspectFunction, "accuracy": InspectAccuracy}
+    for step, command in ended.items():
+        await told(sorting, command(**about, report=getattr(inspected(NUMBERS[0]), step)))
+    assert await first_passes(sorting) == {"B1": (1, 0, 0)}
+
+
+async def test_the_night_after_midnight_is_of_the_day_on_which_its_shift_began(sorting):
+    at_2 = datetime(2026, 5, 6, 18, 0, tzinfo=UTC)
+    number, next_day = NUMBERS[0], date(2026, 5, 7)
+    await told(sorting, at(AT_23, number), at(at_2, number, bench="B2", why="synthetic"), at(at_2, NUMBERS[1]))
+    (night,) = await asked(sorting, ListYield(by="shift", **DAYS))
+    assert (night.group, night.judged) == ("night", 2)
+    hours = [(one.bench, one.judged_hour) for one in await asked(sorting, ListThroughput(day=DAY))]
+    assert sorted(hours) == [("B1", 2), ("B1", 23), ("B2", 2)]
+    assert [one.pairs for one in await asked(sorting, ListAgreement(**DAYS))] == [1]
+    then = {"first_day": next_day, "last_day": next_day}
+    for ask in (ListYield(by="shift", **then), ListThroughput(day=next_day), ListAgreement(**then)):
+        assert await asked(sorting, ask) == []
+
+
+async def test_what_was_repaired_between_is_not_the_same_device_to_compare(sorting):
+    for number in NUMBERS[:2]:
+        await told(sorting, inspected(number))
+    order = OrderRepair(occurred_on=DAY, asset_no=NUMBERS[0], route="no_fault", repairer="CENTRE")
+    await told(sorting, order, CloseRepair(occurred_on=DAY, asset_no=NUMBERS[0], repair=f"{NUMBERS[0]}-1"))
+    for number in NUMBERS[:2]:
+        await told(sorting, inspected(number, bench="B2", why="synthetic"))
+    assert [one.pairs for one in await asked(sorting, ListAgreement(**DAYS))] == [1]
+
+
+async def test_benches_are_held_to_what_they_found_not_to_what_persons_made_of_it(sorting):
+    about = {"occurred_on": DAY, "asset_no": NUMBERS[0]}
+    await told(
+        sorting,
+        inspected(NUMBERS[0]),
+        ProposeOverride(**about, disposition="scrap", why="synthetic", by="u-1"),
+        ConfirmOverride(**about, by="u-2"),
+        inspected(NUMBERS[0], bench="B2", why="synthetic"),
+    )
+    (found,) = await asked(sorting, ListAgreement(**DAYS))
+    assert (found.pairs, found.same_disposition) == (1, 1)
+
+
+async def judged_by_two(sorting, numbers, second="u-2", **changed):
+    for number in numbers:
+        await told(sorting, inspected(number), actor="u-9")
+        await told(sorting, inspected(number, why="synthetic", comparison=True, **changed), actor=second)
+
+
+LEADS = Principal(subject="u-8", roles=frozenset({Role.METROLOGIST}))
+
+
+async def test_two_inspectors_agree_on_a_device_or_do_not(sorting):
+    asks = ListInspectorAgreement(**DAYS)
+    await judged_by_two(sorting, NUMBERS[: PAIRS_MIN - 1])
+    # Of so few nothing is said; and nothing of what one person did twice, or two together.
+    await judged_by_two(sorting, NUMBERS[4:10], second="u-9")
+    about = {"occurred_on": DAY, "asset_no": NUMBERS[10]}
+    await told(sorting, inspected(NUMBERS[10]), actor="u-9")
+    await told(sorting, OpenInspection(**about, bench="B1", site=SITE, accuracy_class="1", why="synthetic"))
+    await told(sorting, CheckIdentity(**about, barcode=NUMBERS[10]))
+    ended = ((InspectAppearance, "u-2"), (InspectFunction, "u-3"), (InspectAccuracy, "u-2"))
+    for command, actor in ended:
+        step = command.__name__.removeprefix("Inspect").lower()
+        await told(sorting, command(**about, report=getattr(inspected(NUMBERS[10]), step)), actor=actor)
+    assert await asked(sorting, asks, LEADS) == []
+    await judged_by_two(sorting, [NUMBERS[11]], **RUINED)
+    (found,) = await asked(sorting, asks, LEADS)
+    assert (found.inspector, found.other_inspector) == ("u-2", "u-9")
+    assert (found.pairs, found.same_disposition, found.same_faults) == (PAIRS_MIN, PAIRS_MIN - 1, PAIRS_MIN - 1)
+    elsewhere = msgspec.structs.replace(asks, site="elsewhere")
+    assert await asked(sorting, elsewhere, LEADS) == []
+
+
+@pytest.mark.parametrize("role", sorted(set(Role) - {Role.METROLOGIST, Role.ADMIN}))
+async def test_how_persons_agree_is_for_those_alone_who_lead_the_hall(sorting, role):
+    with pytest.raises(Refusal, match="denied"):
+        await asked(sorting, ListInspectorAgreement(**DAYS), msgspec.structs.replace(LEADS, roles=frozenset({role})))
 
 
 @pytest.mark.parametrize(
@@ -139,6 +277,51 @@ async def test_what_waits_at_a_centre_waits_until_its_verdict(sorting):
     assert (fresh.over_week, fresh.over_month) == (0, 0)
 
 
+async def waiting(sorting, on=None):
+    """What waits for what, and how much of it for longer than a week and a month."""
+    days = {"on": on or date(2150, 1, 1)}
+    found = await asked(sorting, ListBacklog(**days))
+    return {one.waits_for: (one.devices, one.over_week, one.over_month) for one in found}
+
+
+async def test_what_was_judged_to_be_held_waits_for_a_person(sorting):
+    held = inspected(NUMBERS[0], function=NOT_POSSIBLE, accuracy=NOT_POSSIBLE)
+    await told(sorting, held)
+    rest = len(NUMBERS) - 1
+    assert await waiting(sorting) == {"person": (1, 1, 1), "verdict": (rest, rest, rest)}
+    # Its age is that of its verdict, and not of its arrival.
+    (person,) = [one for one in await asked(sorting, ListBacklog(on=DAY)) if one.waits_for == "person"]
+    row = await sorting.one(WAITING, (NUMBERS[0],))
+    assert (person.oldest_on, person.over_week) == (row.held_on, 0)
+    about = {"occurred_on": DAY, "asset_no": NUMBERS[0]}
+    await told(
+        sorting,
+        ProposeOverride(**about, disposition="scrap", why="synthetic", by="u-1"),
+        ConfirmOverride(**about, by="u-2"),
+    )
+    assert await waiting(sorting) == {"verdict": (rest, rest, rest)}
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_a_verdict_that_was_taken_back_waits_until_it_stands_again(sorting, held):
+    """So is a device that is inspected again, and its wait begins then."""
+    rest, found = len(NUMBERS) - 1, {"function": NOT_POSSIBLE, "accuracy": NOT_POSSIBLE} if held else {}
+    about = {"occurred_on": DAY, "asset_no": NUMBERS[0]}
+    await told(sorting, inspected(NUMBERS[0], **found))
+    judged = await waiting(sorting)
+    assert judged["verdict"][0] == rest
+    await told(sorting, OpenInspection(**about, bench="B2", site=SITE, why="synthetic"))
+    assert (await waiting(sorting))["verdict"][0] == rest + 1
+    row = await sorting.one(WAITING, (NUMBERS[0],))
+    assert row.reopened_on == row.since
+    await told(sorting, AbandonInspection(**about, why="synthetic"))
+    assert await waiting(sorting) == judged
+    await told(sorting, OpenInspection(**about, bench="B2", site=SITE, why="synthetic"))
+    await told(sorting, SupersedeInspection(**about, number=NUMBERS[1]))
+    assert "person" not in await waiting(sorting)
+    assert (await waiting(sorting))["verdict"][0] == rest
+
+
 async def test_everybody_counts_what_they_may_see(sorting):
     await told(sorting, inspected(NUMBERS[0]))
     own = Principal(subject="u-3", roles=frozenset({Role.OPERATOR}), units=frozenset({UNIT}))
@@ -153,6 +336,7 @@ async def test_nobody_counts_what_its_rows_do_not_tell(sorting, role):
     await told(sorting, inspected(NUMBERS[0]))
     who = Principal(subject="u-7", roles=frozenset({role}), organisation="M01")
     asks = (
+        ListInspectorAgreement(**DAYS),
         ListQueues(),
         ListThroughput(day=DAY),
         ListYield(by="bench", **DAYS),

@@ -18,7 +18,8 @@ from services.sorting.vocabulary import INSPECTED, BenchId
 
 class InspectAtOnce(Happened, frozen=True, kw_only=True):
     """整只检毕 Everything that a line found of one device. `barcode` and `comm_address` are what it read of its
-    identity, `identity_why` why it could read neither; `why` a device that was judged before is inspected again.
+    identity, `identity_why` why it could read neither; `why` a device that was judged before is inspected again, and
+    `comparison`: only to compare benches, with nothing amiss.
     """
 
     asset_no: AssetNo
@@ -32,6 +33,7 @@ class InspectAtOnce(Happened, frozen=True, kw_only=True):
     comm_address: Code | None = None
     identity_why: Remark | None = None
     why: Remark | None = None
+    comparison: bool = False
 
 
 class InspectAtOnceOnRecord(InspectAtOnce, frozen=True, kw_only=True):
@@ -66,6 +68,7 @@ def decide(command: Command | InspectAtOnceOnRecord, inspection: Inspection) -> 
             site=command.site,
             accuracy_class=command.accuracy_class,
             why=command.why,
+            comparison=command.comparison,
             device=command.device,
             scheme=book.scheme_ref,
         ),

@@ -67,8 +67,8 @@ ROUNDS_MAX: Final = 1_000
 
 
 class OpenInspection(Happened, frozen=True, kw_only=True):
-    """开检 Begin to inspect a device at a bench. Where it was judged before, `why` it is inspected again.
-    `accuracy_class` is read off the name plate.
+    """开检 Begin to inspect a device at a bench. Where it was judged before, `why` it is inspected again;
+    `comparison`: only to compare benches, with nothing amiss. `accuracy_class` is read off the name plate.
     """
 
     asset_no: AssetNo
@@ -76,6 +76,7 @@ class OpenInspection(Happened, frozen=True, kw_only=True):
     site: SiteId
     accuracy_class: Code | None = None
     why: Remark | None = None
+    comparison: bool = False
 
 
 class OpenOnRecord(OpenInspection, frozen=True, kw_only=True):
@@ -121,7 +122,9 @@ class RecordLoad(Happened, frozen=True, kw_only=True):
 
 
 class InspectionOpened(Happened, frozen=True, kw_only=True):
-    """An inspection is under way at a bench, by this version of its scheme."""
+    """An inspection is under way at a bench, by this version of its scheme. `comparison`: a device that was judged is
+    measured again only to compare benches.
+    """
 
     asset_no: AssetNo
     round: Round
@@ -130,6 +133,7 @@ class InspectionOpened(Happened, frozen=True, kw_only=True):
     device: Device
     scheme: SchemeRef
     why: Remark | None = None
+    comparison: bool = False
 
 
 class IdentityChecked(Happened, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ repair.py      how each repair stands
 review.py      how a review stands, its population and its samples
 sampled.py     what a review drew, and where it lies
 scheme.py      which scheme covers which class
-station.py     what benches did, inspection by inspection; yields.py what is counted of it
+station.py     what benches did, inspection by inspection; yields.py what is counted of it, inspectors.py of two persons
 waiting.py     what waits for its verdict, and since when
 """
 

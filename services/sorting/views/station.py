@@ -1,8 +1,8 @@
 """检测台 What benches did: a row for each inspection, from which queues, throughput, yield and agreement are
 counted.
 
-No event names who inspected: that is the actor beside it, which no view keeps. Inspectors are told apart by bench and
-shift only.
+No event names who inspected: that is the actor beside it, an opaque subject id. It is kept here for one count alone,
+how far two inspectors agree (see inspectors.py), and no row of this view is shown to anybody.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from sqlmodel import Field
 from kernel.quantity import BUSINESS_ZONE
 from kernel.view import View
 from ledger.port import Recorded
-from services.sorting.inspection import departure, opening, override, steps, verdict
+from services.sorting.inspection import departure, opening, override, repair_order, steps, verdict
 from services.sorting.views.tables import Tables
 
 SHIFTS: Final = ((6, "early"), (14, "late"), (22, "night"))
@@ -25,10 +25,13 @@ HELD: Final = "hold"
 
 
 class RoundRow(msgspec.Struct, frozen=True):
-    """One inspection. `bench` had it last. `judged_on`, `judged_hour`, `shift` and `shift_on` are of its verdict, the
-    latter three None where only the day is known. `was_stopped`: its identity once did not match; `left_out`: a step
-    was not possible or waived; `overruled` by two persons; `failed_later`: the repair that followed failed;
-    `repeated`: inspected again since.
+    """One inspection. `bench` had it last; `inspectors` are the subject ids of those who recorded its steps, with a
+    space between. `reopened`: opened with a reason, for a verdict stood. `reached` is the disposition it came to,
+    `disposition` what two persons or a failed repair have made of it since. `judged_hour` and `shift` are of its
+    verdict, None where only the day is known, and `shift_on` is the day on which that shift began. `was_stopped`: its
+    identity once did not match; `left_out`: a step was not possible or waived; `overruled` by two persons;
+    `failed_later`: the repair that followed failed; `repaired`: one was ordered; `redone_in`: the first inspection
+    since that is no mere comparison.
     """
 
     asset_no: str
@@ -44,7 +47,9 @@ class RoundRow(msgspec.Struct, frozen=True):
     next_step: str | None = steps.ORDER[0]
     disposition: str | None = None
     faults: str = ""
-    judged_on: date | None = None
+    inspectors: str = ""
+    reopened: bool = False
+    reached: str | None = None
     judged_hour: int | None = None
     shift: str | None = None
     shift_on: date | None = None
@@ -52,13 +57,14 @@ class RoundRow(msgspec.Struct, frozen=True):
     left_out: bool = False
     overruled: bool = False
     failed_later: bool = False
-    repeated: bool = False
+    repaired: bool = False
+    redone_in: int | None = None
 
 
 class RoundTable(Tables, table=True):
     """The rows of RoundRow."""
 
-    __tablename__ = "round_v1"
+    __tablename__ = "round_v2"
 
     asset_no: str = Field(primary_key=True)
     round: int = Field(primary_key=True)
@@ -73,15 +79,18 @@ class RoundTable(Tables, table=True):
     next_step: str | None
     disposition: str | None
     faults: str
-    judged_on: date | None = Field(index=True)
+    inspectors: str
+    reopened: bool
+    reached: str | None
     judged_hour: int | None
     shift: str | None
-    shift_on: date | None
+    shift_on: date | None = Field(index=True)
     was_stopped: bool
     left_out: bool
     overruled: bool
     failed_later: bool
-    repeated: bool
+    repaired: bool
+    redone_in: int | None
 
 
 def shift_of(hour: int) -> str:
@@ -90,14 +99,14 @@ def shift_of(hour: int) -> str:
 
 
 def keys(event: Any, _recorded: Recorded) -> Iterable[tuple[str, int]]:
-    """Its own inspection, and the one before it, which it repeats or no longer does."""
+    """Its own inspection, and those before it, which it does again or no longer does."""
     yield (event.asset_no, event.round)
-    if isinstance(event, opening.InspectionOpened | opening.InspectionAbandoned) and event.round > 1:
+    if isinstance(event, opening.InspectionOpened | opening.InspectionAbandoned):
         for before in range(1, event.round):
             yield (event.asset_no, before)
 
 
-def evolve(row: RoundRow | None, event: Any, _recorded: Recorded, key: tuple[str, int]) -> RoundRow | None:
+def evolve(row: RoundRow | None, event: Any, recorded: Recorded, key: tuple[str, int]) -> RoundRow | None:
     if key[1] < event.round:
         return _before(row, event)
     if isinstance(event, opening.InspectionOpened):
@@ -112,20 +121,24 @@ def evolve(row: RoundRow | None, event: Any, _recorded: Recorded, key: tuple[str
             device.maker,
             device.batch,
             event.day,
+            reopened=event.why is not None,
         )
-    return None if row is None else msgspec.structs.replace(row, **_changed(row, event))
+    return None if row is None else msgspec.structs.replace(row, **_changed(row, event, recorded))
 
 
 def _before(row: RoundRow | None, event: Any) -> RoundRow | None:
-    """A verdict is repeated by the next inspection, unless that is abandoned."""
+    """A verdict that stood is gone into again by the next inspection, unless that is abandoned, or only compares. What
+    is opened without a reason finds no verdict: the device was in service since.
+    """
     if row is None or row.phase != "judged":
         return row
     if isinstance(event, opening.InspectionOpened):
-        return msgspec.structs.replace(row, repeated=True)
-    return msgspec.structs.replace(row, repeated=False) if event.stands == row.round else row
+        again = event.why is not None and not event.comparison and row.redone_in is None
+        return msgspec.structs.replace(row, redone_in=event.round) if again else row
+    return msgspec.structs.replace(row, redone_in=None) if row.redone_in == event.round else row
 
 
-def _changed(row: RoundRow, event: Any) -> dict[str, Any]:
+def _changed(row: RoundRow, event: Any, recorded: Recorded) -> dict[str, Any]:
     match event:
         case opening.IdentityChecked(outcome="mismatch"):
             return {"phase": "stopped", "was_stopped": True}
@@ -141,22 +154,40 @@ def _changed(row: RoundRow, event: Any) -> dict[str, Any]:
                 "next_step": steps.ORDER[after] if after < len(steps.ORDER) else None,
                 "faults": " ".join(dict.fromkeys((*row.faults.split(), *event.faults))),
                 "left_out": row.left_out or event.report.ended in ("not_possible", "waived"),
+                "inspectors": " ".join(sorted({*row.inspectors.split(), *actor(recorded)})),
             }
         case verdict.VerdictReached(again=None):
-            return {"phase": "judged", "disposition": event.disposition, "judged_on": event.day, **_shift(event)}
+            reached = event.disposition
+            return {"phase": "judged", "disposition": reached, "reached": reached, **_shift(event)}
         case verdict.VerdictReached():
             return {"disposition": event.disposition, "failed_later": True}
         case override.VerdictOverridden(disposition=disposition):
             return {"disposition": disposition, "overruled": True}
+        case repair_order.RepairOrdered():
+            return {"repaired": True}
         case departure.InspectionSuperseded() if row.phase != "judged":
             return {"phase": "superseded", "next_step": None}
         case _:
             return {}
 
 
+class _Beside(msgspec.Struct):
+    """What is recorded beside an event, as far as it is looked at here."""
+
+    actor: str
+
+
+_beside: Final = msgspec.json.Decoder(_Beside).decode
+
+
+def actor(recorded: Recorded) -> tuple[str, ...]:
+    """Who gave the command from which an event came; nobody where nothing is recorded beside it."""
+    return (_beside(recorded.metadata).actor,) if recorded.metadata else ()
+
+
 def _shift(event: verdict.VerdictReached) -> dict[str, Any]:
     if event.occurred_at is None:
-        return {}
+        return {"shift_on": event.day}
     here = event.occurred_at.astimezone(BUSINESS_ZONE)
     began = here.date() - timedelta(days=here.hour < SHIFTS[0][0])
     return {"judged_hour": here.hour, "shift": shift_of(here.hour), "shift_on": began}
@@ -176,6 +207,7 @@ ROUNDS: Final = View[Any](
         steps.AccuracyInspected,
         verdict.VerdictReached,
         override.VerdictOverridden,
+        repair_order.RepairOrdered,
         departure.InspectionSuperseded,
     ),
     keys=keys,

@@ -1,16 +1,30 @@
 """What is counted of benches: queues, throughput by hour, yield, agreement, backlog. Queries over the rows of
-station.py and waiting.py; each takes what the caller may see of them.
+station.py and waiting.py; each takes what the caller may see of them. A day is that of the shifts that began on it.
 """
 
 from datetime import date, timedelta
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, case, cast, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Integer,
+    Select,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from services.sorting.views.device import SITES
 from services.sorting.views.station import HELD, ROUNDS
-from services.sorting.views.waiting import WAITING
+from services.sorting.views.waiting import PERSON, WAITING
 
 GroupedBy: TypeAlias = Literal["bench", "site", "shift", "device_class", "maker", "batch"]
 Visible: TypeAlias = ColumnElement[bool]
@@ -34,7 +48,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Throughput(msgspec.Struct, frozen=True, kw_only=True):
-    """Verdicts of a bench in an hour of a day, Asia/Shanghai; of no hour where only the day is known."""
+    """Verdicts of a bench in an hour, Asia/Shanghai, of the shifts of a day; of no hour where only the day is known."""
 
     bench: str
     judged_hour: int | None
@@ -42,9 +56,10 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Yield(msgspec.Struct, frozen=True, kw_only=True):
-    """Verdicts, grouped. `first_pass`: a device's first inspection, never stopped, came to another verdict than `hold`,
-    which nobody overruled, no failed repair undid and no inspection repeated since. `maker` beside a batch: two makers
-    may use the same name.
+    """First verdicts on devices, grouped: where there was none before, given-up inspections aside. `first_pass`: it was
+    another than `hold`, its inspection was never stopped for an identity, nobody overruled it, no failed repair undid
+    it and no inspection was opened since but to compare benches. `repeated`: one was. `maker` beside a batch: two
+    makers may use the same name.
     """
 
     group: str | None
@@ -62,8 +77,8 @@ class Yield(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
-    """Pairs of verdicts on one device, one after the other: where and in which shift, and how often both gave the same
-    disposition and showed the same faults.
+    """Pairs of verdicts on one device, one after the other and with no repair ordered between: where and in which
+    shift, and how often both came to the same disposition and showed the same faults.
     """
 
     bench: str
@@ -76,10 +91,13 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backlog(msgspec.Struct, frozen=True, kw_only=True):
-    """Devices of a class at a sorting centre without a verdict, by how long they have been there."""
+    """Devices of a class at a sorting centre that wait for a verdict, or for a person where that was `hold`, by how
+    long: since they came, since the verdict of hold, or since their verdict was taken back to inspect them again.
+    """
 
     site: str
     device_class: str
+    waits_for: str
     devices: Tally
     over_week: Tally
     over_month: Tally
@@ -92,7 +110,7 @@ def queues(connection: Connection, visible: Visible, site: str | None, bench: st
     groups = (of.bench, of.site, of.phase, of.next_step)
     query = (
         select(*groups, func.count().label("devices"), func.min(of.opened_on).label("oldest_on"))
-        .where(of.phase.in_(("open", "stopped")), visible, *_named({of.site: site, of.bench: bench}))
+        .where(of.phase.in_(("open", "stopped")), visible, *named({of.site: site, of.bench: bench}))
         .group_by(*groups)
         .order_by(*groups)
     )
@@ -102,11 +120,11 @@ def queues(connection: Connection, visible: Visible, site: str | None, bench: st
 def throughput(
     connection: Connection, visible: Visible, day: date, site: str | None, bench: str | None
 ) -> list[Throughput]:
-    """By bench and hour of this business day."""
+    """By bench and hour of the shifts of this day."""
     of = ROUNDS.columns.c
     query = (
         select(of.bench, of.judged_hour, func.count().label("judged"))
-        .where(of.judged_on == day, visible, *_named({of.site: site, of.bench: bench}))
+        .where(of.shift_on == day, visible, *named({of.site: site, of.bench: bench}))
         .group_by(of.bench, of.judged_hour)
         .order_by(of.bench, of.judged_hour)
     )
@@ -114,25 +132,31 @@ def throughput(
 
 
 def yields(
-    connection: Connection, visible: Visible, by: GroupedBy, days: tuple[date, date], named: dict[str, str | None]
+    connection: Connection, visible: Visible, by: GroupedBy, days: tuple[date, date], asked: dict[str, str | None]
 ) -> list[Yield]:
-    """Of the verdicts of these days, first and last included, grouped."""
-    of = ROUNDS.columns.c
+    """Of the first verdicts of these days, first and last included, grouped."""
+    of, before = ROUNDS.columns.c, ROUNDS.columns.alias("before").c
+    # Without a reason none is inspected on which a verdict stands.
+    judged_before = exists().where(
+        before.asset_no == of.asset_no, before.round < of.round, before.shift_on.is_not(None)
+    )
     group = of[by]
     maker = of.maker if by == "batch" else literal(None).label("maker")
     groups = (group, of.maker) if by == "batch" else (group,)
-    clean = ~or_(of.was_stopped, of.overruled, of.failed_later, of.repeated)
+    clean = ~or_(of.was_stopped, of.overruled, of.failed_later) & of.redone_in.is_(None)
     query = (
         select(
             group.label("group"),
             maker,
             func.count().label("judged"),
-            _times(and_(of.round == 1, of.disposition != HELD, clean)).label("first_pass"),
-            *(_times(of.disposition == one).label(one) for one in ("reuse", "claim", "scrap", "hold")),
-            _times(of.faults != "").label("faulty"),
-            *(_times(of[one]).label(one) for one in ("left_out", "overruled", "repeated")),
+            times(and_(of.reached != HELD, clean)).label("first_pass"),
+            *(times(of.disposition == one).label(one) for one in ("reuse", "claim", "scrap", "hold")),
+            times(of.faults != "").label("faulty"),
+            *(times(of[one]).label(one) for one in ("left_out", "overruled")),
+            times(of.redone_in.is_not(None)).label("repeated"),
         )
-        .where(of.judged_on.between(*days), visible, *_named({of[k]: v for k, v in named.items()}))
+        .where(of.shift_on.between(*days), or_(~of.reopened, ~judged_before), visible)
+        .where(*named({of[k]: v for k, v in asked.items()}))
         .group_by(*groups)
         .order_by(func.count().desc(), *groups)
     )
@@ -141,59 +165,65 @@ def yields(
 
 def agreement(connection: Connection, visible: Visible, days: tuple[date, date], site: str | None) -> list[Agreement]:
     """Of pairs whose second verdict is of these days."""
-    one, other = ROUNDS.columns.alias("one"), ROUNDS.columns
-    between = ROUNDS.columns.alias("between")
-    last = (
-        select(func.max(between.c.round))
-        .where(
-            between.c.asset_no == other.c.asset_no, between.c.round < other.c.round, between.c.judged_on.is_not(None)
-        )
-        .scalar_subquery()
-    )
-    groups = (
-        one.c.bench,
-        one.c.shift,
-        other.c.bench.label("other_bench"),
-        other.c.shift.label("other_shift"),
-    )
+    (one, paired), other = pairs(days, site), ROUNDS.columns.c
+    groups = (one.bench, one.shift, other.bench.label("other_bench"), other.shift.label("other_shift"))
     query: Select[Any] = (
         select(
             *groups,
             func.count().label("pairs"),
-            _times(one.c.disposition == other.c.disposition).label("same_disposition"),
-            _times(one.c.faults == other.c.faults).label("same_faults"),
+            times(one.reached == other.reached).label("same_disposition"),
+            times(one.faults == other.faults).label("same_faults"),
         )
-        .select_from(other.join(one, and_(one.c.asset_no == other.c.asset_no, one.c.round == last)))
-        .where(other.c.judged_on.between(*days), visible, *_named({other.c.site: site}))
-        .group_by(one.c.bench, one.c.shift, other.c.bench, other.c.shift)
-        .order_by(one.c.bench, one.c.shift, other.c.bench, other.c.shift)
+        .select_from(paired)
+        .where(visible)
+        .group_by(one.bench, one.shift, other.bench, other.shift)
+        .order_by(one.bench, one.shift, other.bench, other.shift)
     )
     return [Agreement(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001  as above
 
 
+def pairs(days: tuple[date, date], site: str | None) -> tuple[Any, FromClause]:
+    """Two verdicts on one device, of which the second is of these days: the columns of the first, and both joined. No
+    verdict was between them and no repair was ordered: what was repaired is no longer what was measured. The second was
+    asked for while the first stood: a device that was in service since is another as well.
+    """
+    one, other, between = ROUNDS.columns.alias("one"), ROUNDS.columns, ROUNDS.columns.alias("between").c
+    last = (
+        select(func.max(between.round))
+        .where(between.asset_no == other.c.asset_no, between.round < other.c.round, between.shift_on.is_not(None))
+        .scalar_subquery()
+    )
+    same = and_(one.c.asset_no == other.c.asset_no, one.c.round == last, ~one.c.repaired)
+    asked = and_(other.c.reopened, other.c.shift_on.between(*days), *named({other.c.site: site}))
+    return one.c, other.join(one, and_(same, asked))
+
+
 def backlog(connection: Connection, visible: Visible, on: date, site: str | None) -> list[Backlog]:
-    """Of the centres, by class; ages as of this day."""
+    """Of the centres, by class and by what is waited for; ages as of this day."""
     of, place = WAITING.columns.c, SITES.columns.c
+    groups = (of.site, of.device_class, of.waits_for)
+    since = case((of.waits_for == PERSON, of.held_on), else_=func.coalesce(of.reopened_on, of.since))
     query = (
         select(
-            of.site,
-            of.device_class,
+            *groups,
             func.count().label("devices"),
-            _times(of.since < on - timedelta(days=WEEK_DAYS)).label("over_week"),
-            _times(of.since < on - timedelta(days=MONTH_DAYS)).label("over_month"),
-            func.min(of.since).label("oldest_on"),
+            times(since < on - timedelta(days=WEEK_DAYS)).label("over_week"),
+            times(since < on - timedelta(days=MONTH_DAYS)).label("over_month"),
+            func.min(since).label("oldest_on"),
         )
         .join(SITES.columns, and_(place.site == of.site, place.kind == CENTRE))
-        .where(~of.judged, visible, *_named({of.site: site}))
-        .group_by(of.site, of.device_class)
-        .order_by(of.site, of.device_class)
+        .where(of.waits_for.is_not(None), visible, *named({of.site: site}))
+        .group_by(*groups)
+        .order_by(*groups)
     )
     return [Backlog(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001  as above
 
 
-def _times(condition: ColumnElement[bool]) -> ColumnElement[int]:
+def times(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    """How often it holds in a group."""
     return cast(func.coalesce(func.sum(case((condition, 1), else_=0)), 0), Integer)
 
 
-def _named(columns: dict[Any, str | None]) -> list[ColumnElement[bool]]:
+def named(columns: dict[Any, str | None]) -> list[ColumnElement[bool]]:
+    """The columns that are asked for by a value."""
     return [column == value for column, value in columns.items() if value is not None]

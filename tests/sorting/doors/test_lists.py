@@ -39,6 +39,7 @@ WHOLE = {
     "ListQueues",
     "ListThroughput",
     "ListAgreement",
+    "ListInspectorAgreement",
     "ListBacklog",
 }
 """Rules are for everybody, reviews for the centre and those who supervise it; the others count, over the rows that one

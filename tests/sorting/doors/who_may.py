@@ -112,6 +112,7 @@ QUESTIONS = {
     "ListThroughput": Asking(_once(day=DAY.isoformat())),
     "ListYield": Asking(_once(by="maker", **DAYS)),
     "ListAgreement": Asking(_once(**DAYS)),
+    "ListInspectorAgreement": Asking(_once(**DAYS)),
     "ListBacklog": Asking(_once(on=DAY.isoformat())),
     "ListSchemes": Asking(_once()),
     "GetScheme": Asking(_once(group=SCHEME.group)),
