@@ -251,35 +251,23 @@ class RpcDoor:
             async def asker(_body: bytes, metadata: Mapping[str, str]) -> Principal:
                 return await self._verifier.of_header(metadata.get("authorization"))
 
-            async def taken(batch: Sequence[Any], metadata: Mapping[str, str]) -> Sequence[bytes]:
+            async def taken(batch: Sequence[bytes], metadata: Mapping[str, str]) -> Sequence[bytes]:
                 # Asked each time: a token may run out while its line still reports.
                 return await _taken(method, reports, await asker(b"", metadata), batch)
 
             # Whoever has no token is told so before anything is read.
             await self._guarded(name, asker, b"", context)
 
-            async def take(batch: Sequence[Any]) -> Sequence[bytes]:
-                return await self._told(name, lambda _body, metadata: taken(batch, metadata), b"", context)
+            async def take(batch: Sequence[bytes]) -> Sequence[bytes]:
+                return await self._guarded(name, lambda _body, metadata: taken(batch, metadata), b"", context)
 
-            try:
-                async for answer in answered(bodies, lambda body: _report(method, reports, body), take):
-                    yield answer
-            except Refusal as error:
-                # Not before what was taken earlier is answered.
-                await context.abort_with_status(rpc_status.to_status(rich_status(error)))
+            async for answer in answered(bodies, take):
+                yield answer
 
         return grpc.stream_stream_rpc_method_handler(behave)
 
     async def _guarded(self, full_name: str, call: Call[T], body: bytes, context: _Context) -> T:
         """The call within its span, its time and its refusals as statuses."""
-        try:
-            return await self._told(full_name, call, body, context)
-        except Refusal as error:
-            await context.abort_with_status(rpc_status.to_status(rich_status(error)))
-            raise  # never reached: abort raises
-
-    async def _told(self, full_name: str, call: Call[T], body: bytes, context: _Context) -> T:
-        """The call within its span and its time, counted and logged. Raises Refusal."""
         metadata = _text_metadata(context.invocation_metadata() or ())
         self.under_way += 1
         begun_ns = time.perf_counter_ns()
@@ -291,7 +279,8 @@ class RpcDoor:
                 return answer  # noqa: TRY300  the `finally` needs to know that it came to this
             except Refusal as error:
                 status = status_of(error).rpc.name
-                raise
+                await context.abort_with_status(rpc_status.to_status(rich_status(error)))
+                raise  # never reached: abort raises
             finally:
                 self.under_way -= 1
                 seconds = (time.perf_counter_ns() - begun_ns) / 1e9
@@ -331,18 +320,18 @@ class RpcDoor:
             raise FAULT(trace_id=current_trace_id() or "-") from error
 
 
-def _report(method: MethodDescriptor, reports: Reports, body: bytes) -> Any:
-    """A report as it was sent, or why it cannot be read."""
-    try:
-        return struct_of(reports.report, plain_of_bytes(method.input_type, body))
-    except Refusal as refusal:
-        return refusal
-
-
-async def _taken(method: MethodDescriptor, reports: Reports, asker: Principal, batch: Sequence[Any]) -> Sequence[bytes]:
-    """The answers to a batch of reports. One that could not be read is refused alone."""
-    answers = iter(await reports.take(asker, [one for one in batch if not isinstance(one, Refusal)]))
-    told = [reports.refused(one) if isinstance(one, Refusal) else next(answers) for one in batch]
+async def _taken(
+    method: MethodDescriptor, reports: Reports, asker: Principal, bodies: Sequence[bytes]
+) -> Sequence[bytes]:
+    """The answers to a batch of reports. One that cannot be read is refused alone."""
+    read: list[Any] = []
+    for body in bodies:
+        try:
+            read.append(struct_of(reports.report, plain_of_bytes(method.input_type, body)))
+        except Refusal as refusal:
+            read.append(refusal)
+    answers = iter(await reports.take(asker, [one for one in read if not isinstance(one, Refusal)]))
+    told = [reports.refused(one) if isinstance(one, Refusal) else next(answers) for one in read]
     return [message_of(method.output_type, one).SerializeToString() for one in told]
 
 

@@ -1,22 +1,23 @@
 """Many reports on one call: a stream of requests, answered one by one, in their order.
 
-What has come is taken together, so that it is recorded in few appends; what comes meanwhile is read and waits, and
-behind that the caller does, by the flow control of gRPC. While some are answered the next are taken. A request that
-cannot be read is refused alone. Whoever is cut off sends what was not answered again: reports carry their own identity.
+What has come is taken together, so that it is recorded in few appends; what comes meanwhile waits, and behind that the
+caller does, by the flow control of gRPC. A request that cannot be read is refused alone. Whoever is cut off sends what
+was not answered again: reports carry their own identity.
+
+While some are written to the log and projected the event loop does as little as it can: the threads that do it are let
+in at every row, and each time have to wait for a loop that is busy.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from kernel.principal import Principal
 from kernel.refusal import Refusal
-
-Report = TypeVar("Report")
 
 BATCH_MAX: Final = 500
 """Reports taken together."""
@@ -43,34 +44,19 @@ class Reports(msgspec.Struct, frozen=True):
 
 
 async def answered(
-    arriving: AsyncIterator[bytes],
-    read: Callable[[bytes], Report],
-    take: Callable[[Sequence[Report]], Awaitable[Sequence[Any]]],
+    arriving: AsyncIterator[bytes], take: Callable[[Sequence[bytes]], Awaitable[Sequence[Any]]]
 ) -> AsyncIterator[Any]:
     """The answers to what arrives. What is taken while the caller goes away is taken all the same."""
-    waiting = _Waiting(read)
-
-    async def next_taken() -> Sequence[Any]:
-        if not (batch := await waiting.batch()):
-            return ()
-        taking = asyncio.ensure_future(take(batch))
-        taking.add_done_callback(_heard)
-        return await asyncio.shield(taking)
-
-    def begun() -> "asyncio.Task[Sequence[Any]]":
-        task = asyncio.create_task(next_taken())
-        task.add_done_callback(_heard)
-        return task
-
-    reading, ahead = asyncio.create_task(waiting.all_of(arriving)), begun()
+    waiting = _Waiting()
+    reading = asyncio.create_task(waiting.read(arriving))
     try:
-        while answers := await ahead:
-            ahead = begun()
-            for answer in answers:
+        while batch := await waiting.batch():
+            taking = asyncio.ensure_future(take(batch))
+            taking.add_done_callback(_heard)
+            for answer in await asyncio.shield(taking):
                 yield answer
         await reading
     finally:
-        ahead.cancel()
         reading.cancel()
 
 
@@ -80,52 +66,51 @@ def _heard(taking: "asyncio.Future[Any]") -> None:
         taking.exception()
 
 
-class _Waiting(Generic[Report]):
+class _Waiting:
     """What was read and not taken yet, bounded in number and in bytes. One task puts into it, another takes out."""
 
-    def __init__(self, read: Callable[[bytes], Report]) -> None:
-        self._read: Final = read
-        self._reports: Final[deque[tuple[Report, int]]] = deque()
+    def __init__(self) -> None:
+        self._bodies: Final[deque[bytes]] = deque()
         self._bytes = 0
         self._over = False
         self._came: Final = asyncio.Event()
         self._went: Final = asyncio.Event()
 
-    async def all_of(self, arriving: AsyncIterator[bytes]) -> None:
+    async def read(self, arriving: AsyncIterator[bytes]) -> None:
         """All that arrives, as fast as there is room for it. Raises what cuts it off."""
         try:
             async for body in arriving:
                 while not self._has_room():
                     self._went.clear()
                     await self._went.wait()
-                self._reports.append((self._read(body), len(body)))
+                self._bodies.append(body)
                 self._bytes += len(body)
                 # Whoever takes waits for the first, and then for enough.
-                if len(self._reports) == 1 or self._is_enough():
+                if len(self._bodies) == 1 or self._is_enough():
                     self._came.set()
         finally:
             self._over = True
             self._came.set()
 
-    async def batch(self) -> list[Report]:
+    async def batch(self) -> list[bytes]:
         """The next to take together, in the order in which they came; none once all are taken."""
-        while not (self._reports or self._over):
+        while not (self._bodies or self._over):
             await self._next_to_come()
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER_S):
                 while not (self._over or self._is_enough()):
                     await self._next_to_come()
-        batch = [self._reports.popleft() for _ in range(min(len(self._reports), BATCH_MAX))]
-        self._bytes -= sum(size for _, size in batch)
+        batch = [self._bodies.popleft() for _ in range(min(len(self._bodies), BATCH_MAX))]
+        self._bytes -= sum(map(len, batch))
         self._went.set()
-        return [report for report, _ in batch]
+        return batch
 
     async def _next_to_come(self) -> None:
         self._came.clear()
         await self._came.wait()
 
     def _has_room(self) -> bool:
-        return len(self._reports) < WAITING_MAX and self._bytes < WAITING_BYTES_MAX
+        return len(self._bodies) < WAITING_MAX and self._bytes < WAITING_BYTES_MAX
 
     def _is_enough(self) -> bool:
-        return len(self._reports) >= BATCH_MAX or not self._has_room()
+        return len(self._bodies) >= BATCH_MAX or not self._has_room()
