@@ -11,6 +11,7 @@ from tests.sorting.inspection.stories import (
     AGAIN,
     ANA,
     BO,
+    BURNT,
     INSPECTED,
     JUDGE,
     JUDGED,
@@ -19,6 +20,7 @@ from tests.sorting.inspection.stories import (
     SCANNED,
     STUCK,
     done,
+    ending,
     on,
     opening,
     rejudging,
@@ -97,3 +99,6 @@ def test_a_device_counts_once_among_its_batch_as_it_first_came_in():
     assert counted(*STUCK, AGAIN, SCANNED, *steps(), JUDGE) == once
     assert counted(*JUDGED) == {(*family, NONE): 1 for family in (whole, batch)}
     assert counted(opening(), ABANDON, *STUCK) == once
+    left_out = [ending(step, ended="not_possible", why="busy") for step in ("function", "accuracy")]
+    assert counted(opening(), SCANNED, *steps()[:1], *left_out, JUDGE) == {}
+    assert counted(*BURNT)[(*whole, ANY)] == 1

@@ -37,7 +37,7 @@ class PopulationRow(msgspec.Struct, frozen=True):
 class PopulationTable(Tables, table=True):
     """The rows of PopulationRow."""
 
-    __tablename__ = "population_v1"
+    __tablename__ = "population_v2"
 
     device_class: str = Field(primary_key=True)
     maker: str = Field(primary_key=True)
@@ -54,8 +54,11 @@ def family_of(device: Device | DeviceRow) -> Family:
 
 
 def keys(event: IndicatorsAssessed, _recorded: Recorded) -> Iterable[tuple[str, str, str, str]]:
-    """A device counts once, as it first came in: what a later inspection finds is not another device."""
-    if event.again:
+    """A device counts once, as it first came in: what a later inspection finds is not another device. One of which a
+    step was left out and no fault was found is neither sound nor faulty.
+    """
+    undecided = event.findings.condition == "unknown" and not event.findings.faults
+    if event.again or undecided:
         return []
     shown = (NONE, *([ANY] if event.findings.faults else []), *event.findings.faults)
     families = {family_of(event.device), (event.device.device_class, NONE, NONE)}
