@@ -54,9 +54,9 @@ class InspectionRow(msgspec.Struct, frozen=True):
 class InspectionTable(Tables, table=True):
     """The rows of InspectionRow."""
 
-    __tablename__ = "inspection_v1"
+    __tablename__ = "inspection_v2"
     # By these a review finds who is to join it, asked every second of all that were ever judged.
-    __table_args__ = (Index("ix_inspection_v1_review_judged_on", "review", "judged_on"),)
+    __table_args__ = (Index("ix_inspection_v2_review_judged_on", "review", "judged_on"),)
 
     asset_no: str = Field(primary_key=True)
     round: int

@@ -66,7 +66,7 @@ class ReviewRow(msgspec.Struct, frozen=True):
 class ReviewTable(Tables, table=True):
     """The rows of ReviewRow."""
 
-    __tablename__ = "review_v1"
+    __tablename__ = "review_v2"
 
     review: str = Field(primary_key=True)
     phase: str = Field(index=True)

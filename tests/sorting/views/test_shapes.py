@@ -84,6 +84,7 @@ async def _reviewed(ledger: MemoryLedger) -> None:
     told = (
         *reviews.JOINING,
         reviews.COMMITTED,
+        reviews.PUBLISHED,
         msgspec.structs.replace(reviews.DRAWN, drawn=(drawn,)),
         reviews.at(SampleReplaced, asset_no=first, spare=second, **about),
         reviews.at(ResultRecorded, asset_no=second, disposition="reuse", report="IR-1", by="u-3"),
