@@ -78,7 +78,7 @@ async def test_who_fetches_reads_where_each_device_lies_and_nothing_of_its_sorti
         with pytest.raises(Refusal) as refused:
             await asked[GetSampleList](WHO, GetSampleList(review="R2"), PAGE)
         assert refused.value.code == "review.unknown"
-        await here.publish()
+        await here.shown()
         await here.do(await here.revealing())
         gone = number(0)
         moved = Movement(device_class="01", from_site=SITE)
