@@ -42,7 +42,8 @@ _ENDS: Final = {
 }
 """By what ends what kept a verdict out of a review."""
 
-_JUDGED_ANEW: Final = frozenset({"VerdictReached", "VerdictOverridden", "InspectionClosed", "InspectionSuperseded"})
+_REACHED: Final = frozenset({"VerdictReached", "VerdictOverridden"})
+_JUDGED_ANEW: Final = _REACHED | {"InspectionClosed", "InspectionSuperseded"}
 """After these another verdict stands, or none."""
 
 _ORDER: Final[Mapping[str, tuple[frozenset[str], str]]] = {
@@ -86,6 +87,7 @@ class Replay:
         self._left_out: dict[str, Reason] = {}
         self._moves: dict[str, list[_Move]] = {}
         self._concluded: set[str] = set()
+        self._entrusted_before: dict[str, str] = {}
         self._proposed: dict[str, Any] = {}
         self._entrusted: dict[str, Any] = {}
         self._committed: dict[str, Any] = {}
@@ -104,10 +106,16 @@ class Replay:
                 self._of_device(index, stream.removeprefix(INSPECTIONS), name, envelope)
             elif stream == self._stream:
                 self._of_review(index, name, envelope)
-            elif name == "Concluded" and stream.startswith(REVIEWS):
-                self._concluded.add(stream.removeprefix(REVIEWS))
+            elif stream.startswith(REVIEWS):
+                self._of_another(stream.removeprefix(REVIEWS), name, envelope)
         except (msgspec.DecodeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
             self.found.differs(Differs.UNREADABLE, found=f"{envelope.type}: {error!r}", index=index)
+
+    def _of_another(self, review: str, name: str, envelope: Envelope) -> None:
+        if name == "Concluded":
+            self._concluded.add(review)
+        elif name == "NonceEntrusted":
+            self._entrusted_before.setdefault(msgspec.json.decode(envelope.data)["nonce_sha256"], review)
 
     def ended(self) -> Redrawn:
         """What it comes to."""
@@ -137,6 +145,8 @@ class Replay:
                 self._moves.setdefault(asset_no, []).append(move)
         else:
             device.take(name, said)
+        if self._committed and name in _REACHED and self._fits(device):
+            self.found.came_late(asset_no, index)
         reason = self._left_out.get(asset_no)
         if reason is not None and (_ENDS.get(name) is reason or name in _JUDGED_ANEW):
             del self._left_out[asset_no]
@@ -192,6 +202,8 @@ class Replay:
                 self._proposed = said
             case "NonceEntrusted":
                 self._entrusted = said
+                if (before := self._entrusted_before.get(said["nonce_sha256"])) is not None:
+                    self.found.differs(Differs.NONCE, found=f"{REVIEWS}{before}", index=index)
             case "PopulationCommitted":
                 self._commitment(index, said, envelope.recorded_at_us)
             case "CommitmentPublished":

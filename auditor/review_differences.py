@@ -74,6 +74,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     found: str = ""
 
 
+class Late(msgspec.Struct, frozen=True):
+    """A verdict of the reviewed days that was recorded after the commitment: it is in no population of theirs."""
+
+    asset_no: str
+    index: int
+
+
 class Redrawn(msgspec.Struct, kw_only=True):
     """What a review comes to: `phase` is how far it went. The checkpoint is the one by which its sample was drawn, else
     the first published one that covers the commitment.
@@ -91,8 +98,15 @@ class Redrawn(msgspec.Struct, kw_only=True):
     recorded: int = 0
     agreed: int = 0
     consequence: str = ""
+    late: list[Late] = []
+    late_count: int = 0
     differences: list[Difference] = []
     differences_count: int = 0
+
+    def came_late(self, asset_no: str, index: int) -> None:
+        self.late_count += 1
+        if len(self.late) < NAMED_MAX:
+            self.late.append(Late(asset_no, index))
 
     def differs(self, what: Differs, expected: object = "", found: object = "", **about: Any) -> None:
         self.differences_count += 1

@@ -335,6 +335,7 @@ def _tell_review(report: ReviewReport) -> None:
         ("检查点 checkpoint", f"{found.checkpoint_size:,}"),
         ("样本与备样 samples, spares", f"{found.samples:,} + {found.spares:,}"),
         ("结果、一致 results, agreed", f"{found.recorded:,}, {found.agreed:,}"),
+        ("补记的结论 verdicts that came late", f"{found.late_count:,}"),
         ("后果 consequence", found.consequence or "—"),
     ):
         facts.add_row(name, Text(value))

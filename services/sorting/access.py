@@ -32,6 +32,7 @@ from services.sorting.inspection.verdict import (
     Rejudge,
     RejudgeByRulebook,
 )
+from services.sorting.nonce import ClaimNonce
 from services.sorting.repair import (
     REPAIR,
     BeginRepair,
@@ -98,6 +99,7 @@ INSIDE: Final[frozenset[type[msgspec.Struct]]] = frozenset(
         CloseInspection,
         SupersedeInspection,
         CommitPopulation,
+        ClaimNonce,
         NoteCheckpoint,
         FailDraw,
     )
@@ -114,6 +116,7 @@ PLURALS: Final = {
     "table": "tables",
     "run": "runs",
     "review": "reviews",
+    "nonce": "nonces",
 }
 SHOWN_AT: Final = {
     INSPECTION.category: "/v1/inspections/{asset_no}",

@@ -23,6 +23,7 @@ from services.sorting.furnishing import Furnishing, Production
 from services.sorting.inspection import INSPECTION
 from services.sorting.inspection.repair_order import RepairOrdered
 from services.sorting.inspection.state import Inspection
+from services.sorting.nonce import NONCE, ClaimNonce
 from services.sorting.repair import REPAIR
 from services.sorting.reverifying import Reverifying
 from services.sorting.review import REVIEW
@@ -35,7 +36,7 @@ T = TypeVar("T")
 Row = TypeVar("Row", bound=msgspec.Struct)
 
 SERVICE: Final = "sorting"
-DECIDERS: Final[tuple[Decider[Any], ...]] = (INSPECTION, REPAIR, CERTIFICATE, RUN, SCHEME, TABLE, REVIEW)
+DECIDERS: Final[tuple[Decider[Any], ...]] = (INSPECTION, REPAIR, CERTIFICATE, RUN, SCHEME, TABLE, REVIEW, NONCE)
 CODEC: Final = Codec(SERVICE, [event for decider in DECIDERS for event in decider.events])
 OWN_STREAMS: Final = tuple(f"{decider.category}-" for decider in DECIDERS)
 STREAMS: Final = (*OWN_STREAMS, "meter-", "site-")
@@ -95,6 +96,7 @@ class Sorting:
             self._ask_now,
             plans or load_plans(None),
             checkpoints or Unpublished(),
+            self._handlings[ClaimNonce],
             clock,
             production=production,
         )

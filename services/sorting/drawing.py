@@ -4,8 +4,10 @@ The population and the sample are made by ledger.proof.draw, as whoever audits t
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
+from uuid import uuid5
 
 import msgspec
 from sqlalchemy import Connection
@@ -13,17 +15,20 @@ from sqlalchemy import Connection
 from kernel.clock import Clock, now
 from kernel.codec import Codec
 from kernel.folded import Folded
-from kernel.handling import Ask
+from kernel.handling import Ask, Handling
+from kernel.quantity import business_day_of_us
 from kernel.refusal import Refusal, against_rules, not_found
 from kernel.yaml_file import read_yaml
-from ledger.port import Ledger, Recorded
+from ledger.port import Append, Ledger, Recorded
 from ledger.proof.draw import Population, allotted, seed_of
 from ledger.proof.errors import ProofFault
 from ledger.transparency.evidence import Covering, NothingPublished
+from services.sorting.nonce import USED, ClaimNonce, NonceOf
 from services.sorting.review import REVIEW
 from services.sorting.review.committing import (
     CommitPopulation,
     CommitPopulationOf,
+    EntrustNonce,
     PopulationCommitted,
     ProposeReview,
     ProposeReviewByPlan,
@@ -104,6 +109,7 @@ class Drawing:
         ask_now: AskNow,
         plans: SamplingPlans,
         checkpoints: Checkpoints,
+        nonces: Handling[NonceOf],
         clock: Clock,
         *,
         production: bool,
@@ -115,14 +121,20 @@ class Drawing:
         self._ask_now: Final = ask_now
         self._plans: Final = plans
         self._checkpoints: Final = checkpoints
+        self._nonces: Final = nonces
         self._clock: Final = clock
         self._production: Final = production
 
     async def furnished(self, asks: Sequence[Ask]) -> Sequence[Ask]:
         """The same, each with what it needs, or with what is against it. Raises Stale, ledger.port.Unavailable."""
-        return [await self._furnished(ask) if isinstance(ask.command, _FURNISHED) else ask for ask in asks]
+        taken: dict[str, str] = {}
+        return [await self._furnished(ask, taken) for ask in asks]
 
-    async def _furnished(self, ask: Ask) -> Ask:
+    async def _furnished(self, ask: Ask, taken: dict[str, str]) -> Ask:
+        if isinstance(ask.command, EntrustNonce):
+            return await self._entrusting(ask, taken)
+        if not isinstance(ask.command, _FURNISHED):
+            return ask
         try:
             command = await self._with_what_it_needs(ask.command)
         except Refusal as refusal:
@@ -131,7 +143,9 @@ class Drawing:
 
     async def _with_what_it_needs(self, command: Any) -> msgspec.Struct:
         if isinstance(command, ProposeReview):
-            return ProposeReviewByPlan(**msgspec.structs.asdict(command), whole_plan=self._plan(command))
+            return ProposeReviewByPlan(
+                **msgspec.structs.asdict(command), whole_plan=self._plan(command), today=self._today
+            )
         review = (await self._reviews.now([command.review]))[command.review]
         if isinstance(command, CommitPopulation):
             return command if review.phase != "joining" else await self._committing(command, review)
@@ -141,6 +155,30 @@ class Drawing:
         if review.phase != "committed" or not is_nonce_of(command.nonce, review):
             return command  # type: ignore[no-any-return]  # a RevealNonce, which is refused as it is
         return await self._revealing(command, review)
+
+    @property
+    def _today(self) -> date:
+        return business_day_of_us(self._clock())
+
+    async def _entrusting(self, ask: Ask, taken: dict[str, str]) -> Ask:
+        """The same, with the digest to be taken along. `taken` are those of this call, each with the review that has
+        it: more than one of a call may give one that nobody has yet.
+        """
+        command: EntrustNonce = ask.command
+        claim = ClaimNonce(**command.moment, nonce_sha256=command.nonce_sha256, review=command.review)
+        claim_id = uuid5(ask.context.command_id, "nonce")
+        context = msgspec.structs.replace(ask.context, command_id=claim_id, expected_version=None)
+        (answer,), appends = await self._nonces.prepared([Ask(claim, context)])
+
+        def along(_events: Sequence[Any]) -> Append | None:
+            if isinstance(answer, Refusal):
+                raise answer
+            first = taken.setdefault(command.nonce_sha256, command.review)
+            if first != command.review:
+                raise USED(review=first, field="nonce_sha256")
+            return appends[0] if appends else None
+
+        return msgspec.structs.replace(ask, along=along)
 
     def _plan(self, command: ProposeReview) -> SamplingPlan:
         plan = self._plans.plan(command.plan)

@@ -8,7 +8,7 @@ import pytest
 
 from services.sorting.review.drawing import OPERATOR, DrawFailed
 from tests.auditor.review_story import ROOT, TERM, Story
-from tests.sorting.reviewing import NONCE, SUPERVISOR
+from tests.sorting.reviewing import NONCE, OTHER_DAY, SUPERVISOR, number
 
 HOUR = timedelta(hours=1)
 
@@ -113,3 +113,23 @@ def test_a_nonce_came_early_only_where_it_is_the_one_and_no_checkpoint_was_there
     story, size = committed(published=False)
     fail(story, "revealed_early", SUPERVISOR, nonce=NONCE.hex())
     assert differing(story, size) == ["attribution_differs"]
+
+
+def test_a_nonce_that_was_entrusted_before_is_named():
+    story = Story()
+    story.judge(range(6))
+    story.propose(review="R0")
+    story.propose()
+    story.join(range(6))
+    story.commit()
+    assert differing(story, None) == ["nonce_differs"]
+
+
+def test_verdicts_of_the_reviewed_days_that_come_after_the_commitment_are_listed():
+    story, _ = committed(published=False)
+    story.judge([7], disposition="hold")
+    story.judge([8], on=OTHER_DAY)
+    story.judge([9, 10])
+    found = story.replayed()
+    assert (found.late_count, [one.asset_no for one in found.late]) == (2, [number(9), number(10)])
+    assert found.differences == []

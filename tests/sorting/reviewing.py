@@ -99,6 +99,11 @@ async def judge(ledger: Ledger, serials: Iterable[int], **other: Any) -> None:
         await written(ledger, CODEC, f"inspection-{number(serial)}", *judged(serial, **other))
 
 
+def nonce_of(review: str) -> bytes:
+    """Each review has its own."""
+    return NONCE if review == "R1" else sha256(review.encode()).digest()
+
+
 class Hall:
     """Sorting, its log and what is published of it. `at` is what its clock says."""
 
@@ -157,7 +162,7 @@ class Hall:
         )  # fmt: skip
 
     async def entrust(self, review: str = "R1", **other: Any) -> None:
-        digest = sha256(NONCE).hexdigest()
+        digest = sha256(nonce_of(review)).hexdigest()
         await self.do(EntrustNonce(occurred_at=self.at, review=review, nonce_sha256=digest, by=SUPERVISOR, **other))
 
     async def committed(self, review: str = "R1", plan: str = "8.0", **criteria: Any) -> None:
@@ -167,11 +172,12 @@ class Hall:
         for _ in range(2):
             assert await self.tick() == []
 
-    async def revealing(self, review: str = "R1", nonce: bytes = NONCE, **other: Any) -> RevealNonce:
+    async def revealing(self, review: str = "R1", nonce: bytes | None = None, **other: Any) -> RevealNonce:
         """With the checkpoint that is on record, where there is one."""
         row = await self.row(review)
         shown = {"checkpoint_size": row.checkpoint_size or 0, "checkpoint_root": row.checkpoint_root or "0" * 64}
-        said: dict[str, Any] = {"occurred_at": self.at, "review": review, "nonce": nonce.hex(), "by": SUPERVISOR}
+        shown["nonce"] = (nonce or nonce_of(review)).hex()
+        said: dict[str, Any] = {"occurred_at": self.at, "review": review, "by": SUPERVISOR}
         return RevealNonce(**(said | shown | other))
 
     async def drawn(self, review: str = "R1", plan: str = "8.0", **criteria: Any) -> None:

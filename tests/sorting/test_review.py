@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from kernel.quantity import BUSINESS_ZONE
+from services.sorting.nonce import NONCE as NONCES
+from services.sorting.nonce import USED, ClaimNonce, NonceClaimed
 from services.sorting.review import REVIEW
 from services.sorting.review.committing import (
     DAYS_NOT_OVER,
@@ -80,7 +82,9 @@ def at(struct, /, **fields):
     return struct(**{"occurred_at": AT, "review": "R1"} | fields)
 
 
-PROPOSE = at(ProposeReviewByPlan, criteria=CRITERIA, plan="8.0", reveal_within_h=24, by="u-1", whole_plan=PLAN)
+PROPOSE = at(
+    ProposeReviewByPlan, criteria=CRITERIA, plan="8.0", reveal_within_h=24, by="u-1", whole_plan=PLAN, today=AT.date()
+)
 PROPOSED = at(ReviewProposed, criteria=CRITERIA, plan=PLAN, reveal_within_h=24, by="u-1")
 ENTRUST = at(EntrustNonce, nonce_sha256=DIGEST, by="u-2")
 ENTRUSTED = at(NonceEntrusted, nonce_sha256=DIGEST, by="u-2")
@@ -151,6 +155,15 @@ def test_days_that_are_not_over_are_not_reviewed():
     for days in ({"judged_to": AT.date()}, {"judged_from": date(2026, 5, 7)}):
         criteria = msgspec.structs.replace(CRITERIA, **days)
         given(REVIEW).when(msgspec.structs.replace(PROPOSE, criteria=criteria)).refused(DAYS_NOT_OVER)
+    # Whatever day is named, it is not after the one that it is by the clock.
+    tomorrow = msgspec.structs.replace(
+        PROPOSE,
+        occurred_at=AT + timedelta(days=1),
+        criteria=msgspec.structs.replace(CRITERIA, judged_to=AT.date()),
+    )
+    given(REVIEW).when(tomorrow).refused(DAYS_NOT_OVER, today=AT.date())
+    story = given(REVIEW).when(msgspec.structs.replace(tomorrow, today=AT.date() + timedelta(days=1)))
+    assert isinstance(story.outcome[0], ReviewProposed)
     given(REVIEW, [PROPOSED]).when(PROPOSE).refused(EXISTS)
 
 
@@ -172,6 +185,13 @@ def test_the_supervisor_entrusts_one_nonce():
     other = msgspec.structs.replace(ENTRUST, nonce_sha256="0" * 64)
     given(REVIEW, JOINING).when(other).refused(NONCE_THERE)
     given(REVIEW, [*JOINING, COMMITTED]).when(ENTRUST).refused(OTHER_PHASE)
+
+
+def test_a_nonce_is_entrusted_to_one_review_alone():
+    claim = ClaimNonce(occurred_at=AT, nonce_sha256=DIGEST, review="R1")
+    story = given(NONCES).when(claim).then([NonceClaimed(occurred_at=AT, nonce_sha256=DIGEST, review="R1")])
+    story.when(claim).then([])
+    story.when(msgspec.structs.replace(claim, review="R2")).refused(USED, review="R1")
 
 
 def test_nothing_is_committed_without_a_nonce_or_members():

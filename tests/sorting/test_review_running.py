@@ -1,10 +1,13 @@
 """Reviews as sorting runs them, over a log that is sequenced and published."""
 
 from datetime import timedelta
+from hashlib import sha256
 
 import msgspec
 
+from kernel.handling import Ask, Context, Outcome
 from kernel.quantity import us_of_instant
+from kernel.refusal import Refusal
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.note import Note
 from ledger.sqlite import SqliteLedger
@@ -13,11 +16,12 @@ from ledger.transparency.storage import DirectoryStorage
 from services.sorting.app import CODEC
 from services.sorting.inspection.opening import OpenInspection
 from services.sorting.inspection.override import OverrideProposed, ProposeOverride
-from services.sorting.review.committing import ProposeReview, WithdrawReview
+from services.sorting.review.committing import EntrustNonce, ProposeReview, WithdrawReview
 from services.sorting.review.results import ReplaceSample
 from services.sorting.review.state import ReviewCriteria
 from services.sorting.views.inspection import INSPECTIONS
 from services.sorting.views.sampled import SampleRow
+from tests.given import fresh_id
 from tests.sorting.examples import SITE
 from tests.sorting.reviewing import (
     INSTITUTE,
@@ -25,6 +29,7 @@ from tests.sorting.reviewing import (
     SUPERVISOR,
     hall,
     judge,
+    nonce_of,
     number,
     opened,
     ordered,
@@ -258,6 +263,28 @@ async def test_of_two_reviews_the_one_proposed_first_has_what_both_are_about_wha
         await here.propose("R1")
         await here.tick()
         assert ((await here.row("R2")).joined, (await here.row("R1")).joined) == (12, 0)
+
+
+async def test_a_nonce_that_was_entrusted_before_is_refused_also_in_one_call(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(2))
+        for review in ("R1", "R2", "R3"):
+            await here.propose(review)
+        await here.entrust("R1")
+        taken, other = (sha256(nonce_of(review)).hexdigest() for review in ("R1", "R2"))
+        for review, digest, expected in (("R2", taken, 1), ("R2", other, 0), ("R3", other, 1)):
+            asked = EntrustNonce(occurred_at=here.at, review=review, nonce_sha256=digest, by=SUPERVISOR)
+            assert [await here.refused(asked)] == ["nonce.used"] if expected else await here.do(asked)
+        await here.propose("R4")
+        both = [
+            EntrustNonce(occurred_at=here.at, review=review, nonce_sha256="5" * 64, by=SUPERVISOR)
+            for review in ("R3", "R4")
+        ]
+        asks = [Ask(command, Context(command_id=fresh_id(), actor="u-1")) for command in both]
+        first, second = await here.sorting.do_many(asks)
+        assert isinstance(first, Outcome)
+        assert isinstance(second, Refusal)
+        assert second.code == "nonce.used"
 
 
 async def test_only_verdicts_that_fit_join(tmp_path):

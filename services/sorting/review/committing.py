@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from kernel.decider import Part, becomes, members
-from kernel.quantity import Code, Count, Happened, Instant, Key, PublicRemark, Sha256, Subject
+from kernel.quantity import CivilDate, Code, Count, Happened, Instant, Key, PublicRemark, Sha256, Subject
 from kernel.refusal import against_rules, unreadable
 from services.sorting.review.state import MOVED_ON, LeftOut, Review, ReviewCriteria, Stratum, must_be
 from services.sorting.sampling import SamplingPlan
@@ -19,8 +19,9 @@ EXISTS = against_rules(
 )
 DAYS_NOT_OVER = unreadable(
     "review.days_not_over",
-    "结论日期须为已经过去的日子，且起不晚于止：其后不会再有新结论加入。",
-    "the days of the verdicts are over and the first is not after the last, so that no verdict comes later",
+    "结论日期须为已经过去的日子，起不晚于止，且提出之日不晚于今天（{today}）：其后不会再有新结论加入。",
+    "the days of the verdicts are over, the first is not after the last, and nothing is proposed for a day after today "
+    "({today}), so that no verdict comes later",
 )
 NONCE_THERE = against_rules(
     "review.nonce_entrusted",
@@ -48,9 +49,10 @@ class ProposeReview(Happened, frozen=True, kw_only=True):
 
 
 class ProposeReviewByPlan(ProposeReview, frozen=True, kw_only=True):
-    """The same, with the plan whole."""
+    """The same, with the plan whole, and the day that it is by the clock."""
 
     whole_plan: SamplingPlan
+    today: CivilDate
 
 
 class EntrustNonce(Happened, frozen=True, kw_only=True):
@@ -187,8 +189,8 @@ def evolve(review: Review, event: Event) -> Review:
 def _propose(command: ProposeReviewByPlan, review: Review) -> list[Event]:
     if review.phase != "none":
         raise EXISTS(review=command.review)
-    if not command.criteria.judged_from <= command.criteria.judged_to < command.day:
-        raise DAYS_NOT_OVER(field="criteria.judged_to")
+    if not command.criteria.judged_from <= command.criteria.judged_to < command.day <= command.today:
+        raise DAYS_NOT_OVER(today=command.today, field="criteria.judged_to")
     return [becomes(command, ReviewProposed, plan=command.whole_plan)]
 
 

@@ -32,6 +32,7 @@ from services.sorting.inspection.population import JoinPopulation, LeavePopulati
 from services.sorting.inspection.repair_order import CloseRepair, OrderRepair
 from services.sorting.inspection.steps import InspectAccuracy, InspectAppearance, InspectFunction
 from services.sorting.inspection.verdict import Judge, Rejudge
+from services.sorting.nonce import ClaimNonce
 from services.sorting.repair import (
     BeginRepair,
     CancelRepair,
@@ -196,6 +197,7 @@ EVERY = [command for wave in WAVES for command in wave]
 REVIEWS = [
     on(ProposeReview, review=REVIEW, criteria=CRITERIA, plan="8.0", by="u-1"),
     on(EntrustNonce, review=REVIEW, nonce_sha256="0" * 64, by="u-2"),
+    on(ClaimNonce, nonce_sha256="0" * 64, review=REVIEW),
     on(CommitPopulation, review=REVIEW),
     on(NoteCheckpoint, review=REVIEW),
     on(RevealNonce, review=REVIEW, nonce="0" * 64, checkpoint_size=1, checkpoint_root="0" * 64, by="u-2"),
