@@ -76,9 +76,15 @@ class _Move(NamedTuple):
 
 
 class Replay:
-    """A review and the devices of its log, event by event in the log's order. `covering` finds checkpoints."""
+    """A review and the devices of its log, event by event in the log's order. `covering` finds checkpoints. `digest` is
+    that of the nonce and `kept` a checkpoint, size and root, as the supervisor has them by itself.
+    """
 
-    def __init__(self, review: str, covering: Covering) -> None:
+    def __init__(
+        self, review: str, covering: Covering, digest: str | None = None, kept: tuple[int, bytes] | None = None
+    ) -> None:
+        self._digest: Final = digest
+        self._kept: Final = kept
         self._review: Final = review
         self._stream: Final = f"{REVIEWS}{review}"
         self._covering: Final = covering
@@ -124,6 +130,14 @@ class Replay:
             found.differs(Differs.NO_REVIEW, expected=self._stream)
         if found.phase == "committed" and (first := self._covering(self._committed_at)) is not None:
             found.checkpoint_size, found.checkpoint_root = first[0], first[1].hex()
+        if self._digest is not None and self._digest != self._entrusted.get("nonce_sha256"):
+            found.differs(Differs.NONCE, expected=self._digest, found=self._entrusted.get("nonce_sha256", ""))
+        if self._kept is not None and self._committed and self._committed_at < self._kept[0]:
+            # It covers the commitment, so the one that counts is this or was there before it.
+            kept = (self._kept[0], self._kept[1].hex())
+            counts = (found.checkpoint_size, found.checkpoint_root)
+            if not counts[0] or counts[0] > kept[0] or (counts[0] == kept[0] and counts != kept):
+                found.differs(Differs.CHECKPOINT, expected=kept, found=counts)
         return self.found
 
     def _of_device(self, index: int, asset_no: str, name: str, envelope: Envelope) -> None:
@@ -375,9 +389,15 @@ class Replay:
             self.found.differs(Differs.ATTRIBUTION, expected=by, found=found, index=index)
 
 
-def replayed(review: str, events: Iterable[tuple[int, Envelope]], covering: Covering) -> Redrawn:
-    """What a review comes to, from the disclosed events of its log in order."""
-    replay = Replay(review, covering)
+def replayed(
+    review: str,
+    events: Iterable[tuple[int, Envelope]],
+    covering: Covering,
+    digest: str | None = None,
+    kept: tuple[int, bytes] | None = None,
+) -> Redrawn:
+    """What a review comes to, from the disclosed events of its log in order; see Replay."""
+    replay = Replay(review, covering, digest, kept)
     for index, envelope in events:
         replay.take(index, envelope)
     return replay.ended()

@@ -35,6 +35,21 @@ _READ: Final = (INSPECTIONS, REVIEWS)
 _SUPERVISOR: Final = "supervisor"
 
 
+HELD: Final = "--checkpoint"
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What the supervisor has kept of a review by itself, for which it takes nobody's word: the SHA-256 of its nonce,
+    and a checkpoint as it saw it published, its size and root or the signed note.
+    """
+
+    nonce_sha256: str | None = None
+    checkpoint: tuple[int, bytes] | bytes | None = None
+
+
+NOTHING: Final = Held()
+
+
 class ReviewReport(msgspec.Struct, kw_only=True):
     """What the audit of a review comes to: what the log makes of the review with every difference from what was said,
     and what was found to be wrong with the log on the way. `disclosed` entries were read.
@@ -52,15 +67,15 @@ class ReviewReport(msgspec.Struct, kw_only=True):
     notes: list[str] = []
 
 
-def audit_review(place: Place, review: str, policy: bytes | None, title: str) -> ReviewReport:
-    """Audit a review by the policy given, called `title`, else by the log's own. Raises nothing but a fault of this
-    program.
+def audit_review(place: Place, review: str, policy: bytes | None, title: str, held: Held = NOTHING) -> ReviewReport:
+    """Audit a review by the policy given, called `title`, else by the log's own, and by what the supervisor has kept.
+    Raises nothing but a fault of this program.
     """
     report = ReviewReport(source=place.where, review=review, verdict=verdict(SELF_CONSISTENT))
     findings = Findings()
     try:
         with opened_source(place) as source:
-            trust = _audited(source, review, policy, title, report, findings)
+            trust = _audited(source, held, policy, title, report, findings)
     except (Unreadable, Closed) as error:
         trouble = error.trouble if isinstance(error, Unreadable) else Trouble.FILE
         report.verdict = unreadable(trouble, str(error))
@@ -75,7 +90,7 @@ def audit_review(place: Place, review: str, policy: bytes | None, title: str) ->
 
 
 def _audited(
-    source: Source, review: str, policy: bytes | None, title: str, report: ReviewReport, findings: Findings
+    source: Source, held: Held, policy: bytes | None, title: str, report: ReviewReport, findings: Findings
 ) -> Trust:
     must_be_a_log(source)
     trust = trust_of(source, policy, title, None)
@@ -94,7 +109,15 @@ def _audited(
     def covering(index: int) -> tuple[int, bytes] | None:
         return _first_covering(source, trust, now, tiles, index, findings)
 
-    report.redrawn = replayed(review, _events(source, tiles, heads.covered, findings), covering)
+    kept = _kept(source, trust, now, tiles, held, findings)
+    events = _events(source, tiles, heads.covered, findings)
+    report.redrawn = replayed(report.review, events, covering, held.nonce_sha256, kept)
+    if not trust.pinned or trust.policy.quorum == NONE:
+        report.notes.append(
+            "未以含见证方的策略审计：不能排除日志曾对他人公布更早的检查点、其后撤下，并知道随机数之后选择了检查点。"
+            "without a policy of witnesses it is not ruled out that an earlier checkpoint was shown to others and "
+            "taken away, and the one that counts chosen by who knew the nonce"
+        )
     report.notes.append(
         "只审计了本复核及其所依据的事件；整个日志的审计，以及公布时是否扣下检查点，见 meterloop audit --state。"
         "the review and the events it rests on were audited; for the whole log, and whether a checkpoint was withheld "
@@ -107,6 +130,23 @@ def _audited(
             "disclosed yet"
         )
     return trust
+
+
+def _kept(
+    source: Source, trust: Trust, now: Checkpoint, tiles: TrustedTiles, held: Held, findings: Findings
+) -> tuple[int, bytes] | None:
+    """The checkpoint that the supervisor keeps, held against the tree; None where it keeps none that its log signed."""
+    kept = held.checkpoint
+    if isinstance(kept, bytes):
+        found = opened(kept, HELD, trust, findings, source)
+        kept = None if found is None else (found.checkpoint.size, found.checkpoint.root)
+    if kept is None:
+        return None
+    if kept[0] > now.size:
+        findings.add(Fault.ROLLED_BACK, HELD, size=now.size, kept=kept[0])
+    else:
+        hold_trees(source, now, [(HELD, *kept)], findings, trusted=tiles, explained=False)
+    return kept
 
 
 def _events(source: Source, tiles: TrustedTiles, covered: int, findings: Findings) -> Iterator[tuple[int, Envelope]]:

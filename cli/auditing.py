@@ -29,13 +29,14 @@ from auditor.comparing import DEVICES_COMPARED
 from auditor.device import DeviceReport, audit_device
 from auditor.finding import NAMES, Finding
 from auditor.report_words import PUBLIC_ALONE, is_public_alone
-from auditor.review_audit import ReviewReport, audit_review
+from auditor.review_audit import Held, ReviewReport, audit_review
 from auditor.review_differences import DIFFERENCES
 from auditor.source import Place
 from auditor.span import PUBLIC_TYPES
 from auditor.trouble import TROUBLES, Trouble
 from auditor.verdict import SELF_CONSISTENT, UNREADABLE, VERIFIED, Report, Status, Verdict, unreadable
 from cli.audit_reports import Reports
+from cli.audit_reviews import KeptCheckpoint, KeptNonce, facts_of, held_of
 from cli.connection import AWAY, PARTLY, REFUSED, USAGE, CannotGoOn, connect, console, explained, note, own_address, say
 from cli.settings import cli_settings
 from client.types import GetProofs
@@ -103,6 +104,12 @@ FromWhere: TypeAlias = Annotated[
     str | None,
     typer.Option("--from", help=f"{REVIEW} 所据的存证目录或平台，须含监管集 of `{REVIEW}`: folder or URL, with it"),
 ]
+AsOf: TypeAlias = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="结存截至的业务日 balances as of this day")
+]
+MaxAge: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help=f"检查点最长秒数；在线缺省 {AGE_S_MAX} age of the checkpoint, seconds")
+]
 PaperFile: TypeAlias = Annotated[
     Path | None, typer.Option(help="将审计工作底稿写成 PDF 文件 a Chinese working paper, as PDF")
 ]
@@ -112,6 +119,8 @@ def audit(
     source: WhatToAudit,
     device: AfterTheWord = None,
     from_: FromWhere = None,
+    nonce_sha256: KeptNonce = None,
+    checkpoint: KeptCheckpoint = None,
     url: Annotated[str | None, typer.Option(help=f"{DEVICE} 所在的平台地址 the platform, of `{DEVICE}`")] = None,
     token: Annotated[str | None, typer.Option(help="访问令牌；监管角色可见全部事件 access token")] = None,
     policy: PolicyFile = None,
@@ -121,12 +130,8 @@ def audit(
     fresh: AllAnew = False,  # noqa: FBT002  Typer's way
     devices: Devices = DEVICES_COMPARED,
     skew: Skew = SKEW_S,
-    as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="结存截至的业务日 balances as of this day")
-    ] = None,
-    max_age: Annotated[
-        int | None, typer.Option(min=1, help=f"检查点最长秒数；在线缺省 {AGE_S_MAX} age of the checkpoint, seconds")
-    ] = None,
+    as_of: AsOf = None,
+    max_age: MaxAge = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="进程数 processes")] = os.cpu_count() or 1,
     html: Annotated[Path | None, typer.Option(help="将报告写成 HTML 文件 a report, as one HTML file")] = None,
     paper: PaperFile = None,
@@ -141,7 +146,8 @@ def audit(
         raise typer.Exit(status)
     if source == REVIEW and device is not None:
         _must_have_no_report(reports)
-        raise typer.Exit(_audit_review(device, _where_of(from_), token, policy, as_json=as_json))
+        held = held_of(nonce_sha256, checkpoint)
+        raise typer.Exit(_audit_review(device, _where_of(from_), token, policy, held, as_json=as_json))
     _must_be_alone(device, url)
     with _reports_refused(USAGE):
         reports.must_be_possible()
@@ -305,13 +311,15 @@ def _where_of(from_: str | None) -> str:
     return from_
 
 
-def _audit_review(review: str, where: str, token: str | None, policy: Path | None, *, as_json: bool) -> Status:
+def _audit_review(
+    review: str, where: str, token: str | None, policy: Path | None, held: Held, *, as_json: bool
+) -> Status:
     """Derive a review again from what is published. Returns the status to end with."""
     with _no_fault_of_the_audited(where, as_json=as_json):
         trusted = _policy(policy)
         with explained():
             place = Place(where, _token_for(where, token))
-            report = audit_review(place, review, trusted, title_of(trusted or b""))
+            report = audit_review(place, review, trusted, title_of(trusted or b""), held)
         if as_json:
             sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
         else:
@@ -324,23 +332,8 @@ def _tell_review(report: ReviewReport) -> None:
     _tell_verdict(out, report.verdict)
     for said in report.notes:
         out.print(Text(f"  {said}", "dim"))
-    facts = Table.grid(padding=(0, 2))
-    for name, value in (
-        ("复核 review", report.review),
-        ("进程 phase", found.phase),
-        ("成员 members", f"{found.members:,}"),
-        ("未列入 left out", ", ".join(f"{why} {count:,}" for why, count in found.left_out.items()) or "—"),
-        ("层 strata", f"{found.strata:,}"),
-        ("总体的根 population root", found.root),
-        ("检查点 checkpoint", f"{found.checkpoint_size:,}"),
-        ("样本与备样 samples, spares", f"{found.samples:,} + {found.spares:,}"),
-        ("结果、一致 results, agreed", f"{found.recorded:,}, {found.agreed:,}"),
-        ("补记的结论 verdicts that came late", f"{found.late_count:,}"),
-        ("后果 consequence", found.consequence or "—"),
-    ):
-        facts.add_row(name, Text(value))
     if report.verdict.code is None:
-        out.print(facts)
+        out.print(facts_of(report))
     if found.differences:
         shown = Table(show_lines=True)
         for title in ("差异 difference", "器具 device", "条目 index", "应为 expected", "所见 found"):

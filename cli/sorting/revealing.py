@@ -6,7 +6,7 @@ from auditor.basis import title_of
 from auditor.review_audit import audit_review
 from auditor.source import Place
 from auditor.verdict import UNREADABLE
-from cli.connection import CannotGoOn, note
+from cli.connection import REFUSED, CannotGoOn, note
 from client import types
 
 
@@ -28,18 +28,21 @@ def first_covering(row: types.ReviewRow, place: Place, policy: Path | None) -> t
             f"{place.where}。",
             f"what is published disagrees with review {row.review}, and the nonce was not sent: see meterloop audit "
             f"review {row.review} --from {place.where}",
+            REFUSED,
         )
     first = (found.checkpoint_size, found.checkpoint_root)
     if found.phase != "committed" or not first[0]:
         raise CannotGoOn(
             "尚无已公布、已披露的检查点涵盖总体承诺，随机数未送出。请稍候再试。",
             "nothing published and disclosed covers the commitment yet, and the nonce was not sent; try again",
+            REFUSED,
         )
     if row.checkpoint_root is not None and (row.checkpoint_size, row.checkpoint_root) != first:
         raise CannotGoOn(
             f"平台登记的检查点（大小 {row.checkpoint_size}）不是所公布的第一个（大小 {first[0]}），随机数未送出。",
             f"the checkpoint on record (size {row.checkpoint_size}) is not the first published one (size {first[0]}), "
             "and the nonce was not sent",
+            REFUSED,
         )
     note(
         f"最先涵盖承诺的检查点：大小 {first[0]:,}，根 {first[1]}。请与您自行保存的对照；是否曾扣下更早的检查点，见 "

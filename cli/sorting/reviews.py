@@ -209,7 +209,7 @@ def withdraw(
     token: Token = None,
 ) -> None:
     """撤回复核；总体承诺之后不能撤回 Withdraw a review whose population is not committed yet."""
-    with explained(), connect(url, token, Role.METROLOGIST) as platform:
+    with explained(), connect(url, token, Role.REGULATOR) as platform:
         me = by or own_subject(token)
         platform.do(types.WithdrawReview(review=review, why=why, by=me, occurred_at=now()))
     _done(f"复核 {review} 已撤回 review {review} is withdrawn")

@@ -138,8 +138,8 @@ class Story:
             )
         )  # fmt: skip
 
-    def replayed(self, covering: Covering = lambda _index: None) -> Redrawn:
-        replay = Replay("R1", covering)
+    def replayed(self, covering: Covering = lambda _index: None, *held: Any) -> Redrawn:
+        replay = Replay("R1", covering, *held)
         for index, envelope in self.told:
             replay.take(index, envelope)
         return replay.ended()

@@ -20,8 +20,11 @@ from auditor.source import Place
 from auditor.span import expanded
 from auditor.trouble import Trouble
 from auditor.verdict import FAULT, SELF_CONSISTENT, UNREADABLE, VERIFIED
+from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.commitment import Envelope, decode_envelope, envelope_of
 from ledger.proof.draw import seed_of
+from ledger.proof.note import Note
+from ledger.transparency.layout import notes_in
 from services.sorting.review.results import ReplaceSample
 from services.sorting.sampling import clopper_pearson
 from tests.auditor.logs import packed
@@ -114,6 +117,20 @@ async def test_without_the_supervisors_set_nothing_is_said(told, tmp_path):
             copy.write_bytes(file.read_bytes())
     report = audit_review(Place(str(tmp_path)), "R1", None, "")
     assert (report.verdict.status, report.verdict.code) == (UNREADABLE, Trouble.NOT_WHOLE)
+
+
+async def test_a_checkpoint_above_the_newest_covers_nothing(tmp_path):
+    _, size = await reviewed(tmp_path)
+    proof = tmp_path / "proof"
+    (day,) = (one for one in (proof / "log" / "checkpoints").iterdir() if one.name[0].isdigit())
+    notes = notes_in(day.read_bytes())
+    first = next(at for at, note in enumerate(notes) if Checkpoint.parse(Note.parse(note).text).size == size)
+    # As if the newest were the first that covered the commitment, and those after it came before it.
+    day.write_bytes(b"\n".join([*notes[:first], *notes[first + 1 :], notes[first]]))
+    (proof / "log" / "checkpoint").write_bytes(notes[first])
+    report = audit_review(Place(str(proof)), "R1", None, "")
+    assert (report.tree_size, report.redrawn.phase) == (size, "committed")
+    assert report.redrawn.checkpoint_size == size
 
 
 async def test_an_event_that_is_not_the_log_s_is_a_fault(tmp_path):

@@ -1,6 +1,7 @@
 """By which checkpoint a sample is drawn and in which term, and by whom a draw fails, by the auditor's own rules."""
 
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -133,3 +134,24 @@ def test_verdicts_of_the_reviewed_days_that_come_after_the_commitment_are_listed
     found = story.replayed()
     assert (found.late_count, [one.asset_no for one in found.late]) == (2, [number(9), number(10)])
     assert found.differences == []
+
+
+def test_what_the_supervisor_keeps_is_held_against_the_log():
+    story, size = committed()
+    story.draw(size)
+    digest, other = sha256(NONCE).hexdigest(), sha256(ROOT).digest()
+
+    def named(*held: Any) -> list[str]:
+        return [one.what.value for one in story.replayed(lambda _index: (size, ROOT), *held).differences]
+
+    assert named(digest, (size, ROOT)) == named(digest) == named(None, None) == []
+    assert named("0" * 64) == ["nonce_differs"]
+    # One that came later says nothing of the first, and one that does not cover the commitment nothing of the draw.
+    assert named(None, (size + 1, other)) == named(None, (size - 2, other)) == []
+    assert named(None, (size, other)) == ["checkpoint_not_the_first"]
+    # Kept, and smaller than the one that counts: it was there before.
+    unpublished, size = committed(published=False)
+    unpublished.judge([8], on=OTHER_DAY)
+    unpublished.publish(size + 2)
+    kept = unpublished.replayed(lambda _index: (size + 2, ROOT), None, (size, ROOT)).differences
+    assert [one.what.value for one in kept] == ["checkpoint_not_the_first"]

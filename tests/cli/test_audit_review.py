@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from hashlib import sha256
 
 import pytest
 from typer.testing import CliRunner
@@ -10,6 +11,7 @@ from auditor.span import expanded
 from cli.__main__ import app
 from tests.auditor.logs import packed
 from tests.auditor.test_review import reviewed
+from tests.sorting.reviewing import NONCE
 
 
 @pytest.fixture
@@ -47,3 +49,21 @@ def test_it_says_what_it_needs(run):
     assert run("review", "R1").exit_code == 2
     assert "--from" in run("review", "R1").output
     assert run("review", "R1", "--from", "proof", "--html", "r.html").exit_code == 2
+
+
+def test_what_the_supervisor_keeps_is_held_against_it(run):
+    digest = sha256(NONCE).hexdigest()
+    kept = "proof/log/checkpoint"
+    outcome = run("review", "R1", "--from", "proof", "--nonce-sha256", digest, "--checkpoint", kept)
+    assert outcome.exit_code == 3, outcome.output
+    said = json.loads(run("review", "R1", "--from", "proof", "--json").stdout)["redrawn"]
+    first = f"{said['checkpoint_size']}:{said['checkpoint_root']}"
+    assert run("review", "R1", "--from", "proof", "--checkpoint", first).exit_code == 3
+    other = run("review", "R1", "--from", "proof", "--nonce-sha256", "0" * 64)
+    assert (other.exit_code, "随机数与所托付的摘要不符" in other.stdout) == (1, True)
+    forked = run("review", "R1", "--from", "proof", "--checkpoint", f"{said['checkpoint_size']}:{'0' * 64}")
+    assert forked.exit_code == 1
+    ahead = run("review", "R1", "--from", "proof", "--checkpoint", f"1000000:{'0' * 64}")
+    assert (ahead.exit_code, "日志被回退" in ahead.stdout) == (1, True)
+    for wrong in (["--checkpoint", "no such file"], ["--nonce-sha256", "x"]):
+        assert run("review", "R1", "--from", "proof", *wrong).exit_code == 2

@@ -82,11 +82,12 @@ async def drawn(parties, devices=60):
     CliRunner().invoke(app, ["sorting", "nonce", "nonce.txt"])
     said = await parties.done("R", "review", "entrust", "RV-1", "--nonce", "nonce.txt")
     nonce = bytes.fromhex((parties.folder / "nonce.txt").read_text("ascii").strip())
+    await parties.started.disclose()
     assert sha256(nonce).hexdigest() in said
     assert nonce.hex() not in said
     await parties.tick()
     await parties.tick()
-    assert "review.not_published" in await parties.refused("R", "review", "reveal", "RV-1", "--nonce", "nonce.txt")
+    assert "随机数未送出" in await parties.refused("R", "review", "reveal", "RV-1", "--nonce", "nonce.txt")
     assert "review.not_now" in await parties.refused("I", "review", "sheet", "RV-1")
     await parties.started.disclose()
     assert "件" in await parties.done("R", "review", "reveal", "RV-1", "--nonce", "nonce.txt")
