@@ -188,9 +188,10 @@ class Replay:
             self.found.differs(Differs.ADDED, expected="joining", found=self.found.phase, **about)
         elif device.kept_out(self._review) is not None or not self._fits(device):
             self.found.differs(Differs.ADDED, expected=self._proposed["criteria"], found=device.verdict, **about)
-        joined = (said.round, said.disposition, said.maker, said.waived)
-        if joined != device.verdict:
-            self.found.differs(Differs.VERDICT, expected=device.verdict, found=joined, **about)
+        skipped = said.waived if said.skipped is None else said.skipped
+        expected, joined = device.as_joined(said), (said.round, said.disposition, said.maker, skipped)
+        if joined != expected:
+            self.found.differs(Differs.VERDICT, expected=expected, found=joined, **about)
 
     def _fits(self, device: Device) -> bool:
         criteria = self._proposed["criteria"]

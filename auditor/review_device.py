@@ -19,15 +19,20 @@ class Reason(StrEnum):
 
 
 class Opened(NamedTuple):
-    """An inspection: its round, the maker on record when it was opened, whether a step of it was waived."""
+    """An inspection: its round, the maker on record when it was opened, whether a step of it was waived, and whether
+    one was skipped, be it waived or not possible.
+    """
 
     round: int
     maker: str | None
-    waived: bool
+    waived: bool = False
+    skipped: bool = False
 
 
 Verdict: TypeAlias = tuple[int, str, str | None, bool]
-"""Its round, the disposition, the maker, whether a step was waived."""
+"""Its round, the disposition, the maker, whether a step was skipped. Before a device joins a population that says so
+it is whether one was waived, by which older logs drew.
+"""
 
 
 class Said(msgspec.Struct, frozen=True, gc=False):
@@ -41,6 +46,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     disposition: str = ""
     maker: str | None = None
     waived: bool = False
+    skipped: bool | None = None
     stands: int | None = None
     certificate: str | None = None
     review: str = ""
@@ -54,13 +60,13 @@ read_said: Final = msgspec.json.Decoder(Said).decode
 class Device:
     """What a device's own events make of it: the verdict that stands, and the inspection that was opened last."""
 
-    __slots__ = ("gone", "group", "is_open", "judged_on", "opened", "repaired", "review", "site", "verdict")
+    __slots__ = ("gone", "group", "is_open", "judged_on", "opened", "repaired", "review", "site", "skipped", "verdict")
 
     def __init__(self) -> None:
         self.verdict: Verdict | None = None
         self.judged_on = date.min
-        self.opened = Opened(0, None, waived=False)
-        self.is_open = self.gone = False
+        self.opened = Opened(0, None)
+        self.is_open = self.gone = self.skipped = False
         self.site: str | None = None
         self.group = ""
         self.repaired = False
@@ -78,12 +84,14 @@ class Device:
         match name:
             case "InspectionOpened":
                 maker = said.device.get("maker")
-                self.opened, self.is_open = Opened(said.round, maker and intern(maker), waived=False), True
+                self.opened, self.is_open = Opened(said.round, maker and intern(maker)), True
                 self.site, self.group = said.site and intern(said.site), intern(said.scheme.get("group", ""))
                 self.gone = False
             case "AppearanceInspected" | "FunctionInspected" | "AccuracyInspected":
-                if said.report.get("ended") == "waived":
-                    self.opened = Opened(self.opened.round, self.opened.maker, waived=True)
+                ended, opened = said.report.get("ended"), self.opened
+                if ended in {"waived", "not_possible"}:
+                    waived = opened.waived or ended == "waived"
+                    self.opened = Opened(opened.round, opened.maker, waived=waived, skipped=True)
             case "VerdictReached":
                 self._judged(said)
             case "VerdictOverridden" if self.verdict is not None:
@@ -98,10 +106,18 @@ class Device:
                 # The verdict before it stands again, where there is one.
                 self.is_open = False
                 self.verdict = self.verdict if said.stands else None
-            case "PopulationJoined" | "PopulationLeft":
-                self.review = intern(said.review) if name == "PopulationJoined" else None
+            case "PopulationJoined":
+                self.review, self.verdict = intern(said.review), self.as_joined(said)
+            case "PopulationLeft":
+                self.review = None
             case _:
                 pass
+
+    def as_joined(self, said: Said) -> Verdict | None:
+        """The verdict with which it joins a population by this event."""
+        if self.verdict is None or said.skipped is None:
+            return self.verdict
+        return (*self.verdict[:3], self.skipped)
 
     def _judged(self, said: Said) -> None:
         if self.verdict is not None and self.verdict[0] == said.round:
@@ -109,6 +125,7 @@ class Device:
             self.verdict = (said.round, intern(said.disposition), *self.verdict[2:])
         else:
             self.verdict = (said.round, intern(said.disposition), self.opened.maker, self.opened.waived)
+            self.skipped = self.opened.skipped
         self.judged_on, self.repaired, self.is_open = day_of(said), False, False
 
 

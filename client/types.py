@@ -611,10 +611,13 @@ class FormItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Waiver(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A rule by which a step may be left out."""
+    """A rule by which a step may be left out. `condition` is looked up when it is used; where it is in words only,
+    a second person agrees that it holds. The appearance is never waived: it is where tampering is seen.
+    """
 
     rule: str
     when: Words
+    condition: Literal["beyond_repair", "obsolete"] | None = None
 
 
 class FormStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -905,12 +908,15 @@ class Population(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class IndicatorFindings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """拆后指标 The faults that were found, against the population."""
+    """拆后指标 The faults that were found, against the population. `tampering_sought` is False where nothing was
+    inspected that could show traces of tampering.
+    """
 
     condition: Literal["beyond_repair", "repairable", "sound", "unknown"]
-    defect: Literal["none", "original", "other", "undetermined"]
+    defect: Literal["none", "original", "other", "undetermined", "unknown"]
     faults: tuple[str, ...] = ()
     tampering: bool = False
+    tampering_sought: bool = True
     population: Population = msgspec.field(default_factory=Population)
     batch: Literal["clear", "suspected"] = "clear"
     said: tuple[Sentence, ...] = ()
@@ -1101,7 +1107,10 @@ class NewImport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Norm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """作业规范 How one step is done, and its internal controls. One that is not `applicable` says why in `purpose`."""
+    """作业规范 How one step is done, and its internal controls. One that is not `applicable` says why in `purpose`. A
+    step after the appearance is performed `without_appearance` only where that says so: nobody has judged
+    otherwise whether the device may be powered.
+    """
 
     step: Literal["accuracy", "appearance", "function", "history", "indicators", "value"]
     purpose: Words
@@ -1115,6 +1124,7 @@ class Norm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     photos_min: int = 0
     waivers: tuple[Waiver, ...] = ()
     safety: tuple[Words, ...] = ()
+    without_appearance: bool = False
 
 
 class Obsolete(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,7 +1,7 @@
 """What the benches of the demonstration report: made up, by the schemes, the same for the same seed.
 
-Most devices are sound. Some show one fault, drawn among those that their scheme knows; a burnt one cannot be powered,
-and its function and accuracy are not possible to test.
+Most devices are sound. Some show one fault, drawn among those that their scheme knows; a burnt one, or one whose case
+is broken, must not be powered, and its function and accuracy are not possible to test.
 """
 
 import random
@@ -17,7 +17,7 @@ FAULTY_SHARE: Final = 0.45
 PHOTO: Final = "5ca1ab1e" * 8
 """A digest of no picture: those of the demonstration are not there."""
 
-NOT_POWERED: Final = "合成：外观检查发现烧损，不得通电 synthetic: burnt, not powered"
+NOT_POWERED: Final = "合成：前面的检查发现不得通电的故障 synthetic: it shows a fault with which it must not be powered"
 
 
 def reports(scheme: Scheme, chance: random.Random, accuracy_class: str | None) -> dict[str, StepReport]:

@@ -19,7 +19,11 @@ from services.sorting.vocabulary import Disposition, RuleId, Words
 
 INPUTS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
     "identity": {"confirmed": ("身份相符", "confirmed"), "unverified": ("身份未能核实", "could not be verified")},
-    "evidence": {"none": ("无窃电痕迹", "no trace of tampering"), "tampering": ("有窃电痕迹", "traces of tampering")},
+    "evidence": {
+        "none": ("无窃电痕迹", "no trace of tampering"),
+        "tampering": ("有窃电痕迹", "traces of tampering"),
+        "unknown": ("未查看窃电痕迹", "nobody looked for traces of tampering"),
+    },
     "obsolete": {"no": ("在用型号", "still in use"), "yes": ("已淘汰", "obsolete by policy")},
     "condition": {
         "sound": ("完好", "sound"),
@@ -32,6 +36,7 @@ INPUTS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
         "original": ("原发缺陷", "a defect of manufacture"),
         "other": ("非原发故障", "a fault of another origin"),
         "undetermined": ("原因未定", "of undetermined origin"),
+        "unknown": ("未查明有无原发缺陷", "nothing was inspected that could show a defect of manufacture"),
     },
     "warranty": {
         "inside": ("质保期内", "inside its warranty"),
@@ -88,6 +93,17 @@ class Rule(Part, frozen=True, kw_only=True):
             raise Contradiction(f"规则 {self.rule} 没有说明为何不理赔", f"rule {self.rule} does not say why not claim")
 
 
+UNDECIDED: Final = Rule(
+    rule="hold.no_rule",
+    disposition="hold",
+    because=Words(
+        zh="现行决策表没有写明此种情况，由人工裁定；请发布新版决策表。",
+        en="the decision table that stands does not say what then; a person decides. Publish a newer table.",
+    ),
+)
+"""What a table comes to that knows fewer words than there are."""
+
+
 class Obsolete(Part, frozen=True, kw_only=True):
     """淘汰 Devices that are not used again whatever their condition: of these classes, and of these models or made
     before a day.
@@ -130,8 +146,13 @@ class VerdictTable(Part, frozen=True, kw_only=True, cache_hash=True):
             yield f"多条规则同时适用 rules {', '.join(rules)} all hold for {spoken(inputs)}"
 
     def rule(self, inputs: Inputs) -> Rule:
-        """The one rule that holds. KeyError where the table was never checked, or the words are none of its."""
-        return _compiled(self).rules[inputs]
+        """The one rule that holds; UNDECIDED where the table was published before there was a word of these. KeyError
+        where the words are none of INPUTS.
+        """
+        rules = _compiled(self).rules
+        if inputs not in rules and all(word in words for word, words in zip(inputs, INPUTS.values(), strict=True)):
+            return UNDECIDED
+        return rules[inputs]
 
 
 class _Compiled:

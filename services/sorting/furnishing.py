@@ -82,7 +82,8 @@ NO_TABLE = against_rules(
 
 _OPENS: Final = (OpenInspection, InspectAtOnce)
 _JUDGES: Final = (InspectAtOnce, InspectAccuracy, Judge, Rejudge)
-_FURNISHED: Final = (*_OPENS, *_JUDGES, InspectAppearance, InspectFunction)
+_STEPS: Final = (InspectAppearance, InspectFunction, InspectAccuracy)
+_FURNISHED: Final = (*_OPENS, *_JUDGES, *_STEPS)
 
 
 SORTING_SITE: Final = "centre"
@@ -143,7 +144,7 @@ class Furnishing:
                 )
             )
             known = msgspec.structs.replace(known, devices=devices_here, groups=groups, kinds=kinds)
-        known = await self._with_rules(known, judged=any(isinstance(command, _JUDGES) for command in commands))
+        known = await self._with_rules(known, judged=any(map(_asks_tables, commands)))
         return [self._furnished(ask, known) for ask in asks]
 
     async def _with_rules(self, known: "_Known", *, judged: bool) -> "_Known":
@@ -193,7 +194,9 @@ class Furnishing:
         judges = isinstance(command, InspectAccuracy) and all(one.version for one in known.tables.values())
         book_then = known.rulebook(inspection.device, scheme, inspection.scheme) if judges else None
         norm = scheme.norm(STEP_OF[type(command)])
-        return EndStep(**said, norm=norm, scheme=scheme, ref=inspection.scheme, rulebook=book_then)
+        verdict = known.tables["verdict"].verdict if known.tables else None
+        obsolete = () if verdict is None else verdict.obsolete
+        return EndStep(**said, norm=norm, scheme=scheme, ref=inspection.scheme, obsolete=obsolete, rulebook=book_then)
 
     def _admitted(self, command: OpenInspection | InspectAtOnce, known: "_Known") -> tuple[Device, Schemes]:
         """What the record says of a device that is about to be inspected, and the schemes of its class."""
@@ -249,6 +252,11 @@ class _Known(msgspec.Struct, frozen=True):
             prices_ref=TableRef(version=prices.version, sha256=prices.sha256),
             counts=self.populations[family_of(device)],
         )
+
+
+def _asks_tables(command: Any) -> bool:
+    """Whether a command is decided by the tables: what judges, and what may be waived by policy."""
+    return isinstance(command, _JUDGES) or (isinstance(command, _STEPS) and command.report.ended == "waived")
 
 
 def _here(command: OpenInspection | InspectAtOnce, device: DeviceRow | None) -> DeviceRow:

@@ -26,6 +26,7 @@ from services.sorting.vocabulary import (
     RuleId,
     Step,
     UnitOfMeasure,
+    WaivedIf,
     Words,
 )
 
@@ -119,14 +120,20 @@ class Item(Part, frozen=True, kw_only=True):
 
 
 class Waiver(Part, frozen=True, kw_only=True):
-    """A rule by which a step may be left out."""
+    """A rule by which a step may be left out. `condition` is looked up when it is used; where it is in words only, a
+    second person agrees that it holds. The appearance is never waived: it is where tampering is seen.
+    """
 
     rule: RuleId
     when: Words
+    condition: WaivedIf | None = None
 
 
 class Norm(Part, frozen=True, kw_only=True, cache_hash=True):
-    """作业规范 How one step is done, and its internal controls. One that is not `applicable` says why in `purpose`."""
+    """作业规范 How one step is done, and its internal controls. One that is not `applicable` says why in `purpose`. A
+    step after the appearance is performed `without_appearance` only where that says so: nobody has judged otherwise
+    whether the device may be powered.
+    """
 
     step: Step
     purpose: Words
@@ -140,6 +147,7 @@ class Norm(Part, frozen=True, kw_only=True, cache_hash=True):
     photos_min: Count = 0
     waivers: tuple[Waiver, ...] = ()
     safety: tuple[Words, ...] = ()
+    without_appearance: bool = False
 
     def item(self, code: str) -> Item | None:
         """The item of this code."""
@@ -203,6 +211,8 @@ class Scheme(Part, frozen=True, kw_only=True):
                 yield f"{norm.step}: 条目重复 item {code} is there twice"
             if norm.applicable and norm.step in INSPECTED and not norm.items:
                 yield f"{norm.step}: 没有条目 it has no items"
+            if norm.step == "appearance" and norm.waivers:
+                yield "appearance: 外观检查不得免检 it is never waived, for it is where tampering is seen"
             for item in norm.items:
                 for wrong in _wrong_with(item, known):
                     yield f"{norm.step} {item.code}: {wrong}"

@@ -46,6 +46,13 @@ OCCASIONS: Final[dict[Occasion, tuple[str, str]]] = {
 }
 """When a device is held against a norm."""
 
+WaivedIf: TypeAlias = Literal["obsolete", "beyond_repair"]
+WAIVED_IF: Final[dict[WaivedIf, tuple[str, str]]] = {
+    "obsolete": ("淘汰政策包含该器具", "the obsolescence policy covers the device"),
+    "beyond_repair": ("前面的检查已发现不可修复的故障", "an earlier step has found a fault beyond repair"),
+}
+"""Conditions of a waiver that the platform looks up itself."""
+
 FaultOrigin: TypeAlias = Literal["original", "wear", "external", "undetermined"]
 FAULT_ORIGINS: Final[dict[FaultOrigin, tuple[str, str]]] = {
     "original": ("原发缺陷", "defect of manufacture"),

@@ -106,7 +106,7 @@ TABLE = VerdictTable(
             rule="reuse.sound",
             when=(
                 Condition(column="condition", any_of=("sound", "repairable")),
-                Condition(column="defect", any_of=("none", "other", "undetermined")),
+                Condition(column="defect", any_of=("none", "other", "undetermined", "unknown")),
             ),
             disposition="reuse",
             because=words("sound, or made so"),
@@ -115,7 +115,7 @@ TABLE = VerdictTable(
             rule="scrap.beyond_repair",
             when=(
                 Condition(column="condition", any_of=("beyond_repair",)),
-                Condition(column="defect", any_of=("none", "other", "undetermined")),
+                Condition(column="defect", any_of=("none", "other", "undetermined", "unknown")),
             ),
             disposition="scrap",
             because=words("beyond repair"),

@@ -159,6 +159,13 @@ def test_condition_and_defect_follow_from_the_faults(codes, left_out, condition,
     assert (found.condition, found.defect, found.faults) == (condition, defect, codes)
 
 
+def test_what_was_found_says_more_than_what_was_not_looked_for():
+    found = assess_indicators([], 3, Population(), ("tampering", "original"))
+    assert (found.defect, found.tampering, found.tampering_sought) == ("unknown", False, False)
+    assert assess_indicators(faults("burnt"), 2, Population(), ("original",)).defect == "other"
+    assert assess_indicators([], 1, Population(), ("original",)).tampering_sought
+
+
 def test_tampering_is_evidence():
     assert assess_indicators(faults("opened"), 0, Population()).tampering
     assert not assess_indicators(faults("dirty"), 0, Population()).tampering

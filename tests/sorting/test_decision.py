@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from services.sorting.decision import INPUTS, REPORTED_MAX, Condition, Rule, VerdictTable, spoken
+from services.sorting.decision import INPUTS, REPORTED_MAX, UNDECIDED, Condition, Rule, VerdictTable, spoken
 from services.sorting.defaults import default_verdict_table
 from services.sorting.vocabulary import Words
 from tests.sorting.examples import TABLE
@@ -97,3 +97,15 @@ def test_a_rule_says_why_not_the_stairs_above_it(disposition, left_out, said):
 
 def test_the_table_of_the_examples_is_whole():
     assert list(TABLE.disagreements()) == []
+
+
+def test_what_an_older_table_does_not_know_waits_for_a_person():
+    known = {"evidence": ("none", "tampering"), "defect": ("none", "original", "other", "undetermined")}
+    older = VerdictTable(rules=(rule("all", "reuse", **known),))
+    for inputs in EVERY:
+        said = dict(zip(INPUTS, inputs, strict=True))
+        found = older.rule(inputs)
+        assert (found is UNDECIDED) is ("unknown" in (said["evidence"], said["defect"]))
+    assert UNDECIDED.disposition == "hold"
+    with pytest.raises(KeyError):
+        older.rule(("nobody", *EVERY[0][1:]))

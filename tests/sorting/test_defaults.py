@@ -77,7 +77,9 @@ def test_a_norm_has_its_internal_controls_or_says_why_it_does_not_apply(group):
         if norm.step in INSPECTED:
             assert norm.instruments
             assert norm.safety
-            assert norm.waivers
+            # Tampering is seen there: whatever is waived, that is looked for.
+            assert bool(norm.waivers) is (norm.step != "appearance")
+            assert all(waiver.condition is not None for waiver in norm.waivers)
 
 
 @pytest.mark.parametrize("path", [*SCHEMES.glob("*.yaml"), *TABLES.glob("*.yaml")], ids=lambda path: path.stem)
@@ -156,6 +158,26 @@ def test_a_dead_meter_ends_the_inspection_of_its_functions():
     assert shown_faults(norm, [Measured(item="self_test", choice="dead")], "2") == ("power.dead",)
 
 
+@pytest.mark.parametrize("group", ["single_phase", "three_phase", "terminal", "concentrator"])
+def test_what_the_norm_says_is_not_powered_is_not_powered(group):
+    scheme = default_scheme(group)
+    faults = {fault.code: fault for fault in scheme.faults}
+    never = {
+        "case": ("cracked", "deformed"), "window": ("broken",), "terminals": ("overheated", "burnt"),
+        "moisture": ("traces", "corrosion"), "battery_leak": ("seen",),
+    }  # fmt: skip
+    shown = {
+        (item.code, choice.code): choice.fault
+        for item in scheme.norm("appearance").items
+        for choice in item.choices
+        if choice.fault is not None
+    }
+    unsafe = {at for at, code in shown.items() if faults[code].unsafe_to_power}
+    assert unsafe == {(item, choice) for item, choices in never.items() for choice in choices}
+    for step in ("function", "accuracy"):
+        assert not scheme.norm(step).without_appearance
+
+
 def test_the_table_answers_every_combination_by_one_rule():
     table = default_verdict_table()
     assert list(table.disagreements()) == []
@@ -174,10 +196,12 @@ def test_no_doubt_about_a_device_ends_in_anything_but_a_person():
     for inputs in product(*INPUTS.values()):
         said = dict(zip(INPUTS, inputs, strict=True))
         disposition = table.rule(inputs).disposition
-        if said["identity"] == "unverified" or said["evidence"] == "tampering":
+        if said["identity"] == "unverified" or said["evidence"] != "none":
             assert disposition == "hold"
         elif said["obsolete"] == "yes":
             assert disposition in ("scrap", "claim")
+        elif said["condition"] == "unknown" or said["defect"] == "unknown":
+            assert disposition == "hold" or (disposition, said["defect"]) == ("claim", "original")
         elif disposition == "claim":
             assert (said["defect"], said["warranty"], said["repair"]) == ("original", "inside", "untried")
         elif disposition == "reuse":

@@ -373,3 +373,29 @@ def test_no_device_is_frozen_and_under_repair_at_once_and_nothing_but_its_end_to
             assert ends or now == before
         if now.certificate is not None:
             assert (now.phase, now.disposition) == ("judged", "reuse")
+
+
+def failed_and_tried_again():
+    """A device whose first re-verification failed, and which is made fit for use all the same."""
+    return device(*JUDGED, ORDER, AGAIN, ORDER)
+
+
+@pytest.mark.parametrize("made_good", [True, False])
+def test_a_certificate_settles_the_repair_that_failed_before_it(made_good):
+    story = failed_and_tried_again()
+    assert story.state.repair_failed
+    certificate = "C-0002" if made_good else None
+    story.when(on(CloseRepair, repair=f"{NUMBER}-2", certificate=certificate))
+    story.then(story.outcome)
+    story.when(judging(why="doubted"))
+    *_, verdict = story.outcome
+    assert [one.word for one in verdict.inputs if one.column == "repair"] == ["untried" if made_good else "failed"]
+
+
+def test_what_failed_in_one_life_is_not_held_against_the_next():
+    story = device(*JUDGED, ORDER, AGAIN)
+    assert story.state.repair_failed
+    for command in (on(CloseInspection), judging()):
+        story.when(command)
+        story.then(story.outcome)
+    assert (story.state.repair_failed, story.state.history.known.repair_failed) == (False, False)

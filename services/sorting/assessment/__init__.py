@@ -11,6 +11,7 @@ from services.sorting.assessment.history import HistoryFindings, Known, LoadFind
 from services.sorting.assessment.indicators import (
     IndicatorFindings,
     Population,
+    Shown,
     assess_indicators,
     least_explained,
 )
@@ -26,6 +27,7 @@ __all__ = (
     "Number",
     "Population",
     "Sentence",
+    "Shown",
     "ValueFindings",
     "assess_history",
     "assess_indicators",

@@ -5,10 +5,10 @@ The comparison is Fisher's exact test on one side: were the batch any devices of
 many of the faulty ones, or more, are in it? The hypergeometric tail is summed in whole numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from math import comb
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from kernel.quantity import Code, Count
 from services.sorting.assessment.sentences import Sentence, say
@@ -33,6 +33,9 @@ come in, and by several faults: at one in a thousand most suspicions would be ch
 ONE_IN_MAX: Final = 10**12
 """What is rarer is not told apart."""
 
+Shown: TypeAlias = Literal["tampering", "original"]
+"""What an inspection may show of a device: traces of tampering, a defect of manufacture."""
+
 _REST_BITS: Final = 40
 _MOMENT_MAX: Final = 200
 
@@ -53,33 +56,48 @@ class Population(Part, frozen=True, kw_only=True):
 
 
 class IndicatorFindings(Part, frozen=True, kw_only=True):
-    """拆后指标 The faults that were found, against the population."""
+    """拆后指标 The faults that were found, against the population. `tampering_sought` is False where nothing was
+    inspected that could show traces of tampering.
+    """
 
     faults: tuple[Code, ...] = ()
     condition: Literal["sound", "repairable", "beyond_repair", "unknown"]
-    defect: Literal["none", "original", "other", "undetermined"]
+    defect: Literal["none", "original", "other", "undetermined", "unknown"]
     tampering: bool = False
+    tampering_sought: bool = True
     population: Population = Population()
     batch: Literal["clear", "suspected"] = "clear"
     said: tuple[Sentence, ...] = ()
 
 
-def assess_indicators(faults: Sequence[Fault], left_out: int, population: Population) -> IndicatorFindings:
-    """What the inspections showed. `left_out` of them could not be performed, though they apply."""
+def assess_indicators(
+    faults: Sequence[Fault], left_out: int, population: Population, unseen: Collection[Shown] = ()
+) -> IndicatorFindings:
+    """What the inspections showed. `left_out` of them could not be performed, though they apply; `unseen` is what none
+    of those that were performed could have shown.
+    """
     said = [say("indicators.faults", faults=len(faults)) if faults else say("indicators.no_fault")]
     if left_out:
         said.append(say("indicators.steps_left_out", steps=left_out))
+    said += [say(_NOT_SOUGHT[what]) for what in _NOT_SOUGHT if what in unseen]
     suspected = is_suspected(population)
     said += _compared(population, is_suspected=suspected)
     return IndicatorFindings(
         faults=tuple(fault.code for fault in faults),
         condition=_condition(faults, left_out),
-        defect=_defect(faults),
+        defect="unknown" if not faults and "original" in unseen else _defect(faults),
         tampering=any(fault.tampering for fault in faults),
+        tampering_sought="tampering" not in unseen,
         population=population,
         batch="suspected" if suspected else "clear",
         said=tuple(said),
     )
+
+
+_NOT_SOUGHT: Final[dict[Shown, str]] = {
+    "tampering": "indicators.tampering_not_sought",
+    "original": "indicators.defect_not_sought",
+}
 
 
 def is_suspected(population: Population) -> bool:

@@ -146,6 +146,14 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "有 {steps} 项检查未执行，状况不明。",
         "{steps} inspections were not performed, so its condition is not fully known.",
     ),
+    "indicators.tampering_not_sought": (
+        "没有执行能看出窃电痕迹的检查，有无窃电痕迹不明。",
+        "nothing was inspected that could show traces of tampering: whether there are any is not known.",
+    ),
+    "indicators.defect_not_sought": (
+        "没有执行能看出原发缺陷的检查，有无原发缺陷不明。",
+        "nothing was inspected that could show a defect of manufacture: whether it has one is not known.",
+    ),
     "indicators.batch_unknown": (
         "厂家或批次不明，不能与同批次比较。",
         "its maker or its batch is not known, so it is not held against its batch.",
@@ -202,6 +210,10 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "claim: {worth_fen} at odds of {odds_ppm}, less {cost_fen} for handling, {net_fen} net.",
     ),
     "value.claim_none": ("没有可理赔的原发缺陷。", "there is no defect of manufacture to claim for."),
+    "value.claim_untested": (
+        "未查明有无原发缺陷，不能计算理赔价值。",
+        "whether it has a defect of manufacture is not known, so what a claim is worth is not.",
+    ),
     "value.claim_outside": (
         "有原发缺陷，但已过质保期，不能理赔。",
         "it has a defect of manufacture, but is outside its warranty: there is no claim.",

@@ -75,6 +75,8 @@ def _reuse(
 
 
 def _claim(history: HistoryFindings, indicators: IndicatorFindings, value: ClassValue) -> tuple[int | None, Sentence]:
+    if indicators.defect == "unknown":
+        return None, say("value.claim_untested")
     if indicators.defect != "original":
         return None, say("value.claim_none")
     if history.warranty != "inside":

@@ -86,7 +86,15 @@ def decide(command: Command | InspectAtOnceOnRecord, inspection: Inspection) -> 
         norm = book.scheme.norm(step)
         then(
             steps.PART,
-            steps.EndStep(**about, report=report, norm=norm, scheme=book.scheme, ref=book.scheme_ref, rulebook=book),
+            steps.EndStep(
+                **about,
+                report=report,
+                norm=norm,
+                scheme=book.scheme,
+                ref=book.scheme_ref,
+                obsolete=book.table.obsolete,
+                rulebook=book,
+            ),
         )
     return events
 

@@ -89,7 +89,10 @@ def decide(command: Command, inspection: Inspection) -> Sequence[Event | Inspect
 def evolve(inspection: Inspection, event: Event) -> Inspection:
     match event:
         case InspectionClosed():
-            return msgspec.structs.replace(inspection, phase="closed", proposal=None, certificate=None)
+            # What failed in one life says nothing of the next: it was made good, or it would not be in service.
+            return msgspec.structs.replace(
+                inspection, phase="closed", proposal=None, certificate=None, repair_failed=False
+            )
         case InspectionSuperseded(number=number):
             return msgspec.structs.replace(inspection, phase="superseded", number=number)
 

@@ -54,7 +54,8 @@ class LeavePopulation(Happened, frozen=True, kw_only=True):
 
 class PopulationJoined(Happened, frozen=True, kw_only=True):
     """It is in the population, with this verdict. `maker` is that on record when the inspection was opened; `waived`:
-    an inspection was left out by a rule.
+    an inspection was left out by a rule; `skipped`: one was, by a rule or because it was not possible. By the latter
+    it is drawn in a stratum of its own; where that is not said, by the former.
     """
 
     asset_no: AssetNo
@@ -63,6 +64,7 @@ class PopulationJoined(Happened, frozen=True, kw_only=True):
     disposition: Disposition
     maker: Code | None = None
     waived: bool = False
+    skipped: bool | None = None
 
 
 class PopulationLeft(Happened, frozen=True, kw_only=True):
@@ -100,6 +102,7 @@ def decide(command: Command, inspection: Inspection) -> Sequence[Event]:
                     disposition=inspection.disposition,
                     maker=maker,
                     waived="waived" in inspection.ends.values(),
+                    skipped=inspection.left_out > 0,
                 )
             ]
         case LeavePopulation(review=review):

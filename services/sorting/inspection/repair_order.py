@@ -134,7 +134,9 @@ def evolve(inspection: Inspection, event: Event) -> Inspection:
         case RepairClosed(certificate=certificate):
             # Only what is still judged has a certificate: a device may be closed or superseded by now.
             held = certificate if inspection.phase == "judged" else None
-            return msgspec.structs.replace(inspection, repair=None, certificate=held)
+            # With a certificate the repair that failed before it counts for no more.
+            failed = inspection.repair_failed and certificate is None
+            return msgspec.structs.replace(inspection, repair=None, certificate=held, repair_failed=failed)
 
 
 def _order(command: OrderRepair, inspection: Inspection) -> RepairOrdered:

@@ -137,6 +137,11 @@ class Inspection(msgspec.Struct, frozen=True):
         """Whether all three inspections have ended."""
         return len(self.ends) == len(INSPECTED)
 
+    @property
+    def left_out(self) -> int:
+        """How many of them were not performed though they apply."""
+        return sum(1 for ended in self.ends.values() if ended in ("not_possible", "waived"))
+
 
 NEVER = Inspection()
 

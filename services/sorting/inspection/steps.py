@@ -17,11 +17,13 @@ from kernel.decider import members
 from kernel.device import AssetNo
 from kernel.quantity import Code, Happened, Remark, Sha256, Subject
 from kernel.refusal import against_rules, unreadable
+from services.sorting.decision import Obsolete
 from services.sorting.evaluation import Measured, shown_faults
 from services.sorting.inspection import verdict
+from services.sorting.inspection.staircase import is_obsolete
 from services.sorting.inspection.state import Inspection, at_bench, same_scheme, under_way
 from services.sorting.norms import Norm, Part, Scheme, SchemeRef
-from services.sorting.vocabulary import INSPECTED, STEPS, BenchId, Ended, Inspected, Round, RuleId
+from services.sorting.vocabulary import INSPECTED, STEPS, WAIVED_IF, BenchId, Ended, Inspected, Round, RuleId
 
 IDENTITY_FIRST = against_rules(
     "inspection.identity_first",
@@ -79,6 +81,28 @@ UNSAFE = against_rules(
     "{asset_no} shows {fault} and must not be powered; end {step} as not possible",
 )
 
+UNSEEN = against_rules(
+    "inspection.appearance_unseen",
+    "器具 {asset_no} 的外观没有检查，无人判定能否通电，不能执行{step}。请以“无法执行”结束该步，或重新开检。",
+    "nobody has looked at the appearance of {asset_no} and judged whether it may be powered: {step} cannot be "
+    "performed; end it as not possible, or have the device inspected anew",
+)
+APPEARANCE_WAIVED = against_rules(
+    "inspection.appearance_not_waived",
+    "外观检查不得免检：窃电痕迹在这一步查看。",
+    "the appearance is never waived: it is where traces of tampering are looked for",
+)
+WAIVER_WITHOUT_GROUND = against_rules(
+    "inspection.waiver_without_ground",
+    "器具 {asset_no} 不能按规则 {rule} 免检：其条件“{condition}”不成立。",
+    "{asset_no} is not waived by rule {rule}: it is not so that {condition}",
+)
+WAIVER_ALONE = unreadable(
+    "inspection.waiver_alone",
+    "规则 {rule} 的条件须由人判断，请给出同意免检的第二人。",
+    "whether rule {rule} holds is for persons to say; name the second one who agrees",
+)
+
 ORDER: Final[tuple[Inspected, ...]] = tuple(INSPECTED)
 
 
@@ -120,8 +144,8 @@ class InspectAccuracy(Happened, frozen=True, kw_only=True):
 
 
 class EndStep(Happened, frozen=True, kw_only=True):
-    """The same of any of them, with the norm of the step and the scheme's faults; and with what the device is judged
-    by, if the tables are published.
+    """The same of any of them, with the norm of the step and the scheme's faults; with what is `obsolete` by policy,
+    where it is to be waived; and with what the device is judged by, if the tables are published.
     """
 
     asset_no: AssetNo
@@ -130,6 +154,7 @@ class EndStep(Happened, frozen=True, kw_only=True):
     scheme: Scheme
     ref: SchemeRef
     bench: BenchId | None = None
+    obsolete: tuple[Obsolete, ...] = ()
     rulebook: verdict.Rulebook | None = None
 
 
@@ -193,6 +218,8 @@ def decide(command: Command | EndStep, inspection: Inspection) -> Sequence[Event
     if step != expected:
         raise OUT_OF_ORDER(asset_no=command.asset_no, step=said, expected=STEPS[expected])
     ended_rightly(command.norm, report)
+    if report.ended == "waived":
+        _waived_rightly(command, inspection)
     faults: tuple[Code, ...] = ()
     if report.ended == "performed":
         _powered_safely(command, inspection)
@@ -235,9 +262,38 @@ def ended_rightly(norm: Norm, report: StepReport) -> None:
         raise NO_SUCH_WAIVER(step=said, rule=report.rule, field="report.rule")
 
 
+def _waived_rightly(command: EndStep, inspection: Inspection) -> None:
+    """Nothing where the condition of the waiver holds, or two persons say so of one that nothing on record shows."""
+    if command.norm.step == "appearance":
+        raise APPEARANCE_WAIVED(field="report.ended")
+    waiver = next(one for one in command.norm.waivers if one.rule == command.report.rule)
+    if waiver.condition is None:
+        if command.report.second is None:
+            raise WAIVER_ALONE(rule=waiver.rule, field="report.second")
+        return
+    device = inspection.device
+    assert device is not None
+    if waiver.condition == "obsolete":
+        holds = any(is_obsolete(one, device) for one in command.obsolete)
+    else:
+        beyond = {fault.code for fault in command.scheme.faults if fault.remedy == "none"}
+        holds = not beyond.isdisjoint(inspection.faults)
+    if not holds:
+        condition = WAIVED_IF[waiver.condition]
+        raise WAIVER_WITHOUT_GROUND(
+            asset_no=command.asset_no, rule=waiver.rule, condition=condition, field="report.rule"
+        )
+
+
 def _powered_safely(command: EndStep, inspection: Inspection) -> None:
-    """A burnt device is not powered, so its functions and its accuracy cannot have been tested."""
-    if command.norm.step == "appearance" or not inspection.faults:
+    """A burnt device is not powered, nor one at which nobody has looked, so its functions and its accuracy cannot have
+    been tested.
+    """
+    if command.norm.step == "appearance":
+        return
+    if inspection.ends["appearance"] in ("not_possible", "waived") and not command.norm.without_appearance:
+        raise UNSEEN(asset_no=command.asset_no, step=STEPS[command.norm.step], field="report.ended")
+    if not inspection.faults:
         return
     for fault in command.scheme.faults:
         if fault.unsafe_to_power and fault.code in inspection.faults:

@@ -6,10 +6,10 @@ A verdict of `hold` waits for two persons (override.py) or another inspection. A
 again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -24,6 +24,7 @@ from services.sorting.assessment import (
     IndicatorFindings,
     Known,
     Population,
+    Shown,
     ValueFindings,
     assess_history,
     assess_indicators,
@@ -40,7 +41,7 @@ from services.sorting.inspection.state import (
     same_scheme,
     under_way,
 )
-from services.sorting.norms import Fault, Part, Scheme, SchemeRef
+from services.sorting.norms import Fault, Norm, Part, Scheme, SchemeRef
 from services.sorting.prices import ClassValue
 from services.sorting.vocabulary import (
     INSPECTED,
@@ -57,7 +58,6 @@ STEPS_OPEN = against_rules(
     "器具 {asset_no} 尚有检查未结束：{steps}。",
     "{asset_no} has inspections that have not ended: {steps}",
 )
-_LEFT_OUT: Final = ("not_possible", "waived")
 
 
 class TableRef(Part, frozen=True, kw_only=True):
@@ -278,11 +278,22 @@ def _assessed(
         if book.scheme.norm("history").applicable
         else HistoryFindings(known=known_before, said=without)
     )
-    left_out = sum(1 for ended in inspection.ends.values() if ended in _LEFT_OUT)
+    left_out = inspection.left_out
     indicators = (
-        assess_indicators(faults, left_out, book.counts.of(device, inspection.faults))
+        assess_indicators(
+            faults,
+            left_out,
+            book.counts.of(device, inspection.faults),
+            _unseen(inspection, book.scheme) if left_out else (),
+        )
         if book.scheme.norm("indicators").applicable
-        else IndicatorFindings(faults=inspection.faults, condition="unknown", defect="undetermined", said=without)
+        else IndicatorFindings(
+            faults=inspection.faults,
+            condition="unknown",
+            defect="undetermined",
+            tampering=any(fault.tampering for fault in faults),
+            said=without,
+        )
     )
     value = (
         assess_value(faults, history, indicators, book.value)
@@ -290,6 +301,27 @@ def _assessed(
         else ValueFindings(said=without)
     )
     return history, indicators, value
+
+
+def _unseen(inspection: Inspection, scheme: Scheme) -> tuple[Shown, ...]:
+    """What none of the inspections that were performed could have shown, of what the scheme looks for."""
+    sought: dict[Shown, set[str]] = {
+        "tampering": {fault.code for fault in scheme.faults if fault.tampering},
+        "original": {fault.code for fault in scheme.faults if fault.origin == "original"},
+    }
+    shown_by = {
+        what: {norm.step for norm in scheme.norms if not codes.isdisjoint(_may_show(norm))}
+        for what, codes in sought.items()
+    }
+    performed = {step for step, ended in inspection.ends.items() if ended == "performed"}
+    return tuple(what for what, steps in shown_by.items() if steps and steps.isdisjoint(performed))
+
+
+def _may_show(norm: Norm) -> Iterator[str]:
+    for item in norm.items:
+        for fault in (item.fault, *(choice.fault for choice in item.choices)):
+            if fault is not None:
+                yield fault
 
 
 def _rejudge(command: RejudgeByRulebook, inspection: Inspection) -> list[Event]:
@@ -315,7 +347,7 @@ def _verdict(
     obsolete = next((one for one in book.table.obsolete if is_obsolete(one, device)), None)
     inputs = (
         "confirmed" if inspection.identity == "confirmed" else "unverified",
-        "tampering" if indicators.tampering else "none",
+        _evidence(indicators),
         "no" if obsolete is None else "yes",
         indicators.condition,
         indicators.defect,
@@ -344,6 +376,12 @@ def _verdict(
 def _named(inputs: tuple[str, ...]) -> tuple[Input, ...]:
     """The table has columns of few words, and thousands of devices are asked with the same."""
     return tuple(Input(column=column, word=word) for column, word in zip(INPUTS, inputs, strict=True))
+
+
+def _evidence(indicators: IndicatorFindings) -> str:
+    if indicators.tampering:
+        return "tampering"
+    return "none" if indicators.tampering_sought else "unknown"
 
 
 def _faults(inspection: Inspection, scheme: Scheme) -> list[Fault]:

@@ -58,8 +58,8 @@ class ReviewCriteria(Part, frozen=True, kw_only=True):
 
 
 class Stratum(Part, frozen=True, kw_only=True):
-    """层 Members with the same disposition and maker, `waived` or not: how many there are, and how many of them are
-    drawn as samples and as spares.
+    """层 Members with the same disposition and maker, of which an inspection was left out (`waived`) or none: how many
+    there are, and how many of them are drawn as samples and as spares.
     """
 
     disposition: Disposition

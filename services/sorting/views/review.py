@@ -261,7 +261,12 @@ def evolve_sample(row: SampleState | None, event: Any, _recorded: Recorded, key:
 def evolve_member(_row: MemberRow | None, event: Any, _recorded: Recorded, key: tuple[str, str]) -> MemberRow | None:
     if isinstance(event, PopulationLeft):
         return None
-    return MemberRow(*key, event.round, event.disposition, event.maker, event.waived)
+    return MemberRow(*key, event.round, event.disposition, event.maker, _skipped(event))
+
+
+def _skipped(joined: PopulationJoined) -> bool:
+    """Whether it is of the stratum of those of which an inspection was left out."""
+    return joined.waived if joined.skipped is None else joined.skipped
 
 
 REVIEWS: Final = View[Any](

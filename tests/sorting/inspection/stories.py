@@ -122,6 +122,7 @@ KNOWN = {"evidence": "none", "identity": "confirmed", "obsolete": "no", "conditi
 TABLE = VerdictTable(
     rules=(
         rule("evidence", "hold", evidence="tampering"),
+        rule("unsought", "hold", evidence="unknown"),
         rule("identity", "hold", evidence="none", identity="unverified"),
         rule("obsolete", "scrap", evidence="none", identity="confirmed", obsolete="yes"),
         rule("untested", "hold", evidence="none", identity="confirmed", obsolete="no", condition="unknown"),

@@ -19,12 +19,28 @@ from services.sorting.inspection.population import (
 from services.sorting.inspection.state import FROZEN, NOT_OPEN, UNKNOWN
 from services.sorting.inspection.steps import STEP_OF, EndStep
 from tests.given import given
-from tests.sorting.inspection.stories import AGAIN, ANA, BO, DEVICE, INSPECTED, JUDGED, done, on, opened, rejudging
+from tests.sorting.inspection.stories import (
+    AGAIN,
+    ANA,
+    BO,
+    DEVICE,
+    INSPECTED,
+    JUDGE,
+    JUDGED,
+    SCANNED,
+    done,
+    ending,
+    on,
+    opened,
+    opening,
+    rejudging,
+    steps,
+)
 from tests.sorting.inspection.test_machine import COMMANDS
 
 JOIN = on(JoinPopulation, review="RV-1", round=1, disposition="reuse")
 LEAVE = on(LeavePopulation, review="RV-1")
-JOINED = on(PopulationJoined, review="RV-1", round=1, disposition="reuse", maker=DEVICE.maker, waived=False)
+JOINED = on(PopulationJoined, review="RV-1", round=1, disposition="reuse", maker=DEVICE.maker, skipped=False)
 
 
 def test_a_device_is_frozen_until_its_review_is_concluded():
@@ -104,3 +120,15 @@ def test_every_command_of_the_noun_is_tried_there():
 @pytest.mark.parametrize("command", [JOIN, LEAVE])
 def test_a_device_that_was_never_inspected_is_in_no_population(command):
     given(INSPECTION).when(command).refused(UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("ended", "waived"),
+    [({"ended": "not_possible"}, False), ({"ended": "waived", "rule": "W-1", "second": "u-2"}, True)],
+)
+def test_it_joins_as_one_of_which_an_inspection_was_left_out(ended, waived):
+    appearance, function, _ = steps()
+    left_out = ending("accuracy", why="bench broken", **ended)
+    story = done(opening(), SCANNED, appearance, function, left_out, JUDGE)
+    (joined,) = story.when(on(JoinPopulation, review="RV-1")).outcome
+    assert (joined.waived, joined.skipped) == (waived, True)

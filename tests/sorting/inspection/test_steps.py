@@ -1,5 +1,6 @@
 """The three inspections: their order, and how each may end."""
 
+import msgspec
 import pytest
 
 from services.sorting.evaluation import PHOTO_MISSING
@@ -7,6 +8,7 @@ from services.sorting.inspection import INSPECTION
 from services.sorting.inspection.opening import AbandonInspection
 from services.sorting.inspection.state import NOT_OPEN, OPENED_ANEW, UNKNOWN
 from services.sorting.inspection.steps import (
+    APPEARANCE_WAIVED,
     APPLICABLE,
     IDENTITY_FIRST,
     NO_SUCH_WAIVER,
@@ -17,6 +19,9 @@ from services.sorting.inspection.steps import (
     SECOND_MISSING,
     STEP_ENDED,
     UNSAFE,
+    UNSEEN,
+    WAIVER_ALONE,
+    WAIVER_WITHOUT_GROUND,
     WHY_MISSING,
     AccuracyInspected,
     AppearanceInspected,
@@ -24,21 +29,25 @@ from services.sorting.inspection.steps import (
     InspectAppearance,
     StepReport,
 )
+from services.sorting.norms import Waiver
 from tests.given import given
 from tests.sorting.inspection.stories import (
     ANA,
+    DEVICE,
     GOOD,
     INSPECTED,
     JUDGED,
     PHOTO,
     SCANNED,
     SCHEME,
+    TABLE,
     done,
     ending,
     found,
     measured,
     on,
     opening,
+    said,
     scheme,
 )
 
@@ -95,10 +104,70 @@ def test_a_step_ends_as_its_norm_allows(report, reason):
     done(opening(), SCANNED).when(ending("appearance", **report)).refused(reason)
 
 
-def test_a_step_is_waived_by_a_rule_of_its_norm():
+def test_a_step_is_waived_by_a_rule_of_its_norm_on_which_two_agree():
     story = done(opening(), SCANNED, ending("appearance"), ending("function"))
     waived = {"ended": "waived", "rule": "W-1", "why": "obsolete"}
+    story.when(ending("accuracy", **waived)).refused(WAIVER_ALONE, rule="W-1")
+    waived["second"] = ANA
     story.when(ending("accuracy", **waived)).then([on(AccuracyInspected, round=1, report=StepReport(**waived))])
+
+
+def waiving(condition):
+    """The scheme, with function and accuracy waived by rules of this condition."""
+    waivers = {"waivers": (Waiver(rule="W-2", when=said("a condition"), condition=condition),)}
+    return scheme(appearance=waivers, function=waivers, accuracy=waivers)
+
+
+def waived(step, of, **more):
+    command = ending(step, of=of, ended="waived", rule="W-2", why="by the rule")
+    return msgspec.structs.replace(command, **more)
+
+
+OLD = msgspec.structs.replace(DEVICE, model="old model")
+
+
+@pytest.mark.parametrize(("device", "holds"), [(DEVICE, False), (OLD, True)])
+def test_what_is_waived_as_obsolete_is_obsolete_by_the_policy_that_stands(device, holds):
+    of = waiving("obsolete")
+    story = done(opening(of, device=device), SCANNED, ending("appearance", of=of))
+    story.when(waived("function", of)).refused(WAIVER_WITHOUT_GROUND)
+    story.when(waived("function", of, obsolete=TABLE.obsolete))
+    if holds:
+        story.then(story.outcome)
+        assert story.state.ends["function"] == "waived"
+    else:
+        story.refused(WAIVER_WITHOUT_GROUND, rule="W-2")
+
+
+def test_what_is_waived_as_beyond_repair_has_shown_a_fault_beyond_repair():
+    of = waiving("beyond_repair")
+    for seen, holds in ((found("terminals"), False), (found("terminals", "bad", photos=(PHOTO,)), True)):
+        story = done(opening(of), SCANNED, ending("appearance", seen, of=of)).when(waived("function", of))
+        if holds:
+            story.then(story.outcome)
+        else:
+            story.refused(WAIVER_WITHOUT_GROUND)
+
+
+@pytest.mark.parametrize("condition", ["obsolete", "beyond_repair", None])
+def test_the_look_for_tampering_is_never_waived(condition):
+    of = waiving(condition)
+    story = done(opening(of, device=OLD), SCANNED)
+    story.when(waived("appearance", of, obsolete=TABLE.obsolete)).refused(APPEARANCE_WAIVED)
+    assert any("appearance" in wrong for wrong in of.disagreements())
+
+
+@pytest.mark.parametrize("step", ["function", "accuracy"])
+def test_nothing_is_powered_that_nobody_has_looked_at(step):
+    for allowed in (False, True):
+        of = scheme(**{step: {"without_appearance": allowed}})
+        unseen = ending("appearance", of=of, ended="not_possible", why="no light")
+        between = [] if step == "function" else [ending("function", of=of, ended="not_possible", why="busy")]
+        story = done(opening(of), SCANNED, unseen, *between).when(ending(step, of=of))
+        if allowed:
+            story.then(story.outcome)
+        else:
+            story.refused(UNSEEN)
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,10 @@ from services.sorting.inspection.verdict import (
 from tests.given import given
 from tests.sorting.inspection.stories import (
     AGAIN,
+    ANA,
     BURNT,
     DEVICE,
+    GOOD,
     INSPECTED,
     JUDGE,
     JUDGED,
@@ -120,7 +122,7 @@ def test_a_burnt_device_is_judged_without_being_powered():
     [
         ({"appearance": (found("terminals"), found("seal", "bad"))}, {}, "evidence"),
         ({}, {"ended": "not_possible", "why": "bench broken"}, "untested"),
-        ({}, {"ended": "waived", "rule": "W-1", "why": "obsolete"}, "untested"),
+        ({}, {"ended": "waived", "rule": "W-1", "why": "obsolete", "second": ANA}, "untested"),
     ],
 )
 def test_what_is_unclear_waits_for_a_person(seen, last, rule):
@@ -130,6 +132,28 @@ def test_what_is_unclear_waits_for_a_person(seen, last, rule):
     )
     assert (verdict.disposition, verdict.rule, verdict.stairs) == ("hold", rule, ())
     assert verdict.waived is (last.get("ended") == "waived")
+
+
+def test_of_what_nobody_looked_at_nothing_is_said_and_a_person_decides():
+    left_out = [ending(step, ended="not_possible", why="busy") for step in ("appearance", "function", "accuracy")]
+    old = msgspec.structs.replace(DEVICE, made_on=date(2012, 1, 1), installed_on=date(2012, 2, 1))
+    _, indicators, value, verdict = judged(opening(device=old), SCANNED, *left_out, JUDGE)
+    assert (asked(verdict)["evidence"], asked(verdict)["defect"], asked(verdict)["condition"]) == ("unknown",) * 3
+    assert verdict.disposition == "hold"
+    said_of = {one.code for one in indicators.findings.said}
+    assert {"indicators.tampering_not_sought", "indicators.defect_not_sought"} <= said_of
+    assert "value.claim_untested" in {one.code for one in value.findings.said}
+    assert value.findings.pays == "unknown"
+
+
+@pytest.mark.parametrize("left_out", ["function", "accuracy"])
+def test_what_one_inspection_could_show_was_looked_for_though_another_was_left_out(left_out):
+    ends = [ending(step, ended="not_possible", why="busy") if step == left_out else ending(step) for step in GOOD]
+    *_, verdict = judged(opening(), SCANNED, *ends, JUDGE)
+    # Of the made-up scheme only the function step shows a defect of manufacture, and only the appearance tampering.
+    assert asked(verdict)["evidence"] == "none"
+    assert asked(verdict)["defect"] == ("unknown" if left_out == "function" else "none")
+    assert asked(verdict)["condition"] == "unknown"
 
 
 def test_a_device_whose_identity_cannot_be_read_waits_for_a_person():
