@@ -1129,7 +1129,7 @@ class Norm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Obsolete(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """淘汰 Devices that are not used again whatever their condition: of these classes, and of these models or made
-    before a day.
+    before a day. `source` is the document that says so; without `confirmed` it is for trying out.
     """
 
     rule: str
@@ -1165,6 +1165,8 @@ class Obsolete(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     because: Words
     models: tuple[str, ...] = ()
     made_before: date | None = None
+    source: str | None = None
+    confirmed: bool = False
 
 
 class Overruled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -214,7 +214,12 @@ def _unconfirmed(rules: Rules) -> list[tuple[str, str, str]]:
     """What is to be confirmed, where, and as far as known from which source."""
     match rules:
         case Scheme():
-            return [
+            costs = [
+                ("故障费用 cost of a fault", fault.code, fault.cost_source or "")
+                for fault in rules.faults
+                if ("faults", fault.code) in rules.unconfirmed()
+            ]
+            return costs + [
                 (f"{' '.join(STEPS[norm.step])}", f"{item.code} {' '.join(limit.accuracy_classes)}", limit.source)
                 for norm in rules.norms
                 for item in norm.items
@@ -224,17 +229,13 @@ def _unconfirmed(rules: Rules) -> list[tuple[str, str, str]]:
         case Prices():
             return [(" ".join(one.device_classes), "", one.source) for one in rules.classes if not one.confirmed]
         case VerdictTable():
-            return []
+            return [("淘汰 obsolete", one.rule, one.source or "") for one in rules.obsolete if not one.confirmed]
 
 
 def _list_unconfirmed(name: str, version: int, rules: Rules) -> None:
     table = _table("所在 where", "条目 item", "出处 source")
     for row in _unconfirmed(rules):
         table.add_row(*row)
-    if isinstance(rules, Scheme):
-        for fault in rules.faults:
-            if fault.cost_source is not None:
-                table.add_row("故障费用 cost of a fault", fault.code, fault.cost_source)
     shown(Text(f"{name} v{version}"))
     if not table.rows:
         shown(Text("✓ 没有待确认项 nothing is to be confirmed", "green"))

@@ -17,6 +17,7 @@ from kernel.view import Key, View
 from kernel.view_queries import one, page
 from ledger.port import Conflict, Direction, Ledger, Recorded
 from services.sorting.certificate import CERTIFICATE, ClaimCertificate
+from services.sorting.covering import Covering
 from services.sorting.drawing import Checkpoints, Drawing, Unpublished, load_plans
 from services.sorting.explaining import VerdictShown, last_verdict
 from services.sorting.furnishing import Furnishing, Production
@@ -90,6 +91,7 @@ class Sorting:
             self._ask_now,
             Production(production),
         )
+        self._covering: Final = Covering(self._ask_now)
         self._drawing: Final = Drawing(
             ledger,
             CODEC,
@@ -123,7 +125,8 @@ class Sorting:
 
     async def _done(self, handling: Handling[Any], asks: Sequence[Ask]) -> list[Outcome | Refusal]:
         while True:
-            furnished = await self._furnishing.furnished(asks)
+            furnished = await self._covering.furnished(asks)
+            furnished = await self._furnishing.furnished(furnished)
             furnished = await self._reverifying.furnished(furnished)
             furnished = await self._drawing.furnished(furnished)
             try:

@@ -14,7 +14,7 @@ from msgspec import Meta
 from kernel.device import DeviceClass
 from kernel.quantity import CivilDate, Code, Name, refuse_far_days
 from kernel.refusal import Contradiction
-from services.sorting.norms import Part
+from services.sorting.norms import Part, to_be_confirmed
 from services.sorting.vocabulary import Disposition, RuleId, Words
 
 INPUTS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
@@ -106,7 +106,7 @@ UNDECIDED: Final = Rule(
 
 class Obsolete(Part, frozen=True, kw_only=True):
     """淘汰 Devices that are not used again whatever their condition: of these classes, and of these models or made
-    before a day.
+    before a day. `source` is the document that says so; without `confirmed` it is for trying out.
     """
 
     rule: RuleId
@@ -114,6 +114,8 @@ class Obsolete(Part, frozen=True, kw_only=True):
     models: tuple[Name, ...] = ()
     made_before: CivilDate | None = None
     because: Words
+    source: Name | None = None
+    confirmed: bool = False
 
     def __post_init__(self) -> None:
         refuse_far_days(made_before=self.made_before)
@@ -130,6 +132,9 @@ class VerdictTable(Part, frozen=True, kw_only=True, cache_hash=True):
         names = [rule.rule for rule in self.rules]
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield f"规则编号重复 rule {name} is there twice"
+        for one in self.obsolete:
+            if one.confirmed and any(map(to_be_confirmed, (one.source, one.because.zh, one.because.en))):
+                yield f"{one.rule}: 已确认，却仍写“待确认” confirmed, and says that it is to be"
         strangers = list(_strangers(self))
         yield from strangers
         if strangers:
@@ -144,6 +149,12 @@ class VerdictTable(Part, frozen=True, kw_only=True, cache_hash=True):
             yield f"没有规则适用 no rule for {spoken(inputs)}"
         for inputs, rules in islice(overlaps, REPORTED_MAX):
             yield f"多条规则同时适用 rules {', '.join(rules)} all hold for {spoken(inputs)}"
+
+    def unconfirmed(self, device_class: str) -> list[RuleId]:
+        """What is to be confirmed of what is obsolete among devices of a class. A line that does not hold for a device
+        decides, too: confirmed, it might.
+        """
+        return [one.rule for one in self.obsolete if not one.confirmed and device_class in one.device_classes]
 
     def rule(self, inputs: Inputs) -> Rule:
         """The one rule that holds; UNDECIDED where the table was published before there was a word of these. KeyError

@@ -67,10 +67,29 @@ NO_SCHEME = against_rules(
     "no scheme covers class {device_class}; have the metrologist publish one, or publish the default ones by "
     "`meterloop sorting publish`",
 )
+TWO_SCHEMES = against_rules(
+    "scheme.two_for_class",
+    "方案组 {groups} 都包含类别 {device_class}，不能确定按哪一个检测。请由计量员发布其中一组不含该类别的新版。",
+    "scheme groups {groups} all cover class {device_class}, and nobody can say which holds; have the metrologist "
+    "publish a version of one without it",
+)
 UNCONFIRMED = against_rules(
     "scheme.unconfirmed",
-    "方案 {group} 第 {version} 版尚有 {limits} 项限值待计量员确认，生产模式下不能使用。",
-    "scheme {group} version {version} has {limits} limits that the metrologist is to confirm; it does not run in "
+    "方案 {group} 第 {version} 版尚有 {limits} 项限值或费用待计量员确认，生产模式下不能使用。",
+    "scheme {group} version {version} has {limits} limits or costs that the metrologist is to confirm; it does not run "
+    "in production",
+)
+BEGUN_UNCONFIRMED = against_rules(
+    "scheme.begun_unconfirmed",
+    "器具 {asset_no} 按方案 {group} 第 {version} 版开检，该版尚有待确认项，生产模式下不能继续。请终止本次分拣，"
+    "按现行第 {newest} 版重新开检。",
+    "the inspection of {asset_no} was begun by scheme {group} version {version}, which is not confirmed, and does not "
+    "go on in production; abandon it and open it anew by version {newest}",
+)
+TABLE_UNCONFIRMED = against_rules(
+    "table.unconfirmed",
+    "{name}第 {version} 版中类别 {device_class} 的内容待确认，生产模式下不能据以判定。",
+    "what {name} version {version} says of class {device_class} is to be confirmed; nothing is judged by it in "
     "production",
 )
 NO_TABLE = against_rules(
@@ -125,6 +144,8 @@ class Furnishing:
         self._ask: Final = ask
         self._ask_now: Final = ask_now
         self._production: Final = production
+        # Of schemes that inspections were begun by, how much is to be confirmed: a version never changes.
+        self._open_values: Final[dict[SchemeRef, int]] = {}
 
     async def furnished(self, asks: Sequence[Ask]) -> Sequence[Ask]:
         """The same, each with what it needs, or with what is against it. Raises Stale, ledger.port.Unavailable."""
@@ -144,24 +165,29 @@ class Furnishing:
                 )
             )
             known = msgspec.structs.replace(known, devices=devices_here, groups=groups, kinds=kinds)
-        known = await self._with_rules(known, judged=any(map(_asks_tables, commands)))
+        known = await self._with_rules(
+            known,
+            tables=(self._production.is_on and bool(opened)) or any(map(_asks_tables, commands)),
+            judged=any(isinstance(command, _JUDGES) for command in commands),
+        )
         return [self._furnished(ask, known) for ask in asks]
 
-    async def _with_rules(self, known: "_Known", *, judged: bool) -> "_Known":
-        """With the schemes, and where something is `judged` the tables and the populations, that it is decided by."""
+    async def _with_rules(self, known: "_Known", *, tables: bool, judged: bool) -> "_Known":
+        """With the schemes, the tables where they are asked for, and where something is `judged` the populations, that
+        it is decided by.
+        """
         on_record = [*known.devices.values()]
         groups = {one.scheme.group for one in known.inspections.values() if one.scheme is not None}
-        groups.update(known.groups[one.device_class] for one in on_record if one.device_class in known.groups)
+        groups.update(group for one in on_record for group in known.groups.get(one.device_class, ()))
         known = msgspec.structs.replace(known, schemes=await self._schemes.now(groups))
+        if tables or judged:
+            known = msgspec.structs.replace(known, tables=await self._tables.now(TABLE_NAMES))
         if not judged:
             return known
         families = {family_of(one.device) for one in known.inspections.values() if one.device is not None}
         families.update(map(family_of, on_record))
-        return msgspec.structs.replace(
-            known,
-            tables=await self._tables.now(TABLE_NAMES),
-            populations=await self._ask(lambda connection: counted(connection, families)),
-        )
+        populations = await self._ask(lambda connection: counted(connection, families))
+        return msgspec.structs.replace(known, populations=populations)
 
     def _furnished(self, ask: Ask, known: "_Known") -> Ask:
         if not isinstance(ask.command, _FURNISHED):
@@ -182,12 +208,16 @@ class Furnishing:
             # One that is under way goes on by the version that it began with.
             begun = known.inspections[command.asset_no]
             ref = begun.scheme if begun.scheme is not None and begun.phase in ("open", "stopped") else schemes.ref
+            self._confirmed(command.asset_no, ref, device, known)
             book = known.rulebook(device, known.schemes[ref.group].of(ref), ref)
             return InspectAtOnceOnRecord(**said, device=device, rulebook=book)
         inspection = known.inspections[command.asset_no]
         if inspection.scheme is None or inspection.device is None:
             raise UNKNOWN(asset_no=command.asset_no)
         scheme = known.schemes[inspection.scheme.group].of(inspection.scheme)
+        # What failed is judged again by whatever there is: refused, a verdict of reuse would stand.
+        if not isinstance(command, Rejudge):
+            self._confirmed(command.asset_no, inspection.scheme, inspection.device, known)
         if isinstance(command, Judge | Rejudge):
             book = known.rulebook(inspection.device, scheme, inspection.scheme)
             return (JudgeByRulebook if isinstance(command, Judge) else RejudgeByRulebook)(**said, rulebook=book)
@@ -204,11 +234,12 @@ class Furnishing:
         # A log that began after the site was opened does not say of which kind it is.
         if known.kinds.get(command.site, SORTING_SITE) != SORTING_SITE:
             raise NO_CENTRE(site=command.site, field="site")
-        if (group := known.groups.get(row.device_class)) is None:
-            raise NO_SCHEME(device_class=row.device_class)
+        group = group_of(row.device_class, known.groups)
         schemes = known.schemes[group]
         if self._production.is_on and (limits := len(schemes.versions[-1].unconfirmed())):
             raise UNCONFIRMED(group=group, version=schemes.version, limits=limits)
+        if self._production.is_on:
+            known.confirm_tables(row.device_class)
         facts = Device(
             device_class=row.device_class,  # type: ignore[arg-type]  # the registry's own list
             unit=row.unit,
@@ -223,17 +254,36 @@ class Furnishing:
         )
         return facts, schemes
 
+    def _confirmed(self, asset_no: str, ref: SchemeRef, device: Device, known: "_Known") -> None:
+        """Nothing where all may be used that a device is inspected and, as far as is looked up, judged by."""
+        if not self._production.is_on:
+            return
+        schemes = known.schemes[ref.group]
+        if ref not in self._open_values:
+            self._open_values[ref] = len(schemes.of(ref).unconfirmed())
+        if self._open_values[ref]:
+            raise BEGUN_UNCONFIRMED(asset_no=asset_no, group=ref.group, version=ref.version, newest=schemes.version)
+        known.confirm_tables(device.device_class)
+
 
 class _Known(msgspec.Struct, frozen=True):
     """What a call's commands need to know."""
 
     inspections: Mapping[str, Inspection]
     devices: Mapping[str, DeviceRow] = {}
-    groups: Mapping[str, str] = {}
+    groups: Mapping[str, tuple[str, ...]] = {}
     kinds: Mapping[str, str] = {}
     schemes: Mapping[str, Schemes] = {}
     tables: Mapping[str, Table] = {}
     populations: Mapping[Family, Counts] = {}
+
+    def confirm_tables(self, device_class: str) -> None:
+        """Nothing where what the tables that were looked up say of a class is confirmed, else a refusal raised."""
+        for name, table in self.tables.items():
+            content = table.verdict or table.prices
+            if content is not None and content.unconfirmed(device_class):
+                said = TABLE_NAMES[name]  # type: ignore[index]  # asked for by these names
+                raise TABLE_UNCONFIRMED(name=said, version=table.version, device_class=device_class)
 
     def rulebook(self, device: Device, scheme: Scheme, ref: SchemeRef) -> Rulebook:
         """What a device is judged by."""
@@ -252,6 +302,17 @@ class _Known(msgspec.Struct, frozen=True):
             prices_ref=TableRef(version=prices.version, sha256=prices.sha256),
             counts=self.populations[family_of(device)],
         )
+
+
+def group_of(device_class: str, groups: Mapping[str, tuple[str, ...]]) -> str:
+    """The scheme group that covers a class. Raises Refusal where none does, or two do."""
+    match groups.get(device_class, ()):
+        case ():
+            raise NO_SCHEME(device_class=device_class)
+        case (group,):
+            return group
+        case several:
+            raise TWO_SCHEMES(device_class=device_class, groups=", ".join(several))
 
 
 def _asks_tables(command: Any) -> bool:

@@ -5,9 +5,10 @@ document and clause it comes; one that nobody has confirmed says so, and no such
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -31,6 +32,14 @@ from services.sorting.vocabulary import (
 )
 
 SchemeVersion: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000, description="a scheme's version, from 1")]
+
+
+_TO_CONFIRM: Final = re.compile("待[^，。；]*确认|to be confirmed", re.IGNORECASE)
+
+
+def to_be_confirmed(source: str | None) -> bool:
+    """Whether a source says itself that what it stands for is to be confirmed."""
+    return source is not None and _TO_CONFIRM.search(source) is not None
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -187,8 +196,15 @@ class Scheme(Part, frozen=True, kw_only=True):
         raise KeyError(step)
 
     def unconfirmed(self) -> list[tuple[str, str]]:
-        """Step and item of every limit that is to be confirmed by the metrologist."""
-        return [
+        """Step and item of every limit that is to be confirmed by the metrologist, and of `faults` each that costs what
+        is to be confirmed: by it, too, a device is judged.
+        """
+        costs = [
+            ("faults", fault.code)
+            for fault in self.faults
+            if fault.remedy_cost_fen and to_be_confirmed(fault.cost_source)
+        ]
+        return costs + [
             (norm.step, item.code)
             for norm in self.norms
             for item in norm.items
@@ -228,6 +244,9 @@ def _wrong_with(item: Item, known: Container[str]) -> Iterator[str]:
         yield f"量程为空 a range from {item.range_least} to {item.range_most} is empty"
     for code in _twice(name for limit in item.limits for name in limit.accuracy_classes or ("*",)):
         yield f"等级 {code} 有两条限值 there are two limits for accuracy class {code}"
+    for limit in item.limits:
+        if limit.confirmed and to_be_confirmed(limit.source):
+            yield f"已确认的限值，出处仍写“待确认” confirmed, but its source says it is to be: {limit.source}"
     if any(not limit.accuracy_classes for limit in item.limits[:-1]):
         yield "不分等级的限值须在最后 a limit for all classes comes last: what follows it never holds"
 

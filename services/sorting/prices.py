@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from kernel.device import DeviceClass
 from kernel.quantity import AmountFen, Code, MassG, PublicRemark
-from services.sorting.norms import Part
+from services.sorting.norms import Part, to_be_confirmed
 from services.sorting.vocabulary import MassCo2G, Months, SharePpm, Words
 
 
@@ -59,10 +59,20 @@ class Prices(Part, frozen=True, kw_only=True):
         """Those of a class; None where nobody has entered any."""
         return next((one for one in self.classes if device_class in one.device_classes), None)
 
+    def unconfirmed(self, device_class: str) -> bool:
+        """Whether what a class is worth is for trying out."""
+        value = self.of(device_class)
+        return value is not None and not value.confirmed
+
     def disagreements(self) -> list[str]:
         """What is wrong with them, in words."""
         named = [name for one in self.classes for name in one.device_classes]
-        return [
+        twice = [
             f"类别 {name} 出现在两处 class {name} is there twice"
             for name in sorted({name for name in named if named.count(name) > 1})
+        ]
+        return twice + [
+            f"{' '.join(one.device_classes)}: 已确认，出处仍写“待确认” confirmed, but its source says it is to be"
+            for one in self.classes
+            if one.confirmed and to_be_confirmed(one.source)
         ]

@@ -14,7 +14,7 @@ from kernel.questions import PageAsked, Question, Rows, Shown
 from services.sorting.access import BENCH, Access
 from services.sorting.app import Sorting
 from services.sorting.form import Form, form, unopened
-from services.sorting.furnishing import NO_SCHEME, NOT_ON_RECORD
+from services.sorting.furnishing import NOT_ON_RECORD, group_of
 from services.sorting.inspection.state import Device, Inspection
 from services.sorting.views.device import devices
 from services.sorting.views.inspectors import InspectorAgreement, inspector_agreement
@@ -160,8 +160,7 @@ class Stations:
         )
         if (row := found.get(asset_no)) is None:
             raise NOT_ON_RECORD(asset_no=asset_no)
-        if (group := groups.get(row.device_class)) is None:
-            raise NO_SCHEME(device_class=row.device_class)
+        group = group_of(row.device_class, groups)
         published = (await self._sorting.schemes_now((group,)))[group]
         device = Device(
             device_class=row.device_class,  # type: ignore[arg-type]  # the registry's own list

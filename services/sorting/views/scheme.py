@@ -65,8 +65,13 @@ SCHEMES: Final = View[Any](
 )
 
 
-def groups_by_class(connection: Connection) -> dict[str, str]:
-    """The scheme group of every class that is covered; of a class that two groups name, the first by name."""
+def groups_by_class(connection: Connection) -> dict[str, tuple[str, ...]]:
+    """The scheme groups of every class that is covered, by name: one, but where two were published at once, or before
+    a second was refused.
+    """
     of = SCHEMES.columns.c
-    rows = connection.execute(select(of.scheme_group, of.classes).order_by(of.scheme_group.desc()))
-    return {code: group for group, classes in rows for code in classes.split(SEPARATOR)}
+    found: dict[str, tuple[str, ...]] = {}
+    for group, classes in connection.execute(select(of.scheme_group, of.classes).order_by(of.scheme_group)):
+        for code in classes.split(SEPARATOR):
+            found[code] = (*found.get(code, ()), group)
+    return found
