@@ -969,10 +969,10 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class InspectionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`phase` is open, stopped, judged, abandoned, superseded or closed; `round`, `bench`, scheme and `identity`
     are of the inspection opened last, `next_step` the one of its three that is due. `disposition`, `rule`,
-    `judged_on` and `waived` are those of the verdict that stands, reached in `judged_round`. `faults` are codes,
-    one beside the other: those found so far in an inspection under way, else `judged_faults`, those of the
-    verdict. `review` froze it; `repair` is under way, `certificate` what the last one led to. `version` is that of
-    its stream.
+    `judged_on` and `waived` are those of the verdict that stands, reached in `judged_round` and recorded at
+    `judged_at_us`, microseconds since 1970-01-01 UTC. `faults` are codes, one beside the other: those found so far
+    in an inspection under way, else `judged_faults`, those of the verdict. `review` froze it; `repair` is under
+    way, `certificate` what the last one led to. `version` is that of its stream.
     """
 
     asset_no: str
@@ -1001,6 +1001,7 @@ class InspectionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     judged_faults: str = ""
     repair: str | None = None
     certificate: str | None = None
+    judged_at_us: int | None = None
 
 
 class InspectorAgreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -1370,8 +1371,9 @@ class ReviewRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     failed; `joined` devices are frozen for it now, `members` were when it was committed; `inspected_anew`,
     `repaired` and `in_review` count what was left out by its reason. `criteria` are JSON. The checkpoint is the
     first published one that covers the commitment; `due_us` is when that is due, or after it the nonce, which is
-    `reveal_by_us`. These and `proposed_at_us` (as recorded) are instants, microseconds since 1970-01-01 UTC.
-    `version` is that of its stream.
+    `reveal_by_us`. These and, as recorded, `proposed_at_us` and `committed_at_us` are instants, microseconds since
+    1970-01-01 UTC. `late` counts the verdicts it is about that were recorded after the commitment, None where
+    nobody has counted. `version` is that of its stream.
     """
 
     review: str
@@ -1402,6 +1404,8 @@ class ReviewRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     checkpoint_root: str | None = None
     due_us: int | None = None
     failure: str | None = None
+    committed_at_us: int | None = None
+    late: int | None = None
 
 
 class SampleRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -332,6 +332,8 @@ def _facts(row: types.ReviewRow) -> list[tuple[str, str]]:
         facts.append(("检查点 checkpoint", f"{row.checkpoint_size:,}  {row.checkpoint_root}"))
     if row.failure is not None:
         facts.append(("失败原因 failed", " ".join(CAUSES[cast("Cause", row.failure)])))
+    if row.late:
+        facts.append(("补记的结论 came late", f"{row.late:,}；不在总体内 in no population"))
     if left := row.inspected_anew + row.repaired + row.in_review:
         said = f"重新分拣 inspected anew {row.inspected_anew:,}；维修 repaired {row.repaired:,}；"
         facts.append((f"未列入 left out {left:,}", f"{said}在另一复核 in a review {row.in_review:,}"))

@@ -24,7 +24,7 @@ from services.sorting.stations import Stations
 from services.sorting.table import TABLE, TABLE_NAMES, TableName, TablePublished, TableVersion
 from services.sorting.views.inspection import INSPECTIONS, InspectionRow
 from services.sorting.views.repair import REPAIRS, RepairRow
-from services.sorting.views.review import REVIEWS, ReviewRow
+from services.sorting.views.review import REVIEWS, ReviewRow, with_late
 from services.sorting.views.sampled import SampleRow, sample_list
 from services.sorting.views.scheme import SCHEMES, SchemeRow
 from services.sorting.vocabulary import GroupId
@@ -216,7 +216,8 @@ class Questions:
         row = await self._sorting.one(REVIEWS, (ask.review,), seen=ask.seen)
         if row is None:
             raise NO_REVIEW(review=ask.review)
-        return Shown(value=row, version=row.version)
+        counted = await self._sorting.ask(lambda connection: with_late(connection, row))
+        return Shown(value=counted, version=row.version)
 
     async def _reviews(self, caller: Principal, ask: ListReviews, page: PageAsked) -> Rows:
         self._access.may(caller, "ReadReview", REVIEWS_SEEN)

@@ -20,6 +20,7 @@ from services.sorting.review.committing import EntrustNonce, ProposeReview, With
 from services.sorting.review.results import ReplaceSample
 from services.sorting.review.state import ReviewCriteria
 from services.sorting.views.inspection import INSPECTIONS
+from services.sorting.views.review import with_late
 from services.sorting.views.sampled import SampleRow
 from tests.given import fresh_id
 from tests.sorting.examples import SITE
@@ -253,6 +254,19 @@ async def test_what_is_left_out_is_counted_by_its_reason(tmp_path):
         await here.committed()
         row = await here.row()
         assert (row.members, row.inspected_anew, row.repaired, row.in_review) == (9, 2, 1, 3)
+
+
+async def test_verdicts_that_come_late_are_counted_on_the_review_s_row(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(12))
+        await here.committed()
+        here.at += timedelta(minutes=1)
+        await judge(here.ledger, range(20, 23))
+        await judge(here.ledger, range(30, 32), on=JUDGED_ON.replace(day=7))
+        await judge(here.ledger, range(40, 42), disposition="hold")
+        row = await here.row()
+        counted = await here.sorting.ask(lambda connection: with_late(connection, row))
+        assert (row.late, counted.late, counted.members) == (None, 3, 12)
 
 
 async def test_of_two_reviews_the_one_proposed_first_has_what_both_are_about_whatever_they_are_called(tmp_path):

@@ -18,9 +18,10 @@ from services.sorting.views.tables import Tables
 class InspectionRow(msgspec.Struct, frozen=True):
     """`phase` is open, stopped, judged, abandoned, superseded or closed; `round`, `bench`, scheme and `identity` are
     of the inspection opened last, `next_step` the one of its three that is due. `disposition`, `rule`, `judged_on` and
-    `waived` are those of the verdict that stands, reached in `judged_round`. `faults` are codes, one beside the other:
-    those found so far in an inspection under way, else `judged_faults`, those of the verdict. `review` froze it;
-    `repair` is under way, `certificate` what the last one led to. `version` is that of its stream.
+    `waived` are those of the verdict that stands, reached in `judged_round` and recorded at `judged_at_us`,
+    microseconds since 1970-01-01 UTC. `faults` are codes, one beside the other: those found so far in an
+    inspection under way, else `judged_faults`, those of the verdict. `review` froze it; `repair` is under way,
+    `certificate` what the last one led to. `version` is that of its stream.
     """
 
     asset_no: str
@@ -49,14 +50,15 @@ class InspectionRow(msgspec.Struct, frozen=True):
     judged_faults: str = ""
     repair: str | None = None
     certificate: str | None = None
+    judged_at_us: int | None = None
 
 
 class InspectionTable(Tables, table=True):
     """The rows of InspectionRow."""
 
-    __tablename__ = "inspection_v2"
+    __tablename__ = "inspection_v3"
     # By these a review finds who is to join it, asked every second of all that were ever judged.
-    __table_args__ = (Index("ix_inspection_v2_review_judged_on", "review", "judged_on"),)
+    __table_args__ = (Index("ix_inspection_v3_review_judged_on", "review", "judged_on"),)
 
     asset_no: str = Field(primary_key=True)
     round: int
@@ -84,6 +86,7 @@ class InspectionTable(Tables, table=True):
     judged_faults: str
     repair: str | None
     certificate: str | None
+    judged_at_us: int | None
 
 
 def evolve(row: InspectionRow | None, event: Any, recorded: Recorded, _key: tuple[str]) -> InspectionRow | None:
@@ -91,7 +94,10 @@ def evolve(row: InspectionRow | None, event: Any, recorded: Recorded, _key: tupl
         return _opened(row, event, recorded)
     if row is None:
         return None
-    return msgspec.structs.replace(row, version=recorded.version, **_changed(row, event))
+    changed = _changed(row, event)
+    if isinstance(event, verdict.VerdictReached | override.VerdictOverridden):
+        changed["judged_at_us"] = recorded.recorded_at_us
+    return msgspec.structs.replace(row, version=recorded.version, **changed)
 
 
 def _opened(row: InspectionRow | None, event: opening.InspectionOpened, recorded: Recorded) -> InspectionRow:
@@ -121,6 +127,7 @@ def _opened(row: InspectionRow | None, event: opening.InspectionOpened, recorded
         version=recorded.version,
         judged_round=row.judged_round if row else None,
         judged_faults=row.judged_faults if row else "",
+        judged_at_us=row.judged_at_us if row else None,
     )
 
 

@@ -29,8 +29,10 @@ class ReviewRow(msgspec.Struct, frozen=True):
     """`phase` is joining, committed, drawn, concluded, failed or withdrawn, `failure` the cause of a draw that failed;
     `joined` devices are frozen for it now, `members` were when it was committed; `inspected_anew`, `repaired` and
     `in_review` count what was left out by its reason. `criteria` are JSON. The checkpoint is the first published one
-    that covers the commitment; `due_us` is when that is due, or after it the nonce, which is `reveal_by_us`. These and
-    `proposed_at_us` (as recorded) are instants, microseconds since 1970-01-01 UTC. `version` is that of its stream.
+    that covers the commitment; `due_us` is when that is due, or after it the nonce, which is `reveal_by_us`. These and,
+    as recorded, `proposed_at_us` and `committed_at_us` are instants, microseconds since 1970-01-01 UTC. `late`
+    counts the verdicts it is about that were recorded after the commitment, None where nobody has counted. `version` is
+    that of its stream.
     """
 
     review: str
@@ -61,12 +63,14 @@ class ReviewRow(msgspec.Struct, frozen=True):
     checkpoint_root: str | None = None
     due_us: int | None = None
     failure: str | None = None
+    committed_at_us: int | None = None
+    late: int | None = None
 
 
 class ReviewTable(Tables, table=True):
     """The rows of ReviewRow."""
 
-    __tablename__ = "review_v2"
+    __tablename__ = "review_v3"
 
     review: str = Field(primary_key=True)
     phase: str = Field(index=True)
@@ -96,6 +100,8 @@ class ReviewTable(Tables, table=True):
     checkpoint_root: str | None
     due_us: int | None
     failure: str | None
+    committed_at_us: int | None
+    late: int | None
 
 
 class SampleState(msgspec.Struct, frozen=True):
@@ -158,6 +164,8 @@ def evolve(row: ReviewRow | None, event: Any, recorded: Recorded, _key: tuple[st
         return change(row, joined=row.joined + 1)
     if isinstance(event, PopulationLeft):
         return change(row, joined=row.joined - 1)
+    if isinstance(event, committing.PopulationCommitted):
+        row = change(row, committed_at_us=recorded.recorded_at_us)
     return change(row, version=recorded.version, **_changed(row, event))
 
 
@@ -356,6 +364,14 @@ def left_out(connection: Connection, row: ReviewRow, criteria: ReviewCriteria) -
         repaired=_count(connection, about & stands & of.repair.is_not(None)),
         in_review=_count(connection, about & stands & of.review.is_not(None) & (of.review != row.review)),
     )
+
+
+def with_late(connection: Connection, row: ReviewRow) -> ReviewRow:
+    """The same, with how many verdicts of its days came after the commitment, and so are in no population of theirs."""
+    if row.committed_at_us is None:
+        return row
+    came_late = INSPECTIONS.columns.c.judged_at_us > row.committed_at_us
+    return msgspec.structs.replace(row, late=_count(connection, _about(criteria_of(row)) & came_late))
 
 
 def _count(connection: Connection, which: ColumnElement[bool]) -> int:
