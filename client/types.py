@@ -1757,8 +1757,9 @@ class AbandonInspection(Command, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CheckIdentity(Command, frozen=True, kw_only=True, omit_defaults=True):
-    """核验身份 What the barcode says and what answers at the communication port, against the record. `why` neither
-    could be read. `bench`, where it is named, must be the one that has the inspection.
+    """核验身份 What the barcode says that was scanned, the number that the meter holds in its memory, and what answers
+    at its communication port, each against the record. `why` none could be read. `bench`, where it is named, must
+    be the one that has the inspection.
     """
 
     PATH: ClassVar[str] = "/v1/inspections/{asset_no}/check-identity"
@@ -1767,6 +1768,7 @@ class CheckIdentity(Command, frozen=True, kw_only=True, omit_defaults=True):
     occurred_at: datetime | None = None
     occurred_on: date | None = None
     barcode: str | None = None
+    held_number: str | None = None
     comm_address: str | None = None
     why: str | None = None
     bench: str | None = None

@@ -190,7 +190,13 @@ def _submit(
     asset_no, at = inspection.asset_no, instant_of_us(system_clock_us())
     found = identity(reading, barcode)
     checked = platform.do(
-        types.CheckIdentity(asset_no=asset_no, barcode=found.barcode, comm_address=found.comm_address, occurred_at=at)
+        types.CheckIdentity(
+            asset_no=asset_no,
+            barcode=found.barcode,
+            held_number=found.held_number,
+            comm_address=found.comm_address,
+            occurred_at=at,
+        )
     )
     stands = platform.ask(types.GetInspection(asset_no=asset_no, seen=checked.position))
     if stands.phase == "stopped":

@@ -87,12 +87,14 @@ class OpenOnRecord(OpenInspection, frozen=True, kw_only=True):
 
 
 class CheckIdentity(Happened, frozen=True, kw_only=True):
-    """核验身份 What the barcode says and what answers at the communication port, against the record. `why` neither
-    could be read. `bench`, where it is named, must be the one that has the inspection.
+    """核验身份 What the barcode says that was scanned, the number that the meter holds in its memory, and what answers
+    at its communication port, each against the record. `why` none could be read. `bench`, where it is named, must be
+    the one that has the inspection.
     """
 
     asset_no: AssetNo
     barcode: Code | None = None
+    held_number: Code | None = None
     comm_address: Code | None = None
     why: Remark | None = None
     bench: BenchId | None = None
@@ -138,16 +140,20 @@ class InspectionOpened(Happened, frozen=True, kw_only=True):
 
 class IdentityChecked(Happened, frozen=True, kw_only=True):
     """Whether the device is the one on record. `differing` was read and is not what the record says; what was confirmed
-    before stays so where nothing could be read now.
+    before stays so where nothing could be read now. An address that the record does not have is held against the
+    number, whose serial ends in it: one that is `unlike_number` leaves the identity unverified until it is read again,
+    and is no mismatch, for nobody has confirmed that every address is made so.
     """
 
     asset_no: AssetNo
     round: Round
     outcome: Literal["confirmed", "mismatch", "unverified"]
     barcode: Code | None = None
+    held_number: Code | None = None
     comm_address: Code | None = None
     why: Remark | None = None
     differing: tuple[Read, ...] = ()
+    unlike_number: bool = False
 
 
 class InspectionHandedOver(Happened, frozen=True, kw_only=True):
@@ -230,9 +236,11 @@ def evolve(inspection: Inspection, event: Event) -> Inspection:
                 repair_failed=inspection.repair_failed,
                 before=_as_judged(inspection),
             )
-        case IdentityChecked(outcome=outcome, differing=differing):
+        case IdentityChecked(outcome=outcome, differing=differing, unlike_number=unlike):
             phase: Literal["open", "stopped"] = "stopped" if outcome == "mismatch" else "open"
-            return msgspec.structs.replace(inspection, identity=outcome, differing=differing, phase=phase)
+            return msgspec.structs.replace(
+                inspection, identity=outcome, differing=differing, unlike_number=unlike, phase=phase
+            )
         case InspectionHandedOver(bench=bench):
             return msgspec.structs.replace(inspection, bench=bench)
         case InspectionAbandoned():
@@ -284,16 +292,22 @@ def _begun(asset_no: str, inspection: Inspection) -> Inspection:
 
 def _identity(command: CheckIdentity, inspection: Inspection) -> IdentityChecked:
     """Whatever was read must agree with the record; what was not read is not held against it. What has once differed
-    must be read again: it is not got over by reading something else.
+    must be read again: it is not got over by reading something else. The number in its memory confirms nothing alone:
+    it comes with the board, and the case is another.
     """
-    if command.barcode is None and command.comm_address is None and command.why is None:
+    if command.why is None and not any((command.barcode, command.held_number, command.comm_address)):
         raise IDENTITY_UNREAD(field="barcode")
     assert inspection.device is not None
     agrees: dict[Read, bool] = {}
     if command.barcode is not None:
         agrees["barcode"] = command.barcode == command.asset_no
+    if command.held_number is not None:
+        agrees["held_number"] = command.held_number == command.asset_no
+    unlike = inspection.unlike_number
     if command.comm_address is not None and inspection.device.comm_address is not None:
         agrees["comm_address"] = _same_address(command.comm_address, inspection.device.comm_address)
+    elif command.comm_address is not None:
+        unlike = not _of_number(command.comm_address, command.asset_no)
     differing = tuple(read for read in READ if not agrees.get(read, read not in inspection.differing))
     if differing and all(agrees.values()):
         what = tuple("、".join(READ[read][language] for read in differing) for language in (0, 1))
@@ -301,9 +315,23 @@ def _identity(command: CheckIdentity, inspection: Inspection) -> IdentityChecked
     outcome: Literal["confirmed", "mismatch", "unverified"] = "unverified"
     if differing:
         outcome = "mismatch"
-    elif agrees or inspection.identity == "confirmed":
+    elif not unlike and (agrees.keys() & {"barcode", "comm_address"} or inspection.identity == "confirmed"):
         outcome = "confirmed"
-    return becomes(command, IdentityChecked, round=inspection.round, outcome=outcome, differing=differing)
+    return becomes(
+        command,
+        IdentityChecked,
+        round=inspection.round,
+        outcome=outcome,
+        differing=differing,
+        unlike_number=unlike,
+    )
+
+
+def _of_number(address: str, asset_no: str) -> bool:
+    """Whether an address is that of this number: the last twelve digits of its serial, as far as two published numbers
+    tell. A temporary identity has no serial to hold it against.
+    """
+    return asset_no.startswith("T") or _same_address(address, asset_no[9:21])
 
 
 def _same_address(read: str, on_record: str) -> bool:

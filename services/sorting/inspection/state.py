@@ -43,9 +43,10 @@ FROZEN = against_rules(
     "{asset_no} is in the population of review {review}, and nothing about it changes until that is concluded",
 )
 
-Read: TypeAlias = Literal["barcode", "comm_address"]
+Read: TypeAlias = Literal["barcode", "held_number", "comm_address"]
 READ: dict[Read, tuple[str, str]] = {
     "barcode": ("条码", "its barcode"),
+    "held_number": ("表内资产编号", "the number that it holds itself"),
     "comm_address": ("通信地址", "its communication address"),
 }
 """What the identity of a device is read from."""
@@ -102,7 +103,8 @@ class Proposal(msgspec.Struct, frozen=True):
 class Inspection(msgspec.Struct, frozen=True):
     """A device's inspections: the one under way, or the one whose verdict stands. `rounds` were opened and `judged` of
     them came to a verdict; `before` is how it stood with the verdict before the one under way, which stands again if
-    that is abandoned. `differing` was read and is not what the record says. `population` is the review that froze it,
+    that is abandoned. `differing` was read and is not what the record says; `unlike_number`: its
+    address, which the record does not have, is not that of its number. `population` is the review that froze it,
     `repair` the order by which it is being made fit for use again, `repairs` how many there were, `certificate` what
     the last verdict of reuse led to, `number` what a temporary identity turned out to be.
     """
@@ -116,6 +118,7 @@ class Inspection(msgspec.Struct, frozen=True):
     scheme: SchemeRef | None = None
     identity: Literal["confirmed", "mismatch", "unverified"] | None = None
     differing: tuple[Read, ...] = ()
+    unlike_number: bool = False
     ends: dict[Inspected, Ended] = {}
     faults: tuple[str, ...] = ()
     load: LoadFindings | None = None

@@ -52,6 +52,7 @@ class Identity(msgspec.Struct, frozen=True):
     """What the meter says of who it is, in the words of CheckIdentity."""
 
     barcode: str | None
+    held_number: str | None
     comm_address: str | None
 
 
@@ -107,14 +108,17 @@ def with_additions(norm: Norm, read: Sequence[Measured], said: Sequence[str]) ->
 
 
 def identity(reading: Reading, scanned: AssetNo | None = None) -> Identity:
-    """Its communication address, and its number: the one scanned off its label, else the one that it holds itself where
-    that is a whole asset number of 22 digits; many hold nothing or a shorter one.
+    """Its communication address; its number as it was scanned off its label, if it was; and the one that it holds
+    itself where that is a whole asset number of 22 digits: many hold nothing or a shorter one.
     """
     if not reading.whole:
         raise faults.NOT_WHOLE()
     address, held = reading.value("comm_address") or reading.address, reading.value("asset_no")
-    number = scanned or (held if isinstance(held, str) and _FULL_NUMBER.fullmatch(held) else None)
-    return Identity(barcode=number, comm_address=address if isinstance(address, str) else None)
+    return Identity(
+        barcode=scanned,
+        held_number=held if isinstance(held, str) and _FULL_NUMBER.fullmatch(held) else None,
+        comm_address=address if isinstance(address, str) else None,
+    )
 
 
 def _value(reading: Reading, fill: Fill) -> int | None:

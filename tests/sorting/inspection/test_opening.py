@@ -122,17 +122,35 @@ def test_rounds_end():
         ({"comm_address": "46159514"}, "mismatch", ("comm_address",)),
         ({"barcode": NUMBER, "comm_address": "46159514"}, "mismatch", ("comm_address",)),
         ({"barcode": NUMBER[::-1], "comm_address": "46159514"}, "mismatch", ("barcode", "comm_address")),
+        ({"held_number": NUMBER}, "unverified", ()),
+        ({"held_number": NUMBER, "comm_address": ADDRESS}, "confirmed", ()),
+        ({"barcode": NUMBER, "held_number": NUMBER[::-1]}, "mismatch", ("held_number",)),
     ],
 )
 def test_what_was_read_is_held_against_the_record(read, outcome, differing):
     done(opening()).when(on(CheckIdentity, **read)).then([checked(outcome, differing=differing, **read)])
 
 
+UNKNOWN_ADDRESS = msgspec.structs.replace(DEVICE, comm_address=None)
+
+
 def test_an_address_that_the_record_does_not_know_confirms_nothing():
-    unknown = msgspec.structs.replace(DEVICE, comm_address=None)
-    story = done(opening(device=unknown))
-    story.when(on(CheckIdentity, comm_address=ADDRESS)).then([checked("unverified", comm_address=ADDRESS)])
+    story = done(opening(device=UNKNOWN_ADDRESS))
+    own = NUMBER[9:21]
+    story.when(on(CheckIdentity, comm_address=own)).then([checked("unverified", comm_address=own)])
     story.when(SCANNED).then([checked("confirmed", barcode=NUMBER)])
+
+
+def test_an_address_that_is_not_that_of_the_number_leaves_the_identity_unverified_until_it_is_read_again():
+    read = {"barcode": NUMBER, "comm_address": ADDRESS}
+    story = done(opening(device=UNKNOWN_ADDRESS))
+    story.when(on(CheckIdentity, **read)).then([checked("unverified", unlike_number=True, **read)])
+    story.when(SCANNED).then([checked("unverified", unlike_number=True, barcode=NUMBER)])
+    *_, verdict = go_on(story, *steps()).when(JUDGE).outcome
+    assert (verdict.disposition, verdict.inputs[0].word) == ("hold", "unverified")
+    again = done(opening(device=UNKNOWN_ADDRESS), on(CheckIdentity, **read))
+    read = {"barcode": NUMBER, "comm_address": NUMBER[9:21]}
+    again.when(on(CheckIdentity, **read)).then([checked("confirmed", **read)])
 
 
 def test_what_was_confirmed_stays_so_where_nothing_more_can_be_read():

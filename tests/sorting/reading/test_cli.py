@@ -135,6 +135,14 @@ async def test_another_identity_stops_the_inspection(hall):
     assert (await hall.row(NUMBERS[0])).phase == "stopped"
 
 
+async def test_a_board_of_another_meter_stops_the_inspection_whatever_label_was_scanned(hall):
+    """It answers with the address of its label and holds the number that it was made with."""
+    async with on_the_line(values=VALUES | {"04000403": text(NUMBERS[1], 32)}) as place:
+        status, said = await read(hall, place, "--barcode", NUMBERS[0])
+    assert (status, "身份不符" in said) == (1, True), said
+    assert (await hall.row(NUMBERS[0])).phase == "stopped"
+
+
 async def test_a_partial_reading_is_shown_and_recorded_nowhere(hall):
     async def breaking(send, answer, asked):
         if asked == 20:

@@ -128,11 +128,15 @@ def test_a_norm_in_another_unit_is_refused():
 
 
 def test_identity_by_address_and_the_number_inside():
-    assert identity(reading()) == type(identity(reading()))(barcode=ASSET_NO, comm_address=ADDRESS)
-    assert identity(reading(), "9940101000000000000076").barcode == "9940101000000000000076"
-    assert identity(reading(without={"asset_no"})).barcode is None
+    """What was scanned and what the meter holds are two things: neither stands for the other."""
+    found = identity(reading())
+    assert (found.barcode, found.held_number, found.comm_address) == (None, ASSET_NO, ADDRESS)
+    other = "9940101000000000000076"
+    scanned = identity(reading(), other)
+    assert (scanned.barcode, scanned.held_number) == (other, ASSET_NO)
+    assert identity(reading(without={"asset_no"})).held_number is None
     shorter = reading(values=VALUES | {"04000403": b"71".ljust(32, b"\x00")})
-    assert identity(shorter).barcode is None
+    assert identity(shorter).held_number is None
 
 
 def test_every_fill_reads_what_there_is():
