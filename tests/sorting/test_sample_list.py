@@ -20,7 +20,7 @@ from services.registry.vocabulary import Movement
 from services.sorting.access import Access
 from services.sorting.papers.offered import GetSampleList, Papers
 from services.sorting.papers.samples import DrawnReview, drawn_review, sample_list
-from services.sorting.questions import ListSamples, Questions
+from services.sorting.questions import GetReview, ListSamples, Questions
 from services.sorting.review import REVIEW
 from services.sorting.review.committing import PopulationCommitted
 from services.sorting.review.drawing import SampleDrawn
@@ -108,6 +108,23 @@ async def test_pages_of_a_sample_follow_each_other(tmp_path):
         first = await asked(WHO, ListSamples(review="R1", seen=head), PageAsked(after=None, limit=5))
         rest = await asked(WHO, ListSamples(review="R1"), PageAsked(after=tuple(first.after), limit=5))
         assert [row.asset_no for row in (*first.items, *rest.items)] == [number(serial) for serial in range(9)]
+
+
+async def test_who_tests_again_reads_its_own_results_and_how_they_agree_only_once_that_is_concluded(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(9))
+        await here.drawn()
+        await here.retest(differing=1)
+        asked, head = papers_of(here), await here.ledger.head()
+        rows = (await asked[ListSamples](WHO, ListSamples(review="R1", seen=head), PAGE)).items
+        assert [row.found for row in rows].count("claim") == 1
+        before = (await asked[GetReview](WHO, GetReview(review="R1", seen=head), PAGE)).value
+        assert (before.recorded, before.agreed, before.disagreed, before.consequence) == (9, None, None, None)
+        await here.conclude()
+        seen = await here.ledger.head()
+        after = (await asked[GetReview](WHO, GetReview(review="R1", seen=seen), PAGE)).value
+        assert (after.phase, after.agreed, after.disagreed) == ("concluded", 8, 1)
+        assert after.consequence is not None
 
 
 async def test_a_spare_that_took_a_place_stands_among_the_samples(tmp_path):

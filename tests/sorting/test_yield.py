@@ -9,12 +9,17 @@ from kernel.authority import Policies
 from kernel.principal import Principal, Role
 from kernel.questions import PageAsked
 from kernel.refusal import Refusal
+from services.registry.app import CODEC as REGISTRY
+from services.registry.meter.dismantling import Dismantled
+from services.registry.vocabulary import Movement
 from services.sorting.access import Access
+from services.sorting.app import CODEC as SORTING
 from services.sorting.inspection.departure import CloseInspection, SupersedeInspection
 from services.sorting.inspection.opening import AbandonInspection, CheckIdentity, HandOverInspection, OpenInspection
 from services.sorting.inspection.override import ConfirmOverride, ProposeOverride
 from services.sorting.inspection.repair_order import CloseRepair, OrderRepair
 from services.sorting.inspection.steps import InspectAccuracy, InspectAppearance, InspectFunction, StepReport
+from services.sorting.inspection.verdict import Rejudge
 from services.sorting.stations import (
     ListAgreement,
     ListBacklog,
@@ -27,9 +32,11 @@ from services.sorting.stations import (
 from services.sorting.views.inspectors import PAIRS_MIN
 from services.sorting.views.station import shift_of
 from services.sorting.views.waiting import WAITING
+from tests.sorting import reviewing
 from tests.sorting.behind import ROOT
 from tests.sorting.examples import DAY, SITE, UNIT, Measured, inspected, performed
-from tests.sorting.hall import NUMBERS, hall, opened, told
+from tests.sorting.hall import NUMBERS, arrived, hall, opened, told
+from tests.sorting.written import written
 
 INSPECTOR = Principal(subject="u-1", roles=frozenset({Role.INSPECTOR}))
 DAYS = {"first_day": DAY, "last_day": DAY}
@@ -112,10 +119,12 @@ async def first_passes(sorting, **asked_for):
 
 
 async def test_an_undone_scan_lowers_no_yield(sorting):
-    await opened(sorting, NUMBERS[0])
-    await told(sorting, AbandonInspection(occurred_on=DAY, asset_no=NUMBERS[0], why="undone"))
-    await told(sorting, inspected(NUMBERS[0]))
-    assert await first_passes(sorting) == {"B1": (1, 1, 0)}
+    # A reason is given needlessly for the second: there was no verdict.
+    for number, said in ((NUMBERS[0], {}), (NUMBERS[1], {"why": "synthetic"})):
+        await opened(sorting, number)
+        await told(sorting, AbandonInspection(occurred_on=DAY, asset_no=number, why="undone"))
+        await told(sorting, inspected(number, **said))
+    assert await first_passes(sorting) == {"B1": (2, 2, 0)}
 
 
 async def test_benches_that_are_compared_neither_lose_their_pass_nor_win_another(sorting):
@@ -129,6 +138,10 @@ async def test_benches_that_are_compared_neither_lose_their_pass_nor_win_another
     await told(sorting, AbandonInspection(**about, why="synthetic"))
     assert await first_passes(sorting) == {"B1": (1, 1, 0)}
     await told(sorting, inspected(number, bench="B3", why="synthetic", **RUINED))
+    assert await first_passes(sorting) == {"B1": (1, 0, 1)}
+    # What is given up after that undoes nothing of it.
+    await told(sorting, OpenInspection(**about, bench="B4", site=SITE, why="synthetic"))
+    await told(sorting, AbandonInspection(**about, why="synthetic"))
     assert await first_passes(sorting) == {"B1": (1, 0, 1)}
 
 
@@ -145,6 +158,12 @@ async def test_a_device_judged_before_is_not_among_the_first_verdicts_of_later_d
     await told(sorting, inspected(NUMBERS[0]), inspected(NUMBERS[0], occurred_on=later, bench="B2", why="synthetic"))
     assert await first_passes(sorting) == {"B1": (1, 0, 1)}
     assert await first_passes(sorting, first_day=later, last_day=later) == {}
+
+
+async def test_a_repair_that_failed_undoes_the_first_pass(sorting):
+    about = {"occurred_on": DAY, "asset_no": NUMBERS[0]}
+    await told(sorting, inspected(NUMBERS[0]), Rejudge(**about, because=f"{NUMBERS[0]}-1"))
+    assert await first_passes(sorting) == {"B1": (1, 0, 0)}
 
 
 async def test_an_inspection_that_was_stopped_is_no_first_pass(sorting):
@@ -208,16 +227,21 @@ async def test_two_inspectors_agree_on_a_device_or_do_not(sorting):
     await judged_by_two(sorting, NUMBERS[: PAIRS_MIN - 1])
     # Of so few nothing is said; and nothing of what one person did twice, or two together.
     await judged_by_two(sorting, NUMBERS[4:10], second="u-9")
-    about = {"occurred_on": DAY, "asset_no": NUMBERS[10]}
-    await told(sorting, inspected(NUMBERS[10]), actor="u-9")
-    await told(sorting, OpenInspection(**about, bench="B1", site=SITE, accuracy_class="1", why="synthetic"))
-    await told(sorting, CheckIdentity(**about, barcode=NUMBERS[10]))
     ended = ((InspectAppearance, "u-2"), (InspectFunction, "u-3"), (InspectAccuracy, "u-2"))
-    for command, actor in ended:
-        step = command.__name__.removeprefix("Inspect").lower()
-        await told(sorting, command(**about, report=getattr(inspected(NUMBERS[10]), step)), actor=actor)
+    for number in NUMBERS[10 : 10 + PAIRS_MIN]:
+        about = {"occurred_on": DAY, "asset_no": number}
+        await told(sorting, inspected(number), actor="u-9")
+        await told(sorting, OpenInspection(**about, bench="B1", site=SITE, accuracy_class="1", why="synthetic"))
+        await told(sorting, CheckIdentity(**about, barcode=number))
+        for command, actor in ended:
+            step = command.__name__.removeprefix("Inspect").lower()
+            await told(sorting, command(**about, report=getattr(inspected(number), step)), actor=actor)
     assert await asked(sorting, asks, LEADS) == []
-    await judged_by_two(sorting, [NUMBERS[11]], **RUINED)
+    await judged_by_two(sorting, [NUMBERS[15]], **RUINED)
+    # What persons make of it afterwards is no disagreement of the two.
+    about = {"occurred_on": DAY, "asset_no": NUMBERS[0]}
+    await told(sorting, ProposeOverride(**about, disposition="scrap", why="synthetic", by="u-1"))
+    await told(sorting, ConfirmOverride(**about, by="u-2"))
     (found,) = await asked(sorting, asks, LEADS)
     assert (found.inspector, found.other_inspector) == ("u-2", "u-9")
     assert (found.pairs, found.same_disposition, found.same_faults) == (PAIRS_MIN, PAIRS_MIN - 1, PAIRS_MIN - 1)
@@ -320,6 +344,35 @@ async def test_a_verdict_that_was_taken_back_waits_until_it_stands_again(sorting
     await told(sorting, SupersedeInspection(**about, number=NUMBERS[1]))
     assert "person" not in await waiting(sorting)
     assert (await waiting(sorting))["verdict"][0] == rest
+
+
+async def test_ages_are_counted_from_what_is_waited_for(tmp_path):
+    async with reviewing.hall(tmp_path) as here:
+        held, again, new = (reviewing.number(serial) for serial in (1, 2, 3))
+        await arrived(here.ledger, [held, again, new])
+        here.at += timedelta(days=30)
+        await reviewing.judge(here.ledger, [1], disposition="hold")
+        await reviewing.judge(here.ledger, [2], disposition="reuse")
+        here.at += timedelta(days=10)
+        (opened_first, *_) = reviewing.judged(2)
+        taken_back = msgspec.structs.replace(opened_first, round=2, why="synthetic")
+        await written(here.ledger, SORTING, f"inspection-{again}", taken_back)
+        on = (here.at + timedelta(days=5)).date()
+        found = {one.waits_for: one for one in await asked(here.sorting, ListBacklog(on=on))}
+        assert (found["person"].devices, found["person"].over_week, found["person"].over_month) == (1, 1, 0)
+        assert found["person"].oldest_on == on - timedelta(days=15)
+        assert (found["verdict"].devices, found["verdict"].over_week, found["verdict"].over_month) == (2, 1, 1)
+        assert found["verdict"].oldest_on == on - timedelta(days=45)
+
+
+async def test_what_comes_out_of_service_again_waits_again(sorting):
+    await told(sorting, inspected(NUMBERS[0]))
+    out = Dismantled(
+        occurred_on=DAY, asset_no=NUMBERS[0], work_order="W-1", unit=UNIT, reason="status",
+        moved=Movement(device_class="01", to_site=SITE),
+    )  # fmt: skip
+    await written(sorting._ledger, REGISTRY, f"meter-{NUMBERS[0]}", out)
+    assert (await waiting(sorting))["verdict"][0] == len(NUMBERS)
 
 
 async def test_everybody_counts_what_they_may_see(sorting):

@@ -4,14 +4,24 @@ import pytest
 
 from kernel.authority import Policies
 from kernel.codec import Reader
+from kernel.principal import Principal, Role
 from kernel.projection import Projector
+from kernel.questions import PageAsked
 from ledger.memory import MemoryLedger
 from services.sorting import questions, stations
 from services.sorting.access import Access, inspection
 from services.sorting.app import CODEC, STREAMS, Sorting
 from services.sorting.foreign import READERS
 from services.sorting.questions import ListInspections, ListRepairs, Questions
-from services.sorting.stations import COUNTED, ListYield
+from services.sorting.stations import (
+    COUNTED,
+    ListAgreement,
+    ListBacklog,
+    ListInspectorAgreement,
+    ListQueues,
+    ListThroughput,
+    ListYield,
+)
 from services.sorting.views import VIEWS
 from services.sorting.views.inspection import INSPECTIONS
 from services.sorting.views.repair import REPAIRS
@@ -60,6 +70,22 @@ async def offered(database):
 def test_a_list_shows_the_rows_that_are_allowed_one_by_one(database_url, listed):
     with opened(database_url, POLICIES, offered) as lists:
         shows_the_rows_allowed_one_by_one(lists, listed)
+
+
+def test_both_databases_count_alike(database_url):
+    """The counts that are shown whole: here that each is a query which both understand."""
+    leads = Principal(subject="u-1", roles=frozenset({Role.METROLOGIST}))
+    asks = (
+        ListQueues(),
+        ListThroughput(day=DAY),
+        ListAgreement(**DAYS),
+        ListInspectorAgreement(**DAYS),
+        ListBacklog(on=DAY),
+    )
+    with opened(database_url, POLICIES, offered) as lists:
+        for ask in asks:
+            page = PageAsked(after=None, limit=10)
+            assert lists.run(lists.questions[type(ask)].answer(leads, ask, page)).items == []
 
 
 def test_every_list_is_asked_here_or_known_to_be_shown_whole():
