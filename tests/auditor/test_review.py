@@ -25,11 +25,12 @@ from ledger.proof.commitment import Envelope, decode_envelope, envelope_of
 from ledger.proof.draw import seed_of
 from ledger.proof.note import Note
 from ledger.transparency.layout import notes_in
+from services.sorting.review.committing import WithdrawReview
 from services.sorting.review.results import ReplaceSample
 from services.sorting.sampling import clopper_pearson
 from tests.auditor.logs import packed
 from tests.ledger.making import everything
-from tests.sorting.reviewing import INSTITUTE, NONCE, hall, judge, number
+from tests.sorting.reviewing import INSTITUTE, NONCE, SUPERVISOR, hall, judge, number
 
 Events = list[tuple[int, Envelope]]
 STREAM = "review-R1"
@@ -106,6 +107,24 @@ async def test_another_review_is_not_there(told):
     report = audit_review(Place(str(told[2])), "R9", None, "")
     assert [one.what for one in report.redrawn.differences] == [Differs.NO_REVIEW]
     assert report.verdict.status == FAULT
+
+
+async def test_a_review_that_was_there_to_keep_devices_from_another_is_seen_through(tmp_path):
+    async with hall(tmp_path) as here:
+        await judge(here.ledger, range(8), maker="M01", disposition="scrap")
+        await judge(here.ledger, range(20, 23), maker="M07", disposition="scrap")
+        await here.propose("DECOY", makers=("M07",))
+        await here.tick()
+        await here.committed()
+        row = await here.row()
+        assert (row.members, row.in_review) == (8, 3)
+        why = "taken back when the other is committed"
+        await here.do(WithdrawReview(occurred_at=here.at, review="DECOY", why=why, by=SUPERVISOR))
+        await here.tick()
+        events = [(at, decode_envelope(envelope_of(one))) for at, one in enumerate(await everything(here.ledger))]
+    found = replayed("R1", events, lambda _index: None).differences
+    named = {(one.what, one.asset_no, one.found) for one in found}
+    assert named == {(Differs.STOOD_AGAIN, number(serial), "in_review") for serial in range(20, 23)}
 
 
 async def test_without_the_supervisors_set_nothing_is_said(told, tmp_path):

@@ -184,6 +184,24 @@ def test_who_stood_again_before_the_commitment_is_named_all_the_same(reason):
         assert story.differences() == [(told, number(ONE))]
 
 
+@pytest.mark.parametrize("kind", ["closed", "superseded"])
+def test_who_is_in_service_again_or_goes_by_another_number_is_in_no_population(kind):
+    story = Story()
+    story.judge([0, ONE])
+    story.of_device(ONE, frozen_events()[kind])
+    story.propose()
+    story.join([0])
+    story.commit()
+    assert story.differences() == []
+    added = Story()
+    added.judge([0, ONE])
+    added.of_device(ONE, frozen_events()[kind])
+    added.propose()
+    added.join([0, ONE])
+    added.commit()
+    assert added.differences() == [("member_added", number(ONE))]
+
+
 def test_who_is_judged_anew_while_it_is_counted_may_count_either_way():
     for told in (LeftOut(), LeftOut(inspected_anew=1)):
         story = Story()

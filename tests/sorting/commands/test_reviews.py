@@ -18,6 +18,7 @@ from kernel.clock import system_clock_us
 from kernel.handling import Ask, Context
 from kernel.policy import deadline_command_id
 from kernel.principal import Role
+from ledger.transparency.layout import notes_in
 from services.sorting.reviewing import REVIEWS_GO_ON
 from tests.gateway.behind import behind
 from tests.gateway.serving import served
@@ -177,3 +178,26 @@ def test_a_token_that_does_not_tell_its_subject_asks_for_it(tmp_path, monkeypatc
     words = ["sorting", "review", "conclude", "RV-1", "--url", "http://127.0.0.1:9", "--token", "opaque"]
     told = CliRunner().invoke(app, words)
     assert (told.exit_code, "--by" in told.output) == (2, True), told.output
+
+
+async def test_a_nonce_is_not_sent_where_what_is_published_differs(parties):
+    await judge(parties.started.ledger, range(20), on=JUDGED_ON)
+    await parties.done("M", "review", "propose", "RV-1", *DAYS, "--plan", "8.0")
+    CliRunner().invoke(app, ["sorting", "nonce", "nonce.txt"])
+    await parties.done("R", "review", "entrust", "RV-1", "--nonce", "nonce.txt", "--within-h", "2")
+    for _ in range(2):
+        await parties.tick()
+    await parties.started.disclose()
+    await parties.tick()
+    reveal = ("review", "reveal", "RV-1", "--nonce", "nonce.txt")
+    other = ("--from", str(parties.folder / "elsewhere"))
+    assert (await parties.run("R", *reveal, *other))[0] != 0
+    await parties.started.disclose()
+    # The first checkpoint that covered the commitment is taken away, so that a later one would decide the draw.
+    (day,) = (one for one in parties.folder.rglob("log/checkpoints/*") if one.name[0].isdigit())
+    notes = notes_in(day.read_bytes())
+    assert len(notes) > 1
+    day.write_bytes(notes[-1])
+    said = await parties.refused("R", *reveal)
+    assert "随机数未送出" in said
+    assert "已承诺" in await parties.done("R", "review", "show", "RV-1")
