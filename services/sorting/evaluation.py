@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -63,6 +64,9 @@ _VALUE: Final = ("数值", "a value")
 _CHOICE: Final = ("选项", "a choice")
 
 
+NOTHING_BEFORE: Final[Mapping[str, int]] = MappingProxyType({})
+
+
 class Measured(Part, frozen=True, kw_only=True):
     """What one item gave: a value in its unit, or a choice."""
 
@@ -102,9 +106,10 @@ def shown_faults(
     accuracy_class: str | None,
     photos: Sequence[str] = (),
     at: Occasion = "sorting",
+    since: Mapping[str, int] = NOTHING_BEFORE,
 ) -> tuple[Code, ...]:
-    """The faults that these measurements show, each once, in the order of the measurements. Raises Refusal where they
-    are not what the norm asks for on this occasion.
+    """The faults that these measurements show, each once, in the order of the measurements; of the counters in `since`
+    what they have counted more than that. Raises Refusal where they are not what the norm asks for on this occasion.
     """
     step, checklist = STEPS[norm.step], _checklist(norm, accuracy_class, at)
     if norm.photos_min > len(photos) and norm.photos_min > len(photos) + sum(len(one.photos) for one in measured):
@@ -127,6 +132,8 @@ def shown_faults(
                 continue
             fault = _looked_at(step, check, one)
             ended = ended or one.choice in check.ending
+        elif name in since:
+            fault = _grown(step, check, value, since[name], accuracy_class)
         elif check.sound_least <= value <= check.sound_most:
             continue
         else:
@@ -156,6 +163,22 @@ def _unsound(step: tuple[str, str], check: _Check, value: int, accuracy_class: s
     return item.fault
 
 
+def _grown(step: tuple[str, str], check: _Check, value: int, since: int, accuracy_class: str | None) -> str | None:
+    """The fault that a counter shows by what it has counted since. One that says less than then was tampered with, or
+    is not the same.
+    """
+    item, limit = check.item, check.limit
+    if item.unit is None or limit is None:
+        return _unsound(step, check, value, accuracy_class)
+    assert item.range_least is not None
+    assert item.range_most is not None
+    grown = value - since
+    sound = grown >= 0 and (limit.least is None or limit.least <= grown) and (limit.most is None or grown <= limit.most)
+    if sound and item.range_least <= value <= item.range_most:
+        return None
+    return _unsound(step, check, value, accuracy_class)
+
+
 def _looked_at(step: tuple[str, str], check: _Check, one: Measured) -> str | None:
     if check.item.unit is not None:
         raise WRONG_KIND(step=step, item=one.item, needed=_VALUE, field="measured")
@@ -164,6 +187,14 @@ def _looked_at(step: tuple[str, str], check: _Check, one: Measured) -> str | Non
             step=step, item=one.item, choice=one.choice, choices=", ".join(check.shows), field="measured"
         )
     return check.shows[one.choice]
+
+
+def counters(norm: Norm, measured: Sequence[Measured]) -> tuple[Measured, ...]:
+    """Those of these measurements that are held against a limit when a device is sorted and not when it is re-verified:
+    from what they say then, they are counted when it is sorted again.
+    """
+    counted = {item.code for item in norm.items if item.unit is not None and not item.counts("re_verification")}
+    return tuple(Measured(item=one.item, value=one.value) for one in measured if one.item in counted)
 
 
 @lru_cache(maxsize=1_024)

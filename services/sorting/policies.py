@@ -52,7 +52,13 @@ def when_re_verification_failed_judge_again(event: ReVerificationFailed, _record
 
 
 def when_re_verified_close_repair(event: ReVerified, _recorded: Recorded) -> Iterator[CloseRepair]:
-    yield CloseRepair(**event.moment, asset_no=event.asset_no, repair=event.repair, certificate=event.certificate)
+    yield CloseRepair(
+        **event.moment,
+        asset_no=event.asset_no,
+        repair=event.repair,
+        certificate=event.certificate,
+        counters=event.counters,
+    )
 
 
 def when_repair_cancelled_close_repair(event: RepairCancelled, _recorded: Recorded) -> Iterator[CloseRepair]:

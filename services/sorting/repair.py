@@ -23,7 +23,7 @@ from kernel.decider import Decider, becomes, members
 from kernel.device import DATA_BEARING, AssetNo, Reference, SiteId
 from kernel.quantity import AmountFen, CivilDate, Code, Happened, Key, Remark, Subject, refuse_far_days
 from kernel.refusal import against_rules, not_found, unreadable
-from services.sorting.evaluation import shown_faults
+from services.sorting.evaluation import Measured, counters, shown_faults
 from services.sorting.inspection.repair_order import RepairedBy, Route
 from services.sorting.inspection.state import Device
 from services.sorting.inspection.steps import StepReport, ended_rightly
@@ -216,7 +216,9 @@ class KeysRestored(Happened, frozen=True, kw_only=True):
 
 
 class ReVerified(Happened, frozen=True, kw_only=True):
-    """It may be installed again until its certificate runs out. What was measured, and by which scheme."""
+    """It may be installed again until its certificate runs out. What was measured, and by which scheme; `counters` are
+    those from which it is counted when it is sorted again.
+    """
 
     repair: Key
     asset_no: AssetNo
@@ -229,6 +231,7 @@ class ReVerified(Happened, frozen=True, kw_only=True):
     appearance: StepReport
     function: StepReport
     accuracy: StepReport
+    counters: tuple[Measured, ...] = ()
 
 
 class ReVerificationFailed(Happened, frozen=True, kw_only=True):
@@ -366,7 +369,10 @@ def _re_verified(command: ReVerifyByScheme, repair: Repair) -> ReVerified | ReVe
     of = {"asset_no": repair.asset_no, "scheme": command.ref}
     if faults:
         return becomes(command, ReVerificationFailed, **of, faults=tuple(faults))
-    return becomes(command, ReVerified, **of)
+    counted = [
+        one for step in INSPECTED for one in counters(command.scheme.norm(step), getattr(command, step).measured)
+    ]
+    return becomes(command, ReVerified, **of, counters=tuple(counted))
 
 
 REPAIR: Final = Decider(

@@ -11,11 +11,13 @@ from kernel.device import DATA_BEARING
 from services.sorting.assessment import Population, assess_indicators
 from services.sorting.defaults import default_groups, default_scheme
 from services.sorting.evaluation import Measured, shown_faults
+from services.sorting.inspection.departure import CloseInspection
 from services.sorting.inspection.steps import StepReport
 from services.sorting.norms import SchemeRef, digest
+from services.sorting.policies import when_re_verified_close_repair
 from services.sorting.repair import ReVerificationFailed, ReVerified
 from services.sorting.vocabulary import INSPECTED
-from tests.sorting.stories import BEGIN, BEGIN_REPAIR, KEYS, repair, verify
+from tests.sorting.stories import BEGIN, BEGIN_REPAIR, KEYS, ORDER_REPAIR, device, judging, on, repair, verify
 from tests.sorting.test_repair import BACK, SEND
 
 SCHEMES = {group: default_scheme(group) for group in default_groups()}
@@ -62,12 +64,12 @@ def _found(scheme, step, given):
 
 def verified(scheme, given, *before):
     """What comes of its re-verification."""
-    device = msgspec.structs.replace(
+    meter = msgspec.structs.replace(
         BEGIN.device, device_class=scheme.device_classes[0], accuracy_class=class_of(scheme)
     )
     begin, *between = before or (BEGIN,)
-    begin = msgspec.structs.replace(begin, device=device)
-    keys = (KEYS,) if device.device_class in DATA_BEARING else ()
+    begin = msgspec.structs.replace(begin, device=meter)
+    keys = (KEYS,) if meter.device_class in DATA_BEARING else ()
     reports = {
         step: StepReport(measured=tuple(given[step]), photos=PHOTO, second="u-2")
         if scheme.norm(step).applicable
@@ -166,3 +168,33 @@ def test_a_counter_may_be_left_out_at_the_re_verification_and_not_when_sorting()
     beyond = [*fewer, Measured(item="cover_opened", value=BIG)]
     with pytest.raises(Exception, match="range"):
         shown_faults(norm, beyond, "2", PHOTO, "re_verification")
+
+
+def test_what_the_repair_counted_is_not_held_against_the_device_when_it_is_sorted_again():
+    scheme = SCHEMES["single_phase"]
+    opened = Measured(item="cover_opened", value=3)
+    event = verified(scheme, but(sound(scheme), opened), BEGIN_REPAIR, SEND, BACK)
+    assert opened in event.counters
+    assert {one.item for one in event.counters} <= {
+        item.code for norm in scheme.norms for item in norm.items if item.at == ("sorting",)
+    }
+    (closing,) = when_re_verified_close_repair(event, None)
+    assert closing.counters == event.counters
+    (closed,) = device(judging(), ORDER_REPAIR).when(closing).outcome
+    assert closed.counters == event.counters
+    story = device(judging(), ORDER_REPAIR, closing, on(CloseInspection), judging())
+    assert story.state.since["cover_opened"] == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "faults"),
+    [(3, ()), (4, ("appearance.cover_opened",)), (2, ("appearance.cover_opened",)), (0, ("appearance.cover_opened",))],
+)
+def test_a_counter_is_held_against_what_it_said_when_the_device_was_certified(value, faults):
+    scheme = SCHEMES["single_phase"]
+    norm = scheme.norm("function")
+    given = but(sound(scheme), Measured(item="cover_opened", value=value))["function"]
+    assert shown_faults(norm, given, class_of(scheme), PHOTO, since={"cover_opened": 3}) == faults
+    beyond = but(sound(scheme), Measured(item="cover_opened", value=BIG))["function"]
+    with pytest.raises(Exception, match="range"):
+        shown_faults(norm, beyond, class_of(scheme), PHOTO, since={"cover_opened": BIG})

@@ -18,6 +18,7 @@ from kernel.decider import becomes, members
 from kernel.device import AssetNo
 from kernel.quantity import AmountFen, Code, Happened, Key, Remark
 from kernel.refusal import against_rules, unreadable
+from services.sorting.evaluation import Measured
 from services.sorting.inspection.state import (
     PHASES,
     Device,
@@ -84,11 +85,12 @@ class OrderRepair(Happened, frozen=True, kw_only=True):
 
 
 class CloseRepair(Happened, frozen=True, kw_only=True):
-    """办结维修单 It was re-verified with this certificate, or cancelled."""
+    """办结维修单 It was re-verified with this certificate, its counters at that; or cancelled."""
 
     asset_no: AssetNo
     repair: Key
     certificate: Key | None = None
+    counters: tuple[Measured, ...] = ()
 
 
 class RepairOrdered(Happened, frozen=True, kw_only=True):
@@ -107,11 +109,14 @@ class RepairOrdered(Happened, frozen=True, kw_only=True):
 
 
 class RepairClosed(Happened, frozen=True, kw_only=True):
-    """It has ended: with a certificate, or without one because it was cancelled."""
+    """It has ended: with a certificate, or without one because it was cancelled. From its `counters` it is counted when
+    it is sorted again: what the repair itself has counted is not held against it.
+    """
 
     asset_no: AssetNo
     repair: Key
     certificate: Key | None = None
+    counters: tuple[Measured, ...] = ()
 
 
 Command: TypeAlias = OrderRepair | CloseRepair
@@ -131,12 +136,13 @@ def evolve(inspection: Inspection, event: Event) -> Inspection:
     match event:
         case RepairOrdered(repair=repair):
             return msgspec.structs.replace(inspection, repair=repair, repairs=inspection.repairs + 1)
-        case RepairClosed(certificate=certificate):
+        case RepairClosed(certificate=certificate, counters=read):
             # Only what is still judged has a certificate: a device may be closed or superseded by now.
             held = certificate if inspection.phase == "judged" else None
             # With a certificate the repair that failed before it counts for no more.
             failed = inspection.repair_failed and certificate is None
-            return msgspec.structs.replace(inspection, repair=None, certificate=held, repair_failed=failed)
+            since = inspection.since | {one.item: one.value for one in read if one.value is not None}
+            return msgspec.structs.replace(inspection, repair=None, certificate=held, repair_failed=failed, since=since)
 
 
 def _order(command: OrderRepair, inspection: Inspection) -> RepairOrdered:

@@ -106,7 +106,8 @@ class Inspection(msgspec.Struct, frozen=True):
     that is abandoned. `differing` was read and is not what the record says; `unlike_number`: its
     address, which the record does not have, is not that of its number. `population` is the review that froze it,
     `repair` the order by which it is being made fit for use again, `repairs` how many there were, `certificate` what
-    the last verdict of reuse led to, `number` what a temporary identity turned out to be.
+    the last verdict of reuse led to, `number` what a temporary identity turned out to be, `since` what its
+    counters said when it was last re-verified.
     """
 
     phase: Phase = "none"
@@ -133,6 +134,7 @@ class Inspection(msgspec.Struct, frozen=True):
     certificate: str | None = None
     number: str | None = None
     repair_failed: bool = False
+    since: dict[str, int] = {}
     before: "Inspection | None" = None
 
     @property

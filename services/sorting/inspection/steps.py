@@ -224,7 +224,13 @@ def decide(command: Command | EndStep, inspection: Inspection) -> Sequence[Event
     if report.ended == "performed":
         _powered_safely(command, inspection)
         assert inspection.device is not None
-        faults = shown_faults(command.norm, report.measured, inspection.device.accuracy_class, report.photos)
+        faults = shown_faults(
+            command.norm,
+            report.measured,
+            inspection.device.accuracy_class,
+            report.photos,
+            since=inspection.since,
+        )
     about = {**command.moment, "asset_no": command.asset_no}
     ended = EVENTS[step](**about, round=inspection.round, report=report, faults=faults)
     if step != ORDER[-1] or command.rulebook is None:
