@@ -205,7 +205,7 @@ LABELS = Labels(public=frozenset(), labelled=frozenset(CODEC.types))
 
 
 @asynccontextmanager
-async def hall(folder: Path, ledger: Ledger | None = None) -> AsyncIterator[Hall]:
+async def hall(folder: Path, ledger: Ledger | None = None, *, production: bool = False) -> AsyncIterator[Hall]:
     """Sorting over this log, else over a new one in memory, with nothing published yet."""
     halls: list[Hall] = []
 
@@ -217,7 +217,7 @@ async def hall(folder: Path, ledger: Ledger | None = None) -> AsyncIterator[Hall
     projector = Projector(database, own, Reader(CODEC, READERS), VIEWS, streams=STREAMS)
     await projector.open()
     checkpoints = EvidenceOfLog(own, folder / "proof")
-    sorting = Sorting(own, projector, checkpoints=checkpoints, clock=clock)
+    sorting = Sorting(own, projector, checkpoints=checkpoints, clock=clock, production=production)
     found = Hall(folder, own, sorting)
     halls.append(found)
     running = asyncio.create_task(projector.run())

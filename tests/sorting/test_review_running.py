@@ -346,3 +346,10 @@ async def test_there_is_no_review_without_a_plan(tmp_path):
         criteria = ReviewCriteria(judged_from=JUDGED_ON, judged_to=JUDGED_ON)
         asked = ProposeReview(occurred_at=here.at, review="R1", criteria=criteria, plan="7.7", by=SUPERVISOR)
         assert await here.refused(asked) == "review.no_such_plan"
+
+
+async def test_no_plan_that_is_still_to_be_confirmed_is_used_in_production(tmp_path):
+    async with hall(tmp_path, production=True) as here:
+        criteria = ReviewCriteria(judged_from=JUDGED_ON, judged_to=JUDGED_ON)
+        asked = ProposeReview(occurred_at=here.at, review="R1", criteria=criteria, plan="8.0", by=SUPERVISOR)
+        assert await here.refused(asked) == "review.plan_unconfirmed"
