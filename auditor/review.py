@@ -13,7 +13,8 @@ import msgspec
 
 from auditor.review_device import Device, Reason, Said, Verdict, read_said
 from auditor.review_differences import Differs, Redrawn
-from auditor.review_results import RESULTS, Conditions, Results
+from auditor.review_places import METERS, Places
+from auditor.review_results import RESULTS, Conditions, Results, Told
 from ledger.proof.commitment import Envelope
 from ledger.proof.draw import Population, Size, Stratum, allotted, seed_of
 
@@ -56,6 +57,7 @@ _ORDER: Final[Mapping[str, tuple[frozenset[str], str]]] = {
     "DrawFailed": (frozenset({"committed"}), "failed"),
     "SampleReplaced": (frozenset({"drawn"}), "drawn"),
     "ResultRecorded": (frozenset({"drawn"}), "drawn"),
+    "ResultCorrected": (frozenset({"drawn"}), "drawn"),
     "Concluded": (frozenset({"drawn"}), "concluded"),
 }
 
@@ -101,6 +103,7 @@ class Replay:
         self._published: dict[str, Any] = {}
         self._population = Population(())
         self._sizes: dict[Stratum, Size] = {}
+        self._places: Final = Places()
         self._results = Results()
         self.found: Final = Redrawn()
 
@@ -110,6 +113,8 @@ class Replay:
         try:
             if stream.startswith(INSPECTIONS):
                 self._of_device(index, stream.removeprefix(INSPECTIONS), name, envelope)
+            elif stream.startswith(METERS):
+                self._places.take(stream.removeprefix(METERS), envelope.data, envelope.recorded_at_us)
             elif stream == self._stream:
                 self._of_review(index, name, envelope)
             elif stream.startswith(REVIEWS):
@@ -228,7 +233,7 @@ class Replay:
             case "DrawFailed":
                 self._failure(index, said, envelope.recorded_at_us)
             case _ if name in RESULTS:
-                self._results.take(index, name, said, self.found)
+                self._results.take(Told(index, name, envelope.recorded_at_us), said, self.found, self._places)
             case _:
                 pass
 

@@ -15,6 +15,7 @@ from auditor.checkpoints import DAYS, Trust, days_listed, newest, notes_of_day, 
 from auditor.finding import Fault, Finding, Findings
 from auditor.review import INSPECTIONS, REVIEWS, replayed
 from auditor.review_differences import Redrawn
+from auditor.review_places import METERS
 from auditor.saying import must_say_one_thing
 from auditor.source import Closed, Missing, Place, Source, Unreadable
 from auditor.source import opened as opened_source
@@ -31,7 +32,7 @@ from ledger.proof.reading import TrustedTiles
 from ledger.proof.strict import decimal
 from ledger.proof.tiles import FULL_WIDTH
 
-_READ: Final = (INSPECTIONS, REVIEWS)
+_READ: Final = (INSPECTIONS, REVIEWS, METERS)
 _SUPERVISOR: Final = "supervisor"
 
 

@@ -31,6 +31,7 @@ class Differs(StrEnum):
     SAMPLE = "sample_differs"
     CHANGED = "member_changed"
     RESULT = "result_differs"
+    RECORD = "record_differs"
     CONCLUSION = "conclusion_differs"
 
 
@@ -60,6 +61,7 @@ DIFFERENCES: Final[dict[Differs, tuple[str, str]]] = {
     Differs.SAMPLE: ("样本与重算的不同", "the sample is not the one that follows"),
     Differs.CHANGED: ("冻结期间成员有变动", "a member changed while it was frozen"),
     Differs.RESULT: ("结果或替补不合样本", "a result or a spare that the sample does not bear"),
+    Differs.RECORD: ("替换所述的在账位置与登记不符", "a replacement says another place on record than the registry"),
     Differs.CONCLUSION: ("结论与结果不符", "the conclusion is not what the results come to"),
 }
 
@@ -97,6 +99,8 @@ class Redrawn(msgspec.Struct, kw_only=True):
     checkpoint_root: str = ""
     recorded: int = 0
     agreed: int = 0
+    replaced: int = 0
+    missing: int = 0
     consequence: str = ""
     late: list[Late] = []
     late_count: int = 0

@@ -7,9 +7,12 @@ from math import ceil, floor
 from typing import Any, Final, NamedTuple
 
 from auditor.review_differences import Differs, Redrawn
+from auditor.review_places import Places
 from ledger.proof.draw import MILLION, Drawn
 
-RESULTS: Final = frozenset({"SampleReplaced", "ResultRecorded", "Concluded"})
+RESULTS: Final = frozenset({"SampleReplaced", "ResultRecorded", "ResultCorrected", "Concluded"})
+NOWHERE: Final = frozenset({"missing", "destroyed"})
+"""Reasons by which a device is at no site."""
 TESTS_MAX: Final = 2_000
 """Bounds are reckoned as of no more tests than these."""
 
@@ -25,6 +28,23 @@ class Conditions(NamedTuple):
     confidence_ppm: int = 0
 
 
+class Told(NamedTuple):
+    """An event of a review: where it stands in the log, its name, and when it was recorded."""
+
+    at: int
+    name: str
+    recorded_at_us: int
+
+
+class _Entered(NamedTuple):
+    """What was found of a sample, and by whom it was entered last."""
+
+    disposition: str
+    by: str
+
+
+_NONE_LEFT_OUT: Final = frozenset({"replaced", "corrected"})
+"""Counts that an event leaves out where they are none."""
 NONE_DRAWN: Final = Conditions()
 
 
@@ -37,36 +57,46 @@ class Results:
         self._spares: Final = [list(one.spares) for one in drawn]
         self._came_in: Final[set[str]] = set()
         self._gone: Final[set[str]] = set()
-        self._found: Final[dict[str, str]] = {}
+        self._found: Final[dict[str, _Entered]] = {}
+        self._corrected: Final[set[str]] = set()
+        self._replacements = 0
 
-    def take(self, index: int, name: str, said: dict[str, Any], found: Redrawn) -> None:
+    def take(self, told: Told, said: dict[str, Any], found: Redrawn, places: Places) -> None:
         """The next event. Raises KeyError, TypeError where it cannot be understood."""
-        match name:
+        match told.name:
             case "SampleReplaced":
-                self._replaced(index, said, found)
+                self._replaced(told, said, found, places)
             case "ResultRecorded":
-                self._result(index, said, found)
+                self._result(told.at, said, found)
+            case "ResultCorrected":
+                self._correction(told.at, said, found)
             case _:
-                self._concluded(index, said, found)
+                self._concluded(told.at, said, found)
 
     def _awaited(self, asset_no: str) -> bool:
         return asset_no in self._at and asset_no not in self._found and asset_no not in self._gone
 
-    def _replaced(self, index: int, said: dict[str, Any], found: Redrawn) -> None:
+    def _replaced(self, told: Told, said: dict[str, Any], found: Redrawn, places: Places) -> None:
         asset_no, spare = said["asset_no"], said.get("spare")
+        about = {"asset_no": asset_no, "index": told.at}
         if not self._awaited(asset_no):
-            found.differs(Differs.RESULT, found="SampleReplaced", asset_no=asset_no, index=index)
+            found.differs(Differs.RESULT, found="SampleReplaced", **about)
             return
         place = self._at[asset_no]
         expected = self._spares[place].pop(0) if self._spares[place] else None
         if spare != expected:
-            found.differs(Differs.RESULT, expected=expected, found=spare, asset_no=asset_no, index=index)
+            found.differs(Differs.RESULT, expected=expected, found=spare, **about)
+        on_record = places.at(asset_no, told.recorded_at_us) if said.get("reason") in NOWHERE else {None}
+        if said.get("on_record_at") not in on_record:
+            at = ", ".join(sorted(str(site) for site in on_record))
+            found.differs(Differs.RECORD, expected=at, found=said.get("on_record_at"), **about)
         if expected is None:
             self._gone.add(asset_no)
         else:
             del self._at[asset_no]
             self._at[expected] = place
             self._came_in.add(expected)
+            self._replacements += 1
 
     def _result(self, index: int, said: dict[str, Any], found: Redrawn) -> None:
         asset_no = said["asset_no"]
@@ -74,29 +104,47 @@ class Results:
             before = self._found.get(asset_no, "not a sample")
             found.differs(Differs.RESULT, before, said["disposition"], asset_no=asset_no, index=index)
             return
-        self._found[asset_no] = said["disposition"]
+        self._found[asset_no] = _Entered(said["disposition"], said["by"])
         found.recorded += 1
+
+    def _correction(self, index: int, said: dict[str, Any], found: Redrawn) -> None:
+        asset_no, before = said["asset_no"], self._found.get(said["asset_no"])
+        if before is None or before.disposition != said["overruled"] or before.by == said["by"]:
+            told = (said["overruled"], said["by"])
+            found.differs(Differs.RESULT, before or "no result", told, asset_no=asset_no, index=index)
+        if before is not None:
+            self._found[asset_no] = _Entered(said["disposition"], said["by"])
+            self._corrected.add(asset_no)
 
     def _concluded(self, index: int, said: dict[str, Any], found: Redrawn) -> None:
         samples = len(self._at)
         for asset_no in sorted(self._at.keys() - self._found.keys() - self._gone):
             found.differs(Differs.RESULT, expected="a result", asset_no=asset_no, index=index)
-        differing = {one for one in self._at if self._found.get(one) != self._by.verdicts[one]}
-        found.agreed = samples - len(differing)
+        differing = {
+            one for one in self._at if one not in self._found or self._found[one].disposition != self._by.verdicts[one]
+        }
+        worst = differing | (self._came_in & self._at.keys())
+        found.agreed, found.replaced, found.missing = samples - len(differing), self._replacements, len(self._gone)
         found.consequence = "accepted" if len(differing) <= self._by.accept else "resort"
         expected = {
             "samples": samples,
             "agreed": found.agreed,
             "disagreed": len(differing),
             "missing": len(self._gone),
+            "replaced": self._replacements,
+            "corrected": len(self._corrected),
             "accept": self._by.accept,
             "confidence_ppm": self._by.confidence_ppm,
             "consequence": found.consequence,
+            "worst agreed": samples - len(worst),
+            "worst disagreed": len(worst),
         }
-        told = {name: said[name] for name in expected}
+        flat = said | {f"worst {name}": value for name, value in said["worst"].items()}
+        told = {name: flat.get(name, 0) if name in _NONE_LEFT_OUT else flat[name] for name in expected}
         if told != expected:
             found.differs(Differs.CONCLUSION, expected=expected, found=told, index=index)
         self._estimated(index, differing, said["disagreeing"], found)
+        self._estimated(index, worst, said["worst"]["disagreeing"], found)
 
     def _estimated(self, index: int, differing: set[str], told: Mapping[str, int], found: Redrawn) -> None:
         """The share of the whole that follows where these samples disagree, and its bounds."""

@@ -1373,7 +1373,8 @@ class ReviewRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     first published one that covers the commitment; `due_us` is when that is due, or after it the nonce, which is
     `reveal_by_us`. These and, as recorded, `proposed_at_us` and `committed_at_us` are instants, microseconds since
     1970-01-01 UTC. `late` counts the verdicts it is about that were recorded after the commitment, None where
-    nobody has counted. `version` is that of its stream.
+    nobody has counted. `version` is that of its stream. `estimate_ppm` and its bounds are shares of the whole that
+    disagree; in the worst case those whose place a spare took disagree, too.
     """
 
     review: str
@@ -1406,6 +1407,11 @@ class ReviewRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     failure: str | None = None
     committed_at_us: int | None = None
     late: int | None = None
+    missing: int | None = None
+    corrected: int = 0
+    estimate_ppm: int | None = None
+    worst_disagreed: int | None = None
+    worst_upper_ppm: int | None = None
 
 
 class SampleRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -2676,6 +2682,21 @@ class ConcludeReview(Command, frozen=True, kw_only=True, omit_defaults=True):
     occurred_on: date | None = None
 
 
+class CorrectResult(Command, frozen=True, kw_only=True, omit_defaults=True):
+    """更正复检结果 What was entered is not what was found, says another person, and why."""
+
+    PATH: ClassVar[str] = "/v1/reviews/{review}/correct-result"
+    KEY: ClassVar[str] = "review"
+    review: str
+    asset_no: str
+    disposition: Literal["claim", "reuse", "scrap"]
+    report: str
+    why: str
+    by: str
+    occurred_at: datetime | None = None
+    occurred_on: date | None = None
+
+
 class EntrustNonce(Command, frozen=True, kw_only=True, omit_defaults=True):
     """托付随机数摘要 The supervisor gives the SHA-256 of 32 random bytes, and keeps these to itself. It accepts the hours
     in which they are to be revealed, or sets its own, which may be fewer than anybody may propose.
@@ -2729,6 +2750,7 @@ class ReplaceSample(Command, frozen=True, kw_only=True, omit_defaults=True):
     KEY: ClassVar[str] = "review"
     review: str
     asset_no: str
+    reason: Literal["damaged", "destroyed", "missing", "other", "unreadable"]
     why: str
     by: str
     occurred_at: datetime | None = None

@@ -32,7 +32,7 @@ from kernel.principal import Role
 from kernel.quantity import BUSINESS_ZONE, instant_of_us
 from ledger.proof.draw import NONCE_BYTES
 from services.sorting.review.drawing import CAUSES, Cause
-from services.sorting.review.results import CONSEQUENCES, Consequence
+from services.sorting.review.results import CONSEQUENCES, REASONS, Consequence
 from services.sorting.review.state import JUDGED, PHASES, Judged, Phase
 
 STATES: Final = {
@@ -173,21 +173,55 @@ def reveal(
 def replace(
     review: Review,
     asset_no: Annotated[str, typer.Argument(help="缺失或无法检定的样本 the sample that cannot be tested")],
-    why: Annotated[str, typer.Option(help="原因 why")],
+    reason: Annotated[str, typer.Option(help=" | ".join(REASONS))],
+    why: Annotated[str, typer.Option(help="说明 in words")],
     by: By = None,
     url: Url = None,
     token: Token = None,
 ) -> None:
     """替换样本：由平台指定下一备样 Replace a sample; the platform names the spare that takes its place."""
+    if reason not in REASONS:
+        raise typer.BadParameter(f"--reason: {' | '.join(REASONS)}")
     with explained(), connect(url, token, Role.INSTITUTE) as platform:
         before = _awaited(platform, review)
         me = by or own_subject(token)
-        done = platform.do(types.ReplaceSample(review=review, asset_no=asset_no, why=why, by=me, occurred_at=now()))
+        done = platform.do(
+            types.ReplaceSample(review=review, asset_no=asset_no, reason=reason, why=why, by=me, occurred_at=now())
+        )
         spares = sorted(_awaited(platform, review, done.position) - before)
     if spares:
         _done(f"{asset_no} 由 {spares[0]} 替补 {spares[0]} takes the place of {asset_no}")
     else:
         _done(f"{asset_no} 已登记缺失，没有备样，按不一致计 {asset_no} is missing; no spare is left, and it disagrees")
+
+
+@review_app.command("correct")
+def correct(
+    review: Review,
+    asset_no: Annotated[str, typer.Argument(help="结果有误的样本 the sample whose result is wrong")],
+    found: Annotated[str, typer.Option(help=" | ".join(JUDGED))],
+    report: Annotated[str, typer.Option(help="复检报告编号 number of the report")],
+    why: Annotated[str, typer.Option(help="更正理由 why it is corrected")],
+    by: By = None,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """更正复检结果，须由登记人以外的人办理 Correct a result, as another person than entered it."""
+    if found not in JUDGED:
+        raise typer.BadParameter(f"--found: {' | '.join(JUDGED)}")
+    with explained(), connect(url, token, Role.INSTITUTE) as platform:
+        platform.do(
+            types.CorrectResult(
+                review=review,
+                asset_no=asset_no,
+                disposition=found,
+                report=report,
+                why=why,
+                by=by or own_subject(token),
+                occurred_at=now(),
+            )
+        )
+    _done(f"{asset_no} 的结果已更正 the result of {asset_no} is corrected")
 
 
 @review_app.command("conclude")
@@ -344,7 +378,15 @@ def _facts(row: types.ReviewRow) -> list[tuple[str, str]]:
         agreed, disagreed = row.agreed or 0, row.disagreed or 0
         facts += [
             ("一致 agree / 不一致 disagree", f"{agreed:,} / {disagreed:,}"),
-            ("总体不一致率 disagreeing", f"{_percent(row.lower_ppm)} … {_percent(row.upper_ppm)}"),
+            ("缺失 missing / 已更正 corrected", f"{row.missing or 0:,} / {row.corrected:,}"),
+            (
+                "总体中不一致率 disagreeing in the whole",
+                f"{_percent(row.estimate_ppm)}，{_percent(row.lower_ppm)} … {_percent(row.upper_ppm)}",
+            ),
+            (
+                "替换的也按不一致计 with replaced ones, too",
+                f"{row.worst_disagreed or 0:,}，至多 at most {_percent(row.worst_upper_ppm)}",
+            ),
             ("结论 consequence", " ".join(CONSEQUENCES[cast("Consequence", row.consequence)])),
         ]
     return facts

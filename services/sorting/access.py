@@ -52,7 +52,13 @@ from services.sorting.review.committing import (
     WithdrawReview,
 )
 from services.sorting.review.drawing import FailDraw, NoteCheckpoint, NoteCheckpointOf, RevealNonce, RevealNonceThen
-from services.sorting.review.results import ConcludeReview, RecordResult, ReplaceSample
+from services.sorting.review.results import (
+    ConcludeReview,
+    CorrectResult,
+    RecordResult,
+    ReplaceSample,
+    ReplaceSampleOnRecord,
+)
 from services.sorting.review.state import Review
 from services.sorting.run import FreePositions, Run, TakePositions
 from services.sorting.scheme import SCHEME
@@ -285,6 +291,7 @@ _GIVEN: Final[dict[type[msgspec.Struct], type[msgspec.Struct]]] = {
     NoteCheckpointOf: NoteCheckpoint,
     RevealNonceThen: RevealNonce,
     CommitPopulationOf: CommitPopulation,
+    ReplaceSampleOnRecord: ReplaceSample,
 }
 _IN_ONES_NAME: Final = (
     ProposeOverride,
@@ -296,6 +303,7 @@ _IN_ONES_NAME: Final = (
     RevealNonce,
     ReplaceSample,
     RecordResult,
+    CorrectResult,
     ConcludeReview,
 )
 _VERIFIES: Final = (ReVerify, FailReVerification)

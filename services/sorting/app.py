@@ -26,6 +26,7 @@ from services.sorting.inspection.repair_order import RepairOrdered
 from services.sorting.inspection.state import Inspection
 from services.sorting.nonce import NONCE, ClaimNonce
 from services.sorting.repair import REPAIR
+from services.sorting.replacing import Replacing
 from services.sorting.reverifying import Reverifying
 from services.sorting.review import REVIEW
 from services.sorting.run import RUN
@@ -92,6 +93,7 @@ class Sorting:
             Production(production),
         )
         self._covering: Final = Covering(self._ask_now)
+        self._replacing: Final = Replacing(self._ask_now)
         self._drawing: Final = Drawing(
             ledger,
             CODEC,
@@ -129,6 +131,7 @@ class Sorting:
             furnished = await self._furnishing.furnished(furnished)
             furnished = await self._reverifying.furnished(furnished)
             furnished = await self._drawing.furnished(furnished)
+            furnished = await self._replacing.furnished(furnished)
             try:
                 return await handling.handle_many(furnished)
             except Conflict:

@@ -30,7 +30,7 @@ from services.sorting.review.results import ReplaceSample
 from services.sorting.sampling import clopper_pearson
 from tests.auditor.logs import packed
 from tests.ledger.making import everything
-from tests.sorting.reviewing import INSTITUTE, NONCE, SUPERVISOR, hall, judge, number
+from tests.sorting.reviewing import INSTITUTE, NONCE, SUPERVISOR, hall, judge, number, verdict_of
 
 Events = list[tuple[int, Envelope]]
 STREAM = "review-R1"
@@ -46,8 +46,12 @@ async def reviewed(folder, until="concluded", *, differing=0):
         if until != "committed":
             await here.do(await here.revealing())
             gone = (await here.samples())[0]
-            await here.do(ReplaceSample(occurred_at=here.at, review="R1", asset_no=gone, why="lost", by=INSTITUTE))
+            lost = {"reason": "missing", "why": "lost", "by": INSTITUTE}
+            await here.do(ReplaceSample(occurred_at=here.at, review="R1", asset_no=gone, **lost))
             await here.retest(differing=differing)
+            slip = (await here.samples(state="recorded"))[-1]
+            await here.do(here.correction(slip, "claim"))
+            await here.do(here.correction(slip, verdict_of(slip), by=INSTITUTE))
         if until == "concluded":
             await here.conclude()
             await here.tick()
@@ -229,6 +233,14 @@ CHANGES: list[tuple[str, Callable[[dict[str, Any]], None], set[Differs]]] = [
     ("Concluded", lambda said: said.update(agreed=said["agreed"] + 1), {Differs.CONCLUSION}),
     ("Concluded", lambda said: said.update(consequence="accepted"), {Differs.CONCLUSION}),
     ("Concluded", lambda said: said["disagreeing"].update(upper_ppm=999), {Differs.CONCLUSION}),
+    ("ResultCorrected", lambda said: said.update(asset_no=number(100)), {Differs.RESULT, Differs.CONCLUSION}),
+    ("ResultCorrected", lambda said: said.update(overruled="claim"), {Differs.RESULT}),
+    ("ResultCorrected", lambda said: said.update(by=INSTITUTE), {Differs.RESULT}),
+    ("SampleReplaced", lambda said: said.update(on_record_at="S1"), {Differs.RECORD}),
+    ("Concluded", lambda said: said.pop("replaced"), {Differs.CONCLUSION}),
+    ("Concluded", lambda said: said.update(corrected=0), {Differs.CONCLUSION}),
+    ("Concluded", lambda said: said["worst"].update(disagreed=1), {Differs.CONCLUSION}),
+    ("Concluded", lambda said: said["worst"]["disagreeing"].update(upper_ppm=999), {Differs.CONCLUSION}),
     ("Concluded", lambda said: said["disagreeing"].update(lower_ppm=999), {Differs.CONCLUSION}),
     ("Concluded", lambda said: said["disagreeing"].update(estimate_ppm=999), {Differs.CONCLUSION}),
     ("Concluded", lambda said: said.pop("agreed"), {Differs.UNREADABLE}),
@@ -240,6 +252,30 @@ async def test_whatever_is_changed_is_named(told, name, change, expected):
     found = {what for what, _ in differences(told, changed(told[0], name, change))}
     assert found & expected
     assert found <= expected | {Differs.CONCLUSION, Differs.RESULT, Differs.SAMPLE, Differs.NONCE}
+
+
+async def test_a_place_on_record_that_is_not_the_registry_s_is_named(told):
+    at, replaced = next((at, one) for at, one in told[0] if one.type == "sorting.SampleReplaced")
+    gone = json.loads(replaced.data)["asset_no"]
+    moved = {"asset_no": gone, "moved": {"device_class": "01", "to_site": "S1"}}
+    arrived = msgspec.structs.replace(
+        replaced, stream=f"meter-{gone}", type="registry.Received", data=json.dumps(moved).encode(),
+        recorded_at_us=replaced.recorded_at_us - 3_600_000_000,
+    )  # fmt: skip
+    events = sorted([*told[0], (at - 1, arrived)], key=lambda pair: pair[0])
+    assert differences(told, events) == [(Differs.RECORD, gone)]
+    honest = changed(events, "SampleReplaced", lambda said: said.update(on_record_at="S1"))
+    assert differences(told, honest) == []
+    just_now = [
+        (
+            at,
+            msgspec.structs.replace(one, recorded_at_us=replaced.recorded_at_us)
+            if one.stream == f"meter-{gone}"
+            else one,
+        )
+        for at, one in events
+    ]
+    assert differences(told, just_now) == []
 
 
 async def test_a_result_recorded_twice_is_named(told):

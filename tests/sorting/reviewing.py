@@ -32,7 +32,7 @@ from services.sorting.inspection.verdict import TableRef, VerdictReached
 from services.sorting.norms import SchemeRef
 from services.sorting.review.committing import EntrustNonce, ProposeReview
 from services.sorting.review.drawing import RevealNonce
-from services.sorting.review.results import ConcludeReview, RecordResult
+from services.sorting.review.results import ConcludeReview, CorrectResult, RecordResult
 from services.sorting.review.state import ReviewCriteria
 from services.sorting.reviewing import REVIEWS_GO_ON
 from services.sorting.views import VIEWS
@@ -92,6 +92,11 @@ def ordered(serial: int) -> RepairOrdered:
         occurred_on=OTHER_DAY, asset_no=number(serial), round=1, repair=f"{number(serial)}-1", route="no_fault",
         repairer="C1", device=Device(device_class="01", unit=UNIT), scheme=scheme,
     )  # fmt: skip
+
+
+def verdict_of(asset_no: str) -> str:
+    """What such a device was judged to be where nothing else is said."""
+    return DISPOSITIONS[int(asset_no[-5:-1]) % 3]
 
 
 async def judge(ledger: Ledger, serials: Iterable[int], **other: Any) -> None:
@@ -191,11 +196,16 @@ class Hall:
             occurred_at=self.at, review=review, asset_no=asset_no, disposition=disposition, report="IR-1", by=INSTITUTE
         )
 
+    def correction(self, asset_no: str, disposition: str, by: str = "u-institute-2") -> CorrectResult:
+        return CorrectResult(
+            occurred_at=self.at, review="R1", asset_no=asset_no, disposition=disposition, report="IR-2", why="a slip",
+            by=by,
+        )  # fmt: skip
+
     async def retest(self, review: str = "R1", differing: int = 0) -> None:
         """Results of all that are awaited, the first so many of them other than the verdict."""
         for place, asset_no in enumerate(await self.samples(review)):
-            verdict = DISPOSITIONS[int(asset_no[-5:-1]) % 3]
-            await self.do(self.result(asset_no, "claim" if place < differing else verdict, review))
+            await self.do(self.result(asset_no, "claim" if place < differing else verdict_of(asset_no), review))
 
     async def conclude(self, review: str = "R1") -> None:
         await self.do(ConcludeReview(occurred_at=self.at, review=review, by=INSTITUTE))

@@ -43,15 +43,22 @@ from services.sorting.review.drawing import (
     SampleDrawn,
 )
 from services.sorting.review.results import (
+    ANOTHER_PERSON,
+    NO_RESULT,
     NOT_SAMPLED,
     RESULT_THERE,
     RESULTS_MISSING,
+    SAME_RESULT,
     Concluded,
     ConcludeReview,
+    CorrectResult,
     RecordResult,
     ReplaceSample,
+    ReplaceSampleOnRecord,
+    ResultCorrected,
     ResultRecorded,
     SampleReplaced,
+    WorstCase,
 )
 from services.sorting.review.state import MOVED_ON, OTHER_PHASE, UNKNOWN, DrawnStratum, ReviewCriteria, Stratum
 from services.sorting.sampling import SamplingLot, SamplingPlan, clopper_pearson
@@ -113,6 +120,9 @@ JOINING = [PROPOSED, ENTRUSTED]
 SAMPLED = [*JOINING, COMMITTED, PUBLISHED, DRAWN]
 
 
+MISSING = {"reason": "missing", "why": "not to be found", "by": "u-3"}
+
+
 def result(asset_no, disposition):
     return {"asset_no": asset_no, "disposition": disposition, "report": "IR-1", "by": "u-3"}
 
@@ -145,6 +155,7 @@ def test_a_review_goes_from_its_proposal_to_its_conclusion():
                 confidence_ppm=950_000,
                 consequence="accepted",
                 by="u-3",
+                worst=WorstCase(agreed=3, disagreed=0, disagreeing=bounds),
             )
         ]
     )
@@ -175,7 +186,8 @@ def test_nobody_does_anything_with_a_review_that_is_not_there():
         at(WithdrawReview, why="x", by="u-1"),
         at(FailDraw),
         at(RecordResult, **result(A, "reuse")),
-        at(ReplaceSample, asset_no=A, why="x", by="u-3"),
+        at(ReplaceSampleOnRecord, asset_no=A, site=None, **MISSING),
+        at(CorrectResult, **result(A, "claim"), why="x"),
         at(ConcludeReview, by="u-3"),
     ):
         given(REVIEW).when(command).refused(UNKNOWN)
@@ -278,7 +290,7 @@ def test_a_result_is_recorded_once_and_of_a_sample():
     story = given(REVIEW, [*SAMPLED, *recorded((A, "reuse"))])
     for disposition in ("reuse", "scrap"):
         story.when(at(RecordResult, **result(A, disposition))).refused(RESULT_THERE)
-    story.when(at(ReplaceSample, asset_no=A, why="x", by="u-3")).refused(RESULT_THERE)
+    story.when(at(ReplaceSampleOnRecord, asset_no=A, site=None, **MISSING)).refused(RESULT_THERE)
     given(REVIEW, [*JOINING, COMMITTED]).when(at(RecordResult, **result(A, "reuse"))).refused(OTHER_PHASE)
 
 
@@ -287,19 +299,69 @@ def test_nothing_is_concluded_while_results_are_missing():
     story.when(at(ConcludeReview, by="u-3")).refused(RESULTS_MISSING, count=2, asset_nos=f"{B}, {D}")
 
 
+def replaced(asset_no, spare=None, **other):
+    return at(SampleReplaced, asset_no=asset_no, spare=spare, **(MISSING | other))
+
+
 def test_a_spare_takes_the_place_of_a_missing_sample_and_without_one_it_disagrees():
-    missing = {"why": "not to be found", "by": "u-3"}
     story = given(REVIEW, SAMPLED)
-    story.when(at(ReplaceSample, asset_no=A, **missing)).then([at(SampleReplaced, asset_no=A, spare=C, **missing)])
+    story.when(at(ReplaceSampleOnRecord, asset_no=A, site=None, **MISSING)).then([replaced(A, C)])
     story.when(at(RecordResult, **result(A, "reuse"))).refused(NOT_SAMPLED)
-    story.when(at(ReplaceSample, asset_no=D, **missing)).then([at(SampleReplaced, asset_no=D, **missing)])
-    story.when(at(ReplaceSample, asset_no=D, **missing)).refused(NOT_SAMPLED)
+    story.when(at(ReplaceSampleOnRecord, asset_no=D, site=None, **MISSING)).then([replaced(D)])
+    story.when(at(ReplaceSampleOnRecord, asset_no=D, site=None, **MISSING)).refused(NOT_SAMPLED)
     for asset_no in (B, C):
         story.when(at(RecordResult, **result(asset_no, "reuse"))).then(story.outcome)
     story.when(at(ConcludeReview, by="u-3"))
     (concluded,) = story.outcome
     assert (concluded.samples, concluded.agreed, concluded.disagreed, concluded.missing) == (3, 2, 1, 1)
     assert concluded.consequence == "resort"
+
+
+def test_a_conclusion_says_how_many_were_replaced_and_what_it_would_be_if_they_had_disagreed():
+    # Two of four agree, one of them in place of a sample; of the other two the one tested agrees.
+    results = recorded((C, "reuse"), (B, "reuse"), (D, "scrap"))
+    story = given(REVIEW, [*SAMPLED, replaced(A, C), *results]).when(at(ConcludeReview, by="u-3"))
+    (concluded,) = story.outcome
+    assert (concluded.replaced, concluded.missing, concluded.disagreed, concluded.consequence) == (1, 0, 0, "accepted")
+    worst = concluded.worst
+    assert (worst.agreed, worst.disagreed, worst.disagreeing.estimate_ppm) == (2, 1, 333_333)
+    # A spare that is replaced by another is one place only.
+    drawn = msgspec.structs.replace(
+        DRAWN, drawn=(msgspec.structs.replace(DRAWN_STRATA[0], spares=(C, E)), DRAWN_STRATA[1])
+    )
+    results = recorded((E, "reuse"), (B, "reuse"), (D, "scrap"))
+    twice = [*JOINING, COMMITTED, drawn, replaced(A, C), replaced(C, E), *results]
+    (concluded,) = given(REVIEW, twice).when(at(ConcludeReview, by="u-3")).outcome
+    assert (concluded.replaced, concluded.worst.disagreed) == (2, 1)
+
+
+def test_a_reason_that_the_record_does_not_bear_out_is_flagged():
+    for reason, flagged in (("missing", "S1"), ("destroyed", "S1"), ("unreadable", None), ("damaged", None)):
+        about = MISSING | {"reason": reason}
+        story = given(REVIEW, SAMPLED).when(at(ReplaceSampleOnRecord, asset_no=A, site="S1", **about))
+        story.then([replaced(A, C, reason=reason, on_record_at=flagged)])
+
+
+def test_a_result_is_corrected_by_another_person_and_the_last_counts():
+    story = given(REVIEW, [*SAMPLED, *recorded((A, "claim"), (B, "reuse"), (D, "scrap"))])
+    right = result(A, "reuse") | {"why": "a slip", "by": "u-4"}
+    story.when(at(CorrectResult, **right | {"by": "u-3"})).refused(ANOTHER_PERSON, by="u-3")
+    story.when(at(CorrectResult, **right | {"disposition": "claim"})).refused(SAME_RESULT)
+    story.when(at(CorrectResult, **right | {"asset_no": E})).refused(NOT_SAMPLED)
+    story.when(at(CorrectResult, **right)).then([at(ResultCorrected, **right, overruled="claim")])
+    story.when(at(CorrectResult, **right | {"disposition": "scrap"})).refused(ANOTHER_PERSON, by="u-4")
+    story.when(at(ConcludeReview, by="u-3"))
+    (concluded,) = story.outcome
+    assert (concluded.agreed, concluded.corrected, concluded.consequence) == (3, 1, "accepted")
+    story.then([concluded])
+    story.when(at(CorrectResult, **right | {"by": "u-5", "disposition": "scrap"})).refused(OTHER_PHASE)
+    given(REVIEW, SAMPLED).when(at(CorrectResult, **right)).refused(NO_RESULT)
+
+
+def test_what_was_recorded_before_reasons_were_coded_is_read():
+    old = b'{"occurred_at":"2026-05-08T09:00:00+08:00","review":"R1","asset_no":"%s","spare":"%s","why":"x","by":"u-3"}'
+    event = msgspec.json.decode(old % (A.encode(), C.encode()), type=SampleReplaced)
+    assert (event.reason, event.on_record_at) == (None, None)
 
 
 def test_the_plan_s_number_of_disagreements_is_accepted_and_one_more_is_not():
@@ -315,3 +377,5 @@ def test_a_proposal_is_decided_with_its_plan():
     bare = {name: getattr(PROPOSE, name) for name in ProposeReview.__struct_fields__}
     with pytest.raises(AssertionError, match="with its plan"):
         REVIEW.decide(ProposeReview(**bare), REVIEW.initial)
+    with pytest.raises(AssertionError, match="what the record says"):
+        REVIEW.decide(at(ReplaceSample, asset_no=A, **MISSING), REVIEW.initial)

@@ -320,7 +320,9 @@ async def test_a_spare_takes_the_place_of_a_missing_sample(tmp_path):
         samples, spares = await here.samples(), await here.samples(state="spare")
         gone = samples[0]
         await here.do(
-            ReplaceSample(occurred_at=here.at, review="R1", asset_no=gone, why="not to be found", by=INSTITUTE)
+            ReplaceSample(
+                occurred_at=here.at, review="R1", asset_no=gone, reason="missing", why="not to be found", by=INSTITUTE
+            )
         )
         assert await here.refused(here.result(gone, "scrap")) == "review.not_sampled"
         now = await here.samples()

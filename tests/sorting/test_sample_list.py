@@ -132,7 +132,9 @@ async def test_a_spare_that_took_a_place_stands_among_the_samples(tmp_path):
         await judge(here.ledger, range(60))
         await here.drawn()
         missing = (await here.samples())[0]
-        await here.do(ReplaceSample(occurred_at=NOW, review="R1", asset_no=missing, why="合成", by=INSTITUTE))
+        await here.do(
+            ReplaceSample(occurred_at=NOW, review="R1", asset_no=missing, reason="missing", why="合成", by=INSTITUTE)
+        )
         listed = await listed_of(here)
         assert missing not in {one.asset_number for one in (*listed.samples, *listed.spares)}
         assert (listed.replaced, sum(one.stands_in for one in listed.samples)) == (1, 1)

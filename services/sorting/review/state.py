@@ -90,10 +90,19 @@ class DrawnStratum(Part, frozen=True, kw_only=True):
     spares: tuple[AssetNo, ...] = ()
 
 
+class Result(msgspec.Struct, frozen=True):
+    """What was found of a sample, by which report, and who entered it."""
+
+    disposition: Judged
+    report: str
+    by: str
+
+
 class Review(msgspec.Struct, frozen=True):
     """What the rules need to remember. `checkpoint` is the size and root of the first published one that covers the
     commitment, which is to be there by `publish_by`. `verdicts` are those of the samples, `spares` those left of each
-    of the `strata`, `at` the stratum of each sample; `gone` were missing without a spare.
+    of the `strata`, `at` the stratum of each sample; `gone` were missing without a spare; `came_in` are spares that
+    took the place of a sample, `replaced` how many times that was, `corrected` the samples whose result was.
     """
 
     phase: Phase = "none"
@@ -109,8 +118,11 @@ class Review(msgspec.Struct, frozen=True):
     verdicts: dict[str, Disposition] = {}
     at: dict[str, int] = {}
     spares: tuple[tuple[str, ...], ...] = ()
-    results: dict[str, Judged] = {}
+    results: dict[str, Result] = {}
     gone: frozenset[str] = frozenset()
+    came_in: frozenset[str] = frozenset()
+    replaced: int = 0
+    corrected: frozenset[str] = frozenset()
 
     @property
     def awaited(self) -> list[str]:

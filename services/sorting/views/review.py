@@ -30,9 +30,10 @@ class ReviewRow(msgspec.Struct, frozen=True):
     `joined` devices are frozen for it now, `members` were when it was committed; `inspected_anew`, `repaired` and
     `in_review` count what was left out by its reason. `criteria` are JSON. The checkpoint is the first published one
     that covers the commitment; `due_us` is when that is due, or after it the nonce, which is `reveal_by_us`. These and,
-    as recorded, `proposed_at_us` and `committed_at_us` are instants, microseconds since 1970-01-01 UTC. `late`
-    counts the verdicts it is about that were recorded after the commitment, None where nobody has counted. `version` is
-    that of its stream.
+    as recorded, `proposed_at_us` and `committed_at_us` are instants, microseconds since 1970-01-01 UTC. `late` counts
+    the verdicts it is about that were recorded after the commitment, None where nobody has counted. `version` is that
+    of its stream. `estimate_ppm` and its bounds are shares of the whole that disagree; in the worst case those whose
+    place a spare took disagree, too.
     """
 
     review: str
@@ -65,12 +66,17 @@ class ReviewRow(msgspec.Struct, frozen=True):
     failure: str | None = None
     committed_at_us: int | None = None
     late: int | None = None
+    missing: int | None = None
+    corrected: int = 0
+    estimate_ppm: int | None = None
+    worst_disagreed: int | None = None
+    worst_upper_ppm: int | None = None
 
 
 class ReviewTable(Tables, table=True):
     """The rows of ReviewRow."""
 
-    __tablename__ = "review_v3"
+    __tablename__ = "review_v4"
 
     review: str = Field(primary_key=True)
     phase: str = Field(index=True)
@@ -102,6 +108,11 @@ class ReviewTable(Tables, table=True):
     failure: str | None
     committed_at_us: int | None
     late: int | None
+    missing: int | None
+    corrected: int
+    estimate_ppm: int | None
+    worst_disagreed: int | None
+    worst_upper_ppm: int | None
 
 
 class SampleState(msgspec.Struct, frozen=True):
@@ -231,7 +242,7 @@ def _changed(row: ReviewRow, event: Any) -> dict[str, Any]:
             return {"replaced": row.replaced + 1}
         case results.ResultRecorded():
             return {"recorded": row.recorded + 1}
-        case results.Concluded(disagreeing=bounds):
+        case results.Concluded(disagreeing=bounds, worst=worst):
             return {
                 "phase": "concluded",
                 "agreed": event.agreed,
@@ -239,6 +250,11 @@ def _changed(row: ReviewRow, event: Any) -> dict[str, Any]:
                 "lower_ppm": bounds.lower_ppm,
                 "upper_ppm": bounds.upper_ppm,
                 "consequence": event.consequence,
+                "missing": event.missing,
+                "corrected": event.corrected,
+                "estimate_ppm": bounds.estimate_ppm,
+                "worst_disagreed": None if worst is None else worst.disagreed,
+                "worst_upper_ppm": None if worst is None else worst.disagreeing.upper_ppm,
             }
         case _:
             return {}
@@ -293,7 +309,7 @@ SAMPLES: Final = View[Any](
     name="sample",
     row=SampleState,
     table=SampleTable,
-    events=(drawing.SampleDrawn, results.SampleReplaced, results.ResultRecorded),
+    events=(drawing.SampleDrawn, results.SampleReplaced, results.ResultRecorded, results.ResultCorrected),
     keys=_samples_of,
     evolve=evolve_sample,
 )

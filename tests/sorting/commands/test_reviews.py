@@ -102,7 +102,7 @@ async def test_the_whole_way_of_a_review(parties):
     text = "".join(page.extract_text() for page in pypdf.PdfReader("list.pdf").pages)
     assert [one for one in (*samples, *spares) if one not in text] == []
     gone, first, *rest = samples
-    said = await parties.done("I", "review", "replace", "RV-1", gone, "--why", "合成缺失")
+    said = await parties.done("I", "review", "replace", "RV-1", gone, "--reason", "missing", "--why", "合成缺失")
     spare = next(one for one in spares if one in said)
     await parties.done("I", "review", "record", "RV-1", first, "--found", "scrap", "--report", "SYN-1")
     again = ("review", "record", "RV-1", first, "--found", "scrap", "--report", "SYN-1")

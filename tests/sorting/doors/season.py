@@ -44,7 +44,7 @@ from services.sorting.repair import (
 )
 from services.sorting.review.committing import CommitPopulation, EntrustNonce, ProposeReview, WithdrawReview
 from services.sorting.review.drawing import FailDraw, NoteCheckpoint, RevealNonce
-from services.sorting.review.results import ConcludeReview, RecordResult, ReplaceSample
+from services.sorting.review.results import ConcludeReview, CorrectResult, RecordResult, ReplaceSample
 from services.sorting.review.state import ReviewCriteria
 from services.sorting.run import EndRun, FreePositions, StartRun, Taken, TakePositions
 from services.sorting.scheme import PublishScheme
@@ -202,8 +202,9 @@ REVIEWS = [
     on(NoteCheckpoint, review=REVIEW),
     on(RevealNonce, review=REVIEW, nonce="0" * 64, checkpoint_size=1, checkpoint_root="0" * 64, by="u-2"),
     on(FailDraw, review=REVIEW),
-    on(ReplaceSample, review=REVIEW, asset_no=AT_ONCE, why="合成 synthetic", by="u-3"),
+    on(ReplaceSample, review=REVIEW, asset_no=AT_ONCE, reason="missing", why="合成 synthetic", by="u-3"),
     on(RecordResult, review=REVIEW, asset_no=AT_ONCE, disposition="reuse", report="IR-1", by="u-3"),
+    on(CorrectResult, review=REVIEW, asset_no=AT_ONCE, disposition="scrap", report="IR-1", why="合成", by="u-4"),
     on(ConcludeReview, review=REVIEW, by="u-3"),
     on(WithdrawReview, review=REVIEW, why="合成 synthetic", by="u-1"),
 ]

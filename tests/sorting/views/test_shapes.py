@@ -24,7 +24,7 @@ from services.sorting.foreign import READERS
 from services.sorting.inspection.population import PopulationJoined
 from services.sorting.review.committing import ReviewWithdrawn
 from services.sorting.review.drawing import DrawFailed
-from services.sorting.review.results import Concluded, ResultRecorded, SampleReplaced
+from services.sorting.review.results import Concluded, ResultCorrected, ResultRecorded, SampleReplaced
 from services.sorting.sampling import clopper_pearson
 from services.sorting.views import VIEWS
 from tests.shapes import Shapes
@@ -88,6 +88,15 @@ async def _reviewed(ledger: MemoryLedger) -> None:
         msgspec.structs.replace(reviews.DRAWN, drawn=(drawn,)),
         reviews.at(SampleReplaced, asset_no=first, spare=second, **about),
         reviews.at(ResultRecorded, asset_no=second, disposition="reuse", report="IR-1", by="u-3"),
+        reviews.at(
+            ResultCorrected,
+            asset_no=second,
+            disposition="scrap",
+            overruled="reuse",
+            report="IR-1",
+            why="合成",
+            by="u-4",
+        ),
         reviews.at(
             Concluded,
             samples=1,
