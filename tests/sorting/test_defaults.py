@@ -200,6 +200,9 @@ def test_no_doubt_about_a_device_ends_in_anything_but_a_person():
         disposition = table.rule(inputs).disposition
         if said["identity"] == "unverified" or said["evidence"] != "none":
             assert disposition == "hold"
+        elif (said["defect"], said["warranty"], said["repair"]) == ("original", "inside", "failed"):
+            # Nobody has claimed: a repair that failed is no claim that came to nothing.
+            assert disposition == "hold"
         elif said["obsolete"] == "yes":
             assert disposition in ("scrap", "claim")
         elif said["condition"] == "unknown" or said["defect"] == "unknown":
