@@ -147,10 +147,16 @@ async def test_benches_that_are_compared_neither_lose_their_pass_nor_win_another
 
 async def test_a_device_that_comes_out_of_service_once_more_has_a_first_verdict_once_more(sorting):
     number = NUMBERS[0]
-    await told(sorting, inspected(number), CloseInspection(occurred_on=DAY, asset_no=number))
-    await told(sorting, inspected(number, bench="B2"))
+    compared = inspected(number, bench="B3", why="synthetic", comparison=True)
+    await told(sorting, inspected(number), compared, CloseInspection(occurred_on=DAY, asset_no=number))
+    # Whether a reason is given that none asked for, is all the same.
+    await told(sorting, inspected(number, bench="B2", why="synthetic"))
     assert await first_passes(sorting) == {"B1": (1, 1, 0), "B2": (1, 1, 0)}
-    assert await asked(sorting, ListAgreement(**DAYS)) == []
+    found = await asked(sorting, ListAgreement(**DAYS))
+    assert [(one.bench, one.other_bench, one.pairs) for one in found] == [("B1", "B3", 1)]
+    # What ended with the earlier life stays as it was when the later one ends.
+    await told(sorting, CloseInspection(occurred_on=DAY, asset_no=number), inspected(number))
+    assert await first_passes(sorting) == {"B1": (2, 2, 0), "B2": (1, 1, 0)}
 
 
 async def test_a_device_judged_before_is_not_among_the_first_verdicts_of_later_days(sorting):

@@ -26,12 +26,12 @@ HELD: Final = "hold"
 
 class RoundRow(msgspec.Struct, frozen=True):
     """One inspection. `bench` had it last; `inspectors` are the subject ids of those who recorded its steps, with a
-    space between. `reopened`: opened with a reason, for a verdict stood. `reached` is the disposition it came to,
+    space between. `reached` is the disposition it came to,
     `disposition` what two persons or a failed repair have made of it since. `judged_hour` and `shift` are of its
     verdict, None where only the day is known, and `shift_on` is the day on which that shift began. `was_stopped`: its
     identity once did not match; `left_out`: a step was not possible or waived; `overruled` by two persons;
     `failed_later`: the repair that followed failed; `repaired`: one was ordered; `redone_in`: the first inspection
-    since that is no mere comparison.
+    since that is no mere comparison; `closed_in`: the inspection with whose verdict the device went into service again.
     """
 
     asset_no: str
@@ -48,7 +48,6 @@ class RoundRow(msgspec.Struct, frozen=True):
     disposition: str | None = None
     faults: str = ""
     inspectors: str = ""
-    reopened: bool = False
     reached: str | None = None
     judged_hour: int | None = None
     shift: str | None = None
@@ -59,12 +58,13 @@ class RoundRow(msgspec.Struct, frozen=True):
     failed_later: bool = False
     repaired: bool = False
     redone_in: int | None = None
+    closed_in: int | None = None
 
 
 class RoundTable(Tables, table=True):
     """The rows of RoundRow."""
 
-    __tablename__ = "round_v2"
+    __tablename__ = "round_v3"
 
     asset_no: str = Field(primary_key=True)
     round: int = Field(primary_key=True)
@@ -80,7 +80,6 @@ class RoundTable(Tables, table=True):
     disposition: str | None
     faults: str
     inspectors: str
-    reopened: bool
     reached: str | None
     judged_hour: int | None
     shift: str | None
@@ -91,6 +90,7 @@ class RoundTable(Tables, table=True):
     failed_later: bool
     repaired: bool
     redone_in: int | None
+    closed_in: int | None
 
 
 def shift_of(hour: int) -> str:
@@ -99,14 +99,18 @@ def shift_of(hour: int) -> str:
 
 
 def keys(event: Any, _recorded: Recorded) -> Iterable[tuple[str, int]]:
-    """Its own inspection, and those before it, which it does again or no longer does."""
+    """Its own inspection, and those before it, which it does again or no longer does, or which end with it."""
     yield (event.asset_no, event.round)
-    if isinstance(event, opening.InspectionOpened | opening.InspectionAbandoned):
+    if isinstance(event, opening.InspectionOpened | opening.InspectionAbandoned | departure.InspectionClosed):
         for before in range(1, event.round):
             yield (event.asset_no, before)
 
 
 def evolve(row: RoundRow | None, event: Any, recorded: Recorded, key: tuple[str, int]) -> RoundRow | None:
+    if isinstance(event, departure.InspectionClosed):
+        if row is None or row.closed_in is not None:
+            return row
+        return msgspec.structs.replace(row, closed_in=event.round)
     if key[1] < event.round:
         return _before(row, event)
     if isinstance(event, opening.InspectionOpened):
@@ -121,19 +125,18 @@ def evolve(row: RoundRow | None, event: Any, recorded: Recorded, key: tuple[str,
             device.maker,
             device.batch,
             event.day,
-            reopened=event.why is not None,
         )
     return None if row is None else msgspec.structs.replace(row, **_changed(row, event, recorded))
 
 
 def _before(row: RoundRow | None, event: Any) -> RoundRow | None:
-    """A verdict that stood is gone into again by the next inspection, unless that is abandoned, or only compares. What
-    is opened without a reason finds no verdict: the device was in service since.
+    """A verdict is gone into again by the next inspection, unless that is abandoned, or only compares, or the device
+    was in service since.
     """
-    if row is None or row.phase != "judged":
+    if row is None or row.phase != "judged" or row.closed_in is not None:
         return row
     if isinstance(event, opening.InspectionOpened):
-        again = event.why is not None and not event.comparison and row.redone_in is None
+        again = not event.comparison and row.redone_in is None
         return msgspec.structs.replace(row, redone_in=event.round) if again else row
     return msgspec.structs.replace(row, redone_in=None) if row.redone_in == event.round else row
 
@@ -209,6 +212,7 @@ ROUNDS: Final = View[Any](
         override.VerdictOverridden,
         repair_order.RepairOrdered,
         departure.InspectionSuperseded,
+        departure.InspectionClosed,
     ),
     keys=keys,
     evolve=evolve,

@@ -136,10 +136,7 @@ def yields(
 ) -> list[Yield]:
     """Of the first verdicts of these days, first and last included, grouped."""
     of, before = ROUNDS.columns.c, ROUNDS.columns.alias("before").c
-    # Without a reason none is inspected on which a verdict stands.
-    judged_before = exists().where(
-        before.asset_no == of.asset_no, before.round < of.round, before.shift_on.is_not(None)
-    )
+    judged_before = exists().where(_earlier(before, of))
     group = of[by]
     maker = of.maker if by == "batch" else literal(None).label("maker")
     groups = (group, of.maker) if by == "batch" else (group,)
@@ -155,7 +152,7 @@ def yields(
             *(times(of[one]).label(one) for one in ("left_out", "overruled")),
             times(of.redone_in.is_not(None)).label("repeated"),
         )
-        .where(of.shift_on.between(*days), or_(~of.reopened, ~judged_before), visible)
+        .where(of.shift_on.between(*days), ~judged_before, visible)
         .where(*named({of[k]: v for k, v in asked.items()}))
         .group_by(*groups)
         .order_by(func.count().desc(), *groups)
@@ -184,17 +181,13 @@ def agreement(connection: Connection, visible: Visible, days: tuple[date, date],
 
 def pairs(days: tuple[date, date], site: str | None) -> tuple[Any, FromClause]:
     """Two verdicts on one device, of which the second is of these days: the columns of the first, and both joined. No
-    verdict was between them and no repair was ordered: what was repaired is no longer what was measured. The second was
-    asked for while the first stood: a device that was in service since is another as well.
+    verdict was between them and no repair was ordered: what was repaired is no longer what was measured, nor is what
+    was in service since.
     """
     one, other, between = ROUNDS.columns.alias("one"), ROUNDS.columns, ROUNDS.columns.alias("between").c
-    last = (
-        select(func.max(between.round))
-        .where(between.asset_no == other.c.asset_no, between.round < other.c.round, between.shift_on.is_not(None))
-        .scalar_subquery()
-    )
+    last = select(func.max(between.round)).where(_earlier(between, other.c)).scalar_subquery()
     same = and_(one.c.asset_no == other.c.asset_no, one.c.round == last, ~one.c.repaired)
-    asked = and_(other.c.reopened, other.c.shift_on.between(*days), *named({other.c.site: site}))
+    asked = and_(other.c.shift_on.between(*days), *named({other.c.site: site}))
     return one.c, other.join(one, and_(same, asked))
 
 
@@ -217,6 +210,12 @@ def backlog(connection: Connection, visible: Visible, on: date, site: str | None
         .order_by(*groups)
     )
     return [Backlog(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001  as above
+
+
+def _earlier(before: Any, of: Any) -> ColumnElement[bool]:
+    """A verdict on the same device, reached before and since when it was not in service."""
+    since = or_(before.closed_in.is_(None), before.closed_in >= of.round)
+    return and_(before.asset_no == of.asset_no, before.round < of.round, before.shift_on.is_not(None), since)
 
 
 def times(condition: ColumnElement[bool]) -> ColumnElement[int]:
