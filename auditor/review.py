@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from auditor.review_device import Device, Reason, Said, Verdict, read_said
+from auditor.review_device import JUDGED_BY, Device, Reason, Said, Verdict, read_said
 from auditor.review_differences import Differs, Redrawn
+from auditor.review_others import Others
 from auditor.review_places import METERS, Places
 from auditor.review_results import RESULTS, Conditions, Results, Told
 from ledger.proof.commitment import Envelope
@@ -46,6 +47,8 @@ _ENDS: Final = {
 _REACHED: Final = frozenset({"VerdictReached", "VerdictOverridden"})
 _JUDGED_ANEW: Final = _REACHED | {"InspectionClosed", "InspectionSuperseded"}
 """After these another verdict stands, or none."""
+
+_OVER: Final = frozenset({"concluded", "failed", "withdrawn"})
 
 _ORDER: Final[Mapping[str, tuple[frozenset[str], str]]] = {
     "ReviewProposed": (frozenset({"none"}), "joining"),
@@ -94,7 +97,6 @@ class Replay:
         self._members: dict[str, Verdict] = {}
         self._left_out: dict[str, Reason] = {}
         self._moves: dict[str, list[_Move]] = {}
-        self._concluded: set[str] = set()
         self._entrusted_before: dict[str, str] = {}
         self._proposed: dict[str, Any] = {}
         self._entrusted: dict[str, Any] = {}
@@ -104,6 +106,7 @@ class Replay:
         self._population = Population(())
         self._sizes: dict[Stratum, Size] = {}
         self._places: Final = Places()
+        self._others: Final = Others()
         self._results = Results()
         self.found: Final = Redrawn()
 
@@ -116,16 +119,16 @@ class Replay:
             elif stream.startswith(METERS):
                 self._places.take(stream.removeprefix(METERS), envelope.data, envelope.recorded_at_us)
             elif stream == self._stream:
+                self._others.take(index, self._review, name, envelope.data)
                 self._of_review(index, name, envelope)
             elif stream.startswith(REVIEWS):
+                self._others.take(index, stream.removeprefix(REVIEWS), name, envelope.data)
                 self._of_another(stream.removeprefix(REVIEWS), name, envelope)
         except (msgspec.DecodeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
             self.found.differs(Differs.UNREADABLE, found=f"{envelope.type}: {error!r}", index=index)
 
     def _of_another(self, review: str, name: str, envelope: Envelope) -> None:
-        if name == "Concluded":
-            self._concluded.add(review)
-        elif name == "NonceEntrusted":
+        if name == "NonceEntrusted":
             self._entrusted_before.setdefault(msgspec.json.decode(envelope.data)["nonce_sha256"], review)
 
     def ended(self) -> Redrawn:
@@ -135,6 +138,7 @@ class Replay:
             found.differs(Differs.NO_REVIEW, expected=self._stream)
         if found.phase == "committed" and (first := self._covering(self._committed_at)) is not None:
             found.checkpoint_size, found.checkpoint_root = first[0], first[1].hex()
+        found.earlier = self._others.before(self._review)
         if self._digest is not None and self._digest != self._entrusted.get("nonce_sha256"):
             found.differs(Differs.NONCE, expected=self._digest, found=self._entrusted.get("nonce_sha256", ""))
         if self._kept is not None and self._committed and self._committed_at < self._kept[0]:
@@ -153,6 +157,10 @@ class Replay:
         frozen = device.review == self._review and self.found.phase in {"joining", "committed", "drawn"}
         if frozen and name not in _CHANGES_NOTHING:
             self.found.differs(Differs.CHANGED, found=name, asset_no=asset_no, index=index)
+        if name == "PopulationLeft" and said.review == self._review and self.found.phase in _OVER:
+            self._left(index, asset_no, said)
+        if device.resort == self._review and name in JUDGED_BY:
+            self.found.differs(Differs.RESORT, expected="InspectionOpened", found=name, asset_no=asset_no, index=index)
         if name == "PopulationJoined" and said.review == self._review:
             self._joined(index, asset_no, device, said)
             device.take(name, said)
@@ -180,7 +188,7 @@ class Replay:
             case "RepairClosed":
                 return said.certificate is None
             case "PopulationLeft":
-                return said.review not in self._concluded
+                return not self._others.has_concluded(said.review)
             case _:
                 return False
 
@@ -197,6 +205,13 @@ class Replay:
         expected, joined = device.as_joined(said), (said.round, said.disposition, said.maker, skipped)
         if joined != expected:
             self.found.differs(Differs.VERDICT, expected=expected, found=joined, **about)
+
+    def _left(self, index: int, asset_no: str, said: Said) -> None:
+        """A member leaves with what the review has come to said of it."""
+        expected = (self.found.consequence == "resort", asset_no in self._results.drawn)
+        if (said.resort, said.sampled) != expected:
+            told = (said.resort, said.sampled)
+            self.found.differs(Differs.RESORT, expected=expected, found=told, asset_no=asset_no, index=index)
 
     def _fits(self, device: Device) -> bool:
         criteria = self._proposed["criteria"]

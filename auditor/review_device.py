@@ -50,6 +50,8 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     stands: int | None = None
     certificate: str | None = None
     review: str = ""
+    resort: bool = False
+    sampled: bool = False
     occurred_at: datetime | None = None
     occurred_on: date | None = None
 
@@ -57,10 +59,28 @@ class Said(msgspec.Struct, frozen=True, gc=False):
 read_said: Final = msgspec.json.Decoder(Said).decode
 
 
+JUDGED_BY: Final = frozenset(
+    {"VerdictReached", "OverrideProposed", "VerdictOverridden", "RepairOrdered", "PopulationJoined"}
+)
+"""What rests on a verdict or makes one: of a device whose batch is sorted again, not before it is inspected anew."""
+
+
 class Device:
     """What a device's own events make of it: the verdict that stands, and the inspection that was opened last."""
 
-    __slots__ = ("gone", "group", "is_open", "judged_on", "opened", "repaired", "review", "site", "skipped", "verdict")
+    __slots__ = (
+        "gone",
+        "group",
+        "is_open",
+        "judged_on",
+        "opened",
+        "repaired",
+        "resort",
+        "review",
+        "site",
+        "skipped",
+        "verdict",
+    )
 
     def __init__(self) -> None:
         self.verdict: Verdict | None = None
@@ -71,6 +91,7 @@ class Device:
         self.group = ""
         self.repaired = False
         self.review: str | None = None
+        self.resort: str | None = None
 
     def kept_out(self, review: str) -> Reason | None:
         """What keeps its verdict out of this review."""
@@ -86,7 +107,7 @@ class Device:
                 maker = said.device.get("maker")
                 self.opened, self.is_open = Opened(said.round, maker and intern(maker)), True
                 self.site, self.group = said.site and intern(said.site), intern(said.scheme.get("group", ""))
-                self.gone = False
+                self.gone, self.resort = False, None
             case "AppearanceInspected" | "FunctionInspected" | "AccuracyInspected":
                 ended, opened = said.report.get("ended"), self.opened
                 if ended in {"waived", "not_possible"}:
@@ -110,6 +131,8 @@ class Device:
                 self.review, self.verdict = intern(said.review), self.as_joined(said)
             case "PopulationLeft":
                 self.review = None
+                if said.resort:
+                    self.verdict, self.resort = None, intern(said.review)
             case _:
                 pass
 

@@ -32,6 +32,7 @@ class Differs(StrEnum):
     CHANGED = "member_changed"
     RESULT = "result_differs"
     RECORD = "record_differs"
+    RESORT = "resort_differs"
     CONCLUSION = "conclusion_differs"
 
 
@@ -61,6 +62,10 @@ DIFFERENCES: Final[dict[Differs, tuple[str, str]]] = {
     Differs.SAMPLE: ("样本与重算的不同", "the sample is not the one that follows"),
     Differs.CHANGED: ("冻结期间成员有变动", "a member changed while it was frozen"),
     Differs.RESULT: ("结果或替补不合样本", "a result or a spare that the sample does not bear"),
+    Differs.RESORT: (
+        "离开总体时或其后未按复核结论处理",
+        "it was not treated as the conclusion says when it left, or after",
+    ),
     Differs.RECORD: ("替换所述的在账位置与登记不符", "a replacement says another place on record than the registry"),
     Differs.CONCLUSION: ("结论与结果不符", "the conclusion is not what the results come to"),
 }
@@ -83,6 +88,19 @@ class Late(msgspec.Struct, frozen=True):
     index: int
 
 
+class EarlierReview(msgspec.Struct, frozen=True, kw_only=True):
+    """A review that was about some of the same verdicts before: of which days, proposed at which entry, how far it went
+    and what its conclusion was.
+    """
+
+    review: str
+    index: int
+    judged_from: str
+    judged_to: str
+    phase: str
+    consequence: str = ""
+
+
 class Redrawn(msgspec.Struct, kw_only=True):
     """What a review comes to: `phase` is how far it went. The checkpoint is the one by which its sample was drawn, else
     the first published one that covers the commitment.
@@ -102,6 +120,7 @@ class Redrawn(msgspec.Struct, kw_only=True):
     replaced: int = 0
     missing: int = 0
     consequence: str = ""
+    earlier: list[EarlierReview] = []
     late: list[Late] = []
     late_count: int = 0
     differences: list[Difference] = []

@@ -54,6 +54,8 @@ class Results:
     def __init__(self, drawn: Sequence[Drawn] = (), by: Conditions = NONE_DRAWN) -> None:
         self._by: Final = by
         self._at: Final = {asset_no: place for place, one in enumerate(drawn) for asset_no in one.sample}
+        self.drawn: Final = frozenset(asset_no for one in drawn for asset_no in (*one.sample, *one.spares))
+        """Samples and spares, as they were drawn."""
         self._spares: Final = [list(one.spares) for one in drawn]
         self._came_in: Final[set[str]] = set()
         self._gone: Final[set[str]] = set()

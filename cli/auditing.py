@@ -334,6 +334,10 @@ def _tell_review(report: ReviewReport) -> None:
         out.print(Text(f"  {said}", "dim"))
     if report.verdict.code is None:
         out.print(facts_of(report))
+    for earlier in found.earlier:
+        ended = f"{earlier.phase} {earlier.consequence}".strip()
+        words = "此前已就部分相同结论提出的复核 of some of the same verdicts before"
+        out.print(Text(f"  {words}: {earlier.review} ({earlier.judged_from} … {earlier.judged_to}) {ended}", "yellow"))
     if found.differences:
         shown = Table(show_lines=True)
         for title in ("差异 difference", "器具 device", "条目 index", "应为 expected", "所见 found"):

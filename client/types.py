@@ -679,7 +679,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     asset_no: str
     act: Literal["carry", "decide", "elsewhere", "end_step", "identify", "judge", "open", "stopped"]
     said: Words
-    phase: Literal["abandoned", "closed", "judged", "none", "open", "stopped", "superseded"]
+    phase: Literal["abandoned", "closed", "judged", "none", "open", "resort", "stopped", "superseded"]
     phase_name: Words
     round: int
     device: Device
@@ -967,12 +967,13 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class InspectionRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`phase` is open, stopped, judged, abandoned, superseded or closed; `round`, `bench`, scheme and `identity`
-    are of the inspection opened last, `next_step` the one of its three that is due. `disposition`, `rule`,
-    `judged_on` and `waived` are those of the verdict that stands, reached in `judged_round` and recorded at
-    `judged_at_us`, microseconds since 1970-01-01 UTC. `faults` are codes, one beside the other: those found so far
-    in an inspection under way, else `judged_faults`, those of the verdict. `review` froze it; `repair` is under
-    way, `certificate` what the last one led to. `version` is that of its stream.
+    """`phase` is open, stopped, judged, resort (judged before, and sorted again), abandoned, superseded or closed;
+    `round`, `bench`, scheme and `identity` are of the inspection opened last, `next_step` the one of its three
+    that is due. `disposition`, `rule`, `judged_on` and `waived` are those of the verdict that stands, reached in
+    `judged_round` and recorded at `judged_at_us`, microseconds since 1970-01-01 UTC. `faults` are codes, one
+    beside the other: those found so far in an inspection under way, else `judged_faults`, those of the verdict.
+    `review` froze it; `repair` is under way, `certificate` what the last one led to. `version` is that of its
+    stream.
     """
 
     asset_no: str
@@ -2363,7 +2364,7 @@ class RecordFinalReading(Command, frozen=True, kw_only=True, omit_defaults=True)
 
 class RecordPrecondition(Command, frozen=True, kw_only=True, omit_defaults=True):
     """记录前提 A ground on which the device may be released, decided elsewhere: a verdict, an order, an approval.
-    `valid_until`: the last day on which a certificate holds.
+    `valid_until`: the last day on which a certificate holds. `withdrawn`: it stands no more.
     """
 
     PATH: ClassVar[str] = "/v1/meters/{asset_no}/record-precondition"
@@ -2387,6 +2388,7 @@ class RecordPrecondition(Command, frozen=True, kw_only=True, omit_defaults=True)
     occurred_at: datetime | None = None
     occurred_on: date | None = None
     valid_until: date | None = None
+    withdrawn: bool = False
 
 
 class RecordTestDestruction(Command, frozen=True, kw_only=True, omit_defaults=True):

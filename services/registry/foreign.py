@@ -89,7 +89,10 @@ class PopulationJoined(OfDevice, frozen=True, kw_only=True, gc=False):
 
 
 class PopulationLeft(PopulationJoined, frozen=True, kw_only=True, gc=False):
-    """The review has ended."""
+    """The review has ended. `resort`: its verdict stands no more. `sampled`: it was drawn for the review."""
+
+    resort: bool = False
+    sampled: bool = False
 
 
 class DrawnStratum(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -239,7 +239,14 @@ def when_population_joined_place_hold(event: foreign.PopulationJoined, _recorded
     yield PlaceHold(**event.moment, asset_no=event.asset_no, hold=event.review, kind="review", reference=event.review)
 
 
-def when_population_left_lift_hold(event: foreign.PopulationLeft, _recorded: Recorded) -> Iterator[LiftHold]:
+def when_population_left_lift_hold(
+    event: foreign.PopulationLeft, _recorded: Recorded
+) -> Iterator[RecordPrecondition | LiftHold]:
+    """Whatever stands no more ends before the hold does: in between nothing is released on it."""
+    if event.resort:
+        yield _ground(event, "verdict_hold", event.review)
+    if event.sampled:
+        yield msgspec.structs.replace(_ground(event, "review_sample", event.review), withdrawn=True)
     yield LiftHold(**event.moment, asset_no=event.asset_no, hold=event.review, reference=event.review)
 
 
@@ -319,11 +326,6 @@ POLICIES: Final = (
             foreign.ReVerified: when_re_verified_record_certificate,
             foreign.ReVerificationFailed: when_re_verification_failed_suspend_verdict,
             foreign.RepairCancelled: when_repair_cancelled_withdraw_order,
-        },
-    ),
-    Policy(
-        name="holds_follow_reviews",
-        when={
             foreign.PopulationJoined: when_population_joined_place_hold,
             foreign.PopulationLeft: when_population_left_lift_hold,
             foreign.SampleDrawn: when_sample_drawn_record_sample,
@@ -331,7 +333,7 @@ POLICIES: Final = (
     ),
 )
 """One policy where the order of events counts: a device is dispatched before it is received, put in before it is taken
-out, and judged before its repair is ordered.
+out, judged before its repair is ordered, and out of a review before it is inspected anew.
 """
 
 

@@ -11,7 +11,17 @@ from kernel.quantity import instant_of_us
 from services.sorting.inspection.population import JoinPopulation, LeavePopulation
 from services.sorting.review.committing import CommitPopulation
 from services.sorting.review.drawing import FailDraw, NoteCheckpoint
-from services.sorting.views.review import COMMITTED, ENDED, JOINING, criteria_of, free, frozen, in_phase
+from services.sorting.views.review import (
+    COMMITTED,
+    ENDED,
+    JOINING,
+    ReviewRow,
+    criteria_of,
+    drawn_for,
+    free,
+    frozen,
+    in_phase,
+)
 
 REVIEWS_EVERY_S: Final = 1.0
 
@@ -29,8 +39,7 @@ def reviews_due(connection: Connection, now_us: int) -> Iterator[tuple[str, msgs
         if row.due_us is not None and row.due_us < now_us:
             yield f"{row.review}/fail/{now_us}", FailDraw(**moment, review=row.review)
     for row in in_phase(connection, *ENDED):
-        for asset_no, _, _ in frozen(connection, row.review):
-            yield f"{row.review}/{asset_no}/{now_us}", LeavePopulation(**moment, asset_no=asset_no, review=row.review)
+        yield from _leaving(connection, row, moment, now_us)
     taken: set[str] = set()
     for row in in_phase(connection, JOINING):
         joined = True
@@ -44,6 +53,22 @@ def reviews_due(connection: Connection, now_us: int) -> Iterator[tuple[str, msgs
                 yield f"{row.review}/{asset_no}/{now_us}", join
         if row.nonce_entrusted and row.joined and joined:
             yield f"{row.review}/commit/{now_us}", CommitPopulation(**moment, review=row.review)
+
+
+def _leaving(
+    connection: Connection, row: ReviewRow, moment: dict[str, Any], now_us: int
+) -> Iterator[tuple[str, msgspec.Struct]]:
+    """The members of a review that has ended, each with what that means for it."""
+    sampled = drawn_for(connection, row.review)
+    for asset_no, _, _ in frozen(connection, row.review):
+        leave = LeavePopulation(
+            **moment,
+            asset_no=asset_no,
+            review=row.review,
+            resort=row.consequence == "resort",
+            sampled=asset_no in sampled,
+        )
+        yield f"{row.review}/{asset_no}/{now_us}", leave
 
 
 REVIEWS_GO_ON: Final = ClockPolicy(name="reviews_go_on", every_s=REVIEWS_EVERY_S, due=reviews_due)

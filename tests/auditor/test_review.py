@@ -15,6 +15,7 @@ from auditor.finding import Fault
 from auditor.review import replayed
 from auditor.review_audit import audit_review
 from auditor.review_differences import DIFFERENCES, Differs
+from auditor.review_others import overlap
 from auditor.review_results import lower_holds, upper_holds
 from auditor.source import Place
 from auditor.span import expanded
@@ -251,7 +252,7 @@ CHANGES: list[tuple[str, Callable[[dict[str, Any]], None], set[Differs]]] = [
 async def test_whatever_is_changed_is_named(told, name, change, expected):
     found = {what for what, _ in differences(told, changed(told[0], name, change))}
     assert found & expected
-    assert found <= expected | {Differs.CONCLUSION, Differs.RESULT, Differs.SAMPLE, Differs.NONCE}
+    assert found <= expected | {Differs.CONCLUSION, Differs.RESULT, Differs.SAMPLE, Differs.NONCE, Differs.RESORT}
 
 
 async def test_a_place_on_record_that_is_not_the_registry_s_is_named(told):
@@ -303,6 +304,68 @@ async def test_a_draw_that_failed_in_time_is_one_and_before_it_is_named(tmp_path
     assert [one.what for one in replayed("R1", late, lambda _index: None).differences] == []
     early = [(at, msgspec.structs.replace(one, recorded_at_us=0)) for at, one in events]
     assert [one.what for one in replayed("R1", early, lambda _index: None).differences] == [Differs.LATE]
+
+
+async def test_a_member_that_leaves_otherwise_than_was_concluded_is_named(told):
+    assert {json.loads(one.data)["resort"] for _, one in told[0] if one.type == "sorting.PopulationLeft"} == {True}
+    asset_no = event_of(told[0], "PopulationLeft")["asset_no"]
+    for change in ({"resort": False}, {"sampled": False}, {"sampled": True}):
+        found = differences(told, changed(told[0], "PopulationLeft", lambda said, to=change: said.update(to)))
+        was = {name: event_of(told[0], "PopulationLeft").get(name, False) for name in change}
+        assert found == ([] if was == change else [(Differs.RESORT, asset_no)])
+
+
+async def test_a_verdict_that_is_made_use_of_though_its_batch_is_sorted_again_is_named(told):
+    at, left = [(at, one) for at, one in told[0] if one.type == "sorting.PopulationLeft"][-1]
+    asset_no = json.loads(left.data)["asset_no"]
+    ordered = msgspec.structs.replace(left, type="sorting.RepairOrdered")
+    assert differences(told, [*told[0], (at + 1, ordered)]) == [(Differs.RESORT, asset_no)]
+    anew = msgspec.structs.replace(left, type="sorting.InspectionOpened")
+    assert differences(told, [*told[0], (at + 1, anew), (at + 2, ordered)]) == []
+
+
+def proposed_before(told, review, ended, **criteria):
+    """The same events after another review of this log, which ended so."""
+    own = next(one for _, one in told[0] if one.type == "sorting.ReviewProposed")
+    said = json.loads(own.data)
+    data = json.dumps(said | {"criteria": said["criteria"] | criteria}).encode()
+    stream = f"review-{review}"
+    proposed = msgspec.structs.replace(own, stream=stream, data=data)
+    ends = msgspec.structs.replace(own, stream=stream, type=f"sorting.{ended}", data=b'{"consequence":"resort"}')
+    return [(-2, proposed), (-1, ends), *told[0]]
+
+
+@pytest.mark.parametrize(
+    ("criteria", "overlaps"),
+    [
+        ({}, True),
+        ({"judged_from": "2026-05-01", "judged_to": "2026-05-06"}, True),
+        ({"judged_from": "2026-05-01", "judged_to": "2026-05-05"}, False),
+        ({"judged_from": "2026-05-07", "judged_to": "2026-05-09"}, False),
+        ({"site": "elsewhere", "makers": ["M01"], "scheme_group": "g", "dispositions": ["claim"]}, True),
+    ],
+)
+async def test_reviews_of_some_of_the_same_verdicts_before_are_listed_with_how_they_ended(told, criteria, overlaps):
+    redrawn = replayed("R1", proposed_before(told, "R0", "Concluded", **criteria), lambda _index: told[1])
+    assert redrawn.differences == []
+    found = [(one.review, one.phase, one.consequence) for one in redrawn.earlier]
+    assert found == ([("R0", "concluded", "resort")] if overlaps else [])
+    for ended, phase in (("DrawFailed", "failed"), ("ReviewWithdrawn", "withdrawn")):
+        redrawn = replayed("R1", proposed_before(told, "R0", ended), lambda _index: told[1])
+        assert [one.phase for one in redrawn.earlier] == [phase]
+
+
+def test_what_two_reviews_name_must_meet_for_them_to_overlap():
+    days = {"judged_from": "2026-05-06", "judged_to": "2026-05-06"}
+    for name, one, other in (
+        ("site", "S1", "S2"),
+        ("scheme_group", "a", "b"),
+        ("makers", ["M01"], ["M02"]),
+        ("dispositions", ["scrap"], ["claim", "reuse"]),
+    ):
+        assert not overlap(days | {name: one}, days | {name: other})
+        assert overlap(days | {name: one}, days | {name: one})
+        assert overlap(days | {name: one}, days)
 
 
 @given(st.integers(1, 60), st.data(), st.sampled_from([500_000, 900_000, 950_000]))

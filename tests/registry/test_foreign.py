@@ -28,6 +28,7 @@ from services.registry.meter.end import NOT_APPROVED, HandToRecycler
 from services.registry.meter.hold import ApplySeal, LiftHold, PlaceHold, RemoveSeal
 from services.registry.meter.release import (
     PRECONDITION_MISSING,
+    PreconditionRecorded,
     RecordPrecondition,
     Reinstall,
     Release,
@@ -40,7 +41,6 @@ from tests.registry.stories import CENTRE, DAY, IN_STOCK, NUMBER, OTHER, REGISTE
 from tests.registry.test_followers import done, running, until
 
 (GROUNDS,) = (policy for policy in POLICIES if policy.name == "grounds_follow_sorting")
-(REVIEWED,) = (policy for policy in POLICIES if policy.name == "holds_follow_reviews")
 STREAM = f"inspection-{NUMBER}"
 
 
@@ -75,8 +75,8 @@ JOINED = {"asset_no": NUMBER, "occurred_on": DAY, "review": "RV-1"}
 def test_a_device_under_review_is_held_until_that_has_ended():
     place = on(PlaceHold, hold="RV-1", kind="review", reference="RV-1")
     lift = on(LiftHold, hold="RV-1", reference="RV-1")
-    assert asked(REVIEWED, PopulationJoined(**JOINED)) == [place]
-    assert asked(REVIEWED, PopulationLeft(**JOINED)) == [lift]
+    assert asked(GROUNDS, PopulationJoined(**JOINED)) == [place]
+    assert asked(GROUNDS, PopulationLeft(**JOINED)) == [lift]
     story = given(METER).when(IN_STOCK[0])
     for command in (*IN_STOCK[1:], place):
         story.then(story.outcome).when(command)
@@ -89,9 +89,37 @@ def test_a_device_under_review_is_held_until_that_has_ended():
 
 def test_what_was_drawn_may_leave_for_the_institute_spares_too():
     drawn = (DrawnStratum(sample=(NUMBER,), spares=(OTHER,)), DrawnStratum())
-    commands = asked(REVIEWED, SampleDrawn(review="RV-1", drawn=drawn, occurred_on=DAY))
+    commands = asked(GROUNDS, SampleDrawn(review="RV-1", drawn=drawn, occurred_on=DAY))
     sample = on(RecordPrecondition, kind="review_sample", reference="RV-1")
     assert commands == [sample, msgspec.structs.replace(sample, asset_no=OTHER)]
+
+
+def test_what_was_drawn_may_not_leave_for_a_review_that_has_ended():
+    sample = on(RecordPrecondition, kind="review_sample", reference="RV-1")
+    lift = on(LiftHold, hold="RV-1", reference="RV-1")
+    withdraw = msgspec.structs.replace(sample, withdrawn=True)
+    assert asked(GROUNDS, PopulationLeft(**JOINED, sampled=True)) == [withdraw, lift]
+    story = given(METER).when(IN_STOCK[0])
+    for command in (*IN_STOCK[1:], sample):
+        story.then(story.outcome).when(command)
+    story.then(story.outcome)
+    # Drawn for another review meanwhile, it stays so.
+    story.when(msgspec.structs.replace(withdraw, reference="RV-0")).then([])
+    story.when(withdraw).then([on(PreconditionRecorded, kind="review_sample", reference="RV-1", withdrawn=True)])
+    story.when(withdraw).then([])
+    story.when(on(Release, site=CENTRE, purpose="review", reference="RV-1")).refused(PRECONDITION_MISSING)
+
+
+def test_a_batch_that_is_sorted_again_goes_nowhere_on_its_verdicts():
+    lift = on(LiftHold, hold="RV-1", reference="RV-1")
+    hold = ground("verdict_hold", "RV-1")
+    # Before the hold is lifted, so that nothing is released in between.
+    assert asked(GROUNDS, PopulationLeft(**JOINED, resort=True)) == [hold, lift]
+    story = given(METER).when(IN_STOCK[0])
+    for command in (*IN_STOCK[1:], ground("verdict_claim", "V"), ground("claim_agreement", "C"), hold):
+        story.then(story.outcome).when(command)
+    story.then(story.outcome)
+    story.when(on(Release, site=CENTRE, purpose="maker", reference="C")).refused(PRECONDITION_MISSING)
 
 
 async def written(registry, stream, **event):

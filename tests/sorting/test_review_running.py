@@ -22,6 +22,7 @@ from services.sorting.review.state import ReviewCriteria
 from services.sorting.views.inspection import INSPECTIONS
 from services.sorting.views.review import with_late
 from services.sorting.views.sampled import SampleRow
+from services.sorting.views.waiting import WAITING
 from tests.given import fresh_id
 from tests.sorting.examples import SITE
 from tests.sorting.reviewing import (
@@ -66,12 +67,28 @@ async def test_what_disagrees_too_often_is_sorted_again(tmp_path):
     async with hall(tmp_path) as here:
         await judge(here.ledger, range(60))
         await here.drawn()
+        drawn = {*await here.samples(), *await here.samples(state="spare")}
         await here.retest(differing=1)
         await here.conclude()
         row = await here.row()
-        assert (row.consequence, row.disagreed) == ("resort", 1)
-        await here.tick()
+        assert (row.consequence, row.disagreed, row.worst_disagreed) == ("resort", 1, 1)
+        assert await here.tick() == []
         assert await frozen(here) == []
+        rows = await here.sorting.page(INSPECTIONS, {}, None, 500, seen=await here.ledger.head())
+        assert {(row.phase, row.disposition, row.judged_on) for row in rows} == {("resort", None, None)}
+        left = [(await here.sorting.events_of(number(serial)))[-1][0] for serial in range(60)]
+        assert {event.resort for event in left} == {True}
+        assert {event.asset_no for event in left if event.sampled} == drawn
+        waiting = await here.sorting.page(WAITING, {}, None, 500, seen=await here.ledger.head())
+        assert {(row.waits_for, row.reopened_on is None) for row in waiting} == {("verdict", False)}
+        about = {"occurred_at": here.at, "asset_no": number(1)}
+        override = ProposeOverride(**about, disposition="claim", why="synthetic", by="u-2")
+        assert await here.refused(override) == "inspection.to_be_resorted"
+        # The same days asked again: no verdict of theirs stands.
+        await here.propose("R2")
+        await here.entrust("R2")
+        assert await here.tick() == []
+        assert ((await here.row("R2")).phase, (await here.row("R2")).joined) == ("joining", 0)
 
 
 async def test_of_a_population_smaller_than_the_plan_all_are_tested(tmp_path):

@@ -99,13 +99,14 @@ NOT_OUT = against_rules(
 
 class RecordPrecondition(Happened, frozen=True, kw_only=True):
     """记录前提 A ground on which the device may be released, decided elsewhere: a verdict, an order, an approval.
-    `valid_until`: the last day on which a certificate holds.
+    `valid_until`: the last day on which a certificate holds. `withdrawn`: it stands no more.
     """
 
     asset_no: AssetNo
     kind: PreconditionKind
     reference: Reference
     valid_until: CivilDate | None = None
+    withdrawn: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -167,12 +168,13 @@ class ReturnToCustomer(Happened, frozen=True, kw_only=True):
 
 
 class PreconditionRecorded(Happened, frozen=True, kw_only=True):
-    """A ground for a release stands."""
+    """A ground for a release stands, or where it was `withdrawn` stands no more."""
 
     asset_no: AssetNo
     kind: PreconditionKind
     reference: Reference
     valid_until: CivilDate | None = None
+    withdrawn: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -265,6 +267,9 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
         return [_replaced(command, meter)]
     place = known(command.asset_no, meter)
     match command:
+        case RecordPrecondition(withdrawn=True) if meter.preconditions.get(command.kind) != command.reference:
+            # Another stands by now, or none does.
+            return []
         case RecordPrecondition():
             return [becomes(command, PreconditionRecorded)]
         case Release():
@@ -299,6 +304,9 @@ def decide(command: Command, meter: Meter) -> Sequence[Event]:
 
 def evolve(meter: Meter, event: Event) -> Meter:
     match event:
+        case PreconditionRecorded(kind=kind, withdrawn=True):
+            left = {one: said for one, said in meter.preconditions.items() if one != kind}
+            return msgspec.structs.replace(meter, preconditions=left)
         case PreconditionRecorded(kind=kind, reference=reference, valid_until=valid_until):
             grounds = _after(meter.preconditions, kind, reference)
             certified = valid_until if kind == "re_verification" else meter.certified_until

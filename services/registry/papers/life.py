@@ -173,7 +173,11 @@ _SAYING: Final[dict[type[msgspec.Struct], Saying]] = {
     hold.SealApplied: lambda e, _: Said(_of("加封", "seal applied"), reference=e.seal_no),
     hold.SealRemoved: _seal_removed,
     release.PreconditionRecorded: lambda e, _: Said(
-        _of("记录前提", "ground recorded", PRECONDITIONS[e.kind]), reference=e.reference
+        _of(
+            *(("撤销前提", "ground withdrawn") if e.withdrawn else ("记录前提", "ground recorded")),
+            PRECONDITIONS[e.kind],
+        ),
+        reference=e.reference,
     ),
     release.Released: _released,
     release.SampleReturned: lambda e, site: Said(_of("退回", "back from", PURPOSES[e.purpose]), site(e.moved.to_site)),

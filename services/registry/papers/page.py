@@ -234,7 +234,7 @@ _DOCUMENTS: Final[tuple[tuple[type[Happened], Callable[[Any], DocumentLine | Non
     ),
     (custody.Received, lambda e: _paper(e, ("移交单", "transfer note"), e.shipment)),
     (missing.WrittenOff, lambda e: _paper(e, ("核销审批", "approval of writing off"), e.approval)),
-    (release.PreconditionRecorded, lambda e: _paper(e, PRECONDITIONS[e.kind], e.reference)),
+    (release.PreconditionRecorded, lambda e: None if e.withdrawn else _paper(e, PRECONDITIONS[e.kind], e.reference)),
     (end.DataCleared, lambda e: _paper(e, ("数据清除凭证", "proof of clearing"), content_hash=e.evidence_sha256)),
     (end.ChipDestroyed, lambda e: _paper(e, ("芯片销毁凭证", "proof of destruction"), content_hash=e.evidence_sha256)),
     (end.Defaced, lambda e: _paper(e, ("毁形照片", "photo of defacing"), content_hash=e.evidence_sha256)),

@@ -1,6 +1,7 @@
 """In the population of a review: from when it joins until the review has ended, nothing about its verdict changes.
 
 judged -> PopulationJoined (review) -> PopulationLeft (review)
+                                    -> PopulationLeft (review, resort): the verdict stands no more
 
 An override that is proposed by then stays proposed: nobody confirms or rejects it before the review has ended, so that
 nobody keeps a verdict from a review by doubting it.
@@ -46,10 +47,12 @@ class JoinPopulation(Happened, frozen=True, kw_only=True):
 
 
 class LeavePopulation(Happened, frozen=True, kw_only=True):
-    """离开复核总体 The review has ended."""
+    """离开复核总体 The review has ended: `resort`, where its batch is sorted again. `sampled`: the device was drawn."""
 
     asset_no: AssetNo
     review: Key
+    resort: bool = False
+    sampled: bool = False
 
 
 class PopulationJoined(Happened, frozen=True, kw_only=True):
@@ -68,10 +71,14 @@ class PopulationJoined(Happened, frozen=True, kw_only=True):
 
 
 class PopulationLeft(Happened, frozen=True, kw_only=True):
-    """It is free again."""
+    """It is free again. `resort`: its verdict stands no more, and it is inspected anew before anything else. `sampled`:
+    it was drawn, as a sample or a spare, and is not released for that any more.
+    """
 
     asset_no: AssetNo
     review: Key
+    resort: bool = False
+    sampled: bool = False
 
 
 Command: TypeAlias = JoinPopulation | LeavePopulation
@@ -116,8 +123,18 @@ def evolve(inspection: Inspection, event: Event) -> Inspection:
     match event:
         case PopulationJoined(review=review):
             return msgspec.structs.replace(inspection, population=review)
-        case PopulationLeft():
-            return msgspec.structs.replace(inspection, population=None)
+        case PopulationLeft(resort=resort):
+            free = msgspec.structs.replace(inspection, population=None)
+            return _unsettled(free, event.review) if resort else free
+
+
+def _unsettled(inspection: Inspection, review: str) -> Inspection:
+    """The same without its verdict, be that the one that stands or the one before an inspection under way."""
+    if inspection.phase == "judged":
+        return msgspec.structs.replace(
+            inspection, phase="resort", resort=review, disposition=None, proposal=None, certificate=None
+        )
+    return msgspec.structs.replace(inspection, disposition=None, before=None)
 
 
 PART = decider.Part(members(Command), members(Event), decide, evolve)

@@ -62,12 +62,20 @@ SUPERSEDED = against_rules(
     "the temporary identity {asset_no} is bound to {number}; inspect the device anew under that number",
 )
 
-Phase = Literal["none", "open", "stopped", "judged", "abandoned", "superseded", "closed"]
+TO_BE_RESORTED = against_rules(
+    "inspection.to_be_resorted",
+    "器具 {asset_no} 所在批次经复核 {review} 须重新分拣，原结论已不成立。请先重新开检。",
+    "{asset_no} is of a batch that is sorted again after review {review}, and its verdict stands no more; inspect it "
+    "anew first",
+)
+
+Phase = Literal["none", "open", "stopped", "judged", "resort", "abandoned", "superseded", "closed"]
 PHASES: dict[Phase, tuple[str, str]] = {
     "none": ("未开检", "never opened"),
     "open": ("分拣中", "under way"),
     "stopped": ("身份不符已停止", "stopped, its identity does not match"),
     "judged": ("已有结论", "judged"),
+    "resort": ("整批重新分拣，待重新检验", "to be sorted again"),
     "abandoned": ("已终止", "abandoned"),
     "superseded": ("已改用编号", "goes on under its number"),
     "closed": ("已重新装用", "in service again"),
@@ -107,7 +115,8 @@ class Inspection(msgspec.Struct, frozen=True):
     address, which the record does not have, is not that of its number. `population` is the review that froze it,
     `repair` the order by which it is being made fit for use again, `repairs` how many there were, `certificate` what
     the last verdict of reuse led to, `number` what a temporary identity turned out to be, `since` what its
-    counters said when it was last re-verified.
+    counters said when it was last re-verified. `resort` is the review after which its batch
+    is sorted again: the verdict stands no more.
     """
 
     phase: Phase = "none"
@@ -135,6 +144,7 @@ class Inspection(msgspec.Struct, frozen=True):
     number: str | None = None
     repair_failed: bool = False
     since: dict[str, int] = {}
+    resort: str | None = None
     before: "Inspection | None" = None
 
     @property
@@ -152,10 +162,14 @@ NEVER = Inspection()
 
 
 def known(asset_no: str, inspection: Inspection) -> Inspection:
-    """The same, or a refusal where the device was never inspected or goes by another number now."""
+    """The same, or a refusal where the device was never inspected, goes by another number now, or is to be sorted
+    again.
+    """
     if inspection.round == 0:
         raise UNKNOWN(asset_no=asset_no)
     unbound(asset_no, inspection)
+    if inspection.resort is not None:
+        raise TO_BE_RESORTED(asset_no=asset_no, review=inspection.resort)
     return inspection
 
 

@@ -16,12 +16,12 @@ from services.sorting.views.tables import Tables
 
 
 class InspectionRow(msgspec.Struct, frozen=True):
-    """`phase` is open, stopped, judged, abandoned, superseded or closed; `round`, `bench`, scheme and `identity` are
-    of the inspection opened last, `next_step` the one of its three that is due. `disposition`, `rule`, `judged_on` and
-    `waived` are those of the verdict that stands, reached in `judged_round` and recorded at `judged_at_us`,
-    microseconds since 1970-01-01 UTC. `faults` are codes, one beside the other: those found so far in an
-    inspection under way, else `judged_faults`, those of the verdict. `review` froze it; `repair` is under way,
-    `certificate` what the last one led to. `version` is that of its stream.
+    """`phase` is open, stopped, judged, resort (judged before, and sorted again), abandoned, superseded or closed;
+    `round`, `bench`, scheme and `identity` are of the inspection opened last, `next_step` the one of its three that
+    is due. `disposition`, `rule`, `judged_on` and `waived` are those of the verdict that stands, reached in
+    `judged_round` and recorded at `judged_at_us`, microseconds since 1970-01-01 UTC. `faults` are codes, one beside
+    the other: those found so far in an inspection under way, else `judged_faults`, those of the verdict. `review`
+    froze it; `repair` is under way, `certificate` what the last one led to. `version` is that of its stream.
     """
 
     asset_no: str
@@ -166,8 +166,8 @@ def _changed(row: InspectionRow, event: Any) -> dict[str, Any]:
             return {"proposed": None}
         case population.PopulationJoined(review=review):
             return {"review": review}
-        case population.PopulationLeft():
-            return {"review": None}
+        case population.PopulationLeft(resort=resort):
+            return {"review": None} | (_without_verdict(row) if resort else {})
         case repair_order.RepairOrdered(repair=repair):
             return {"repair": repair}
         case repair_order.RepairClosed(certificate=certificate):
@@ -178,6 +178,20 @@ def _changed(row: InspectionRow, event: Any) -> dict[str, Any]:
             return {"phase": "superseded", "next_step": None}
         case _:
             return {}
+
+
+def _without_verdict(row: InspectionRow) -> dict[str, Any]:
+    return {
+        "phase": "resort" if row.phase == "judged" else row.phase,
+        "disposition": None,
+        "rule": None,
+        "judged_on": None,
+        "judged_round": None,
+        "judged_faults": "",
+        "waived": False,
+        "proposed": None,
+        "certificate": None,
+    }
 
 
 def _keys(event: Any, _recorded: Recorded) -> Iterable[tuple[str]]:

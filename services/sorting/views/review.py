@@ -402,3 +402,9 @@ def frozen(connection: Connection, review: str) -> Iterator[tuple[str, int, tupl
         select(of).where(of.c.review == review).order_by(of.c.asset_no)
     ):
         yield asset_no, number, (disposition, maker, bool(waived))
+
+
+def drawn_for(connection: Connection, review: str) -> frozenset[str]:
+    """The devices that were drawn for a review, samples and spares."""
+    of = SAMPLES.columns
+    return frozenset(connection.execute(select(of.c.asset_no).where(of.c.review == review)).scalars())

@@ -14,6 +14,7 @@ from services.sorting import foreign
 from services.sorting.inspection.departure import InspectionSuperseded
 from services.sorting.inspection.opening import InspectionAbandoned, InspectionOpened
 from services.sorting.inspection.override import VerdictOverridden
+from services.sorting.inspection.population import PopulationLeft
 from services.sorting.inspection.verdict import VerdictReached
 from services.sorting.views.station import HELD
 from services.sorting.views.tables import Tables
@@ -26,8 +27,8 @@ INSPECTIONS: Final = (InspectionOpened, InspectionAbandoned, InspectionSupersede
 class WaitingRow(msgspec.Struct, frozen=True):
     """`since` is the business day on which it was recorded to have come to the site where it is. `waits_for` a verdict,
     or for a person where that was `hold`; None: neither. `held_on` is the day of that verdict, `reopened_on` that on
-    which a verdict was taken back to inspect the device again; both as recorded. One that comes out of service again
-    waits again.
+    which a verdict was taken back to inspect the device again; both as recorded. One that comes out of service again,
+    or is sorted again, waits again.
     """
 
     asset_no: str
@@ -62,6 +63,8 @@ def evolve(row: WaitingRow | None, event: Any, recorded: Recorded, key: tuple[st
     day = business_day_of_us(recorded.recorded_at_us)
     if isinstance(event, INSPECTIONS):
         return msgspec.structs.replace(now, **_sorted(now, event, day))
+    if isinstance(event, PopulationLeft):
+        return msgspec.structs.replace(now, waits_for=VERDICT, held_on=None, reopened_on=day) if event.resort else now
     if isinstance(event, foreign.Dismantled):
         now = msgspec.structs.replace(now, waits_for=VERDICT, held_on=None, reopened_on=None)
     now = msgspec.structs.replace(
@@ -111,7 +114,7 @@ WAITING: Final = View[Any](
     name="waiting",
     row=WaitingRow,
     table=WaitingTable,
-    events=(foreign.Registered, *foreign.MOVES, foreign.RecordCorrected, *INSPECTIONS),
+    events=(foreign.Registered, *foreign.MOVES, foreign.RecordCorrected, *INSPECTIONS, PopulationLeft),
     keys=_keys,
     evolve=evolve,
 )

@@ -6,7 +6,7 @@ import pytest
 from kernel.refusal import Refusal
 from services.sorting.inspection import INSPECTION
 from services.sorting.inspection.departure import InspectionClosed, InspectionSuperseded
-from services.sorting.inspection.opening import LoadRecorded
+from services.sorting.inspection.opening import AbandonInspection, LoadRecorded
 from services.sorting.inspection.override import ConfirmOverride, ProposeOverride, RejectOverride
 from services.sorting.inspection.population import (
     CHANGED,
@@ -16,7 +16,8 @@ from services.sorting.inspection.population import (
     PopulationJoined,
     PopulationLeft,
 )
-from services.sorting.inspection.state import FROZEN, NOT_OPEN, UNKNOWN
+from services.sorting.inspection.repair_order import OrderRepair
+from services.sorting.inspection.state import FROZEN, NOT_OPEN, TO_BE_RESORTED, UNKNOWN
 from services.sorting.inspection.steps import STEP_OF, EndStep
 from tests.given import given
 from tests.sorting.inspection.stories import (
@@ -54,6 +55,26 @@ def test_a_device_is_frozen_until_its_review_is_concluded():
     story.when(LEAVE).then([on(PopulationLeft, review="RV-1")])
     story.when(LEAVE).then([])
     story.when(AGAIN).then([opened(round=2, why=AGAIN.why)])
+
+
+RESORT = on(LeavePopulation, review="RV-1", resort=True, sampled=True)
+
+
+def test_a_batch_that_is_sorted_again_has_no_verdicts_until_it_is_inspected_anew():
+    story = done(*JUDGED, JOIN).when(RESORT).then([on(PopulationLeft, review="RV-1", resort=True, sampled=True)])
+    assert (story.state.phase, story.state.disposition) == ("resort", None)
+    override = on(ProposeOverride, disposition="scrap", why="cracked", by=ANA)
+    abandon, repair = on(AbandonInspection, why="x"), on(OrderRepair, route="no_fault", repairer="C")
+    for command in (override, repair, abandon, rejudging(), msgspec.structs.replace(JOIN, review="RV-2")):
+        story.when(command).refused(TO_BE_RESORTED, review="RV-1")
+    # The review is the reason: nobody has to say one.
+    anew = msgspec.structs.replace(AGAIN, why=None)
+    story.when(anew).then([opened(round=2, why=None)])
+    # Given up, the verdict that does not stand does not come back.
+    story.when(abandon)
+    (given_up,) = story.outcome
+    assert (given_up.stands, given_up.disposition) == (None, None)
+    story.then(story.outcome).when(override).refused(NOT_OPEN)
 
 
 def test_only_a_verdict_joins_a_population():
