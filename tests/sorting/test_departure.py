@@ -11,7 +11,7 @@ from services.sorting.inspection.departure import (
     InspectionSuperseded,
     SupersedeInspection,
 )
-from services.sorting.inspection.opening import InspectionAbandoned, OpenOnRecord, RecordLoad
+from services.sorting.inspection.opening import CheckIdentity, InspectionAbandoned, OpenOnRecord, RecordLoad
 from services.sorting.inspection.population import JoinPopulation, LeavePopulation, PopulationLeft
 from services.sorting.inspection.repair_order import CloseRepair, RepairClosed
 from services.sorting.inspection.state import SUPERSEDED
@@ -53,6 +53,13 @@ def test_an_inspection_ends_where_its_device_leaves(event, departure):
     (abandoned,) = device(OPEN).when(command).outcome
     assert isinstance(abandoned, InspectionAbandoned)
     assert " / " in abandoned.why
+
+
+def test_an_inspection_that_its_identity_stopped_ends_there_too():
+    story = device(OPEN, on(CheckIdentity, barcode="9" * 22))
+    assert story.state.phase == "stopped"
+    (abandoned,) = story.when(on(AbandonDeparted, departure="missing")).outcome
+    assert isinstance(abandoned, InspectionAbandoned)
 
 
 def test_what_was_judged_or_never_opened_is_left_as_it_is():
