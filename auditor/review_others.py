@@ -25,9 +25,12 @@ class Others:
     def __init__(self) -> None:
         self._told: Final[dict[str, EarlierReview]] = {}
         self._criteria: Final[dict[str, Mapping[str, Any]]] = {}
+        self._concluded: Final[set[str]] = set()
 
     def take(self, index: int, review: str, name: str, data: bytes) -> None:
         """The next event of a review. Raises msgspec.DecodeError, KeyError, TypeError."""
+        if name == "Concluded":
+            self._concluded.add(review)
         if name == "ReviewProposed":
             criteria = msgspec.json.decode(data)["criteria"]
             self._criteria[review] = criteria
@@ -45,7 +48,7 @@ class Others:
 
     def has_concluded(self, review: str) -> bool:
         """Whether this review has had its conclusion."""
-        return review in self._told and self._told[review].phase == "concluded"
+        return review in self._concluded
 
     def before(self, review: str) -> list[EarlierReview]:
         """Those proposed before this one whose criteria and its own have something in common."""

@@ -175,13 +175,14 @@ def evolve(review: Review, event: Event) -> Review:
         case ReviewWithdrawn():
             return msgspec.structs.replace(review, phase="withdrawn")
         case PopulationCommitted():
-            assert event.occurred_at is not None
+            # No decision writes one without its instant; whatever a log says, it can be read.
+            term = timedelta(hours=review.reveal_within_h)
             return msgspec.structs.replace(
                 review,
                 phase="committed",
                 accept=event.accept,
                 strata=event.strata,
-                publish_by=event.occurred_at + timedelta(hours=review.reveal_within_h),
+                publish_by=None if event.occurred_at is None else event.occurred_at + term,
                 reveal_by=event.reveal_by,
             )
 
