@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -36,6 +36,10 @@ NO_NONCE = against_rules(
 NOBODY = against_rules("review.nobody", "复核 {review} 的总体为空。", "nobody is in the population of review {review}")
 
 
+REVEAL_WITHIN_H_MAX: Final = 720
+"""A month: whoever waits longer for a nonce keeps the devices from everybody."""
+
+
 class ProposeReview(Happened, frozen=True, kw_only=True):
     """提出复核 Which verdicts are reviewed, by which sampling plan, and within how many hours the nonce is to be
     revealed once a published checkpoint covers the commitment.
@@ -44,7 +48,7 @@ class ProposeReview(Happened, frozen=True, kw_only=True):
     review: Key
     criteria: ReviewCriteria
     plan: Code
-    reveal_within_h: Annotated[int, Meta(ge=24, le=720)] = 72
+    reveal_within_h: Annotated[int, Meta(ge=24, le=REVEAL_WITHIN_H_MAX)] = 72
     by: Subject
 
 
@@ -62,7 +66,7 @@ class EntrustNonce(Happened, frozen=True, kw_only=True):
 
     review: Key
     nonce_sha256: Sha256
-    reveal_within_h: Annotated[int, Meta(ge=1, le=720)] | None = None
+    reveal_within_h: Annotated[int, Meta(ge=1, le=REVEAL_WITHIN_H_MAX)] | None = None
     by: Subject
 
 
@@ -175,14 +179,15 @@ def evolve(review: Review, event: Event) -> Review:
         case ReviewWithdrawn():
             return msgspec.structs.replace(review, phase="withdrawn")
         case PopulationCommitted():
-            # No decision writes one without its instant; whatever a log says, it can be read.
-            term = timedelta(hours=review.reveal_within_h)
+            # No decision writes one without its instant or with such a term; whatever a log says, it can be read.
+            within_h = review.reveal_within_h
+            due = event.occurred_at if 0 < within_h <= REVEAL_WITHIN_H_MAX else None
             return msgspec.structs.replace(
                 review,
                 phase="committed",
                 accept=event.accept,
                 strata=event.strata,
-                publish_by=None if event.occurred_at is None else event.occurred_at + term,
+                publish_by=None if due is None else due + timedelta(hours=within_h),
                 reveal_by=event.reveal_by,
             )
 
