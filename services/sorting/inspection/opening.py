@@ -234,6 +234,7 @@ def evolve(inspection: Inspection, event: Event) -> Inspection:
                 population=inspection.population,
                 repairs=inspection.repairs,
                 repair_failed=inspection.repair_failed,
+                faults_judged=inspection.faults_judged,
                 since=inspection.since,
                 before=_as_judged(inspection),
             )

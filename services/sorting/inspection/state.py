@@ -115,8 +115,8 @@ class Inspection(msgspec.Struct, frozen=True):
     address, which the record does not have, is not that of its number. `population` is the review that froze it,
     `repair` the order by which it is being made fit for use again, `repairs` how many there were, `certificate` what
     the last verdict of reuse led to, `number` what a temporary identity turned out to be, `since` what its
-    counters said when it was last re-verified. `resort` is the review after which its batch
-    is sorted again: the verdict stands no more.
+    counters said when it was last re-verified, `faults_judged` the faults of the last verdict, in whichever life.
+    `resort` is the review after which its batch is sorted again: the verdict stands no more.
     """
 
     phase: Phase = "none"
@@ -145,6 +145,7 @@ class Inspection(msgspec.Struct, frozen=True):
     repair_failed: bool = False
     since: dict[str, int] = {}
     resort: str | None = None
+    faults_judged: tuple[str, ...] = ()
     before: "Inspection | None" = None
 
     @property

@@ -238,6 +238,7 @@ def evolve(inspection: Inspection, event: Event) -> Inspection:
                 certificate=None,
                 judged=inspection.judged + (again is None),
                 repair_failed=inspection.repair_failed or again is not None,
+                faults_judged=inspection.faults,
                 before=None,
             )
 
@@ -396,7 +397,7 @@ def _known(inspection: Inspection, device: Device) -> Known:
         dismantled_on=device.dismantled_on,
         load=inspection.load,
         rounds_judged=inspection.judged,
-        faults_before=inspection.before.faults if inspection.before else (),
+        faults_before=inspection.faults_judged,
         repair_failed=inspection.repair_failed,
     )
 

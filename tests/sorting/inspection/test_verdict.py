@@ -7,6 +7,7 @@ import pytest
 
 from services.sorting.assessment import say
 from services.sorting.inspection import INSPECTION
+from services.sorting.inspection.departure import CloseInspection
 from services.sorting.inspection.opening import AbandonInspection, CheckIdentity
 from services.sorting.inspection.population import JoinPopulation
 from services.sorting.inspection.state import FROZEN, NOT_OPEN, OPENED_ANEW, UNKNOWN
@@ -218,6 +219,8 @@ def test_a_device_is_counted_once_and_its_earlier_inspection_is_told():
     history, indicators, *_ = judged(*STUCK, AGAIN, SCANNED, *steps(), JUDGE)
     assert (first[1].again, indicators.again) == (False, True)
     assert (history.findings.known.rounds_judged, history.findings.known.faults_before) == (1, ("relay_stuck",))
+    assert say("history.inspected_before", rounds=1, faults=1) in history.findings.said
+    history, *_ = judged(*STUCK, on(CloseInspection), opening(), SCANNED, *steps(), JUDGE)
     assert say("history.inspected_before", rounds=1, faults=1) in history.findings.said
     abandoned = judged(opening(), on(AbandonInspection, why="mistaken"), *JUDGED)
     assert (abandoned[1].round, abandoned[1].again) == (2, False)
