@@ -106,7 +106,7 @@ def test_each_sees_what_its_role_may_over_tls(filled):
         with started.client("maker") as maker:
             assert seen(maker) == {"plan-1": EVENTS["plan-1"]}
             assert [event.metadata for event in maker.get_stream("plan-1")] == [b""]
-        add_user(filled / "var" / "keys", "late", Role.INSTITUTE, None, PASSWORD, NOW_US)
+        add_user(filled / "var" / "keys", "late", Role.REGULATOR, None, PASSWORD, NOW_US)
         with started.client("late") as late:
             assert seen(late) == EVENTS
         with started.client("nobody") as nobody, pytest.raises(UnauthenticatedError):

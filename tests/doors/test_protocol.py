@@ -117,13 +117,13 @@ SERVICES = {
     ),
     "sorting": Spoken(
         told=sorting_told,
-        keeper=(Role.METROLOGIST,),
+        keeper=(Role.METROLOGIST, Role.REGULATOR),
         lists={
             "/v1/inspections": ("asset_no", {}),
             "/v1/repairs": ("repair", {}),
             "/v1/reviews": ("review", {}),
             "/v1/schemes": ("scheme_group", {}),
-            f"/v1/inspections/{NUMBERS[0]}/life": ("version", {"as_of_position": 2**53}),
+            f"/v1/inspections/{NUMBERS[0]}/life": ("position", {"as_of_position": 2**53}),
         },
         shown=lambda nth: {
             f"/v1/inspections/{NUMBERS[nth]}": (
